@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mete.h - the spend-control engine as a library.
+ *
+ * WHAT IT PROMISES
+ *   A caller asks before it spends (mete_reserve), says afterwards what was really used
+ *   (mete_commit), and the engine keeps `committed + held <= limit` for every enforced budget at
+ *   every instant, however many threads ask (INV-01). An answer is given only after the journal
+ *   entry it rests on is on disk (INV-05). After a crash every acknowledged change is there, once.
+ *
+ * HOW IT IS USED
+ *   mete_open() gives an engine. Each thread that talks to it opens a port (mete_port_open) and
+ *   either calls the plain functions below, which wait for their answer, or submits operations
+ *   (mete_submit) and collects them with mete_poll() when mete_port_fd() becomes readable.
+ *   A port belongs to one thread at a time. Different ports may be used at the same time.
+ *
+ * THREADS
+ *   One owner holds the ledger. With METE_OWNER_THREAD it is a thread of the engine's; with
+ *   METE_OWNER_CALLER it is whoever calls mete_turn(), so that an event loop may be the owner and
+ *   save two wake-ups. A writer thread flushes; a projector thread writes the records people query.
+ *
+ * MONEY, QUANTITIES, TIME
+ *   Money is int64 nano-units (10^-9) of a currency; every other meter counts whole units. Both are
+ *   0 .. METE_AMOUNT_MAX. Instants are microseconds since 1970-01-01T00:00:00Z.
+ *   Reservations round up, charges round half to even, once per call and currency (INV-08).
+ *
+ * MEMORY
+ *   Arguments are borrowed: until the call returns, or for a submitted operation until mete_poll()
+ *   has handed it back. The engine never keeps a caller's pointer afterwards.
+ *
+ * ERRORS
+ *   Functions return 0 or a negative METE_E_ code (tables/errors.h). On an error nothing has
+ *   changed and no ret_ parameter was touched. A refusal is a result, not an error: see
+ *   struct mete_verdict. After a failed write or flush the process ends (INV-15).
+ */
+#ifndef METE_H
+#define METE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define METE_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define METE_API __attribute__((visibility("default")))
+#define METE_MUST_USE __attribute__((warn_unused_result))
+#else
+#define METE_API
+#define METE_MUST_USE
+#endif
+
+/* ---- Values ------------------------------------------------------------------------------- */
+
+/* Borrowed bytes, not terminated. Identifiers are 1..128 bytes of printable ASCII without space. */
+struct mete_text {
+    const char *data;
+    size_t len;
+};
+
+struct mete_instant {
+    int64_t us; /* microseconds since 1970-01-01T00:00:00Z */
+};
+
+/* Handles. 0 is none. A handle is a function of the journal: it is the same after a restart. */
+struct mete_scope_id {
+    uint32_t n;
+};
+struct mete_budget_id {
+    uint32_t n;
+};
+struct mete_reservation_id {
+    uint64_t n;
+};
+
+/* Largest amount of any meter: 4.6e18, about 4.6 billion in a currency's units. */
+#define METE_AMOUNT_MAX (INT64_MAX / 2)
+
+/* ISO 4217 code as a number, 'U','S','D' for US dollars. 0 where a meter is not money. */
+#define METE_CURRENCY(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
+#define METE_USD METE_CURRENCY('U', 'S', 'D')
+
+/* What is counted. Meters of the user's own get numbers from METE_METER_CUSTOM up. */
+enum mete_meter {
+    METE_COST = 0,     /* nano-units of a currency */
+    METE_INPUT,        /* every token billed on the input side, cache reads and writes included */
+    METE_CACHED_INPUT, /* the part of METE_INPUT read from the provider's cache */
+    METE_CACHE_WRITE,  /* the part of METE_INPUT written to it */
+    METE_OUTPUT,       /* every token billed on the output side, reasoning included */
+    METE_REASONING,    /* the part of METE_OUTPUT spent on reasoning */
+    METE_TOTAL_TOKENS, /* METE_INPUT + METE_OUTPUT */
+    METE_REQUESTS,
+    METE_IMAGES,
+    METE_AUDIO_SECONDS,
+    METE_METERS_BUILTIN,
+    METE_METER_CUSTOM = 64
+};
+
+/* Kinds of scope. The tree is: organization > department > user > api_key, each level optional,
+ * and organization > advertiser > campaign. */
+enum mete_kind {
+    METE_KIND_NONE = 0,
+    METE_ORGANIZATION,
+    METE_DEPARTMENT,
+    METE_USER,
+    METE_API_KEY,
+    METE_ADVERTISER,
+    METE_CAMPAIGN,
+    METE_KINDS
+};
+
+enum mete_period {
+    METE_MINUTE = 0,
+    METE_HOURLY,
+    METE_DAILY,
+    METE_WEEKLY,
+    METE_MONTHLY,
+    METE_QUARTERLY,
+    METE_YEARLY,
+    METE_TOTAL,
+    METE_ROLLING,
+    METE_PERIODS
+};
+
+enum mete_mode {
+    METE_ENFORCE = 0, /* counts and refuses */
+    METE_SHADOW,      /* counts and decides fully, never refuses; says what it would have done */
+    METE_OFF          /* neither counts nor refuses */
+};
+
+/* Why a call was refused, in order of precedence: the first of a verdict is the primary one. */
+enum mete_reason {
+    METE_REASON_NONE = 0,
+    METE_KEY_UNKNOWN,
+    METE_KEY_EXPIRED,
+    METE_KEY_REVOKED,
+    METE_NOT_PERMITTED, /* model or endpoint not allowed */
+    METE_UNPRICED,
+    METE_EMERGENCY_STOP,
+    METE_HARD_LIMIT, /* the scope nearest the leaf first, then by budget handle */
+    METE_QUOTA,
+    METE_THROTTLE,
+    METE_RATE_LIMIT,
+    METE_CONCURRENCY,
+    METE_REASONS
+};
+
+enum mete_error {
+    METE_OK = 0,
+    METE_E_INVALID = -1,    /* an argument is out of its range */
+    METE_E_NOT_FOUND = -2,  /* no such scope, budget or reservation */
+    METE_E_EXISTS = -3,     /* the id is taken */
+    METE_E_CONTENT = -4,    /* this request id was used with other content */
+    METE_E_IN_FLIGHT = -5,  /* this request id is still being answered */
+    METE_E_ENDED = -6,      /* the reservation has ended otherwise; the receipt says how */
+    METE_E_FULL = -7,       /* a limit of the table is reached; later may work */
+    METE_E_TOO_LARGE = -8,  /* one argument is larger than its limit */
+    METE_E_NOT_YET = -9,    /* promised by this header, not built yet: see mete_not_yet() */
+    METE_E_MEMORY = -10,    /* no memory; at open only */
+    METE_E_STORAGE = -11,   /* the data directory cannot be read or written */
+    METE_E_CORRUPT = -12,   /* the journal is damaged: the engine refuses to start */
+    METE_E_LOCKED = -13,    /* another process has the data directory open */
+    METE_E_FORMAT = -14,    /* the journal was written by a newer mete */
+    METE_E_CLOCK = -15,     /* the wall clock stands before the journal's last entry */
+    METE_E_CLOSED = -16,    /* the engine is closing */
+    METE_E_UNAUTHENTICATED = -17, /* no key, or an unknown one */
+    METE_E_FORBIDDEN = -18, /* the key may not do this */
+    METE_E_BUSY = -19,      /* a ring is full: try again */
+    METE_E_UPSTREAM = -20,  /* the provider could not be reached or broke off */
+    METE_E_TIMEOUT = -21,   /* a time limit ran out */
+    METE_E_UNPRICED = -22,  /* the model has no price */
+    METE_E_SYNTAX = -23,    /* the bytes are not of their format */
+    METE_E_METHOD = -24     /* the path exists, the method does not */
+};
+
+/* ---- Engine ------------------------------------------------------------------------------- */
+
+struct mete;
+struct mete_port;
+struct mete_op;
+
+enum mete_owner { METE_OWNER_THREAD = 0, METE_OWNER_CALLER };
+
+/* A clock of the caller's, for replaying traces and for tests. now_us must never go back. */
+struct mete_clock {
+    int64_t (*now_us)(void *user);
+    void *user;
+};
+
+struct mete_options {
+    const char *directory; /* data directory, created if missing; NULL keeps all in memory */
+    enum mete_owner owner;
+    struct mete_clock clock;       /* now_us NULL: the system's, made monotone (INV-09) */
+    int no_records;                /* 1: do not project records (they can be rebuilt later) */
+    const char *sqlite_vfs;        /* NULL: the default; tests name one that lies */
+    void (*wake)(void *wake_user); /* METE_OWNER_CALLER: called by another port's thread when the */
+    void *wake_user;               /* owner may be asleep; must be callable from any thread */
+    /* Capacities; 0 takes the value of tables/limits.h. Address space only, until used. */
+    uint32_t scopes_max, budgets_max, reservations_max, outcomes_max;
+};
+
+/* Opens the engine, recovers from its journal, and projects what the records lack. Reservations
+ * made with METE_RESERVE_CALL that were open at the crash end charged at their worst case.
+ * Errors: INVALID, MEMORY, STORAGE, CORRUPT, LOCKED, FORMAT, CLOCK.
+ * Cost: linear in the journal. Any thread. */
+METE_API METE_MUST_USE int mete_open(const struct mete_options *options, struct mete **ret_mete);
+
+/* Flushes what is accepted, stops the threads, closes the files. All ports must be closed. */
+METE_API void mete_close(struct mete *mete);
+
+/* Runs the owner once, without waiting: takes what the ports hold, applies it, hands it to the
+ * writer. METE_OWNER_CALLER only, always from the same thread. Returns how many operations it
+ * took. *ret_next gets the instant at which it wants to be called again though nothing arrives
+ * (an expiry), INT64_MAX us for never; ret_next may be NULL. */
+METE_API size_t mete_turn(struct mete *mete, struct mete_instant *ret_next);
+
+/* The instant the next operation would be stamped with. Any thread. */
+METE_API struct mete_instant mete_now(const struct mete *mete);
+
+/* Any thread. Errors: FULL (LIMIT_PORTS), MEMORY. */
+METE_API METE_MUST_USE int mete_port_open(struct mete *mete, struct mete_port **ret_port);
+METE_API void mete_port_close(struct mete_port *port);
+
+/* Readable when mete_poll() has something to hand back. The descriptor is the port's. */
+METE_API int mete_port_fd(const struct mete_port *port);
+
+/* Puts operations on the port's ring. Returns how many were accepted, in order, from the front;
+ * fewer than len means the ring is full: answer BUSY or poll first. Never blocks. */
+METE_API size_t mete_submit(struct mete_port *port, struct mete_op *const *ops, size_t len);
+
+/* Hands back finished operations in the order of their completion: sets op->status and the
+ * result, then calls op->done(op) on this thread. At most max. Never blocks. Returns the count. */
+METE_API size_t mete_poll(struct mete_port *port, size_t max);
+
+/* ---- Asking and charging -------------------------------------------------------------------- */
+
+/* What a reservation sets aside of one meter: fixed + ceil(per_million * quantity / 10^6), where
+ * quantity is what is granted between floor and wish. One demand per (meter, currency). */
+struct mete_demand {
+    uint16_t meter;
+    uint32_t currency;   /* METE_COST only */
+    int64_t fixed;       /* 0 .. METE_AMOUNT_MAX */
+    int64_t per_million; /* 0 .. METE_AMOUNT_MAX */
+};
+
+#define METE_DEMANDS_MAX 16
+
+enum mete_expiry {
+    METE_EXPIRY_RELEASE = 0, /* the amounts return */
+    METE_EXPIRY_CHARGE       /* charged provisionally at the reserved amounts */
+};
+
+enum { METE_RESERVE_CALL = 1 /* lives until its end however long that takes; a crash charges it */ };
+
+struct mete_reserve {
+    struct mete_scope_id scope;
+    struct mete_text request_id; /* empty: not idempotent. 1..128 bytes, unique per scope */
+    uint64_t content;            /* fingerprint of what is asked; same id, other content: CONTENT */
+    struct mete_text model;      /* 0..128 bytes, for the record */
+    struct mete_text provider;   /* 0..64 bytes, for the record */
+    const struct mete_demand *demands;
+    size_t demands_len; /* 1..METE_DEMANDS_MAX */
+    int64_t floor;      /* smallest quantity worth having, >= 0 */
+    int64_t wish;       /* largest quantity wanted, >= floor; both 0: nothing to grant */
+    int64_t ttl_ms;     /* 1 .. LIMIT_TTL_MS */
+    enum mete_expiry on_expiry;
+    uint32_t flags;
+};
+
+struct mete_refusal {
+    enum mete_reason reason;
+    struct mete_scope_id scope;
+    struct mete_budget_id budget; /* 0 when no budget is involved */
+    uint16_t meter;
+    uint16_t shadow; /* 1: a shadow budget would have refused; it did not */
+    uint32_t currency;
+    int64_t limit, committed, held;
+    int64_t asked;                 /* what the floor would have taken */
+    struct mete_instant resets_at; /* end of the window; INT64_MAX us: never */
+};
+
+/* Most refusals one verdict can list: budgets on the longest path. */
+#define METE_REFUSALS_MAX 64
+
+struct mete_verdict {
+    int allowed;
+    struct mete_reservation_id reservation;
+    struct mete_instant expires_at;
+    int64_t granted;        /* quantity, floor..wish */
+    int has_remaining;      /* some enforced budget was touched */
+    int64_t remaining;      /* what that budget, the tightest of the first demand's meter, has left */
+    struct mete_budget_id remaining_of;
+    struct mete_instant retry_at; /* earliest instant at which asking again can help; 0: at once,
+                                     INT64_MAX us: never, without an administrator */
+    size_t refusals_len;    /* all that refused or, with shadow set, would have */
+    int repeated;           /* this is the stored answer to an earlier, equal request */
+    uint64_t seq;           /* journal entry this rests on; 0 when none was needed */
+};
+
+struct mete_usage {
+    uint16_t meter;
+    uint32_t currency; /* METE_COST only */
+    int64_t amount;    /* 0 .. METE_AMOUNT_MAX */
+};
+
+/* How a call ended, for its record. */
+enum mete_ending {
+    METE_ENDED_OK = 0,
+    METE_ENDED_ERROR,        /* the provider answered with an error status */
+    METE_ENDED_NO_USAGE,     /* finished, but the provider reported no usage: counted */
+    METE_ENDED_CLIENT_GONE,  /* the client left; drained to the end */
+    METE_ENDED_CANCELLED,    /* the client left; the provider was cancelled: counted */
+    METE_ENDED_LOST,         /* the provider broke off: counted */
+    METE_ENDED_TIMEOUT,      /* a time limit ran out: counted */
+    METE_ENDED_NOT_SENT,     /* nothing reached the provider */
+    METE_ENDED_CUT,          /* ended at its bound */
+    METE_ENDED_EXPIRED,      /* by the engine: nobody ended it in time */
+    METE_ENDED_RECORDED,     /* metered after the fact */
+    METE_ENDINGS
+};
+
+enum { METE_OUTCOME_PROVISIONAL = 1, METE_OUTCOME_COUNTED = 2 };
+
+struct mete_outcome {
+    enum mete_ending ending;
+    uint32_t flags;
+    uint16_t status;                 /* upstream HTTP status, 0 if none */
+    uint16_t attempts;
+    uint32_t latency_ms, first_token_ms;
+    struct mete_text price_list;     /* version that priced it, 0..64 bytes */
+    struct mete_text note;           /* JSON for the record, 0..LIMIT_NOTE bytes */
+};
+
+struct mete_commit {
+    struct mete_reservation_id reservation;
+    const struct mete_usage *usage; /* reserved meters that are not named were not used */
+    size_t usage_len;               /* 0..METE_DEMANDS_MAX */
+    struct mete_outcome outcome;
+};
+
+struct mete_record {
+    struct mete_scope_id scope;
+    struct mete_text request_id;
+    uint64_t content;
+    struct mete_text model, provider;
+    const struct mete_usage *usage;
+    size_t usage_len; /* 1..METE_DEMANDS_MAX */
+    struct mete_outcome outcome;
+};
+
+enum mete_state { METE_HELD = 0, METE_COMMITTED, METE_RELEASED, METE_EXPIRED, METE_REFUSED };
+
+struct mete_receipt {
+    enum mete_state state;
+    int64_t cost;      /* nano-units charged of the first METE_COST usage */
+    int overrun;       /* more was used than was reserved, or a budget stands above its limit */
+    int repeated;      /* had already ended the same way with the same figures */
+    uint64_t record;   /* id of the usage record: the sequence number of its entry; 0: none */
+};
+
+/* Reserves on every enforced budget of the scope and its ancestors, or on none (INV-02).
+ * refusals: room for refusals_max; verdict.refusals_len may be larger than what was stored.
+ * Errors: INVALID, TOO_LARGE, NOT_FOUND (scope), CONTENT, ENDED (the id's call is over: for a
+ * METE_RESERVE_CALL only, else the stored verdict is given), IN_FLIGHT, FULL, BUSY. */
+METE_API METE_MUST_USE int mete_reserve(struct mete_port *port, const struct mete_reserve *args,
+                                        struct mete_refusal *refusals, size_t refusals_max,
+                                        struct mete_verdict *ret_verdict);
+
+/* As mete_reserve, but takes nothing: advice. The verdict has no reservation. */
+METE_API METE_MUST_USE int mete_check(struct mete_port *port, const struct mete_reserve *args,
+                                      struct mete_refusal *refusals, size_t refusals_max,
+                                      struct mete_verdict *ret_verdict);
+
+/* Adds demands to an open reservation, while a stream runs. NOT_YET. */
+METE_API METE_MUST_USE int mete_extend(struct mete_port *port, struct mete_reservation_id id,
+                                       const struct mete_reserve *more,
+                                       struct mete_verdict *ret_verdict);
+
+/* Ends a reservation with what was used, in the windows it was made in (INV-09). Never refused for
+ * money: more than reserved is charged in full and flagged. Repeating it with the same usage gives
+ * the same receipt. Errors: INVALID, TOO_LARGE, NOT_FOUND (unknown, or ended and forgotten),
+ * ENDED (released, expired, or committed with other figures), BUSY. */
+METE_API METE_MUST_USE int mete_commit(struct mete_port *port, const struct mete_commit *args,
+                                       struct mete_receipt *ret_receipt);
+
+/* Ends a reservation with nothing used. Repeatable. Errors as mete_commit. */
+METE_API METE_MUST_USE int mete_release(struct mete_port *port, struct mete_reservation_id id,
+                                        struct mete_receipt *ret_receipt);
+
+/* Charges usage that was never reserved. Never refused for money. Errors as mete_reserve. */
+METE_API METE_MUST_USE int mete_record(struct mete_port *port, const struct mete_record *args,
+                                       struct mete_receipt *ret_receipt);
+
+/* ---- Administration ------------------------------------------------------------------------- */
+
+struct mete_scope_spec {
+    enum mete_kind kind;
+    struct mete_text id;               /* unique per (kind, organization) */
+    struct mete_scope_id organization; /* none for an organization itself */
+    struct mete_scope_id parent;       /* none for an organization */
+    struct mete_instant expires_at;    /* 0: never. Afterwards reservations are refused */
+    int revoked;                       /* 1: reservations are refused; open ones run on */
+};
+
+#define METE_THRESHOLDS_MAX 8
+
+struct mete_budget_spec {
+    struct mete_text id;             /* unique per organization */
+    struct mete_scope_id scope;      /* what it limits; cannot change */
+    uint16_t meter;                  /* METE_COST, METE_TOTAL_TOKENS, METE_REQUESTS; others NOT_YET;
+                                        cannot change */
+    uint32_t currency;               /* METE_COST only; cannot change */
+    int64_t limit;                   /* 0 refuses everything */
+    enum mete_period period;         /* HOURLY, DAILY, MONTHLY, TOTAL; others NOT_YET; cannot change */
+    enum mete_mode mode;
+    struct mete_text time_zone;      /* empty or "UTC"; others NOT_YET */
+    uint32_t thresholds_ppm[METE_THRESHOLDS_MAX]; /* of the limit, ascending, 1 .. 10^6 */
+    size_t thresholds_len;
+    /* NOT_YET unless empty or zero */
+    int64_t window_seconds, anchor, rollover_cap, soft_limit;
+    struct mete_text model, provider, tag, session;
+};
+
+enum mete_change_kind {
+    METE_PUT_SCOPE = 1, /* creates it, or changes expires_at, revoked and the document */
+    METE_PUT_BUDGET,    /* creates it, or changes limit, mode, thresholds and the document */
+    METE_END_BUDGET,    /* deletes it: no longer counted; a tombstone while reservations hold it */
+    METE_END_SCOPE,     /* NOT_YET */
+    METE_MOVE_SCOPE,    /* NOT_YET */
+    METE_PUT_GRANT,     /* NOT_YET */
+    METE_PUT_RATE_LIMIT /* NOT_YET */
+};
+
+enum { METE_CHANGE_CREATE = 1, /* EXISTS if it is there */ METE_CHANGE_UPDATE = 2 /* NOT_FOUND if it is not */ };
+
+struct mete_change {
+    enum mete_change_kind kind;
+    uint32_t flags;
+    struct mete_scope_spec scope;   /* PUT_SCOPE */
+    struct mete_budget_spec budget; /* PUT_BUDGET */
+    struct mete_budget_id end;      /* END_BUDGET */
+    /* In a batch a scope or parent may be one that an earlier change of the batch creates: set
+     * the handle's n to METE_FROM_CHANGE(i), i being that change's index. */
+    struct mete_text document; /* JSON the engine keeps and projects but does not read,
+                                  0..LIMIT_DOCUMENT bytes */
+};
+#define METE_FROM_CHANGE(i) (UINT32_C(0x80000000) + (uint32_t)(i))
+
+struct mete_apply {
+    const struct mete_change *changes; /* all are applied, or none */
+    size_t len;                        /* 1..LIMIT_CHANGES */
+    struct mete_text actor;            /* who did it, 0..128 bytes */
+};
+
+struct mete_applied {
+    uint64_t seq;       /* entry of the first change */
+    size_t failed;      /* on an error: index of the change that was wrong */
+};
+
+/* handles: gets the scope or budget handle of each change, in order; len of them. */
+METE_API METE_MUST_USE int mete_apply(struct mete_port *port, const struct mete_apply *args,
+                                      uint32_t *ret_handles, struct mete_applied *ret_applied);
+
+/* ---- Questions: answered by the owner, after the flush they observed ------------------------- */
+
+struct mete_budget_view {
+    struct mete_budget_id budget;
+    struct mete_scope_id scope, organization;
+    char id[129]; /* terminated */
+    uint16_t meter;
+    uint32_t currency;
+    enum mete_period period;
+    enum mete_mode mode;
+    int64_t limit, committed, held;
+    struct mete_instant window_start, window_end; /* INT64_MAX us: no end */
+    uint32_t revision;                            /* of the limit */
+    uint32_t thresholds_ppm[METE_THRESHOLDS_MAX];
+    size_t thresholds_len;
+    uint32_t fired; /* bit i: threshold i has fired in this window */
+    int ended;
+};
+
+struct mete_scope_view {
+    struct mete_scope_id scope, organization, parent;
+    enum mete_kind kind;
+    char id[129];
+    struct mete_instant expires_at;
+    int revoked;
+};
+
+struct mete_reservation_view {
+    struct mete_reservation_id id;
+    enum mete_state state;
+    struct mete_scope_id scope;
+    struct mete_instant made_at, expires_at;
+    int64_t granted;
+    struct mete_demand amounts[METE_DEMANDS_MAX]; /* fixed: what is held of each meter */
+    size_t amounts_len;
+};
+
+struct mete_stats {
+    uint64_t seq;       /* last entry applied */
+    uint64_t flushed;   /* last entry durable */
+    uint64_t projected; /* last entry in the records */
+    uint64_t scopes, budgets, reservations_open, outcomes;
+    uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
+    uint64_t drift;     /* counters that differ from what their reservations add up to; must be 0 */
+    uint64_t flushes;
+    uint64_t flush_us_sum;
+    uint64_t flush_us_bucket[24]; /* bucket i: flushes of at most 2^i us, not cumulative */
+    uint64_t journal_bytes;
+    uint32_t ring_used, records_queued;
+};
+
+enum mete_query_kind {
+    METE_QUERY_SCOPE = 1,    /* by handle                         -> scope */
+    METE_QUERY_FIND_SCOPE,   /* by kind, id, organization         -> scope; NOT_FOUND */
+    METE_QUERY_BUDGET,       /* by handle, as of now              -> budget */
+    METE_QUERY_FIND_BUDGET,  /* by id, organization               -> budget; NOT_FOUND */
+    METE_QUERY_PATH,         /* budgets of a scope and its ancestors, leaf first -> budgets */
+    METE_QUERY_RESERVATION,  /* by handle                         -> reservation; NOT_FOUND */
+    METE_QUERY_STATS,        /*                                   -> stats */
+    METE_QUERY_HASH,         /* hash of the whole state           -> hash; linear in the state */
+    METE_QUERY_PROJECTED     /* answered once all entries before it are in the records */
+};
+
+struct mete_query {
+    enum mete_query_kind kind;
+    struct mete_scope_id scope;
+    struct mete_budget_id budget;
+    struct mete_reservation_id reservation;
+    enum mete_kind scope_kind;
+    struct mete_text id;
+    struct mete_scope_id organization;
+    struct mete_budget_view *budgets; /* PATH: room for budgets_max */
+    size_t budgets_max;
+};
+
+struct mete_answer {
+    struct mete_scope_view scope;
+    struct mete_budget_view budget;
+    struct mete_reservation_view reservation;
+    struct mete_stats stats;
+    uint8_t hash[32];
+    size_t budgets_len; /* PATH: how many there are, maybe more than were stored */
+    uint64_t seq;       /* state as of this entry */
+};
+
+METE_API METE_MUST_USE int mete_query(struct mete_port *port, const struct mete_query *args,
+                                      struct mete_answer *ret_answer);
+
+/* ---- Operations: the same, submitted --------------------------------------------------------- */
+
+enum mete_op_kind {
+    METE_OP_RESERVE = 1,
+    METE_OP_CHECK,
+    METE_OP_EXTEND,
+    METE_OP_COMMIT,
+    METE_OP_RELEASE,
+    METE_OP_RECORD,
+    METE_OP_APPLY,
+    METE_OP_QUERY
+};
+
+/* Caller's memory, pinned from mete_submit() until done() is called. Set kind, the argument, the
+ * places for results, and done. */
+struct mete_op {
+    enum mete_op_kind kind;
+    int status; /* result: 0 or METE_E_ */
+    union {
+        struct mete_reserve reserve; /* RESERVE, CHECK, EXTEND */
+        struct mete_commit commit;
+        struct mete_reservation_id release;
+        struct mete_record record;
+        struct mete_apply apply;
+        struct mete_query query;
+    } args;
+    struct mete_refusal *refusals; /* RESERVE, CHECK: room for refusals_max, may be NULL */
+    size_t refusals_max;
+    uint32_t *handles; /* APPLY */
+    union {
+        struct mete_verdict verdict; /* RESERVE, CHECK, EXTEND */
+        struct mete_receipt receipt; /* COMMIT, RELEASE, RECORD */
+        struct mete_applied applied; /* APPLY */
+        struct mete_answer *answer;  /* QUERY: caller's room */
+    } result;
+    void (*done)(struct mete_op *op);
+    void *user;
+    void *engine_next; /* the engine's while submitted */
+};
+
+/* ---- Events: what happened that somebody may want to know ------------------------------------- */
+
+enum mete_event_kind {
+    METE_EVENT_THRESHOLD = 1, /* a budget's committed reached a threshold, once (INV-10) */
+    METE_EVENT_OVERRUN,       /* more was charged than reserved, or committed passed a limit */
+    METE_EVENT_EXPIRED,       /* a reservation ended because nobody ended it */
+    METE_EVENT_LIMIT_BELOW,   /* a limit was set below what is already used */
+    METE_EVENTS
+};
+
+struct mete_event {
+    enum mete_event_kind kind;
+    struct mete_instant at;
+    uint64_t seq;
+    struct mete_scope_id scope;
+    struct mete_budget_id budget;
+    uint32_t threshold_ppm;
+    int64_t limit, committed, held;
+};
+
+/* Calls fn for each event after its entry is durable, on the thread that flushes: return quickly.
+ * One listener; set before the first operation. */
+METE_API void mete_on_event(struct mete *mete, void (*fn)(void *user, const struct mete_event *),
+                            void *user);
+
+/* ---- Words ------------------------------------------------------------------------------------ */
+
+METE_API const char *mete_error_name(int error); /* "not_found"; never NULL */
+METE_API const char *mete_error_text(int error); /* a sentence; never NULL */
+/* What this header promises and this version does not do: entry i, NULL past the last. */
+METE_API const char *mete_not_yet(size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The REST API under /api/v1: authority (check, reserve, deduct, release, record, stats) and
+ * management (organizations, departments, users, budgets, keys, records, me). docs/openapi.yaml is
+ * its contract. Errors are application/problem+json (RFC 9457) and name the field.
+ * Authority calls run on the event loop, through the port; lists read the records on a worker.
+ * THREAD one event loop. */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/work.h"
+#include "codec/exchange.h"
+#include "directory/directory.h"
+#include "mete.h"
+#include "pricing/pricing.h"
+
+struct api_parts {
+    struct mete_port *port;
+    struct directory *directory;
+    const struct pricing *pricing;
+    struct workers *workers;
+    const char *data_directory; /* where the records are */
+    void (*random)(void *user, void *ret_bytes, size_t len);
+    void *random_user;
+    const char *admin_token; /* the one that may do everything */
+};
+
+struct api;
+
+METE_MUST_USE int api_new(const struct api_parts *parts, struct api **ret_api);
+void api_free(struct api *api); /* no exchange may be open */
+struct exchange_handler api_handler(struct api *api);
+
+#endif

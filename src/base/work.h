@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Work that would hold up an event loop (over 100 us: SQLite reads, hashing), done elsewhere. The
+ * interface; server/ has the pool of threads. The caller owns struct work until done(). */
+#ifndef BASE_WORK_H
+#define BASE_WORK_H
+
+#include <stdbool.h>
+
+struct work {
+    void (*run)(struct work *work);  /* on a worker thread */
+    void (*done)(struct work *work); /* afterwards, on the event loop that asked */
+    struct work *next;               /* the pool's */
+};
+
+struct workers {
+    /* false: the bounded queue is full; answer METE_E_BUSY. done() is never called inside. */
+    bool (*submit)(struct workers *workers, struct work *work);
+};
+
+#endif

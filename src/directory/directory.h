@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Who is who: API keys and the admin token, and what a key may do. An index in memory over the
+ * documents that the engine projects (store/records.h); documents are JSON that the API writes.
+ * Secrets are never kept: a key is its public id and a keyed BLAKE2b-256 hash of its whole text
+ * (INV-13), compared in constant time.
+ * THREAD one (the event loop). */
+#ifndef DIRECTORY_DIRECTORY_H
+#define DIRECTORY_DIRECTORY_H
+
+#include "base/slice.h"
+#include "mete.h"
+#include "store/records.h"
+
+struct directory;
+
+/* mete_sk_ + 12 digits public id + 30 digits secret (178 bits) + 6 digits CRC-32 of what is before,
+ * all base 62. Its scope's id is "key_" + the public id. */
+enum { KEY_TEXT = 8 + 12 + 30 + 6, KEY_ID = 4 + 12, KEY_PREFIX = 8 + 4, KEY_HASH = 32 };
+
+struct directory_new_key {
+    char text[KEY_TEXT + 1]; /* shown once */
+    char id[KEY_ID + 1];
+    char prefix[KEY_PREFIX + 1]; /* "mete_sk_" and four digits, for display */
+    char hash[KEY_HASH * 2 + 1]; /* hex, for the document */
+};
+
+enum { DIRECTORY_MODELS_MAX = 32 };
+
+struct directory_key {
+    struct mete_scope_id scope, organization;
+    int64_t expires_at_us; /* 0: never */
+    bool revoked;
+    const char *const *models; /* globs with *; none: every model */
+    size_t models_len;
+};
+
+/* secret: 32 bytes of the installation (server/home.h). METE_E_MEMORY. */
+METE_MUST_USE int directory_new(const uint8_t secret[32], struct directory **ret_directory);
+void directory_free(struct directory *directory);
+/* Reads every key's document. STORAGE, MEMORY, CORRUPT. */
+METE_MUST_USE int directory_load(struct directory *directory, struct records_reader *reader);
+
+/* Takes over a scope's document after it was applied: keys are indexed, the rest is passed. The
+ * document's members: "hash", "models", "expires_at", "revoked". METE_E_SYNTAX, MEMORY. */
+METE_MUST_USE int directory_put(struct directory *directory, const struct records_entity *entity);
+
+/* The key with this text: checksum, then look-up, then hash. NULL: unknown. Revoked and expired
+ * ones are found: the ledger refuses them, with the reason. Borrowed until the next put. */
+const struct directory_key *directory_find_key(const struct directory *directory, struct slice text);
+bool directory_allows_model(const struct directory_key *key, struct slice model);
+
+/* random: fills len bytes with what cannot be guessed. */
+void directory_make_key(const struct directory *directory,
+                        void (*random)(void *user, void *ret_bytes, size_t len), void *user,
+                        struct directory_new_key *ret_key);
+
+/* ---- Reading what is projected: one place where everything is filtered by organization (INV-12) */
+
+struct directory_entity {
+    enum mete_kind kind; /* METE_KIND_NONE: a budget */
+    uint32_t handle;
+    struct mete_scope_id organization, parent;
+    struct slice id, document; /* JSON as the API wrote it */
+    int64_t changed_at_us;
+};
+
+/* Pages through one kind in order of handle; organization n = 0 only for METE_ORGANIZATION itself
+ * (asserted). kind METE_KIND_NONE: budgets. Slices die when fn returns; fn non-zero stops and is
+ * returned. On a worker thread, with the reader that thread has. */
+METE_MUST_USE int directory_list(struct records_reader *reader, enum mete_kind kind,
+                                 struct mete_scope_id organization, uint32_t after_handle,
+                                 size_t limit, int (*fn)(void *user, const struct directory_entity *),
+                                 void *user);
+/* NOT_FOUND. */
+METE_MUST_USE int directory_find(struct records_reader *reader, enum mete_kind kind,
+                                 struct mete_scope_id organization, struct slice id,
+                                 int (*fn)(void *user, const struct directory_entity *), void *user);
+
+/* Constant time. */
+bool directory_same_secret(struct slice a, struct slice b);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Journal entries: every change of the ledger's state is one of these, in memory here and packed
+ * by entry_write() (docs/journal-format.md has the bytes; a plain reserve or commit is under 128).
+ * An entry holds everything its application needs: no clock, no zone data, no configuration, so
+ * that a replay is a function of the journal alone (INV-06). Slices borrow: from the caller's
+ * arguments on the way in, from the packed bytes on the way back. */
+#ifndef LEDGER_ENTRY_H
+#define LEDGER_ENTRY_H
+
+#include "base/slice.h"
+#include "base/varint.h"
+#include "mete.h"
+
+enum entry_kind {
+    ENTRY_NONE = 0,
+    ENTRY_GENESIS,    /* the first one: what installation this is */
+    ENTRY_SCOPE,      /* a scope is put */
+    ENTRY_BUDGET,     /* a budget is put */
+    ENTRY_BUDGET_END, /* a budget no longer counts */
+    ENTRY_WINDOW,     /* a budget's next window begins, with its bounds (INV-09) */
+    ENTRY_RESERVE,
+    ENTRY_REFUSE, /* a refusal that binds: of a call with an id */
+    ENTRY_COMMIT,
+    ENTRY_RELEASE,
+    ENTRY_EXPIRE,
+    ENTRY_RECORD, /* charged without a reservation */
+    ENTRY_KINDS
+};
+
+/* A string that recurs (model, provider, price list): a number, and the text where the entry is
+ * the first to use it. n = 0 is the empty text. */
+struct entry_name {
+    uint32_t n;
+    struct slice text;
+};
+
+struct entry_amount {
+    uint16_t meter;
+    uint32_t currency;
+    int64_t amount;
+};
+
+struct entry_outcome {
+    enum mete_ending ending;
+    uint32_t flags;
+    uint16_t status, attempts;
+    uint32_t latency_ms, first_token_ms;
+    struct entry_name price_list;
+    struct slice note;
+};
+
+struct entry {
+    enum entry_kind kind;
+    uint64_t seq;  /* position in the journal; not packed, it follows from the group */
+    int64_t at_us; /* server time; packed as the difference from the entry before it */
+    union {
+        struct {
+            uint32_t format; /* of entries */
+            uint8_t installation[16];
+        } genesis;
+        struct {
+            uint32_t handle; /* the next free one when it is new */
+            struct mete_scope_spec spec; /* kind, id, organization, parent count when it is new */
+            struct slice document, actor;
+        } scope;
+        struct {
+            uint32_t handle;
+            struct mete_budget_spec spec;
+            int64_t window_start_us, window_end_us; /* counts when it is new */
+            struct slice document, actor;
+        } budget;
+        struct {
+            uint32_t handle;
+            struct slice actor;
+        } budget_end;
+        struct {
+            uint32_t budget;
+            int64_t start_us, end_us;
+        } window;
+        struct {
+            uint64_t reservation;
+            uint32_t scope;
+            struct slice request_id;
+            uint64_t content;
+            struct entry_name model, provider;
+            uint32_t flags;
+            enum mete_expiry on_expiry;
+            int64_t granted, expires_at_us;
+            uint32_t amounts_len;
+            struct entry_amount amounts[METE_DEMANDS_MAX];
+        } reserve;
+        struct {
+            uint32_t scope;
+            struct slice request_id;
+            uint64_t content;
+            int64_t retry_at_us;
+            struct mete_refusal primary;
+        } refuse;
+        struct {
+            uint64_t reservation;
+            uint32_t amounts_len;
+            struct entry_amount amounts[METE_DEMANDS_MAX];
+            struct entry_outcome outcome;
+        } commit;
+        struct {
+            uint64_t reservation;
+        } end; /* RELEASE, EXPIRE */
+        struct {
+            uint32_t scope;
+            struct slice request_id;
+            uint64_t content;
+            struct entry_name model, provider;
+            uint32_t amounts_len;
+            struct entry_amount amounts[METE_DEMANDS_MAX];
+            struct entry_outcome outcome;
+        } record;
+    } u;
+};
+
+enum { ENTRY_FORMAT = 1 };
+
+/* Most bytes entry_write() needs for this entry. */
+size_t entry_size_max(const struct entry *entry);
+
+/* Appends the packed entry; the writer must have entry_size_max() bytes (asserted).
+ * last_at_us: at_us of the entry before it in the group, 0 for the group's first. */
+void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us);
+
+/* Reads one entry of untrusted bytes. Checks form and ranges, not whether it fits the state.
+ * METE_E_CORRUPT; METE_E_FORMAT for a kind this version does not know. */
+METE_MUST_USE int entry_read(struct reader *r, int64_t last_at_us, struct entry *ret_entry);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ledger: scopes, budgets, windows, reservations and what has been charged. A deterministic
+ * state machine over integers: no clock, no I/O, no logging, no allocation after open (it reserves
+ * address space for its capacities and touches pages as they are used).
+ *
+ * TWO STEPS  ledger_decide_*() reads the state and says what is to happen: a verdict or receipt,
+ *   and the entry that makes it so. ledger_apply() makes it so. Live: decide, apply, append.
+ *   Recovery: read, apply. There is no third way to change the state, so a replay cannot differ.
+ * STALE  a decision that meets a budget whose window is over returns LEDGER_STALE and that budget;
+ *   the caller applies an ENTRY_WINDOW with the new bounds and asks again. (The ledger does not
+ *   know calendars.)
+ * INVARIANTS kept here, asserted in ledger_apply() and in ledger_check(): INV-01, 02, 03, 07, 10.
+ * THREAD one. TIME is an argument. COST is per function, in budgets on the path; never in the
+ *   number of scopes, budgets or reservations. */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include "ledger/entry.h"
+
+struct ledger;
+
+struct ledger_room {
+    uint32_t scopes, budgets, reservations, outcomes; /* all > 0 */
+};
+
+METE_MUST_USE int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger);
+void ledger_close(struct ledger *ledger);
+
+/* ---- Deciding -------------------------------------------------------------------------------
+ * All: 0 and results; a METE_E_ code; or LEDGER_STALE with *ret_stale. Nothing is changed.
+ * ret_entry->kind is ENTRY_NONE when nothing is to be journaled (a plain refusal, a repeat). */
+enum { LEDGER_STALE = 1 };
+
+struct ledger_decision {
+    struct entry entry;
+    uint32_t stale_budget;
+};
+
+/* Admits iff for every touched enforced budget committed + held + amount <= limit. Grants the
+ * largest quantity in floor..wish that fits them all. Idempotent by (scope, request_id). A refusal
+ * is journaled only if it has a request id and METE_RESERVE_CALL is not set. */
+METE_MUST_USE int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
+                                        const struct mete_reserve *args, struct mete_refusal *refusals,
+                                        size_t refusals_max, struct mete_verdict *ret_verdict,
+                                        struct ledger_decision *ret_decision);
+METE_MUST_USE int ledger_decide_check(struct ledger *ledger, struct mete_instant now,
+                                      const struct mete_reserve *args, struct mete_refusal *refusals,
+                                      size_t refusals_max, struct mete_verdict *ret_verdict,
+                                      struct ledger_decision *ret_decision);
+METE_MUST_USE int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
+                                       const struct mete_commit *args, struct mete_receipt *ret_receipt,
+                                       struct ledger_decision *ret_decision);
+METE_MUST_USE int ledger_decide_release(struct ledger *ledger, struct mete_instant now,
+                                        struct mete_reservation_id id, struct mete_receipt *ret_receipt,
+                                        struct ledger_decision *ret_decision);
+METE_MUST_USE int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
+                                       const struct mete_record *args, struct mete_receipt *ret_receipt,
+                                       struct ledger_decision *ret_decision);
+/* One change of a batch; its handles resolved by the caller. *ret_handle: what it got or has.
+ * A new budget's entry comes back without its window: the caller fills it in. */
+METE_MUST_USE int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
+                                       const struct mete_change *change, struct slice actor,
+                                       uint32_t *ret_handle, struct ledger_decision *ret_decision);
+
+/* The open reservation that expires first: its instant (INT64_MAX: none), and once now has reached
+ * it, the entry that ends it. METE_RESERVE_CALL ones never expire this way. */
+int64_t ledger_next_expiry(const struct ledger *ledger);
+bool ledger_decide_expiry(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry);
+/* After a crash: the next open METE_RESERVE_CALL reservation to be charged at its worst case. */
+bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry);
+
+/* ---- Applying ------------------------------------------------------------------------------- */
+
+/* A call that ended with this entry, for its usage record. Slices live until the next apply. */
+struct ledger_ended {
+    uint64_t reservation; /* 0: ENTRY_RECORD */
+    uint32_t scope;
+    struct slice request_id, model, provider, price_list;
+    int64_t made_at_us;
+    enum mete_state state;
+    int overrun;
+    uint32_t amounts_len;
+    struct entry_amount amounts[METE_DEMANDS_MAX]; /* what was charged */
+};
+
+enum { LEDGER_EVENTS_MAX = METE_REFUSALS_MAX * METE_THRESHOLDS_MAX };
+
+struct ledger_effects {
+    bool has_ended;
+    struct ledger_ended ended;
+    size_t events_len;
+    struct mete_event events[LEDGER_EVENTS_MAX];
+};
+
+/* Changes the state. The entry came from a decision on this very state, or from the journal.
+ * METE_E_CORRUPT: it does not fit the state (journal only; a decision's always fits, asserted by
+ * the caller); the state is then undefined. ret_effects may be NULL. */
+METE_MUST_USE int ledger_apply(struct ledger *ledger, const struct entry *entry,
+                               struct ledger_effects *ret_effects);
+
+/* ---- Looking -------------------------------------------------------------------------------- */
+
+/* Views say what stands in memory; a budget's window may be over (see its window_end). NOT_FOUND. */
+METE_MUST_USE int ledger_scope(const struct ledger *ledger, uint32_t handle, struct mete_scope_view *ret_view);
+METE_MUST_USE int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budget_view *ret_view);
+METE_MUST_USE int ledger_reservation(const struct ledger *ledger, uint64_t id,
+                                     struct mete_reservation_view *ret_view);
+/* 0: none. */
+uint32_t ledger_find_scope(const struct ledger *ledger, enum mete_kind kind, uint32_t organization,
+                           struct slice id);
+uint32_t ledger_find_budget(const struct ledger *ledger, uint32_t organization, struct slice id);
+/* Handles of the budgets on a scope's path, leaf first; returns how many there are. */
+size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max);
+
+struct ledger_counts {
+    uint64_t scopes, budgets, reservations_open, outcomes;
+    uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
+};
+void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts);
+uint64_t ledger_last_seq(const struct ledger *ledger);
+
+/* A 256-bit hash (four XXH3-64 lanes) of everything that decides future outcomes, in
+ * order of handles. Linear in the state. */
+void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32]);
+
+/* How many budgets have held or committed figures that differ from what their open reservations
+ * and their own totals add up to (INV-07). Linear in budgets and open reservations; no allocation. */
+uint64_t ledger_audit(struct ledger *ledger);
+
+/* Asserts every invariant of the data structures. Linear; for tests. */
+void ledger_check(const struct ledger *ledger);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the program asks of the system, behind one struct, so that tests can put a system that lies
+ * in its place. Files belong to SQLite, whose VFS is named here. All functions: any thread. */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct os {
+    int64_t (*wall_us)(void *user);      /* since 1970-01-01T00:00:00Z; may jump */
+    int64_t (*monotonic_us)(void *user); /* never goes back; origin unknown */
+    void (*random)(void *user, void *ret_bytes, size_t len);
+    void (*die)(void *user, const char *why); /* ends the process at once (INV-15) */
+    const char *sqlite_vfs;                   /* NULL: the default one */
+    void *user;
+};
+
+/* The real system. Static. */
+const struct os *os_system(void);
+
+static inline int64_t os_wall_us(const struct os *os)
+{
+    return os->wall_us(os->user);
+}
+
+static inline int64_t os_monotonic_us(const struct os *os)
+{
+    return os->monotonic_us(os->user);
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What people query: usage records, events, and the documents of scopes and budgets, in
+ * directory/records.db. All of it is a projection of the journal that only the engine's projector
+ * writes and that may be deleted and rebuilt; its own last_seq says how far it has come.
+ * THREADS one writer; any number of readers, each used by one thread at a time. Readers open
+ * read-only and never checkpoint. */
+#ifndef STORE_RECORDS_H
+#define STORE_RECORDS_H
+
+#include "base/slice.h"
+#include "mete.h"
+#include "os/os.h"
+
+/* ---- Writing: the projector alone ---------------------------------------------------------- */
+
+struct records;
+
+/* The immutable account of one finished call. */
+struct records_usage {
+    uint64_t seq;         /* of the entry that ended it: the record's id */
+    uint64_t reservation; /* 0: metered after the fact */
+    struct mete_scope_id scope, organization, department, user, key; /* n = 0: none on its path */
+    struct slice request_id, model, provider;
+    int64_t started_us, ended_us;
+    enum mete_state state; /* COMMITTED, RELEASED, EXPIRED */
+    int overrun;
+    const struct mete_usage *usage; /* one per (meter, currency) */
+    size_t usage_len;
+    struct mete_outcome outcome;
+};
+
+/* A scope or budget as the directory knows it. */
+enum { RECORDS_BUDGET = 100 /* else an enum mete_kind */ };
+struct records_entity {
+    int kind;
+    uint32_t handle;
+    struct mete_scope_id organization, parent; /* parent of a budget: its scope */
+    struct slice id, document;                 /* document: JSON, empty if none was given */
+    int ended;
+    uint64_t seq;
+    int64_t at_us;
+    struct slice actor;
+};
+
+METE_MUST_USE int records_open(const struct os *os, const char *directory, struct records **ret_records);
+void records_close(struct records *records);
+uint64_t records_last_seq(const struct records *records);
+/* One batch: begin, puts, end(last_seq). Errors: STORAGE; the batch is then not there. */
+METE_MUST_USE int records_begin(struct records *records);
+METE_MUST_USE int records_put_usage(struct records *records, const struct records_usage *usage);
+METE_MUST_USE int records_put_entity(struct records *records, const struct records_entity *entity);
+METE_MUST_USE int records_put_event(struct records *records, const struct mete_event *event);
+METE_MUST_USE int records_end(struct records *records, uint64_t last_seq);
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+struct records_reader;
+
+METE_MUST_USE int records_reader_open(const struct os *os, const char *directory,
+                                      struct records_reader **ret_reader);
+void records_reader_close(struct records_reader *reader);
+uint64_t records_reader_last_seq(struct records_reader *reader);
+
+struct records_filter {
+    struct mete_scope_id scope;  /* any scope on the record's path; 0: all */
+    struct slice request_id, model; /* empty: all */
+    int64_t from_us, to_us;      /* ended in [from, to); 0: open */
+    uint64_t before_seq;         /* newest first, those before this one; 0: from the newest */
+    size_t limit;                /* 1..1000 */
+};
+
+/* Newest first. Slices die when fn returns. fn returning non-zero stops and is returned. */
+METE_MUST_USE int records_each_usage(struct records_reader *reader, const struct records_filter *filter,
+                                     int (*fn)(void *user, const struct records_usage *), void *user);
+
+/* Entities of a kind in order of handle. organization n = 0: of all. ended ones only if asked. */
+METE_MUST_USE int records_each_entity(struct records_reader *reader, int kind,
+                                      struct mete_scope_id organization, uint32_t after_handle,
+                                      size_t limit, int with_ended,
+                                      int (*fn)(void *user, const struct records_entity *), void *user);
+/* NOT_FOUND. */
+METE_MUST_USE int records_find_entity(struct records_reader *reader, int kind,
+                                      struct mete_scope_id organization, struct slice id,
+                                      int (*fn)(void *user, const struct records_entity *), void *user);
+METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t limit,
+                                     int (*fn)(void *user, const struct mete_event *), void *user);
+
+/* Sums over all usage records matching the filter (before_seq and limit ignored). */
+struct records_totals {
+    uint64_t calls;
+    int64_t cost_nano[8];
+    uint32_t currency[8];
+    size_t currencies;
+    int64_t input, output, total_tokens, requests;
+};
+METE_MUST_USE int records_total(struct records_reader *reader, const struct records_filter *filter,
+                                struct records_totals *ret_totals);
+
+#endif

@@ -1,0 +1,25 @@
+/* Limits: every maximum of the program, one row each, with its reason.
+ * ROW(NAME, value, unit, reason) gives LIMIT_NAME. */
+#ifndef ROW
+#error "define ROW before including tables/limits.h"
+#endif
+ROW(ID, 128, "bytes", "an id of the user's: a UUID with a prefix fits three times")
+ROW(PROVIDER, 64, "bytes", "a provider's name")
+ROW(NOTE, 4096, "bytes", "metadata of one usage record")
+ROW(DOCUMENT, 16384, "bytes", "what the directory keeps of one scope or budget")
+ROW(CHANGES, 256, "changes", "one atomic administrative batch fits one group of the journal")
+ROW(TTL_MS, 86400000, "ms", "a reservation nobody ends returns within a day")
+ROW(PORTS, 256, "ports", "threads that talk to one engine")
+ROW(RING, 4096, "operations", "one port's ring; a full ring is a 503")
+ROW(PATH_SCOPES, 8, "scopes", "depth of the scope tree")
+ROW(SCOPE_BUDGETS, 8, "budgets", "of one scope; times PATH_SCOPES bounds one verdict")
+ROW(SCOPES, 8388608, "scopes", "a million keys and their users, with room")
+ROW(BUDGETS, 16777216, "budgets", "four for every other scope at full size")
+ROW(RESERVATIONS, 4194304, "reservations", "open at once")
+ROW(OUTCOMES, 1048576, "outcomes", "ended calls remembered, so that a repeat is recognised")
+ROW(SCOPE_OUTCOMES, 65536, "outcomes", "remembered for one scope")
+ROW(OUTCOME_S, 86400, "s", "how long an ended call is remembered at most")
+ROW(GROUP, 1048576, "bytes", "entries of one group commit")
+ROW(RECORD_BACKLOG, 65536, "records", "waiting to be projected; then admission slows")
+ROW(PRICE, 1000000, "currency units per million", "dearer is a unit mistake of the source: flag it, never bill it")
+#undef ROW
