@@ -1,0 +1,40 @@
+# make run    start mete with a simulated provider behind it, and print a line to try
+# make test   build, unit and property tests, tests from outside
+# make check  all that CI does: layers, tidy, tests, sanitizers, fuzzers, crash loops
+# make bench  measure, with peers in the same run
+.PHONY: all run test check bench asan tsan fuzz fmt clean packages packages-test
+
+all: packages
+	@cmake --preset release >/dev/null
+	@cmake --build build
+
+packages:
+	@tools/packages run
+
+packages-test:
+	@tools/packages test
+
+run: all
+	@tools/run
+
+test: packages-test
+	@tools/test
+
+check: packages-test
+	@tools/check
+
+bench: all
+	@tools/packages bench
+	@bench/run
+
+asan tsan: packages-test
+	@tools/sanitize $@
+
+fuzz: packages-test
+	@tools/fuzz
+
+fmt:
+	@git ls-files '*.c' '*.h' | grep -v '^tables/' | xargs clang-format -i
+
+clean:
+	rm -rf build .run
