@@ -14,18 +14,22 @@
 #include "pricing/pricing.h"
 
 struct api_parts {
-    struct mete_port *port;
+    struct mete *mete;      /* for mete_now() */
+    struct mete_port *port; /* the loop's: somebody polls it */
     struct directory *directory;
     const struct pricing *pricing;
     struct workers *workers;
-    const char *data_directory; /* where the records are */
+    const struct os *os;        /* for the readers of the records; NULL: the system */
+    const char *data_directory; /* where the records are; borrowed for the API's life */
     void (*random)(void *user, void *ret_bytes, size_t len);
     void *random_user;
-    const char *admin_token; /* the one that may do everything */
+    const char *admin_token; /* the one that may do everything; borrowed for the API's life */
 };
 
 struct api;
 
+/* Reads the organizations' currencies from the records: they must be up to date, as mete_open()
+ * leaves them. METE_E_MEMORY, STORAGE. */
 METE_MUST_USE int api_new(const struct api_parts *parts, struct api **ret_api);
 void api_free(struct api *api); /* no exchange may be open */
 struct exchange_handler api_handler(struct api *api);
