@@ -53,8 +53,9 @@ struct exchange_handler {
     void (*drained)(void *self, struct exchange *exchange); /* queue fell to EXCHANGE_QUEUE_LOW */
 };
 
-/* The value of a query parameter, percent-decoded into room (not terminated). Returns its length,
- * -1 if the parameter is absent, -2 for a bad escape or a value longer than room_len. */
+/* The value of a query parameter, percent-decoded into room (not terminated), + being a space as
+ * forms have it. The first one if repeated; "a" without = is empty. Returns its length, -1 if the
+ * parameter is absent, -2 for a bad escape or a value longer than room_len. */
 int exchange_query(const struct exchange *exchange, const char *name, char *room, size_t room_len);
 
 #endif
