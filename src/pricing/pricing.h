@@ -36,19 +36,23 @@ struct pricing_usage {
 /* A new list with the built-in prices. METE_E_MEMORY. */
 METE_MUST_USE int pricing_new(struct pricing **ret_pricing);
 void pricing_free(struct pricing *pricing);
-/* Before first use only. Price texts are exact decimals of the currency per million units; empty: not
- * set. INVALID: negative, or over LIMIT_PRICE a million; SYNTAX. */
+/* Price texts are exact decimals of the currency per million units, at most 18 places; empty: not set. */
 struct pricing_row {
     struct slice name, provider, currency; /* currency empty: USD */
     struct slice per_million[PRICE_METERS];
     int64_t output_max;
 };
+/* Adds a model, or replaces the one of that name whole. Before first use only: it moves the others.
+ * INVALID: no name or one too long, a price that is negative, over LIMIT_PRICE a million or finer
+ * than can be kept; SYNTAX: no decimal, no currency, no printable name; MEMORY. */
 METE_MUST_USE int pricing_put(struct pricing *pricing, const struct pricing_row *row);
-/* What an unlisted model costs; without this it is refused (INV-11). Needs input and output. */
+/* What an unlisted model costs; without this it is refused (INV-11). The name may be empty. INVALID
+ * also without an input or output price. */
 METE_MUST_USE int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row);
 
-/* By exact name; then without a leading "provider/"; then without a date suffix (-2024-08-06,
- * -20250929); then the ceiling. NULL: unpriced, or listed without an input or output price. */
+/* By exact name; then without a leading "provider/", if what is found is of that provider or of none;
+ * then without a date suffix (-2024-08-06, -20250929); then the ceiling. NULL: unpriced, or listed
+ * without an input or output price. */
 const struct price_model *pricing_find(const struct pricing *pricing, struct slice model);
 /* Name of this state of the list for records: "builtin-2026-07-24" or that + "+" + a hash of what
  * was added. Lives as long as the list. */
@@ -62,7 +66,8 @@ METE_MUST_USE int pricing_charge(const struct price_model *model, const struct p
 
 /* The demand a call's worst case makes: fixed = input_bound tokens at the dearest input-side price,
  * per_million = the dearest output-side price, both rounded up. Times choices (n) for the output.
- * METE_E_TOO_LARGE. */
+ * What it makes for a quantity is never below pricing_charge() of a usage with input <= input_bound
+ * and output <= choices * quantity. input_bound >= 0, choices >= 1. METE_E_TOO_LARGE. */
 METE_MUST_USE int pricing_bound(const struct price_model *model, int64_t input_bound, int64_t choices,
                                 struct mete_demand *ret_demand);
 
