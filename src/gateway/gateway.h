@@ -58,7 +58,8 @@ struct gateway_call_done {
 };
 
 struct gateway_parts {
-    struct mete_port *port;
+    const struct mete *mete; /* for mete_now() */
+    struct mete_port *port;  /* the loop's: somebody polls it */
     const struct directory *directory;
     const struct pricing *pricing;
     struct upstream *upstream;

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * GET /v1/models: the models of the price list that a provider here answers and the key may use,
+ * in OpenAI's shape. What is listed can be called; what is unpriced is not listed, unless a
+ * provider names it outright and the ceiling prices it (INV-11).
+ * "created" is 0: price lists do not say. "owned_by" is the price list's provider. */
+#include "gateway/inside.h"
+
+enum { ANSWER_MAX = 8 * 1024 * 1024, ID_ROOM = 3 * LIMIT_ID };
+
+static int write_model(struct buffer *out, struct slice name, struct slice owner)
+{
+    int rc = buffer_text(out, "{\"id\":");
+    if (!rc)
+        rc = json_quote(out, name);
+    if (!rc)
+        rc = buffer_text(out, ",\"object\":\"model\",\"created\":0,\"owned_by\":");
+    if (!rc)
+        rc = json_quote(out, owner);
+    return rc ? rc : buffer_text(out, "}");
+}
+
+static bool usable(const struct gateway *gateway, const struct directory_key *key,
+                   struct slice model, struct slice *ret_owner)
+{
+    int provider = gateway_find_provider(gateway, model);
+    if (provider < 0 || !directory_allows_model(key, model))
+        return false;
+    const struct price_model *priced = pricing_find(gateway->parts.pricing, model);
+    if (!priced)
+        return false;
+    *ret_owner = priced->provider.len ? priced->provider
+                                      : slice_of(gateway->config->providers[provider].name);
+    return true;
+}
+
+static int list_one(struct gateway *gateway, const struct directory_key *key, struct slice model,
+                    struct buffer *out)
+{
+    struct slice owner;
+    if (!usable(gateway, key, model, &owner))
+        return 0;
+    int rc = out->data[out->len - 1] == '[' ? 0 : buffer_text(out, ",");
+    return rc ? rc : write_model(out, model, owner);
+}
+
+static bool listed(const struct pricing *pricing, struct slice name)
+{
+    const struct price_model *found = pricing_find(pricing, name);
+    return found && slice_equal(found->name, name);
+}
+
+static int write_list(struct gateway *gateway, const struct directory_key *key, struct buffer *out)
+{
+    const struct pricing *pricing = gateway->parts.pricing;
+    int rc = buffer_text(out, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < pricing_len(pricing) && !rc; i++)
+        rc = list_one(gateway, key, pricing_at(pricing, i)->name, out);
+    for (size_t p = 0; p < gateway->config->providers_len; p++) {
+        const struct gateway_provider *provider = &gateway->config->providers[p];
+        for (size_t g = 0; g < provider->models_len && !rc; g++) {
+            struct slice name = slice_of(provider->models[g]);
+            bool glob = name.len && memchr(name.data, '*', name.len);
+            if (!glob && gateway_find_provider(gateway, name) == (int)p && !listed(pricing, name))
+                rc = list_one(gateway, key, name, out);
+        }
+    }
+    return rc ? rc : buffer_text(out, "]}");
+}
+
+static int hex(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f')
+        return (digit | 0x20) - 'a' + 10;
+    return -1;
+}
+
+/* Percent-decodes a path segment; the length, or -1. */
+static long unescape(struct slice text, char room[ID_ROOM])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (len == ID_ROOM)
+            return -1;
+        if (text.data[i] != '%') {
+            room[len++] = text.data[i];
+            continue;
+        }
+        int high = i + 2 < text.len ? hex(text.data[i + 1]) : -1;
+        int low = i + 2 < text.len ? hex(text.data[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return -1;
+        room[len++] = (char)(high * 16 + low);
+        i += 2;
+    }
+    return (long)len;
+}
+
+static void refuse(struct exchange *exchange, int status, const char *code, const char *message)
+{
+    const struct dialect_error error = {
+        status, "invalid_request_error", code, status == 404 ? "model" : NULL, message, {0}};
+    gateway_reply_error(exchange, dialect_chat(), &error, NULL, 0);
+}
+
+void models_answer(struct gateway *gateway, struct exchange *exchange, struct slice id)
+{
+    const struct directory_key *key = gateway_find_key(gateway, exchange);
+    int64_t now_us = mete_now(gateway->parts.mete).us;
+    if (!key || key->revoked || (key->expires_at_us && key->expires_at_us <= now_us)) {
+        refuse(exchange, 401, "invalid_api_key", "A valid API key is needed.");
+        return;
+    }
+    char room[ID_ROOM];
+    long len = unescape(id, room);
+    struct slice model = {room, len < 0 ? 0 : (size_t)len}, owner;
+    if (id.len && (!model.len || !usable(gateway, key, model, &owner))) {
+        refuse(exchange, 404, "model_not_found", "There is no such model for this key.");
+        return;
+    }
+    const struct exchange_header json = {"content-type", SLICE_LITERAL("application/json")};
+    struct buffer out;
+    buffer_init(&out, ANSWER_MAX);
+    int rc = id.len ? write_model(&out, model, owner) : write_list(gateway, key, &out);
+    if (rc)
+        refuse(exchange, 503, "unavailable", "There is no memory for the list; try again.");
+    else
+        exchange->ops->reply(exchange, 200, &json, 1, buffer_slice(&out));
+    buffer_done(&out);
+}
