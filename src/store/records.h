@@ -42,7 +42,8 @@ struct records_entity {
     struct slice actor;
 };
 
-METE_MUST_USE int records_open(const struct os *os, const char *directory, struct records **ret_records);
+METE_MUST_USE int records_open(const struct os *os, const char *directory,
+                               struct records **ret_records);
 void records_close(struct records *records);
 uint64_t records_last_seq(const struct records *records);
 /* One batch: begin, puts, end(last_seq). Errors: STORAGE; the batch is then not there. */
@@ -62,28 +63,33 @@ void records_reader_close(struct records_reader *reader);
 uint64_t records_reader_last_seq(struct records_reader *reader);
 
 struct records_filter {
-    struct mete_scope_id scope;  /* any scope on the record's path; 0: all */
+    struct mete_scope_id scope;     /* any scope on the record's path; 0: all */
     struct slice request_id, model; /* empty: all */
-    int64_t from_us, to_us;      /* ended in [from, to); 0: open */
-    uint64_t before_seq;         /* newest first, those before this one; 0: from the newest */
-    size_t limit;                /* 1..1000 */
+    int64_t from_us, to_us;         /* ended in [from, to); 0: open */
+    uint64_t before_seq;            /* newest first, those before this one; 0: from the newest */
+    size_t limit;                   /* 1..1000 */
 };
 
 /* Newest first. Slices die when fn returns. fn returning non-zero stops and is returned. */
-METE_MUST_USE int records_each_usage(struct records_reader *reader, const struct records_filter *filter,
-                                     int (*fn)(void *user, const struct records_usage *), void *user);
+METE_MUST_USE int records_each_usage(struct records_reader *reader,
+                                     const struct records_filter *filter,
+                                     int (*fn)(void *user, const struct records_usage *),
+                                     void *user);
 
 /* Entities of a kind in order of handle. organization n = 0: of all. ended ones only if asked. */
 METE_MUST_USE int records_each_entity(struct records_reader *reader, int kind,
                                       struct mete_scope_id organization, uint32_t after_handle,
                                       size_t limit, int with_ended,
-                                      int (*fn)(void *user, const struct records_entity *), void *user);
+                                      int (*fn)(void *user, const struct records_entity *),
+                                      void *user);
 /* NOT_FOUND. */
 METE_MUST_USE int records_find_entity(struct records_reader *reader, int kind,
                                       struct mete_scope_id organization, struct slice id,
-                                      int (*fn)(void *user, const struct records_entity *), void *user);
-METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t limit,
-                                     int (*fn)(void *user, const struct mete_event *), void *user);
+                                      int (*fn)(void *user, const struct records_entity *),
+                                      void *user);
+METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t after_seq,
+                                     size_t limit, int (*fn)(void *user, const struct mete_event *),
+                                     void *user);
 
 /* Sums over all usage records matching the filter (before_seq and limit ignored). */
 struct records_totals {

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The writing half of records.db: one connection, prepared statements, one transaction a batch with
+ * the batch's last_seq in the same transaction, so that after a crash the projector goes on exactly
+ * where the file stops. synchronous=NORMAL: a power cut may lose the last batches, never tear one;
+ * the journal has them.
+ *
+ * INDEXES  few, because every call writes a row. seq is the rowid and time: ended_us never falls
+ *   with seq, so a stretch of time is a stretch of seq, found by bisection (records_read.c) and
+ *   needing no index. request_id finds one call (only those that have one). scope, the leaf that
+ * was charged, finds a key's calls. A department's or an organization's calls are read by seq and
+ *   filtered: reports ask for stretches of time, and lists for the newest few.
+ *
+ * CONSIDERED AND NOT DONE  an index for each level of the path: each costs about as much to keep as
+ *   the row itself once there are many keys. One row a meter: ten times the rows for the same
+ *   questions. */
+#include "store/records.h"
+
+#include "base/assert.h"
+#include "store/db.h"
+#include "store/records_file.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct records {
+    sqlite3 *db;
+    sqlite3_stmt *begin, *commit, *rollback, *usage, *entity, *entity_end, *event, *last;
+    uint64_t last_seq;
+    uint64_t event_seq; /* events of one entry are numbered from 0 */
+    int event_n;
+    bool in_batch;
+};
+
+static const char schema[] =
+    "BEGIN;"
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO meta VALUES ('last_seq', 0);"
+    "CREATE TABLE usage (seq INTEGER PRIMARY KEY, reservation INTEGER NOT NULL,"
+    " scope INTEGER NOT NULL, organization INTEGER NOT NULL, department INTEGER NOT NULL,"
+    " user INTEGER NOT NULL, key INTEGER NOT NULL, request_id TEXT NOT NULL, model TEXT NOT NULL,"
+    " provider TEXT NOT NULL, started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, overrun INTEGER NOT NULL, currency INTEGER, cost_nano INTEGER,"
+    " input INTEGER, cached_input INTEGER, cache_write INTEGER, output INTEGER,"
+    " reasoning INTEGER, total_tokens INTEGER, requests INTEGER, images INTEGER,"
+    " audio_seconds INTEGER, extra BLOB, ending INTEGER NOT NULL, flags INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, attempts INTEGER NOT NULL, latency_ms INTEGER NOT NULL,"
+    " first_token_ms INTEGER NOT NULL, price_list TEXT NOT NULL, note TEXT NOT NULL);"
+    "CREATE INDEX usage_request ON usage (request_id) WHERE request_id <> '';"
+    "CREATE INDEX usage_scope ON usage (scope);"
+    "CREATE TABLE entity (kind INTEGER NOT NULL, handle INTEGER NOT NULL,"
+    " organization INTEGER NOT NULL, parent INTEGER NOT NULL, id TEXT NOT NULL,"
+    " document TEXT NOT NULL, ended INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " at_us INTEGER NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (kind, handle));"
+    "CREATE UNIQUE INDEX entity_id ON entity (kind, organization, id) WHERE ended = 0;"
+    "CREATE INDEX entity_parent ON entity (parent);"
+    "CREATE TABLE event (seq INTEGER NOT NULL, n INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    " at_us INTEGER NOT NULL, scope INTEGER NOT NULL, budget INTEGER NOT NULL,"
+    " threshold_ppm INTEGER NOT NULL, limit_amount INTEGER NOT NULL, committed INTEGER NOT NULL,"
+    " held INTEGER NOT NULL, PRIMARY KEY (seq, n)) WITHOUT ROWID;"
+    "PRAGMA application_id=1835365490;"
+    "PRAGMA user_version=1;"
+    "COMMIT";
+
+static const char put_usage[] =
+    "INSERT INTO usage (" RECORDS_USAGE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
+    "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34)";
+
+static const char put_entity[] =
+    "INSERT INTO entity (" RECORDS_ENTITY_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,0,?8,?9,?10)"
+    " ON CONFLICT (kind, handle) DO UPDATE SET document=?6, seq=?8, at_us=?9, actor=?10";
+
+static const char end_entity[] =
+    "UPDATE entity SET ended=1, seq=?3, at_us=?4, actor=?5 WHERE kind=?1 AND handle=?2";
+
+static const char put_event[] =
+    "INSERT INTO event (" RECORDS_EVENT_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
+
+static int prepare(struct records *records)
+{
+    const struct {
+        const char *sql;
+        sqlite3_stmt **statement;
+    } all[] = {
+        {"BEGIN IMMEDIATE", &records->begin},
+        {"COMMIT", &records->commit},
+        {"ROLLBACK", &records->rollback},
+        {put_usage, &records->usage},
+        {put_entity, &records->entity},
+        {end_entity, &records->entity_end},
+        {put_event, &records->event},
+        {"UPDATE meta SET value=? WHERE name='last_seq'", &records->last},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        int error = db_prepare(records->db, all[i].sql, all[i].statement);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int set_up(struct records *records)
+{
+    int error = db_exec(records->db, "PRAGMA page_size=8192;"
+                                     "PRAGMA journal_mode=WAL;"
+                                     "PRAGMA synchronous=NORMAL;"
+                                     "PRAGMA wal_autocheckpoint=1000;"
+                                     "PRAGMA cache_size=-8192");
+    int fresh = 0;
+    if (!error)
+        error = db_identify(records->db, RECORDS_APPLICATION, RECORDS_VERSION, &fresh);
+    if (!error && fresh)
+        error = db_exec(records->db, schema);
+    if (!error)
+        error = prepare(records);
+    int64_t last_seq = 0;
+    if (!error)
+        error = db_number(records->db, "SELECT value FROM meta WHERE name='last_seq'", &last_seq);
+    if (!error && last_seq < 0)
+        error = METE_E_CORRUPT;
+    if (!error)
+        records->last_seq = (uint64_t)last_seq;
+    return error;
+}
+
+int records_open(const struct os *os, const char *directory, struct records **ret_records)
+{
+    ASSERT(os && directory && ret_records);
+    int error = db_make_directory(directory);
+    if (error)
+        return error;
+    struct records *records = calloc(1, sizeof *records);
+    if (!records)
+        return METE_E_MEMORY;
+    error = db_open(os, directory, "records.db", DB_CREATE, &records->db);
+    if (!error)
+        error = set_up(records);
+    if (error) {
+        records_close(records);
+        return error;
+    }
+    *ret_records = records;
+    return 0;
+}
+
+void records_close(struct records *records)
+{
+    if (!records)
+        return;
+    sqlite3_finalize(records->begin);
+    sqlite3_finalize(records->commit);
+    sqlite3_finalize(records->rollback);
+    sqlite3_finalize(records->usage);
+    sqlite3_finalize(records->entity);
+    sqlite3_finalize(records->entity_end);
+    sqlite3_finalize(records->event);
+    sqlite3_finalize(records->last);
+    db_close(records->db);
+    free(records);
+}
+
+uint64_t records_last_seq(const struct records *records)
+{
+    return records->last_seq;
+}
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+int records_begin(struct records *records)
+{
+    ASSERT(!records->in_batch);
+    int error = db_run(records->begin);
+    if (!error)
+        records->in_batch = true;
+    return error;
+}
+
+/* Ends the batch as if it had not been begun. */
+static int give_up(struct records *records, int error)
+{
+    records->in_batch = false;
+    if (!sqlite3_get_autocommit(records->db) && db_run(records->rollback))
+        return METE_E_STORAGE;
+    return error == METE_E_CORRUPT ? error : METE_E_STORAGE;
+}
+
+int records_end(struct records *records, uint64_t last_seq)
+{
+    ASSERT(records->in_batch);
+    ASSERT(last_seq >= records->last_seq && last_seq <= INT64_MAX);
+    sqlite3_bind_int64(records->last, 1, (int64_t)last_seq);
+    int error = db_run(records->last);
+    if (!error)
+        error = db_run(records->commit);
+    if (error)
+        return give_up(records, error);
+    records->in_batch = false;
+    records->last_seq = last_seq;
+    return 0;
+}
+
+/* Meters with a column of their own go there; returns the length of the others, packed. */
+static size_t bind_meters(sqlite3_stmt *to, const struct records_usage *usage,
+                          uint8_t extra[RECORDS_EXTRA_MAX])
+{
+    struct writer w = {extra, extra + RECORDS_EXTRA_MAX};
+    uint32_t bound = 0;
+    for (int i = USAGE_CURRENCY; i < USAGE_EXTRA; i++)
+        sqlite3_bind_null(to, i + 1);
+    for (size_t i = 0; i < usage->usage_len; i++) {
+        const struct mete_usage *one = &usage->usage[i];
+        if (one->meter < METE_METERS_BUILTIN && !(bound & 1U << one->meter)) {
+            bound |= 1U << one->meter;
+            sqlite3_bind_int64(to, USAGE_METERS + one->meter + 1, one->amount);
+            if (one->meter == METE_COST)
+                sqlite3_bind_int64(to, USAGE_CURRENCY + 1, one->currency);
+            continue;
+        }
+        write_varint(&w, one->meter);
+        write_varint(&w, one->currency);
+        write_varint(&w, (uint64_t)one->amount);
+    }
+    return (size_t)(w.at - extra);
+}
+
+static void bind_outcome(sqlite3_stmt *to, const struct mete_outcome *outcome)
+{
+    sqlite3_bind_int(to, USAGE_ENDING + 1, (int)outcome->ending);
+    sqlite3_bind_int64(to, USAGE_FLAGS + 1, outcome->flags);
+    sqlite3_bind_int(to, USAGE_STATUS + 1, outcome->status);
+    sqlite3_bind_int(to, USAGE_ATTEMPTS + 1, outcome->attempts);
+    sqlite3_bind_int64(to, USAGE_LATENCY + 1, outcome->latency_ms);
+    sqlite3_bind_int64(to, USAGE_FIRST_TOKEN + 1, outcome->first_token_ms);
+    db_bind_text(to, USAGE_PRICE_LIST + 1,
+                 (struct slice){outcome->price_list.data, outcome->price_list.len});
+    db_bind_text(to, USAGE_NOTE + 1, (struct slice){outcome->note.data, outcome->note.len});
+}
+
+int records_put_usage(struct records *records, const struct records_usage *usage)
+{
+    ASSERT(records->in_batch);
+    ASSERT(usage->seq > records->last_seq && usage->usage_len <= METE_DEMANDS_MAX);
+    sqlite3_stmt *to = records->usage;
+    uint8_t extra[RECORDS_EXTRA_MAX];
+    size_t extra_len = bind_meters(to, usage, extra);
+    sqlite3_bind_int64(to, USAGE_SEQ + 1, (int64_t)usage->seq);
+    sqlite3_bind_int64(to, USAGE_RESERVATION + 1, (int64_t)usage->reservation);
+    sqlite3_bind_int64(to, USAGE_SCOPE + 1, usage->scope.n);
+    sqlite3_bind_int64(to, USAGE_ORGANIZATION + 1, usage->organization.n);
+    sqlite3_bind_int64(to, USAGE_DEPARTMENT + 1, usage->department.n);
+    sqlite3_bind_int64(to, USAGE_USER + 1, usage->user.n);
+    sqlite3_bind_int64(to, USAGE_KEY + 1, usage->key.n);
+    db_bind_text(to, USAGE_REQUEST_ID + 1, usage->request_id);
+    db_bind_text(to, USAGE_MODEL + 1, usage->model);
+    db_bind_text(to, USAGE_PROVIDER + 1, usage->provider);
+    sqlite3_bind_int64(to, USAGE_STARTED + 1, usage->started_us);
+    sqlite3_bind_int64(to, USAGE_ENDED + 1, usage->ended_us);
+    sqlite3_bind_int(to, USAGE_STATE + 1, (int)usage->state);
+    sqlite3_bind_int(to, USAGE_OVERRUN + 1, usage->overrun);
+    if (extra_len)
+        sqlite3_bind_blob(to, USAGE_EXTRA + 1, extra, (int)extra_len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(to, USAGE_EXTRA + 1);
+    bind_outcome(to, &usage->outcome);
+    int error = db_run(to);
+    return error ? give_up(records, error) : 0;
+}
+
+static int end_one(struct records *records, const struct records_entity *entity)
+{
+    sqlite3_stmt *to = records->entity_end;
+    sqlite3_bind_int(to, 1, entity->kind);
+    sqlite3_bind_int64(to, 2, entity->handle);
+    sqlite3_bind_int64(to, 3, (int64_t)entity->seq);
+    sqlite3_bind_int64(to, 4, entity->at_us);
+    db_bind_text(to, 5, entity->actor);
+    return db_run(to);
+}
+
+int records_put_entity(struct records *records, const struct records_entity *entity)
+{
+    ASSERT(records->in_batch);
+    ASSERT(entity->handle && entity->seq > records->last_seq);
+    int error;
+    if (entity->ended) {
+        error = end_one(records, entity);
+        return error ? give_up(records, error) : 0;
+    }
+    sqlite3_stmt *to = records->entity;
+    sqlite3_bind_int(to, 1, entity->kind);
+    sqlite3_bind_int64(to, 2, entity->handle);
+    sqlite3_bind_int64(to, 3, entity->organization.n);
+    sqlite3_bind_int64(to, 4, entity->parent.n);
+    db_bind_text(to, 5, entity->id);
+    db_bind_text(to, 6, entity->document);
+    sqlite3_bind_int64(to, 8, (int64_t)entity->seq);
+    sqlite3_bind_int64(to, 9, entity->at_us);
+    db_bind_text(to, 10, entity->actor);
+    error = db_run(to);
+    return error ? give_up(records, error) : 0;
+}
+
+int records_put_event(struct records *records, const struct mete_event *event)
+{
+    ASSERT(records->in_batch);
+    ASSERT(event->seq > records->last_seq);
+    if (records->event_seq != event->seq) {
+        records->event_seq = event->seq;
+        records->event_n = 0;
+    }
+    sqlite3_stmt *to = records->event;
+    sqlite3_bind_int64(to, 1, (int64_t)event->seq);
+    sqlite3_bind_int(to, 2, records->event_n++);
+    sqlite3_bind_int(to, 3, (int)event->kind);
+    sqlite3_bind_int64(to, 4, event->at.us);
+    sqlite3_bind_int64(to, 5, event->scope.n);
+    sqlite3_bind_int64(to, 6, event->budget.n);
+    sqlite3_bind_int64(to, 7, event->threshold_ppm);
+    sqlite3_bind_int64(to, 8, event->limit);
+    sqlite3_bind_int64(to, 9, event->committed);
+    sqlite3_bind_int64(to, 10, event->held);
+    int error = db_run(to);
+    return error ? give_up(records, error) : 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the writer and the readers of records.db share: its tables, and how a record's usage lies in
+ * columns. Internal to store/. */
+#ifndef STORE_RECORDS_FILE_H
+#define STORE_RECORDS_FILE_H
+
+#include "base/varint.h"
+#include "store/records.h"
+
+enum {
+    RECORDS_APPLICATION = 0x6d657472, /* "metr" */
+    RECORDS_VERSION = 1
+};
+
+/* Columns of usage, in order. A NULL meter was not reported, which is not the same as 0. */
+enum {
+    USAGE_SEQ = 0,
+    USAGE_RESERVATION,
+    USAGE_SCOPE,
+    USAGE_ORGANIZATION,
+    USAGE_DEPARTMENT,
+    USAGE_USER,
+    USAGE_KEY,
+    USAGE_REQUEST_ID,
+    USAGE_MODEL,
+    USAGE_PROVIDER,
+    USAGE_STARTED,
+    USAGE_ENDED,
+    USAGE_STATE,
+    USAGE_OVERRUN,
+    USAGE_CURRENCY, /* of cost, the first one reported */
+    USAGE_METERS,   /* cost, input, ... in the order of enum mete_meter */
+    USAGE_EXTRA = USAGE_METERS + METE_METERS_BUILTIN, /* the others, packed */
+    USAGE_ENDING,
+    USAGE_FLAGS,
+    USAGE_STATUS,
+    USAGE_ATTEMPTS,
+    USAGE_LATENCY,
+    USAGE_FIRST_TOKEN,
+    USAGE_PRICE_LIST,
+    USAGE_NOTE,
+    USAGE_COLUMNS
+};
+
+#define RECORDS_USAGE_COLUMNS                                                                      \
+    "seq, reservation, scope, organization, department, user, key, request_id, model, provider,"   \
+    " started_us, ended_us, state, overrun, currency, cost_nano, input, cached_input,"             \
+    " cache_write, output, reasoning, total_tokens, requests, images, audio_seconds, extra,"       \
+    " ending, flags, status, attempts, latency_ms, first_token_ms, price_list, note"
+
+#define RECORDS_ENTITY_COLUMNS                                                                     \
+    "kind, handle, organization, parent, id, document, ended, seq, at_us, actor"
+
+#define RECORDS_EVENT_COLUMNS                                                                      \
+    "seq, n, kind, at_us, scope, budget, threshold_ppm, limit_amount, committed, held"
+
+/* Usage that has no column: (meter, currency, amount) varints after each other. */
+enum { RECORDS_EXTRA_MAX = METE_DEMANDS_MAX * 3 * VARINT_MAX };
+
+#endif

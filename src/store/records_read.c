@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The reading half of records.db: read-only connections, which in a WAL file wait for nobody and
+ * never checkpoint.
+ *
+ * A filter becomes a walk over usage by seq, newest first, bounded on both sides: before_seq, and
+ * the bounds of time turned into bounds of seq by bisection, since ended_us never falls with seq.
+ * request_id and a scope that is nobody's parent use their index instead. Which statement runs
+ * depends only on which fields of the filter are set, and is prepared for each question: a question
+ * is a page of a list or a report, not a step of a call.
+ *
+ * Considered and not done: caching prepared statements by shape; preparing costs some 20 us. */
+#include "store/records.h"
+
+#include "base/assert.h"
+#include "base/checked.h"
+#include "store/db.h"
+#include "store/records_file.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct records_reader {
+    sqlite3 *db;
+    sqlite3_stmt *last, *ended_from;
+};
+
+int records_reader_open(const struct os *os, const char *directory,
+                        struct records_reader **ret_reader)
+{
+    ASSERT(os && directory && ret_reader);
+    struct records_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return METE_E_MEMORY;
+    int fresh = 0;
+    int error = db_open(os, directory, "records.db", DB_READER, &reader->db);
+    if (!error)
+        error = db_identify(reader->db, RECORDS_APPLICATION, RECORDS_VERSION, &fresh);
+    if (!error && fresh)
+        error = METE_E_STORAGE;
+    if (!error)
+        error =
+            db_prepare(reader->db, "SELECT value FROM meta WHERE name='last_seq'", &reader->last);
+    if (!error)
+        error = db_prepare(reader->db,
+                           "SELECT seq, ended_us FROM usage WHERE seq >= ? ORDER BY seq LIMIT 1",
+                           &reader->ended_from);
+    if (error) {
+        records_reader_close(reader);
+        return error;
+    }
+    *ret_reader = reader;
+    return 0;
+}
+
+void records_reader_close(struct records_reader *reader)
+{
+    if (!reader)
+        return;
+    sqlite3_finalize(reader->last);
+    sqlite3_finalize(reader->ended_from);
+    db_close(reader->db);
+    free(reader);
+}
+
+uint64_t records_reader_last_seq(struct records_reader *reader)
+{
+    int64_t last =
+        sqlite3_step(reader->last) == SQLITE_ROW ? sqlite3_column_int64(reader->last, 0) : 0;
+    sqlite3_reset(reader->last);
+    ASSERT(last >= 0);
+    return (uint64_t)last;
+}
+
+/* ---- Filters --------------------------------------------------------------------------------- */
+
+/* The smallest seq from which on every record has ended_us >= at_us. */
+static int64_t first_seq_ended(struct records_reader *reader, int64_t at_us)
+{
+    int64_t low = 0, high = (int64_t)records_reader_last_seq(reader) + 1;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        sqlite3_bind_int64(reader->ended_from, 1, middle);
+        bool there = sqlite3_step(reader->ended_from) == SQLITE_ROW;
+        int64_t seq = there ? sqlite3_column_int64(reader->ended_from, 0) : high;
+        bool late = !there || sqlite3_column_int64(reader->ended_from, 1) >= at_us;
+        sqlite3_reset(reader->ended_from);
+        if (late)
+            high = middle;
+        else
+            low = seq + 1;
+    }
+    return low;
+}
+
+struct bounds {
+    int64_t from_seq, to_seq; /* [from, to) */
+};
+
+static struct bounds find_bounds(struct records_reader *reader, const struct records_filter *filter)
+{
+    struct bounds bounds = {0, INT64_MAX};
+    if (filter->from_us)
+        bounds.from_seq = first_seq_ended(reader, filter->from_us);
+    if (filter->to_us)
+        bounds.to_seq = first_seq_ended(reader, filter->to_us);
+    if (filter->before_seq && filter->before_seq < (uint64_t)bounds.to_seq)
+        bounds.to_seq = (int64_t)filter->before_seq;
+    return bounds;
+}
+
+/* How a scope is found among records: by the column of its kind. A kind without a column
+ * (advertiser) stands above its campaigns, which are leaves. */
+static const char *scope_clause(struct records_reader *reader, struct mete_scope_id scope)
+{
+    if (!scope.n)
+        return "";
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT kind FROM entity WHERE kind<100 AND handle=%u", scope.n);
+    int64_t kind = 0;
+    if (db_number(reader->db, sql, &kind))
+        kind = 0;
+    switch (kind) {
+    case METE_ORGANIZATION:
+        return " AND organization=?4";
+    case METE_DEPARTMENT:
+        return " AND department=?4";
+    case METE_USER:
+        return " AND user=?4";
+    case METE_ADVERTISER:
+        return " AND scope IN (SELECT ?4 UNION SELECT handle FROM entity WHERE parent=?4 AND "
+               "kind<100)";
+    default:
+        return " AND scope=?4";
+    }
+}
+
+/* Prepares SELECT what FROM usage, where the filter holds, in the order or groups of last. */
+static int prepare_usage(struct records_reader *reader, const char *what, const char *last,
+                         const struct records_filter *filter, sqlite3_stmt **ret_rows)
+{
+    ASSERT(filter);
+    char sql[1400];
+    int len =
+        snprintf(sql, sizeof sql, "SELECT %s FROM usage WHERE seq>=?1 AND seq<?2%s%s%s %s LIMIT ?3",
+                 what, scope_clause(reader, filter->scope),
+                 filter->request_id.len ? " AND request_id=?5 AND request_id<>''" : "",
+                 filter->model.len ? " AND model=?6" : "", last);
+    ASSERT(len > 0 && len < (int)sizeof sql);
+    struct bounds bounds = find_bounds(reader, filter);
+    sqlite3_stmt *rows = NULL;
+    int error = db_prepare(reader->db, sql, &rows);
+    if (error)
+        return error;
+    sqlite3_bind_int64(rows, 1, bounds.from_seq);
+    sqlite3_bind_int64(rows, 2, bounds.to_seq);
+    sqlite3_bind_int64(rows, 3, filter->limit ? (int64_t)filter->limit : -1);
+    if (filter->scope.n)
+        sqlite3_bind_int64(rows, 4, filter->scope.n);
+    if (filter->request_id.len)
+        db_bind_text(rows, 5, filter->request_id);
+    if (filter->model.len)
+        db_bind_text(rows, 6, filter->model);
+    *ret_rows = rows;
+    return 0;
+}
+
+/* ---- Usage ----------------------------------------------------------------------------------- */
+
+static size_t read_usage(sqlite3_stmt *row, struct mete_usage to[METE_DEMANDS_MAX])
+{
+    size_t len = 0;
+    for (int i = 0; i < METE_METERS_BUILTIN; i++) {
+        if (sqlite3_column_type(row, USAGE_METERS + i) == SQLITE_NULL)
+            continue;
+        uint32_t currency =
+            i == METE_COST ? (uint32_t)sqlite3_column_int64(row, USAGE_CURRENCY) : 0;
+        to[len++] =
+            (struct mete_usage){(uint16_t)i, currency, sqlite3_column_int64(row, USAGE_METERS + i)};
+    }
+    const uint8_t *extra = sqlite3_column_blob(row, USAGE_EXTRA);
+    struct reader r = {extra, extra + sqlite3_column_bytes(row, USAGE_EXTRA), false};
+    while (r.at < r.end && !r.bad && len < METE_DEMANDS_MAX) {
+        struct mete_usage one = {.meter = (uint16_t)read_varint(&r)};
+        one.currency = (uint32_t)read_varint(&r);
+        one.amount = (int64_t)read_varint(&r);
+        if (!r.bad)
+            to[len++] = one;
+    }
+    return len;
+}
+
+static struct mete_text text(sqlite3_stmt *row, int column)
+{
+    struct slice found = db_column_text(row, column);
+    return (struct mete_text){found.data, found.len};
+}
+
+static uint32_t number(sqlite3_stmt *row, int column)
+{
+    return (uint32_t)sqlite3_column_int64(row, column);
+}
+
+static void read_record(sqlite3_stmt *row, struct mete_usage usage[METE_DEMANDS_MAX],
+                        struct records_usage *ret_record)
+{
+    *ret_record = (struct records_usage){
+        .seq = (uint64_t)sqlite3_column_int64(row, USAGE_SEQ),
+        .reservation = (uint64_t)sqlite3_column_int64(row, USAGE_RESERVATION),
+        .scope = {number(row, USAGE_SCOPE)},
+        .organization = {number(row, USAGE_ORGANIZATION)},
+        .department = {number(row, USAGE_DEPARTMENT)},
+        .user = {number(row, USAGE_USER)},
+        .key = {number(row, USAGE_KEY)},
+        .request_id = db_column_text(row, USAGE_REQUEST_ID),
+        .model = db_column_text(row, USAGE_MODEL),
+        .provider = db_column_text(row, USAGE_PROVIDER),
+        .started_us = sqlite3_column_int64(row, USAGE_STARTED),
+        .ended_us = sqlite3_column_int64(row, USAGE_ENDED),
+        .state = (enum mete_state)number(row, USAGE_STATE),
+        .overrun = (int)number(row, USAGE_OVERRUN),
+        .usage = usage,
+        .usage_len = read_usage(row, usage),
+        .outcome = {.ending = (enum mete_ending)number(row, USAGE_ENDING),
+                    .flags = number(row, USAGE_FLAGS),
+                    .status = (uint16_t)number(row, USAGE_STATUS),
+                    .attempts = (uint16_t)number(row, USAGE_ATTEMPTS),
+                    .latency_ms = number(row, USAGE_LATENCY),
+                    .first_token_ms = number(row, USAGE_FIRST_TOKEN),
+                    .price_list = text(row, USAGE_PRICE_LIST),
+                    .note = text(row, USAGE_NOTE)},
+    };
+}
+
+int records_each_usage(struct records_reader *reader, const struct records_filter *filter,
+                       int (*fn)(void *user, const struct records_usage *), void *user)
+{
+    ASSERT(reader && fn && filter->limit >= 1);
+    sqlite3_stmt *rows;
+    int error = prepare_usage(reader, RECORDS_USAGE_COLUMNS, "ORDER BY seq DESC", filter, &rows);
+    if (error)
+        return error;
+    int rc = SQLITE_DONE;
+    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
+        struct mete_usage usage[METE_DEMANDS_MAX];
+        struct records_usage record;
+        read_record(rows, usage, &record);
+        error = fn(user, &record);
+    }
+    sqlite3_finalize(rows);
+    return error ? error : db_error(rc);
+}
+
+/* Rows of the sum: currency, calls, cost, input, output, tokens, requests. */
+static int add_totals(sqlite3_stmt *row, struct records_totals *totals)
+{
+    totals->calls += (uint64_t)sqlite3_column_int64(row, 1);
+    if (!checked_add(totals->input, sqlite3_column_int64(row, 3), &totals->input) ||
+        !checked_add(totals->output, sqlite3_column_int64(row, 4), &totals->output) ||
+        !checked_add(totals->total_tokens, sqlite3_column_int64(row, 5), &totals->total_tokens) ||
+        !checked_add(totals->requests, sqlite3_column_int64(row, 6), &totals->requests))
+        return METE_E_TOO_LARGE;
+    if (sqlite3_column_type(row, 0) == SQLITE_NULL)
+        return 0;
+    if (totals->currencies == sizeof totals->currency / sizeof totals->currency[0])
+        return METE_E_TOO_LARGE;
+    totals->currency[totals->currencies] = number(row, 0);
+    totals->cost_nano[totals->currencies++] = sqlite3_column_int64(row, 2);
+    return 0;
+}
+
+int records_total(struct records_reader *reader, const struct records_filter *filter,
+                  struct records_totals *ret_totals)
+{
+    ASSERT(reader && ret_totals);
+    struct records_filter all = *filter;
+    all.before_seq = 0;
+    all.limit = 0;
+    sqlite3_stmt *rows;
+    int error = prepare_usage(reader,
+                              "currency, count(*), sum(cost_nano), sum(input), sum(output),"
+                              " sum(total_tokens), sum(requests)",
+                              "GROUP BY currency ORDER BY currency", &all, &rows);
+    if (error)
+        return error;
+    struct records_totals totals = {0};
+    int rc = SQLITE_DONE;
+    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW)
+        error = add_totals(rows, &totals);
+    sqlite3_finalize(rows);
+    if (!error)
+        error = db_error(rc);
+    if (!error)
+        *ret_totals = totals;
+    return error;
+}
+
+/* ---- Entities and events --------------------------------------------------------------------- */
+
+static void read_entity(sqlite3_stmt *row, struct records_entity *ret_entity)
+{
+    *ret_entity = (struct records_entity){
+        .kind = sqlite3_column_int(row, 0),
+        .handle = number(row, 1),
+        .organization = {number(row, 2)},
+        .parent = {number(row, 3)},
+        .id = db_column_text(row, 4),
+        .document = db_column_text(row, 5),
+        .ended = sqlite3_column_int(row, 6),
+        .seq = (uint64_t)sqlite3_column_int64(row, 7),
+        .at_us = sqlite3_column_int64(row, 8),
+        .actor = db_column_text(row, 9),
+    };
+}
+
+int records_each_entity(struct records_reader *reader, int kind, struct mete_scope_id organization,
+                        uint32_t after_handle, size_t limit, int with_ended,
+                        int (*fn)(void *user, const struct records_entity *), void *user)
+{
+    ASSERT(reader && fn);
+    sqlite3_stmt *rows;
+    int error = db_prepare(reader->db,
+                           "SELECT " RECORDS_ENTITY_COLUMNS " FROM entity"
+                           " WHERE kind=?1 AND handle>?2 AND (?3=0 OR organization=?3)"
+                           " AND (?4<>0 OR ended=0) ORDER BY handle LIMIT ?5",
+                           &rows);
+    if (error)
+        return error;
+    sqlite3_bind_int(rows, 1, kind);
+    sqlite3_bind_int64(rows, 2, after_handle);
+    sqlite3_bind_int64(rows, 3, organization.n);
+    sqlite3_bind_int(rows, 4, with_ended);
+    sqlite3_bind_int64(rows, 5, limit ? (int64_t)limit : -1);
+    int rc = SQLITE_DONE;
+    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
+        struct records_entity entity;
+        read_entity(rows, &entity);
+        error = fn(user, &entity);
+    }
+    sqlite3_finalize(rows);
+    return error ? error : db_error(rc);
+}
+
+int records_find_entity(struct records_reader *reader, int kind, struct mete_scope_id organization,
+                        struct slice id, int (*fn)(void *user, const struct records_entity *),
+                        void *user)
+{
+    ASSERT(reader && fn);
+    sqlite3_stmt *row;
+    int error = db_prepare(reader->db,
+                           "SELECT " RECORDS_ENTITY_COLUMNS " FROM entity"
+                           " WHERE kind=?1 AND organization=?2 AND id=?3 AND ended=0",
+                           &row);
+    if (error)
+        return error;
+    sqlite3_bind_int(row, 1, kind);
+    sqlite3_bind_int64(row, 2, organization.n);
+    db_bind_text(row, 3, id);
+    int rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW) {
+        struct records_entity entity;
+        read_entity(row, &entity);
+        error = fn(user, &entity);
+    } else {
+        error = rc == SQLITE_DONE ? METE_E_NOT_FOUND : db_error(rc);
+    }
+    sqlite3_finalize(row);
+    return error;
+}
+
+int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t limit,
+                       int (*fn)(void *user, const struct mete_event *), void *user)
+{
+    ASSERT(reader && fn);
+    sqlite3_stmt *rows;
+    int error = db_prepare(reader->db,
+                           "SELECT " RECORDS_EVENT_COLUMNS " FROM event"
+                           " WHERE seq>?1 ORDER BY seq, n LIMIT ?2",
+                           &rows);
+    if (error)
+        return error;
+    sqlite3_bind_int64(rows, 1, after_seq > INT64_MAX ? INT64_MAX : (int64_t)after_seq);
+    sqlite3_bind_int64(rows, 2, limit ? (int64_t)limit : -1);
+    int rc = SQLITE_DONE;
+    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
+        struct mete_event event = {
+            .seq = (uint64_t)sqlite3_column_int64(rows, 0),
+            .kind = (enum mete_event_kind)number(rows, 2),
+            .at = {sqlite3_column_int64(rows, 3)},
+            .scope = {number(rows, 4)},
+            .budget = {number(rows, 5)},
+            .threshold_ppm = number(rows, 6),
+            .limit = sqlite3_column_int64(rows, 7),
+            .committed = sqlite3_column_int64(rows, 8),
+            .held = sqlite3_column_int64(rows, 9),
+        };
+        error = fn(user, &event);
+    }
+    sqlite3_finalize(rows);
+    return error ? error : db_error(rc);
+}
