@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The directory's questions over the records. Everything passes through entity_of(), which stops
+ * the process rather than show one organization what is another's (INV-12): the records filter,
+ * this checks. */
+#include "base/assert.h"
+#include "directory/directory.h"
+
+enum { LOAD_PAGE = 1024 };
+
+struct walk {
+    enum mete_kind kind;
+    struct mete_scope_id organization;
+    int (*fn)(void *user, const struct directory_entity *entity);
+    void *user;
+};
+
+static int records_kind(enum mete_kind kind)
+{
+    return kind == METE_KIND_NONE ? RECORDS_BUDGET : (int)kind;
+}
+
+static int entity_of(void *user, const struct records_entity *entity)
+{
+    const struct walk *walk = user;
+    ASSERT(entity->kind == records_kind(walk->kind));
+    ASSERT_INV("INV-12", walk->kind == METE_ORGANIZATION ||
+                             entity->organization.n == walk->organization.n);
+    struct directory_entity shown = {.kind = walk->kind,
+                                     .handle = entity->handle,
+                                     .organization = entity->organization,
+                                     .parent = entity->parent,
+                                     .id = entity->id,
+                                     .document = entity->document,
+                                     .changed_at_us = entity->at_us};
+    return walk->fn(walk->user, &shown);
+}
+
+int directory_list(struct records_reader *reader, enum mete_kind kind,
+                   struct mete_scope_id organization, uint32_t after_handle, size_t limit,
+                   int (*fn)(void *user, const struct directory_entity *), void *user)
+{
+    ASSERT_INV("INV-12", organization.n || kind == METE_ORGANIZATION);
+    struct walk walk = {kind, organization, fn, user};
+    return records_each_entity(reader, records_kind(kind), organization, after_handle, limit, 0,
+                               entity_of, &walk);
+}
+
+int directory_find(struct records_reader *reader, enum mete_kind kind,
+                   struct mete_scope_id organization, struct slice id,
+                   int (*fn)(void *user, const struct directory_entity *), void *user)
+{
+    ASSERT_INV("INV-12", organization.n || kind == METE_ORGANIZATION);
+    struct walk walk = {kind, organization, fn, user};
+    return records_find_entity(reader, records_kind(kind), organization, id, entity_of, &walk);
+}
+
+struct load {
+    struct directory *directory;
+    uint32_t last;
+    size_t count;
+};
+
+static int load_one(void *user, const struct records_entity *entity)
+{
+    struct load *load = user;
+    load->last = entity->handle;
+    load->count++;
+    int rc = directory_put(load->directory, entity);
+    return rc == METE_E_SYNTAX ? METE_E_CORRUPT : rc;
+}
+
+/* In pages, so that no read holds the projector's database for long. */
+int directory_load(struct directory *directory, struct records_reader *reader)
+{
+    struct load load = {.directory = directory};
+    do {
+        load.count = 0;
+        int rc = records_each_entity(reader, METE_API_KEY, (struct mete_scope_id){0}, load.last,
+                                     LOAD_PAGE, 1, load_one, &load);
+        if (rc)
+            return rc;
+    } while (load.count == LOAD_PAGE);
+    return 0;
+}
