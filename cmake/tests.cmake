@@ -5,6 +5,7 @@ file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/test_*.c tests/property/prop_*
 file(GLOB test_help CONFIGURE_DEPENDS tests/property/tape*.c tests/property/model*.c)
 if(test_help)
   add_library(mete_test_help STATIC ${test_help})
+  target_include_directories(mete_test_help PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 endif()
 foreach(source ${unit_tests})
   get_filename_component(name ${source} NAME_WE)
