@@ -24,7 +24,6 @@ int gateway_find_provider(const struct gateway *gateway, struct slice model);
 /* The key of an exchange; NULL: none, or an unknown one. */
 const struct directory_key *gateway_find_key(const struct gateway *gateway,
                                              const struct exchange *exchange);
-bool gateway_glob(const char *glob, struct slice text);
 
 /* Ends the exchange with an error body of the dialect. headers: added to the content type. */
 void gateway_reply_error(struct exchange *exchange, const struct dialect *dialect,
