@@ -30,7 +30,7 @@
  *
  * ERRORS
  *   Functions return 0 or a negative METE_E_ code (tables/errors.h). On an error nothing has
- *   changed and no ret_ parameter was touched. A refusal is a result, not an error: see
+ *   changed and no ret_ parameter was touched, but for METE_E_ENDED, which tells how it ended. A refusal is a result, not an error: see
  *   struct mete_verdict. After a failed write or flush the process ends (INV-15).
  */
 #ifndef METE_H
@@ -285,6 +285,17 @@ struct mete_refusal {
 /* Most refusals one verdict can list: budgets on the longest path. */
 #define METE_REFUSALS_MAX 64
 
+enum mete_state { METE_HELD = 0, METE_COMMITTED, METE_RELEASED, METE_EXPIRED, METE_REFUSED };
+
+struct mete_receipt {
+    enum mete_state state;
+    int64_t cost;      /* nano-units charged of the first METE_COST usage */
+    int overrun;       /* more was used than was reserved, and of a meter that was not reserved: so
+                          much that an enforced budget stands above its limit */
+    int repeated;      /* had already ended the same way with the same figures */
+    uint64_t record;   /* id of the usage record: the sequence number of its entry; 0: none */
+};
+
 struct mete_verdict {
     int allowed;
     struct mete_reservation_id reservation;
@@ -298,6 +309,7 @@ struct mete_verdict {
     size_t refusals_len;    /* all that refused or, with shadow set, would have */
     int repeated;           /* this is the stored answer to an earlier, equal request */
     uint64_t seq;           /* journal entry this rests on; 0 when none was needed */
+    struct mete_receipt ended; /* with METE_E_ENDED only: how the id's call ended */
 };
 
 struct mete_usage {
@@ -351,20 +363,11 @@ struct mete_record {
     struct mete_outcome outcome;
 };
 
-enum mete_state { METE_HELD = 0, METE_COMMITTED, METE_RELEASED, METE_EXPIRED, METE_REFUSED };
-
-struct mete_receipt {
-    enum mete_state state;
-    int64_t cost;      /* nano-units charged of the first METE_COST usage */
-    int overrun;       /* more was used than was reserved, or a budget stands above its limit */
-    int repeated;      /* had already ended the same way with the same figures */
-    uint64_t record;   /* id of the usage record: the sequence number of its entry; 0: none */
-};
-
 /* Reserves on every enforced budget of the scope and its ancestors, or on none (INV-02).
  * refusals: room for refusals_max; verdict.refusals_len may be larger than what was stored.
  * Errors: INVALID, TOO_LARGE, NOT_FOUND (scope), CONTENT, ENDED (the id's call is over: for a
- * METE_RESERVE_CALL only, else the stored verdict is given), IN_FLIGHT, FULL, BUSY. */
+ * METE_RESERVE_CALL only, else the stored verdict is given; verdict.reservation and verdict.ended
+ * then tell which call, its cost and its record), IN_FLIGHT, FULL, BUSY. */
 METE_API METE_MUST_USE int mete_reserve(struct mete_port *port, const struct mete_reserve *args,
                                         struct mete_refusal *refusals, size_t refusals_max,
                                         struct mete_verdict *ret_verdict);
@@ -382,7 +385,7 @@ METE_API METE_MUST_USE int mete_extend(struct mete_port *port, struct mete_reser
 /* Ends a reservation with what was used, in the windows it was made in (INV-09). Never refused for
  * money: more than reserved is charged in full and flagged. Repeating it with the same usage gives
  * the same receipt. Errors: INVALID, TOO_LARGE, NOT_FOUND (unknown, or ended and forgotten),
- * ENDED (released, expired, or committed with other figures), BUSY. */
+ * ENDED (released, expired, or committed with other figures; the receipt says how), BUSY. */
 METE_API METE_MUST_USE int mete_commit(struct mete_port *port, const struct mete_commit *args,
                                        struct mete_receipt *ret_receipt);
 

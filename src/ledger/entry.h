@@ -28,7 +28,9 @@ enum entry_kind {
 };
 
 /* A string that recurs (model, provider, price list): a number, and the text where the entry is
- * the first to use it. n = 0 is the empty text. */
+ * the first to use it. n = 0 is the empty text; ENTRY_NAME_WHOLE comes with its text every time
+ * and is remembered by nobody (LIMIT_NAMES are numbered already). */
+enum { ENTRY_NAME_WHOLE = 65535 };
 struct entry_name {
     uint32_t n;
     struct slice text;
@@ -51,7 +53,8 @@ struct entry_outcome {
 
 struct entry {
     enum entry_kind kind;
-    uint64_t seq;  /* position in the journal; not packed, it follows from the group */
+    uint64_t seq;  /* position in the journal; not packed, it follows from the group: entry_read
+                      leaves it 0, the reader of the group sets it before ledger_apply() */
     int64_t at_us; /* server time; packed as the difference from the entry before it */
     union {
         struct {
@@ -66,7 +69,7 @@ struct entry {
         struct {
             uint32_t handle;
             struct mete_budget_spec spec;
-            int64_t window_start_us, window_end_us; /* counts when it is new */
+            int64_t window_start_us, window_end_us; /* the first one; of an update: the present one */
             struct slice document, actor;
         } budget;
         struct {
@@ -118,6 +121,15 @@ struct entry {
 };
 
 enum { ENTRY_FORMAT = 1 };
+
+/* What an entry's fields must satisfy; the decisions and the reader of entries ask the same. */
+#define ENTRY_SECOND_US INT64_C(1000000)
+#define ENTRY_INSTANT_MAX_US INT64_C(253402300800000000) /* 10000-01-01 */
+bool entry_is_id(struct slice id);
+bool entry_is_unit(uint16_t meter, uint32_t currency);
+/* Whole seconds, or 0 .. INT64_MAX for a window without an end. */
+bool entry_is_window(int64_t start_us, int64_t end_us);
+bool entry_is_thresholds(const uint32_t *ppm, size_t len);
 
 /* Most bytes entry_write() needs for this entry. */
 size_t entry_size_max(const struct entry *entry);

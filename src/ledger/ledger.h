@@ -10,7 +10,7 @@
  *   the caller applies an ENTRY_WINDOW with the new bounds and asks again. (The ledger does not
  *   know calendars.)
  * INVARIANTS kept here, asserted in ledger_apply() and in ledger_check(): INV-01, 02, 03, 07, 10.
- * THREAD one. TIME is an argument. COST is per function, in budgets on the path; never in the
+ * THREAD one. TIME is an argument, and never before the last entry's (asserted). COST is per function, in budgets on the path; never in the
  *   number of scopes, budgets or reservations. */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -56,8 +56,20 @@ METE_MUST_USE int ledger_decide_release(struct ledger *ledger, struct mete_insta
 METE_MUST_USE int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
                                        const struct mete_record *args, struct mete_receipt *ret_receipt,
                                        struct ledger_decision *ret_decision);
+/* Whether a batch can be applied whole, each change after the ones before it: nothing is applied
+ * unless this agrees, because an entry cannot be taken back. METE_FROM_CHANGE handles may stand in
+ * it. ret_handles: room for args->len; what each change will get or has. On LEDGER_STALE apply the
+ * window and ask again; once it gives 0, ledger_decide_change() of each change in turn, with
+ * METE_FROM_CHANGE(i) replaced by ret_handles[i], gives 0 as well. */
+struct ledger_batch {
+    size_t failed; /* on an error: index of the change that is wrong */
+    uint32_t stale_budget;
+};
+METE_MUST_USE int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
+                                       const struct mete_apply *args, uint32_t *ret_handles,
+                                       struct ledger_batch *ret_batch);
 /* One change of a batch; its handles resolved by the caller. *ret_handle: what it got or has.
- * A new budget's entry comes back without its window: the caller fills it in. */
+ * A new budget's entry comes back without its window (both 0): the caller fills it in. */
 METE_MUST_USE int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
                                        const struct mete_change *change, struct slice actor,
                                        uint32_t *ret_handle, struct ledger_decision *ret_decision);
@@ -83,7 +95,8 @@ struct ledger_ended {
     struct entry_amount amounts[METE_DEMANDS_MAX]; /* what was charged */
 };
 
-enum { LEDGER_EVENTS_MAX = METE_REFUSALS_MAX * METE_THRESHOLDS_MAX };
+/* Every threshold of every budget on the longest path, an overrun of each, and the expiry. */
+enum { LEDGER_EVENTS_MAX = METE_REFUSALS_MAX * (METE_THRESHOLDS_MAX + 1) + 1 };
 
 struct ledger_effects {
     bool has_ended;

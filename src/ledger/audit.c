@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Looking at the whole: the audit that runs beside the work, and the check that tests run after
+ * every step. Both go over budgets and open reservations.
+ *
+ * The audit needs no room of its own: it takes every open reservation's amounts out of the
+ * counters, looks whether anything but zero is left, and puts them back (modulo 2^64, so that even
+ * a counter that went wrong comes back as it was). Committed figures are compared in the sum: what
+ * was ever charged is what stands in the windows plus what windows that are gone stood at. */
+#include "ledger/state.h"
+
+/* Adds (sign 1) or takes (sign -1, as its two's complement) all that is open. */
+static void shift_open(struct ledger *ledger, uint64_t sign)
+{
+    for (uint32_t i = 0; i < ledger->slots_len; i++) {
+        const struct reservation *slot = &ledger->slots[i];
+        if (slot->generation == 0)
+            continue;
+        struct held held[METE_DEMANDS_MAX];
+        struct words words;
+        size_t len = reservations_amounts(ledger, slot, held, &words);
+        for (unsigned t = 0; t < slot->takes_len; t++) {
+            uint32_t budget = words_next(&words);
+            struct counters counters = budgets_counters(ledger, budget, (int64_t)slot->made_at_us);
+            *counters.open += (uint32_t)(sign & UINT32_MAX);
+            for (size_t h = 0; h < len; h++)
+                if (held[h].unit == ledger->budgets[budget].unit)
+                    *counters.held =
+                        (int64_t)((uint64_t)*counters.held + sign * (uint64_t)held[h].amount);
+        }
+    }
+}
+
+static uint64_t count_drift(const struct ledger *ledger)
+{
+    uint64_t drift = 0, sum = ledger->retired_sum;
+    for (uint32_t b = 1; b <= ledger->budgets_len; b++) {
+        drift += ledger->budgets[b].held != 0 || ledger->budgets[b].open != 0;
+        sum += (uint64_t)ledger->budgets[b].committed;
+        for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
+            drift += ledger->pasts[p].held != 0 || ledger->pasts[p].open != 0;
+            sum += (uint64_t)ledger->pasts[p].committed;
+        }
+    }
+    return drift + (sum != ledger->charged_sum);
+}
+
+uint64_t ledger_audit(struct ledger *ledger)
+{
+    shift_open(ledger, UINT64_MAX);
+    uint64_t drift = count_drift(ledger);
+    shift_open(ledger, 1);
+    return drift;
+}
+
+/* ---- ledger_check() ---------------------------------------------------------------------------- */
+
+static void check_scopes(const struct ledger *ledger)
+{
+    uint64_t remembered = 0;
+    for (uint32_t s = 1; s <= ledger->scopes_len; s++) {
+        const struct scope *scope = &ledger->scopes[s];
+        ASSERT(scope->parent < s && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
+        ASSERT(scope->depth == (scope->parent ? ledger->scopes[scope->parent].depth + 1 : 1));
+        ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind, scopes_organization(ledger, s),
+                                 scopes_id(ledger, s)) == s);
+        for (unsigned i = 0; i < scope->budgets_len; i++) {
+            const struct budget *budget = &ledger->budgets[scope->budgets[i]];
+            ASSERT(budget->scope == s && budget->life == BUDGET_LIVES);
+            ASSERT(i == 0 || scope->budgets[i - 1] < scope->budgets[i]);
+        }
+        uint32_t len = 0;
+        for (uint32_t item = scope->outcome_first; item; len++)
+            item = ledger->outcomes[item - 1].next_of_scope;
+        ASSERT(len == scope->outcomes_len && len <= LIMIT_SCOPE_OUTCOMES);
+        remembered += len;
+    }
+    ASSERT(remembered == ledger->counts.outcomes);
+}
+
+static void check_budget(const struct ledger *ledger, uint32_t b)
+{
+    const struct budget *budget = &ledger->budgets[b];
+    ASSERT_INV("INV-07", budget->committed >= 0 && budget->held >= 0);
+    ASSERT_INV("INV-02", budget->open > 0 || budget->held == 0);
+    ASSERT(budget->life != BUDGET_GONE || (budget->open == 0 && ledger->cold[b].past == 0));
+    uint32_t found = ledger_find_budget(ledger, scopes_organization(ledger, budget->scope),
+                                        budgets_id(ledger, b));
+    ASSERT(budget->life == BUDGET_GONE ? found != b : found == b);
+    uint32_t ppm[METE_THRESHOLDS_MAX];
+    size_t len = budgets_thresholds(ledger, b, ppm);
+    for (size_t i = 0; i < len; i++) {
+        bool is_reached = budget->committed > 0 && (int128)budget->committed * 1000000 >=
+                                                       (int128)budget->limit * ppm[i];
+        ASSERT_INV("INV-10", budget->mode == METE_OFF || is_reached == (budget->fired >> i & 1));
+    }
+    int64_t before_us = budget_start_us(budget);
+    for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
+        const struct past *past = &ledger->pasts[p];
+        ASSERT_INV("INV-02", past->budget == b && past->open > 0 && past->held >= 0);
+        ASSERT_INV("INV-09", past->end_us <= before_us && past->start_us < past->end_us);
+        before_us = past->start_us;
+    }
+}
+
+static void check_reservations(const struct ledger *ledger)
+{
+    uint64_t open = 0;
+    for (uint32_t i = 0; i < ledger->slots_len; i++) {
+        const struct reservation *slot = &ledger->slots[i];
+        if (slot->generation == 0)
+            continue;
+        open++;
+        ASSERT_INV("INV-03", slot->is_call ? ledger->calls[slot->position] == i
+                                           : ledger->heap[slot->position].slot == i);
+        ASSERT_INV("INV-03", !outcomes_find(ledger, reservation_id(i, slot->generation), 0));
+    }
+    ASSERT(open == ledger->counts.reservations_open);
+    ASSERT(open == (uint64_t)ledger->heap_len + ledger->calls_len);
+    for (uint32_t i = 1; i < ledger->heap_len; i++)
+        ASSERT(ledger->heap[(i - 1) / 2].at_us <= ledger->heap[i].at_us);
+    uint64_t free_slots = 0;
+    for (uint32_t at = ledger->slot_free; at; at = ledger->slots[at - 1].chunk)
+        free_slots++;
+    ASSERT(open + free_slots == ledger->slots_len);
+}
+
+void ledger_check(const struct ledger *ledger)
+{
+    check_scopes(ledger);
+    for (uint32_t b = 1; b <= ledger->budgets_len; b++)
+        check_budget(ledger, b);
+    check_reservations(ledger);
+    ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);
+    /* The audit gives back what it takes, so that a look leaves the ledger as it was. */
+    ASSERT_INV("INV-07", ledger_audit((struct ledger *)(uintptr_t)ledger) == 0);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Budgets and their windows.
+ *
+ * A budget counts one unit over its present window: committed, and held by open reservations. When
+ * a window is over and reservations made in it are still open, its counters move to a past window,
+ * chained at the budget, and stay until the last of them has ended (INV-02, INV-09): a late commit
+ * counts where it was made. Which window a reservation took from follows from the instant it was
+ * made at, so a take needs no more than the budget's handle.
+ *
+ *   LIVES --end--> TOMBSTONE --last reservation ends--> GONE      (at once if there is none)
+ *
+ * A tombstone is on nobody's path but still answers to its id; a gone budget has only its handle,
+ * which is never used again, because records speak of it.
+ *
+ * Thresholds: alarm_at is the committed figure at which the next one fires, so that an ordinary
+ * commit makes one comparison and never reads them (INV-10).
+ *
+ * Text: struct budget_text, the id, then thresholds of 4 bytes each. It is written anew, once, with
+ * room for all of them, when more thresholds come than the first text had room for. */
+#include "ledger/state.h"
+
+enum { PPM = 1000000 };
+
+/* ---- Texts ---- */
+
+static struct budget_text *text_of(const struct ledger *ledger, uint32_t budget)
+{
+    ASSERT(budget > 0 && budget <= ledger->budgets_len);
+    return (struct budget_text *)(void *)texts_at(&ledger->texts, ledger->cold[budget].text);
+}
+
+struct slice budgets_id(const struct ledger *ledger, uint32_t budget)
+{
+    const struct budget_text *text = text_of(ledger, budget);
+    return (struct slice){(const char *)(text + 1), text->id_len};
+}
+
+size_t budgets_thresholds(const struct ledger *ledger, uint32_t budget,
+                          uint32_t ret_ppm[METE_THRESHOLDS_MAX])
+{
+    const struct budget_text *text = text_of(ledger, budget);
+    ASSERT(text->thresholds_len <= METE_THRESHOLDS_MAX);
+    memcpy(ret_ppm, (const char *)(text + 1) + text->id_len, 4 * (size_t)text->thresholds_len);
+    return text->thresholds_len;
+}
+
+static void write_text(struct ledger *ledger, uint32_t budget, struct slice id, size_t thresholds)
+{
+    uint32_t at = texts_take(&ledger->texts, sizeof(struct budget_text) + id.len + 4 * thresholds);
+    struct budget_text *text = (struct budget_text *)(void *)texts_at(&ledger->texts, at);
+    *text = (struct budget_text){.id_len = (uint8_t)id.len, .thresholds_room = (uint8_t)thresholds};
+    memcpy(text + 1, id.data, id.len);
+    ledger->cold[budget].text = at;
+}
+
+static void set_thresholds(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec)
+{
+    ASSERT(spec->thresholds_len <= METE_THRESHOLDS_MAX);
+    if (spec->thresholds_len > text_of(ledger, budget)->thresholds_room)
+        write_text(ledger, budget, budgets_id(ledger, budget), METE_THRESHOLDS_MAX);
+    struct budget_text *text = text_of(ledger, budget);
+    text->thresholds_len = (uint8_t)spec->thresholds_len;
+    memcpy((char *)(text + 1) + text->id_len, spec->thresholds_ppm, 4 * spec->thresholds_len);
+}
+
+/* ---- Finding ---- */
+
+static uint32_t hash_key(uint32_t organization, struct slice id)
+{
+    return texts_mix(texts_hash(id), organization);
+}
+
+uint32_t budgets_hash(const void *owner, uint32_t budget)
+{
+    const struct ledger *ledger = owner;
+    return hash_key(scopes_organization(ledger, ledger->budgets[budget].scope),
+                    budgets_id(ledger, budget));
+}
+
+uint32_t ledger_find_budget(const struct ledger *ledger, uint32_t organization, struct slice id)
+{
+    uint32_t budget = table_first(&ledger->budget_ids, hash_key(organization, id));
+    while (budget) {
+        if (slice_equal(budgets_id(ledger, budget), id) &&
+            scopes_organization(ledger, ledger->budgets[budget].scope) == organization)
+            break;
+        budget = table_next(&ledger->budget_ids, budget);
+    }
+    return budget;
+}
+
+/* ---- Events and thresholds ---- */
+
+struct mete_event *budgets_event(struct ledger_effects *effects, const struct entry *entry,
+                                 enum mete_event_kind kind)
+{
+    if (!effects)
+        return NULL;
+    ASSERT(effects->events_len < LEDGER_EVENTS_MAX);
+    struct mete_event *event = &effects->events[effects->events_len++];
+    *event = (struct mete_event){.kind = kind, .at = {entry->at_us}, .seq = entry->seq};
+    return event;
+}
+
+struct moment { /* what an event of a budget speaks of */
+    const struct ledger *ledger;
+    const struct entry *entry;
+    struct ledger_effects *effects;
+    uint32_t budget;
+    const struct counters *counters;
+};
+
+static void emit(const struct moment *moment, enum mete_event_kind kind, uint32_t threshold_ppm)
+{
+    struct mete_event *event = budgets_event(moment->effects, moment->entry, kind);
+    if (!event)
+        return;
+    const struct budget *budget = &moment->ledger->budgets[moment->budget];
+    event->scope.n = budget->scope;
+    event->budget.n = moment->budget;
+    event->threshold_ppm = threshold_ppm;
+    event->limit = budget->limit;
+    event->committed = *moment->counters->committed;
+    event->held = *moment->counters->held;
+}
+
+static bool is_reached(int64_t committed, int64_t limit, uint32_t ppm)
+{
+    return committed > 0 && (int128)committed * PPM >= (int128)limit * ppm;
+}
+
+/* Fires every threshold that is reached and has not fired. */
+static void fire_thresholds(const struct moment *moment)
+{
+    const struct budget *budget = &moment->ledger->budgets[moment->budget];
+    uint32_t ppm[METE_THRESHOLDS_MAX];
+    size_t len = budgets_thresholds(moment->ledger, moment->budget, ppm);
+    for (size_t i = 0; i < len; i++) {
+        if (*moment->counters->fired >> i & 1 ||
+            !is_reached(*moment->counters->committed, budget->limit, ppm[i]))
+            continue;
+        *moment->counters->fired |= (uint8_t)(1u << i);
+        emit(moment, METE_EVENT_THRESHOLD, ppm[i]);
+    }
+}
+
+static void set_alarm(struct ledger *ledger, uint32_t handle)
+{
+    struct budget *budget = &ledger->budgets[handle];
+    uint32_t ppm[METE_THRESHOLDS_MAX];
+    size_t len = budgets_thresholds(ledger, handle, ppm);
+    budget->alarm_at = INT64_MAX;
+    for (size_t i = 0; i < len; i++) {
+        int64_t at;
+        if (budget->fired >> i & 1)
+            continue;
+        bool fits = checked_mul_div_up(budget->limit, ppm[i], PPM, &at);
+        ASSERT(fits); /* ppm <= 10^6 */
+        budget->alarm_at = min_i64(budget->alarm_at, max_i64(at, 1));
+    }
+}
+
+/* ---- Windows ---- */
+
+struct counters budgets_counters(struct ledger *ledger, uint32_t handle, int64_t made_at_us)
+{
+    ASSERT(handle > 0 && handle <= ledger->budgets_len);
+    struct budget *budget = &ledger->budgets[handle];
+    if (made_at_us >= budget_start_us(budget))
+        return (struct counters){&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
+    uint32_t at = ledger->cold[handle].past;
+    while (at && ledger->pasts[at].start_us > made_at_us)
+        at = ledger->pasts[at].next;
+    ASSERT_INV("INV-02", at > 0); /* a past window stays while a reservation of it is open */
+    struct past *past = &ledger->pasts[at];
+    ASSERT_INV("INV-09", made_at_us < past->end_us);
+    return (struct counters){&past->committed, &past->held, &past->fired, &past->open, at};
+}
+
+static void keep_past(struct ledger *ledger, uint32_t handle)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    uint32_t at = ledger->past_free;
+    if (at) {
+        ledger->past_free = ledger->pasts[at].next;
+    } else {
+        ASSERT((uint64_t)ledger->pasts_len < (uint64_t)ledger->room.reservations * TAKES_MAX);
+        at = ++ledger->pasts_len;
+    }
+    ledger->pasts[at] = (struct past){.start_us = budget_start_us(budget),
+                                      .end_us = budget->window_end_us,
+                                      .committed = budget->committed,
+                                      .held = budget->held,
+                                      .budget = handle,
+                                      .next = ledger->cold[handle].past,
+                                      .open = budget->open,
+                                      .fired = budget->fired};
+    ledger->cold[handle].past = at;
+}
+
+static void drop_past(struct ledger *ledger, uint32_t handle, uint32_t at)
+{
+    struct past *past = &ledger->pasts[at];
+    ASSERT_INV("INV-07", past->held == 0);
+    ledger->retired_sum += (uint64_t)past->committed;
+    uint32_t *link = &ledger->cold[handle].past;
+    while (*link != at) {
+        ASSERT(*link != 0);
+        link = &ledger->pasts[*link].next;
+    }
+    *link = past->next;
+    *past = (struct past){.next = ledger->past_free};
+    ledger->past_free = at;
+}
+
+static void set_window(struct budget *budget, int64_t start_us, int64_t end_us)
+{
+    ASSERT(entry_is_window(start_us, end_us));
+    budget->window_end_us = end_us;
+    budget->window_s =
+        end_us == INT64_MAX ? 0 : (uint32_t)((end_us - start_us) / ENTRY_SECOND_US);
+}
+
+bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t handle = entry->u.window.budget;
+    int64_t start_us = entry->u.window.start_us, end_us = entry->u.window.end_us;
+    if (handle == 0 || handle > ledger->budgets_len || !entry_is_window(start_us, end_us))
+        return false;
+    struct budget *budget = &ledger->budgets[handle];
+    if (budget->life != BUDGET_LIVES || start_us < budget->window_end_us ||
+        entry->at_us < start_us || entry->at_us >= end_us)
+        return false;
+    if (budget->open)
+        keep_past(ledger, handle);
+    else
+        ledger->retired_sum += (uint64_t)budget->committed;
+    ASSERT_INV("INV-02", budget->open || budget->held == 0);
+    budget->committed = 0;
+    budget->held = 0;
+    budget->open = 0;
+    budget->fired = 0;
+    set_window(budget, start_us, end_us);
+    set_alarm(ledger, handle);
+    return true;
+}
+
+/* ---- Charging ---- */
+
+bool budgets_fits(const struct charge *charge)
+{
+    int64_t sum = *charge->counters.committed + (*charge->counters.held - charge->reserved);
+    return checked_add(sum, charge->amount, &sum);
+}
+
+bool budgets_overruns(const struct ledger *ledger, const struct charge *charge)
+{
+    const struct budget *budget = &ledger->budgets[charge->budget];
+    if (charge->amount <= charge->reserved)
+        return false;
+    if (charge->asked)
+        return true;
+    int64_t stands =
+        *charge->counters.committed + (*charge->counters.held - charge->reserved) + charge->amount;
+    return budget->mode == METE_ENFORCE && stands > budget->limit;
+}
+
+void budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                    struct ledger_effects *effects)
+{
+    ASSERT(budgets_fits(charge));
+    ASSERT_INV("INV-07", charge->reserved >= 0 && charge->reserved <= *charge->counters.held);
+    bool overruns = budgets_overruns(ledger, charge);
+    const struct moment moment = {ledger, entry, effects, charge->budget, &charge->counters};
+    *charge->counters.held -= charge->reserved;
+    *charge->counters.committed += charge->amount;
+    ledger->charged_sum += (uint64_t)charge->amount;
+    if (overruns)
+        emit(&moment, METE_EVENT_OVERRUN, 0);
+    if (charge->counters.past) {
+        fire_thresholds(&moment);
+    } else if (*charge->counters.committed >= ledger->budgets[charge->budget].alarm_at) {
+        fire_thresholds(&moment);
+        set_alarm(ledger, charge->budget);
+    }
+}
+
+static void bury(struct ledger *ledger, uint32_t handle)
+{
+    struct budget *budget = &ledger->budgets[handle];
+    ASSERT_INV("INV-02", budget->open == 0 && ledger->cold[handle].past == 0);
+    table_drop(&ledger->budget_ids, handle, budgets_hash(ledger, handle));
+    budget->life = BUDGET_GONE;
+}
+
+void budgets_leave(struct ledger *ledger, uint32_t handle, const struct counters *counters)
+{
+    ASSERT_INV("INV-02", *counters->open > 0);
+    --*counters->open;
+    if (counters->past && *counters->open == 0)
+        drop_past(ledger, handle, counters->past);
+    const struct budget *budget = &ledger->budgets[handle];
+    if (budget->life == BUDGET_TOMBSTONE && budget->open == 0 && ledger->cold[handle].past == 0)
+        bury(ledger, handle);
+}
+
+/* ---- Administration ---- */
+
+static bool create(struct ledger *ledger, const struct entry *entry)
+{
+    const struct mete_budget_spec *spec = &entry->u.budget.spec;
+    int64_t start_us = entry->u.budget.window_start_us, end_us = entry->u.budget.window_end_us;
+    struct slice id = {spec->id.data, spec->id.len};
+    if (ledger->budgets_len == ledger->room.budgets || spec->scope.n == 0 ||
+        spec->scope.n > ledger->scopes_len || !entry_is_window(start_us, end_us) ||
+        entry->at_us < start_us || entry->at_us >= end_us)
+        return false;
+    struct scope *scope = &ledger->scopes[spec->scope.n];
+    uint32_t organization = scopes_organization(ledger, spec->scope.n);
+    if (scope->budgets_len == LIMIT_SCOPE_BUDGETS || ledger_find_budget(ledger, organization, id))
+        return false;
+    uint32_t handle = ++ledger->budgets_len;
+    struct budget *budget = &ledger->budgets[handle];
+    *budget = (struct budget){.limit = spec->limit,
+                              .unit = unit_of(spec->meter, spec->currency),
+                              .scope = spec->scope.n,
+                              .revision = 1,
+                              .mode = (uint8_t)spec->mode,
+                              .period = (uint8_t)spec->period};
+    set_window(budget, start_us, end_us);
+    write_text(ledger, handle, id, spec->thresholds_len);
+    set_thresholds(ledger, handle, spec);
+    set_alarm(ledger, handle);
+    scope->budgets[scope->budgets_len++] = handle;
+    table_put(&ledger->budget_ids, handle, hash_key(organization, id));
+    ledger->counts.budgets++;
+    return true;
+}
+
+/* Which of the new thresholds have fired: those that had under their old place, unless the new
+ * limit puts them out of reach again (INV-10: raising a limit re-arms them). */
+static uint8_t carry_fired(const struct ledger *ledger, uint32_t handle,
+                           const struct mete_budget_spec *spec)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    uint32_t old[METE_THRESHOLDS_MAX];
+    size_t old_len = budgets_thresholds(ledger, handle, old);
+    unsigned fired = 0;
+    for (size_t i = 0; i < spec->thresholds_len; i++)
+        for (size_t j = 0; j < old_len; j++)
+            if (old[j] == spec->thresholds_ppm[i] && budget->fired >> j & 1 &&
+                is_reached(budget->committed, spec->limit, old[j]))
+                fired |= 1u << i;
+    return (uint8_t)fired;
+}
+
+static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
+{
+    const struct mete_budget_spec *spec = &entry->u.budget.spec;
+    uint32_t handle = entry->u.budget.handle;
+    struct budget *budget = &ledger->budgets[handle];
+    struct slice id = {spec->id.data, spec->id.len};
+    if (budget->life != BUDGET_LIVES || budget->scope != spec->scope.n ||
+        budget->unit != unit_of(spec->meter, spec->currency) || budget->period != spec->period ||
+        !slice_equal(budgets_id(ledger, handle), id) || entry->at_us >= budget->window_end_us)
+        return false;
+    bool falls = budget->mode != METE_ENFORCE || spec->limit < budget->limit;
+    if (budget->limit != spec->limit || budget->mode != spec->mode)
+        budget->revision++;
+    budget->fired = carry_fired(ledger, handle, spec);
+    budget->limit = spec->limit;
+    budget->mode = (uint8_t)spec->mode;
+    set_thresholds(ledger, handle, spec);
+    struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
+    const struct moment moment = {ledger, entry, effects, handle, &counters};
+    if (falls && budget->mode == METE_ENFORCE && budget->committed + budget->held > budget->limit)
+        emit(&moment, METE_EVENT_LIMIT_BELOW, 0);
+    if (budget->mode != METE_OFF)
+        fire_thresholds(&moment);
+    set_alarm(ledger, handle);
+    return true;
+}
+
+bool budgets_apply_put(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
+{
+    const struct mete_budget_spec *spec = &entry->u.budget.spec;
+    uint32_t handle = entry->u.budget.handle;
+    if (handle == 0 || handle > ledger->budgets_len + 1 ||
+        !entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len))
+        return false;
+    if (handle == ledger->budgets_len + 1)
+        return create(ledger, entry);
+    return update(ledger, entry, effects);
+}
+
+bool budgets_apply_end(struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t handle = entry->u.budget_end.handle;
+    if (handle == 0 || handle > ledger->budgets_len || ledger->budgets[handle].life != BUDGET_LIVES)
+        return false;
+    struct budget *budget = &ledger->budgets[handle];
+    struct scope *scope = &ledger->scopes[budget->scope];
+    unsigned at = 0;
+    while (scope->budgets[at] != handle) {
+        at++;
+        ASSERT(at < scope->budgets_len);
+    }
+    scope->budgets_len--;
+    for (; at < scope->budgets_len; at++)
+        scope->budgets[at] = scope->budgets[at + 1];
+    scope->budgets[at] = 0;
+    budget->life = BUDGET_TOMBSTONE;
+    ledger->counts.budgets--;
+    if (budget->open == 0 && ledger->cold[handle].past == 0)
+        bury(ledger, handle);
+    return true;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The decisions about administration: what may be put, and which handle it gets.
+ *
+ * A batch is applied whole or not at all, though its later changes may rest on its earlier ones
+ * (a budget of a scope that the same batch creates). The ledger cannot take an entry back, so
+ * ledger_check_changes() walks the batch first, against the state and the handful of things the
+ * batch has made or ended so far; once it agrees, each ledger_decide_change() in turn does too.
+ * One function judges a change in either case; a lone change is a batch of one. */
+#include "ledger/state.h"
+
+/* What the changes before this one will have done. */
+struct batch {
+    const struct ledger *ledger;
+    const struct mete_change *changes; /* with handles resolved by find_ functions only */
+    const uint32_t *handles;           /* of the changes judged so far */
+    size_t len;
+    uint32_t scopes_len, budgets_len; /* as they will then be */
+};
+
+static struct slice of_text(struct mete_text text)
+{
+    return (struct slice){text.data, text.len};
+}
+
+/* A handle of the caller's, which may stand for an earlier change. 0: stands for nothing. */
+static uint32_t resolve(const struct batch *batch, uint32_t n)
+{
+    if (n < METE_FROM_CHANGE(0))
+        return n;
+    return n - METE_FROM_CHANGE(0) < batch->len ? batch->handles[n - METE_FROM_CHANGE(0)] : 0;
+}
+
+/* A scope as the batch so far will leave it. */
+struct node {
+    enum mete_kind kind;
+    uint32_t parent, organization;
+};
+
+/* The change of the batch that creates this handle; NULL: it is in the ledger already. */
+static const struct mete_change *creator(const struct batch *batch, enum mete_change_kind kind,
+                                         uint32_t handle)
+{
+    uint32_t there = kind == METE_PUT_SCOPE ? batch->ledger->scopes_len : batch->ledger->budgets_len;
+    for (size_t i = 0; handle > there && i < batch->len; i++)
+        if (batch->changes[i].kind == kind && batch->handles[i] == handle)
+            return &batch->changes[i];
+    return NULL;
+}
+
+static bool find_node(const struct batch *batch, uint32_t scope, struct node *ret_node)
+{
+    if (scope == 0 || scope > batch->scopes_len)
+        return false;
+    const struct mete_change *change = creator(batch, METE_PUT_SCOPE, scope);
+    if (change) {
+        const struct mete_scope_spec *spec = &change->scope;
+        bool is_root = spec->kind == METE_ORGANIZATION;
+        *ret_node = (struct node){spec->kind, resolve(batch, spec->parent.n),
+                                  is_root ? scope : resolve(batch, spec->organization.n)};
+        return true;
+    }
+    const struct scope *at = &batch->ledger->scopes[scope];
+    *ret_node = (struct node){(enum mete_kind)at->kind, at->parent,
+                              scopes_organization(batch->ledger, scope)};
+    return true;
+}
+
+static uint32_t find_scope(const struct batch *batch, enum mete_kind kind, uint32_t organization,
+                           struct slice id)
+{
+    for (size_t i = 0; i < batch->len; i++) {
+        const struct mete_scope_spec *spec = &batch->changes[i].scope;
+        if (batch->changes[i].kind == METE_PUT_SCOPE && spec->kind == kind &&
+            (kind == METE_ORGANIZATION || resolve(batch, spec->organization.n) == organization) &&
+            slice_equal(of_text(spec->id), id))
+            return batch->handles[i];
+    }
+    return ledger_find_scope(batch->ledger, kind, organization, id);
+}
+
+/* ---- Scopes ----------------------------------------------------------------------------------- */
+
+static int judge_new_scope(const struct batch *batch, const struct mete_scope_spec *spec,
+                           uint32_t *ret_handle)
+{
+    struct node parent;
+    if (spec->kind != METE_ORGANIZATION &&
+        (!find_node(batch, resolve(batch, spec->parent.n), &parent) ||
+         !scopes_may_hold(parent.kind, spec->kind) ||
+         parent.organization != resolve(batch, spec->organization.n)))
+        return METE_E_INVALID;
+    if (spec->kind == METE_ORGANIZATION && spec->parent.n)
+        return METE_E_INVALID;
+    if (batch->scopes_len == batch->ledger->room.scopes)
+        return METE_E_FULL;
+    *ret_handle = batch->scopes_len + 1;
+    return 0;
+}
+
+static int judge_scope(const struct batch *batch, const struct mete_change *change,
+                       uint32_t *ret_handle)
+{
+    const struct mete_scope_spec *spec = &change->scope;
+    struct node node, organization;
+    bool is_root = spec->kind == METE_ORGANIZATION;
+    if (spec->id.len > LIMIT_ID)
+        return METE_E_TOO_LARGE;
+    if (spec->kind <= METE_KIND_NONE || spec->kind >= METE_KINDS ||
+        !entry_is_id(of_text(spec->id)) || spec->expires_at.us < 0 ||
+        spec->expires_at.us > ENTRY_INSTANT_MAX_US || (spec->revoked != 0 && spec->revoked != 1) ||
+        (is_root && spec->organization.n))
+        return METE_E_INVALID;
+    if (!is_root && (!find_node(batch, resolve(batch, spec->organization.n), &organization) ||
+                     organization.kind != METE_ORGANIZATION))
+        return METE_E_NOT_FOUND;
+    uint32_t handle =
+        find_scope(batch, spec->kind, resolve(batch, spec->organization.n), of_text(spec->id));
+    if (!handle)
+        return change->flags & METE_CHANGE_UPDATE ? METE_E_NOT_FOUND
+                                                  : judge_new_scope(batch, spec, ret_handle);
+    if (change->flags & METE_CHANGE_CREATE)
+        return METE_E_EXISTS;
+    bool found = find_node(batch, handle, &node);
+    ASSERT(found);
+    if (spec->parent.n && resolve(batch, spec->parent.n) != node.parent)
+        return METE_E_NOT_YET; /* METE_MOVE_SCOPE */
+    *ret_handle = handle;
+    return 0;
+}
+
+/* ---- Budgets ---------------------------------------------------------------------------------- */
+
+/* How a budget will be once the batch so far is done. */
+struct found_budget {
+    uint32_t handle; /* 0: none */
+    uint32_t scope, unit;
+    enum mete_period period;
+    bool ended;
+};
+
+static bool ends_in(const struct batch *batch, uint32_t handle)
+{
+    for (size_t i = 0; i < batch->len; i++)
+        if (batch->changes[i].kind == METE_END_BUDGET && batch->handles[i] == handle)
+            return true;
+    return false;
+}
+
+/* Whether the id of a budget that the batch ends stays taken: by its open reservations. */
+static bool is_held(const struct ledger *ledger, uint32_t handle)
+{
+    return handle <= ledger->budgets_len &&
+           (ledger->budgets[handle].open || ledger->cold[handle].past);
+}
+
+static struct found_budget find_budget(const struct batch *batch, uint32_t organization,
+                                       struct slice id)
+{
+    const struct ledger *ledger = batch->ledger;
+    struct found_budget found = {0};
+    for (size_t i = 0; i < batch->len; i++) {
+        const struct mete_budget_spec *spec = &batch->changes[i].budget;
+        struct node node;
+        if (batch->changes[i].kind != METE_PUT_BUDGET || !slice_equal(of_text(spec->id), id) ||
+            !find_node(batch, resolve(batch, spec->scope.n), &node) ||
+            node.organization != organization)
+            continue;
+        found = (struct found_budget){batch->handles[i], resolve(batch, spec->scope.n),
+                                      unit_of(spec->meter, spec->currency), spec->period,
+                                      ends_in(batch, batch->handles[i])};
+    }
+    if (found.handle == 0) {
+        uint32_t handle =
+            organization <= ledger->scopes_len ? ledger_find_budget(ledger, organization, id) : 0;
+        if (!handle)
+            return found;
+        const struct budget *budget = &ledger->budgets[handle];
+        found = (struct found_budget){handle, budget->scope, budget->unit,
+                                      (enum mete_period)budget->period,
+                                      budget->life != BUDGET_LIVES || ends_in(batch, handle)};
+    }
+    if (found.ended && !is_held(ledger, found.handle))
+        found.handle = 0;
+    return found;
+}
+
+/* Budgets a scope will have. */
+static unsigned count_budgets(const struct batch *batch, uint32_t scope)
+{
+    const struct ledger *ledger = batch->ledger;
+    unsigned count = scope <= ledger->scopes_len ? ledger->scopes[scope].budgets_len : 0;
+    for (size_t i = 0; i < batch->len; i++) {
+        const struct mete_change *change = &batch->changes[i];
+        uint32_t handle = batch->handles[i];
+        if (change->kind == METE_PUT_BUDGET && handle > ledger->budgets_len &&
+            creator(batch, METE_PUT_BUDGET, handle) == change &&
+            resolve(batch, change->budget.scope.n) == scope)
+            count++;
+        if (change->kind != METE_END_BUDGET)
+            continue;
+        const struct mete_change *born = creator(batch, METE_PUT_BUDGET, handle);
+        uint32_t of = born ? resolve(batch, born->budget.scope.n) : ledger->budgets[handle].scope;
+        count -= of == scope;
+    }
+    return count;
+}
+
+static int check_spec(const struct mete_budget_spec *spec)
+{
+    if (spec->id.len > LIMIT_ID || spec->thresholds_len > METE_THRESHOLDS_MAX)
+        return METE_E_TOO_LARGE;
+    if (!entry_is_id(of_text(spec->id)) || !entry_is_unit(spec->meter, spec->currency) ||
+        spec->limit < 0 || spec->limit > METE_AMOUNT_MAX || (unsigned)spec->period >= METE_PERIODS ||
+        (unsigned)spec->mode > METE_OFF ||
+        !entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len))
+        return METE_E_INVALID;
+    return 0;
+}
+
+static int judge_budget(const struct batch *batch, const struct mete_change *change,
+                        uint32_t *ret_handle)
+{
+    const struct mete_budget_spec *spec = &change->budget;
+    struct node node;
+    int rc = check_spec(spec);
+    if (rc)
+        return rc;
+    if (not_yet_change(change))
+        return METE_E_NOT_YET;
+    uint32_t scope = resolve(batch, spec->scope.n);
+    if (!find_node(batch, scope, &node))
+        return METE_E_NOT_FOUND;
+    struct found_budget found = find_budget(batch, node.organization, of_text(spec->id));
+    if (found.handle && change->flags & METE_CHANGE_UPDATE && found.ended)
+        return METE_E_NOT_FOUND;
+    if (found.handle && (change->flags & METE_CHANGE_CREATE || found.ended))
+        return METE_E_EXISTS;
+    if (found.handle) {
+        if (found.scope != scope || found.unit != unit_of(spec->meter, spec->currency) ||
+            found.period != spec->period)
+            return METE_E_INVALID;
+        *ret_handle = found.handle;
+        return 0;
+    }
+    if (change->flags & METE_CHANGE_UPDATE)
+        return METE_E_NOT_FOUND;
+    if (batch->budgets_len == batch->ledger->room.budgets ||
+        count_budgets(batch, scope) >= LIMIT_SCOPE_BUDGETS)
+        return METE_E_FULL;
+    *ret_handle = batch->budgets_len + 1;
+    return 0;
+}
+
+static int judge_end(const struct batch *batch, const struct mete_change *change,
+                     uint32_t *ret_handle)
+{
+    uint32_t handle = resolve(batch, change->end.n);
+    if (handle == 0 || handle > batch->budgets_len || ends_in(batch, handle))
+        return METE_E_NOT_FOUND;
+    if (handle > batch->ledger->budgets_len
+            ? !creator(batch, METE_PUT_BUDGET, handle)
+            : batch->ledger->budgets[handle].life != BUDGET_LIVES)
+        return METE_E_NOT_FOUND;
+    *ret_handle = handle;
+    return 0;
+}
+
+/* ---- Any change ------------------------------------------------------------------------------- */
+
+static int judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle)
+{
+    const uint32_t both = METE_CHANGE_CREATE | METE_CHANGE_UPDATE;
+    if (change->document.len > LIMIT_DOCUMENT)
+        return METE_E_TOO_LARGE;
+    if (change->flags & ~both || (change->flags & both) == both)
+        return METE_E_INVALID;
+    switch (change->kind) {
+    case METE_PUT_SCOPE:
+        return judge_scope(batch, change, ret_handle);
+    case METE_PUT_BUDGET:
+        return judge_budget(batch, change, ret_handle);
+    case METE_END_BUDGET:
+        return judge_end(batch, change, ret_handle);
+    case METE_END_SCOPE:
+    case METE_MOVE_SCOPE:
+    case METE_PUT_GRANT:
+    case METE_PUT_RATE_LIMIT:
+        return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
+    }
+    return METE_E_INVALID;
+}
+
+/* Whether a change of this budget meets a window that is over. */
+static bool is_stale(const struct ledger *ledger, const struct mete_change *change, uint32_t handle,
+                     struct mete_instant now)
+{
+    return change->kind == METE_PUT_BUDGET && handle <= ledger->budgets_len &&
+           now.us >= ledger->budgets[handle].window_end_us;
+}
+
+int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
+                         const struct mete_apply *args, uint32_t *ret_handles,
+                         struct ledger_batch *ret_batch)
+{
+    if (args->len > LIMIT_CHANGES || args->actor.len > LIMIT_ID)
+        return METE_E_TOO_LARGE;
+    if (args->len == 0)
+        return METE_E_INVALID;
+    struct batch batch = {.ledger = ledger,
+                          .changes = args->changes,
+                          .handles = ret_handles,
+                          .scopes_len = ledger->scopes_len,
+                          .budgets_len = ledger->budgets_len};
+    for (; batch.len < args->len; batch.len++) {
+        const struct mete_change *change = &args->changes[batch.len];
+        uint32_t handle = 0;
+        int rc = judge(&batch, change, &handle);
+        if (rc) {
+            ret_batch->failed = batch.len;
+            return rc;
+        }
+        if (is_stale(ledger, change, handle, now)) {
+            ret_batch->stale_budget = handle;
+            return LEDGER_STALE;
+        }
+        ASSERT(handle > 0);
+        ret_handles[batch.len] = handle;
+        batch.scopes_len += change->kind == METE_PUT_SCOPE && handle > batch.scopes_len;
+        batch.budgets_len += change->kind == METE_PUT_BUDGET && handle > batch.budgets_len;
+    }
+    return 0;
+}
+
+static void write_scope(const struct ledger *ledger, const struct mete_change *change,
+                        uint32_t handle, struct entry *entry)
+{
+    entry->kind = ENTRY_SCOPE;
+    entry->u.scope.handle = handle;
+    entry->u.scope.spec = change->scope;
+    if (handle <= ledger->scopes_len)
+        entry->u.scope.spec.parent.n = ledger->scopes[handle].parent;
+    entry->u.scope.document = of_text(change->document);
+}
+
+static void write_budget(const struct ledger *ledger, const struct mete_change *change,
+                         uint32_t handle, struct entry *entry)
+{
+    entry->kind = ENTRY_BUDGET;
+    entry->u.budget.handle = handle;
+    entry->u.budget.spec = change->budget;
+    entry->u.budget.spec.time_zone = (struct mete_text){0};
+    entry->u.budget.window_start_us = 0;
+    entry->u.budget.window_end_us = 0;
+    if (handle <= ledger->budgets_len) {
+        entry->u.budget.window_start_us = budget_start_us(&ledger->budgets[handle]);
+        entry->u.budget.window_end_us = ledger->budgets[handle].window_end_us;
+    }
+    entry->u.budget.document = of_text(change->document);
+}
+
+int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
+                         const struct mete_change *change, struct slice actor, uint32_t *ret_handle,
+                         struct ledger_decision *ret_decision)
+{
+    ASSERT(now.us >= ledger->last_at_us);
+    const struct mete_apply lone = {change, 1, {actor.data, actor.len}};
+    struct ledger_batch batch = {0};
+    uint32_t handle;
+    int rc = ledger_check_changes(ledger, now, &lone, &handle, &batch);
+    if (rc == LEDGER_STALE)
+        ret_decision->stale_budget = batch.stale_budget;
+    if (rc)
+        return rc;
+    struct entry *entry = &ret_decision->entry;
+    entry->seq = ledger->last_seq + 1;
+    entry->at_us = now.us;
+    if (change->kind == METE_PUT_SCOPE) {
+        write_scope(ledger, change, handle, entry);
+        entry->u.scope.actor = actor;
+    } else if (change->kind == METE_PUT_BUDGET) {
+        write_budget(ledger, change, handle, entry);
+        entry->u.budget.actor = actor;
+    } else {
+        ASSERT(change->kind == METE_END_BUDGET);
+        entry->kind = ENTRY_BUDGET_END;
+        entry->u.budget_end.handle = handle;
+        entry->u.budget_end.actor = actor;
+    }
+    *ret_handle = handle;
+    return 0;
+}

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Idea: an entry is its kind, the time since the entry before it, and its fields in a fixed order,
+ * each a varint or a text with its length (docs/journal-format.md has the table). There is one way
+ * to write an entry: whatever reads back without a fault writes the same bytes again, so that a
+ * chain hash over bytes is a hash over meaning.
+ *
+ * Reading trusts nothing: every number is held against its range here, so that the ledger has to
+ * ask only whether an entry fits its state. A fault sets reader.bad, later reads give zeros, and
+ * one look at the end tells.
+ *
+ * Considered and not done: fixed-size structs (a plain reserve would be 150 bytes instead of 60);
+ * a general format such as CBOR (names or tags in every entry, and many ways to say one thing). */
+#include "ledger/entry.h"
+
+#include "base/limits.h"
+
+/* Bits of the byte that opens a reserve. */
+enum { HAS_ID = 1, IS_CALL = 2, CHARGES = 4, HAS_GRANT = 8, RESERVE_BITS = 15 };
+
+enum {
+    FIXED_MAX = 40 * VARINT_MAX,  /* all that is not text or an amount, of the largest entry */
+    AMOUNT_MAX = 3 * VARINT_MAX,
+    SLOT_BITS = 28,               /* of a reservation's id; the rest is its generation */
+    GENERATION_BITS = 64 - SLOT_BITS
+};
+
+/* ---- Ranges ----------------------------------------------------------------------------------- */
+
+bool entry_is_id(struct slice id)
+{
+    if (id.len < 1 || id.len > LIMIT_ID)
+        return false;
+    for (size_t i = 0; i < id.len; i++)
+        if (id.data[i] < 0x21 || id.data[i] > 0x7e)
+            return false;
+    return true;
+}
+
+bool entry_is_unit(uint16_t meter, uint32_t currency)
+{
+    if (meter != METE_COST)
+        return currency == 0 && (meter < METE_METERS_BUILTIN || meter >= METE_METER_CUSTOM);
+    for (unsigned shift = 0; shift <= 16; shift += 8) {
+        uint32_t letter = currency >> shift & 0xff;
+        if (letter < 'A' || letter > 'Z')
+            return false;
+    }
+    return currency >> 24 == 0;
+}
+
+bool entry_is_window(int64_t start_us, int64_t end_us)
+{
+    if (end_us == INT64_MAX)
+        return start_us == 0;
+    return start_us >= 0 && end_us > start_us && end_us <= ENTRY_INSTANT_MAX_US &&
+           start_us % ENTRY_SECOND_US == 0 && end_us % ENTRY_SECOND_US == 0 &&
+           (end_us - start_us) / ENTRY_SECOND_US <= UINT32_MAX;
+}
+
+bool entry_is_thresholds(const uint32_t *ppm, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (ppm[i] < 1 || ppm[i] > 1000000 || (i > 0 && ppm[i] <= ppm[i - 1]))
+            return false;
+    return true;
+}
+
+/* ---- Writing ---------------------------------------------------------------------------------- */
+
+static struct slice of_text(struct mete_text text)
+{
+    return (struct slice){text.data, text.len};
+}
+
+static void write_u64(struct writer *w, uint64_t value)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        write_byte(w, (uint8_t)(value >> shift));
+}
+
+static void write_reservation(struct writer *w, uint64_t id)
+{
+    write_varint(w, id >> GENERATION_BITS);
+    write_varint(w, id & ((UINT64_C(1) << GENERATION_BITS) - 1));
+}
+
+static void write_name(struct writer *w, const struct entry_name *name)
+{
+    write_varint(w, name->n);
+    if (name->n)
+        write_slice(w, name->text);
+}
+
+static void write_amounts(struct writer *w, const struct entry_amount *amounts, uint32_t len)
+{
+    ASSERT(len <= METE_DEMANDS_MAX);
+    write_varint(w, len);
+    for (uint32_t i = 0; i < len; i++) {
+        write_varint(w, amounts[i].meter);
+        if (amounts[i].meter == METE_COST)
+            write_varint(w, amounts[i].currency);
+        write_varint(w, (uint64_t)amounts[i].amount);
+    }
+}
+
+static void write_outcome(struct writer *w, const struct entry_outcome *outcome)
+{
+    write_varint(w, (uint64_t)outcome->ending);
+    write_varint(w, outcome->flags);
+    write_varint(w, outcome->status);
+    write_varint(w, outcome->attempts);
+    write_varint(w, outcome->latency_ms);
+    write_varint(w, outcome->first_token_ms);
+    write_name(w, &outcome->price_list);
+    write_slice(w, outcome->note);
+}
+
+static void write_scope(struct writer *w, const struct entry *entry)
+{
+    const struct mete_scope_spec *spec = &entry->u.scope.spec;
+    write_varint(w, entry->u.scope.handle);
+    write_varint(w, (uint64_t)spec->kind);
+    write_varint(w, spec->organization.n);
+    write_varint(w, spec->parent.n);
+    write_slice(w, of_text(spec->id));
+    write_varint(w, (uint64_t)spec->expires_at.us);
+    write_varint(w, (uint64_t)spec->revoked);
+    write_slice(w, entry->u.scope.document);
+    write_slice(w, entry->u.scope.actor);
+}
+
+static void write_window(struct writer *w, int64_t start_us, int64_t end_us)
+{
+    ASSERT(entry_is_window(start_us, end_us));
+    write_varint(w, (uint64_t)(start_us / ENTRY_SECOND_US));
+    write_varint(w, end_us == INT64_MAX ? 0 : (uint64_t)((end_us - start_us) / ENTRY_SECOND_US));
+}
+
+static void write_budget(struct writer *w, const struct entry *entry)
+{
+    const struct mete_budget_spec *spec = &entry->u.budget.spec;
+    write_varint(w, entry->u.budget.handle);
+    write_varint(w, spec->scope.n);
+    write_slice(w, of_text(spec->id));
+    write_varint(w, spec->meter);
+    if (spec->meter == METE_COST)
+        write_varint(w, spec->currency);
+    write_varint(w, (uint64_t)spec->limit);
+    write_varint(w, (uint64_t)spec->period);
+    write_varint(w, (uint64_t)spec->mode);
+    write_varint(w, spec->thresholds_len);
+    for (size_t i = 0; i < spec->thresholds_len; i++)
+        write_varint(w, spec->thresholds_ppm[i]);
+    write_window(w, entry->u.budget.window_start_us, entry->u.budget.window_end_us);
+    write_slice(w, entry->u.budget.document);
+    write_slice(w, entry->u.budget.actor);
+}
+
+static void write_reserve(struct writer *w, const struct entry *entry)
+{
+    unsigned bits = entry->u.reserve.request_id.len ? HAS_ID : 0;
+    bits |= entry->u.reserve.flags & METE_RESERVE_CALL ? IS_CALL : 0;
+    bits |= entry->u.reserve.on_expiry == METE_EXPIRY_CHARGE ? CHARGES : 0;
+    bits |= entry->u.reserve.granted ? HAS_GRANT : 0;
+    write_byte(w, (uint8_t)bits);
+    write_reservation(w, entry->u.reserve.reservation);
+    write_varint(w, entry->u.reserve.scope);
+    if (bits & HAS_ID) {
+        write_slice(w, entry->u.reserve.request_id);
+        write_u64(w, entry->u.reserve.content);
+    }
+    write_name(w, &entry->u.reserve.model);
+    write_name(w, &entry->u.reserve.provider);
+    if (bits & HAS_GRANT)
+        write_varint(w, (uint64_t)entry->u.reserve.granted);
+    write_varint(w, (uint64_t)((entry->u.reserve.expires_at_us - entry->at_us) / 1000));
+    write_amounts(w, entry->u.reserve.amounts, entry->u.reserve.amounts_len);
+}
+
+static void write_refuse(struct writer *w, const struct entry *entry)
+{
+    const struct mete_refusal *primary = &entry->u.refuse.primary;
+    write_varint(w, entry->u.refuse.scope);
+    write_slice(w, entry->u.refuse.request_id);
+    write_u64(w, entry->u.refuse.content);
+    write_varint(w, (uint64_t)entry->u.refuse.retry_at_us);
+    write_varint(w, (uint64_t)primary->reason);
+    write_varint(w, primary->scope.n);
+    write_varint(w, primary->budget.n);
+    write_varint(w, primary->meter);
+    write_varint(w, primary->currency);
+    write_varint(w, (uint64_t)primary->limit);
+    write_varint(w, (uint64_t)primary->committed);
+    write_varint(w, (uint64_t)primary->held);
+    write_varint(w, (uint64_t)primary->asked);
+    write_varint(w, (uint64_t)primary->resets_at.us);
+}
+
+static void write_record(struct writer *w, const struct entry *entry)
+{
+    write_varint(w, entry->u.record.scope);
+    write_slice(w, entry->u.record.request_id);
+    if (entry->u.record.request_id.len)
+        write_u64(w, entry->u.record.content);
+    write_name(w, &entry->u.record.model);
+    write_name(w, &entry->u.record.provider);
+    write_amounts(w, entry->u.record.amounts, entry->u.record.amounts_len);
+    write_outcome(w, &entry->u.record.outcome);
+}
+
+void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us)
+{
+    write_byte(w, (uint8_t)entry->kind);
+    write_zigzag(w, entry->at_us - last_at_us);
+    switch (entry->kind) {
+    case ENTRY_GENESIS:
+        write_varint(w, entry->u.genesis.format);
+        write_bytes(w, (struct slice){(const char *)entry->u.genesis.installation, 16});
+        return;
+    case ENTRY_SCOPE:
+        write_scope(w, entry);
+        return;
+    case ENTRY_BUDGET:
+        write_budget(w, entry);
+        return;
+    case ENTRY_BUDGET_END:
+        write_varint(w, entry->u.budget_end.handle);
+        write_slice(w, entry->u.budget_end.actor);
+        return;
+    case ENTRY_WINDOW:
+        write_varint(w, entry->u.window.budget);
+        write_window(w, entry->u.window.start_us, entry->u.window.end_us);
+        return;
+    case ENTRY_RESERVE:
+        write_reserve(w, entry);
+        return;
+    case ENTRY_REFUSE:
+        write_refuse(w, entry);
+        return;
+    case ENTRY_COMMIT:
+        write_reservation(w, entry->u.commit.reservation);
+        write_amounts(w, entry->u.commit.amounts, entry->u.commit.amounts_len);
+        write_outcome(w, &entry->u.commit.outcome);
+        return;
+    case ENTRY_RELEASE:
+    case ENTRY_EXPIRE:
+        write_reservation(w, entry->u.end.reservation);
+        return;
+    case ENTRY_RECORD:
+        write_record(w, entry);
+        return;
+    case ENTRY_NONE:
+    case ENTRY_KINDS:
+        break;
+    }
+    ASSERT(!"an entry of no kind");
+}
+
+static size_t outcome_text_len(const struct entry_outcome *outcome)
+{
+    return outcome->price_list.text.len + outcome->note.len;
+}
+
+size_t entry_size_max(const struct entry *entry)
+{
+    size_t len = 1 + FIXED_MAX;
+    switch (entry->kind) {
+    case ENTRY_SCOPE:
+        len += entry->u.scope.spec.id.len + entry->u.scope.document.len + entry->u.scope.actor.len;
+        break;
+    case ENTRY_BUDGET:
+        len += entry->u.budget.spec.id.len + entry->u.budget.document.len +
+               entry->u.budget.actor.len;
+        break;
+    case ENTRY_BUDGET_END:
+        len += entry->u.budget_end.actor.len;
+        break;
+    case ENTRY_RESERVE:
+        len += entry->u.reserve.request_id.len + entry->u.reserve.model.text.len +
+               entry->u.reserve.provider.text.len + entry->u.reserve.amounts_len * AMOUNT_MAX;
+        break;
+    case ENTRY_REFUSE:
+        len += entry->u.refuse.request_id.len;
+        break;
+    case ENTRY_COMMIT:
+        len += entry->u.commit.amounts_len * AMOUNT_MAX + outcome_text_len(&entry->u.commit.outcome);
+        break;
+    case ENTRY_RECORD:
+        len += entry->u.record.request_id.len + entry->u.record.model.text.len +
+               entry->u.record.provider.text.len + entry->u.record.amounts_len * AMOUNT_MAX +
+               outcome_text_len(&entry->u.record.outcome);
+        break;
+    case ENTRY_NONE:
+    case ENTRY_GENESIS:
+    case ENTRY_WINDOW:
+    case ENTRY_RELEASE:
+    case ENTRY_EXPIRE:
+    case ENTRY_KINDS:
+        break;
+    }
+    return len;
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------- */
+
+static void require(struct reader *r, bool fits)
+{
+    if (!fits)
+        r->bad = true;
+}
+
+static uint64_t read_max(struct reader *r, uint64_t max)
+{
+    uint64_t value = read_varint(r);
+    require(r, value <= max);
+    return r->bad ? 0 : value;
+}
+
+static uint32_t read_u32(struct reader *r)
+{
+    return (uint32_t)read_max(r, UINT32_MAX);
+}
+
+static int64_t read_i64(struct reader *r)
+{
+    return (int64_t)read_max(r, INT64_MAX);
+}
+
+static uint64_t read_u64(struct reader *r)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        value |= (uint64_t)read_byte(r) << shift;
+    return r->bad ? 0 : value;
+}
+
+static uint64_t read_reservation(struct reader *r)
+{
+    uint64_t slot = read_max(r, (UINT64_C(1) << SLOT_BITS) - 1);
+    uint64_t generation = read_max(r, (UINT64_C(1) << GENERATION_BITS) - 1);
+    require(r, generation > 0);
+    return slot << GENERATION_BITS | generation;
+}
+
+static uint32_t read_handle(struct reader *r)
+{
+    uint32_t handle = read_u32(r);
+    require(r, handle > 0);
+    return handle;
+}
+
+static struct mete_text read_id(struct reader *r)
+{
+    struct slice id = read_slice(r, LIMIT_ID);
+    require(r, entry_is_id(id));
+    return (struct mete_text){id.data, id.len};
+}
+
+/* A request id, which may be missing. */
+static struct slice read_request_id(struct reader *r)
+{
+    struct slice id = read_slice(r, LIMIT_ID);
+    require(r, id.len == 0 || entry_is_id(id));
+    return id;
+}
+
+static struct entry_name read_name(struct reader *r, size_t len_max)
+{
+    struct entry_name name = {.n = (uint32_t)read_max(r, ENTRY_NAME_WHOLE)};
+    if (name.n)
+        name.text = read_slice(r, len_max);
+    require(r, name.n != ENTRY_NAME_WHOLE || name.text.len > 0);
+    return name;
+}
+
+static uint32_t read_amounts(struct reader *r, struct entry_amount *ret_amounts)
+{
+    uint32_t len = (uint32_t)read_max(r, METE_DEMANDS_MAX);
+    for (uint32_t i = 0; i < len && !r->bad; i++) {
+        struct entry_amount *amount = &ret_amounts[i];
+        amount->meter = (uint16_t)read_max(r, UINT16_MAX);
+        amount->currency = amount->meter == METE_COST ? read_u32(r) : 0;
+        amount->amount = (int64_t)read_max(r, METE_AMOUNT_MAX);
+        require(r, entry_is_unit(amount->meter, amount->currency));
+        for (uint32_t j = 0; j < i; j++)
+            require(r, ret_amounts[j].meter != amount->meter ||
+                           ret_amounts[j].currency != amount->currency);
+    }
+    return r->bad ? 0 : len;
+}
+
+static struct entry_outcome read_outcome(struct reader *r)
+{
+    struct entry_outcome outcome = {0};
+    outcome.ending = (enum mete_ending)read_max(r, METE_ENDINGS - 1);
+    outcome.flags = (uint32_t)read_max(r, METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED);
+    outcome.status = (uint16_t)read_max(r, UINT16_MAX);
+    outcome.attempts = (uint16_t)read_max(r, UINT16_MAX);
+    outcome.latency_ms = read_u32(r);
+    outcome.first_token_ms = read_u32(r);
+    outcome.price_list = read_name(r, LIMIT_PROVIDER);
+    outcome.note = read_slice(r, LIMIT_NOTE);
+    return outcome;
+}
+
+static void read_scope(struct reader *r, struct entry *entry)
+{
+    struct mete_scope_spec *spec = &entry->u.scope.spec;
+    entry->u.scope.handle = read_handle(r);
+    spec->kind = (enum mete_kind)read_max(r, METE_KINDS - 1);
+    require(r, spec->kind != METE_KIND_NONE);
+    spec->organization.n = read_u32(r);
+    spec->parent.n = read_u32(r);
+    spec->id = read_id(r);
+    spec->expires_at.us = (int64_t)read_max(r, ENTRY_INSTANT_MAX_US);
+    spec->revoked = (int)read_max(r, 1);
+    entry->u.scope.document = read_slice(r, LIMIT_DOCUMENT);
+    entry->u.scope.actor = read_slice(r, LIMIT_ID);
+}
+
+/* In seconds. Length 0 is a window without an end. */
+static void read_window(struct reader *r, int64_t *ret_start_us, int64_t *ret_end_us)
+{
+    int64_t start_s = (int64_t)read_max(r, ENTRY_INSTANT_MAX_US / ENTRY_SECOND_US);
+    int64_t len_s = (int64_t)read_max(r, UINT32_MAX);
+    *ret_start_us = start_s * ENTRY_SECOND_US;
+    *ret_end_us = len_s ? (start_s + len_s) * ENTRY_SECOND_US : INT64_MAX;
+    require(r, entry_is_window(*ret_start_us, *ret_end_us));
+}
+
+static void read_budget(struct reader *r, struct entry *entry)
+{
+    struct mete_budget_spec *spec = &entry->u.budget.spec;
+    *spec = (struct mete_budget_spec){0};
+    entry->u.budget.handle = read_handle(r);
+    spec->scope.n = read_handle(r);
+    spec->id = read_id(r);
+    spec->meter = (uint16_t)read_max(r, UINT16_MAX);
+    spec->currency = spec->meter == METE_COST ? read_u32(r) : 0;
+    require(r, entry_is_unit(spec->meter, spec->currency));
+    spec->limit = (int64_t)read_max(r, METE_AMOUNT_MAX);
+    spec->period = (enum mete_period)read_max(r, METE_PERIODS - 1);
+    spec->mode = (enum mete_mode)read_max(r, METE_OFF);
+    spec->thresholds_len = (size_t)read_max(r, METE_THRESHOLDS_MAX);
+    for (size_t i = 0; i < spec->thresholds_len; i++)
+        spec->thresholds_ppm[i] = read_u32(r);
+    require(r, entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len));
+    read_window(r, &entry->u.budget.window_start_us, &entry->u.budget.window_end_us);
+    entry->u.budget.document = read_slice(r, LIMIT_DOCUMENT);
+    entry->u.budget.actor = read_slice(r, LIMIT_ID);
+}
+
+static void read_reserve(struct reader *r, struct entry *entry)
+{
+    unsigned bits = read_byte(r);
+    require(r, bits <= RESERVE_BITS);
+    entry->u.reserve.reservation = read_reservation(r);
+    entry->u.reserve.scope = read_handle(r);
+    entry->u.reserve.request_id = (struct slice){0};
+    entry->u.reserve.content = 0;
+    if (bits & HAS_ID) {
+        entry->u.reserve.request_id = read_request_id(r);
+        require(r, entry->u.reserve.request_id.len > 0);
+        entry->u.reserve.content = read_u64(r);
+    }
+    entry->u.reserve.model = read_name(r, LIMIT_ID);
+    entry->u.reserve.provider = read_name(r, LIMIT_PROVIDER);
+    entry->u.reserve.flags = bits & IS_CALL ? METE_RESERVE_CALL : 0;
+    entry->u.reserve.on_expiry = bits & CHARGES ? METE_EXPIRY_CHARGE : METE_EXPIRY_RELEASE;
+    entry->u.reserve.granted = bits & HAS_GRANT ? read_i64(r) : 0;
+    require(r, !(bits & HAS_GRANT) || entry->u.reserve.granted > 0);
+    int64_t ttl_ms = (int64_t)read_max(r, LIMIT_TTL_MS);
+    require(r, ttl_ms > 0);
+    entry->u.reserve.expires_at_us = entry->at_us + ttl_ms * 1000;
+    entry->u.reserve.amounts_len = read_amounts(r, entry->u.reserve.amounts);
+    require(r, entry->u.reserve.amounts_len > 0);
+}
+
+static void read_refuse(struct reader *r, struct entry *entry)
+{
+    struct mete_refusal *primary = &entry->u.refuse.primary;
+    *primary = (struct mete_refusal){0};
+    entry->u.refuse.scope = read_handle(r);
+    entry->u.refuse.request_id = read_request_id(r);
+    require(r, entry->u.refuse.request_id.len > 0);
+    entry->u.refuse.content = read_u64(r);
+    entry->u.refuse.retry_at_us = read_i64(r);
+    primary->reason = (enum mete_reason)read_max(r, METE_REASONS - 1);
+    primary->scope.n = read_u32(r);
+    primary->budget.n = read_u32(r);
+    primary->meter = (uint16_t)read_max(r, UINT16_MAX);
+    primary->currency = read_u32(r);
+    primary->limit = read_i64(r);
+    primary->committed = read_i64(r);
+    primary->held = read_i64(r);
+    primary->asked = read_i64(r);
+    primary->resets_at.us = read_i64(r);
+}
+
+static void read_record(struct reader *r, struct entry *entry)
+{
+    entry->u.record.scope = read_handle(r);
+    entry->u.record.request_id = read_request_id(r);
+    entry->u.record.content = entry->u.record.request_id.len ? read_u64(r) : 0;
+    entry->u.record.model = read_name(r, LIMIT_ID);
+    entry->u.record.provider = read_name(r, LIMIT_PROVIDER);
+    entry->u.record.amounts_len = read_amounts(r, entry->u.record.amounts);
+    require(r, entry->u.record.amounts_len > 0);
+    entry->u.record.outcome = read_outcome(r);
+}
+
+/* The fields of entry->kind. false: no such kind. */
+static bool read_fields(struct reader *r, struct entry *entry)
+{
+    struct slice bytes;
+    switch (entry->kind) {
+    case ENTRY_GENESIS:
+        entry->u.genesis.format = read_u32(r);
+        bytes = read_bytes(r, sizeof entry->u.genesis.installation);
+        if (bytes.len)
+            memcpy(entry->u.genesis.installation, bytes.data, bytes.len);
+        return true;
+    case ENTRY_SCOPE:
+        read_scope(r, entry);
+        return true;
+    case ENTRY_BUDGET:
+        read_budget(r, entry);
+        return true;
+    case ENTRY_BUDGET_END:
+        entry->u.budget_end.handle = read_handle(r);
+        entry->u.budget_end.actor = read_slice(r, LIMIT_ID);
+        return true;
+    case ENTRY_WINDOW:
+        entry->u.window.budget = read_handle(r);
+        read_window(r, &entry->u.window.start_us, &entry->u.window.end_us);
+        return true;
+    case ENTRY_RESERVE:
+        read_reserve(r, entry);
+        return true;
+    case ENTRY_REFUSE:
+        read_refuse(r, entry);
+        return true;
+    case ENTRY_COMMIT:
+        entry->u.commit.reservation = read_reservation(r);
+        entry->u.commit.amounts_len = read_amounts(r, entry->u.commit.amounts);
+        entry->u.commit.outcome = read_outcome(r);
+        return true;
+    case ENTRY_RELEASE:
+    case ENTRY_EXPIRE:
+        entry->u.end.reservation = read_reservation(r);
+        return true;
+    case ENTRY_RECORD:
+        read_record(r, entry);
+        return true;
+    case ENTRY_NONE:
+    case ENTRY_KINDS:
+        break;
+    }
+    return false;
+}
+
+int entry_read(struct reader *r, int64_t last_at_us, struct entry *ret_entry)
+{
+    /* Not all of it is set to zero: an entry has 700 bytes and a recovery reads millions. */
+    struct entry entry;
+    unsigned kind = read_byte(r);
+    if (r->bad || kind == ENTRY_NONE)
+        return METE_E_CORRUPT;
+    if (kind >= ENTRY_KINDS)
+        return METE_E_FORMAT;
+    entry.kind = (enum entry_kind)kind;
+    entry.seq = 0;
+    int64_t step_us = read_zigzag(r);
+    if (__builtin_add_overflow(last_at_us, step_us, &entry.at_us) || entry.at_us < 0 ||
+        entry.at_us > ENTRY_INSTANT_MAX_US)
+        return METE_E_CORRUPT;
+    if (!read_fields(r, &entry) || r->bad)
+        return METE_E_CORRUPT;
+    ASSERT(r->at <= r->end);
+    *ret_entry = entry;
+    return 0;
+}

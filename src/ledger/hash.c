@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The state as one number: everything that decides future outcomes, field by field, in order of
+ * handles, through four XXH3-64 with different seeds (INV-06). Nothing of where things lie in
+ * memory goes in (text offsets, chunk numbers, hash buckets), and no statistics, because those
+ * count also what was never journaled. The order of free slots does: it decides the next ids. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "ledger/state.h"
+
+enum { LANES = 4, PENDING = 1024 };
+
+struct hasher {
+    XXH3_state_t lanes[LANES];
+    uint8_t pending[PENDING];
+    size_t len;
+};
+
+static void drain(struct hasher *hasher)
+{
+    for (unsigned i = 0; i < LANES; i++) {
+        XXH_errorcode rc = XXH3_64bits_update(&hasher->lanes[i], hasher->pending, hasher->len);
+        ASSERT(rc == XXH_OK);
+    }
+    hasher->len = 0;
+}
+
+static void put_byte(struct hasher *hasher, uint8_t byte)
+{
+    if (hasher->len == PENDING)
+        drain(hasher);
+    hasher->pending[hasher->len++] = byte;
+}
+
+static void put(struct hasher *hasher, uint64_t value)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        put_byte(hasher, (uint8_t)(value >> shift));
+}
+
+static void put_i64(struct hasher *hasher, int64_t value)
+{
+    put(hasher, (uint64_t)value);
+}
+
+static void put_text(struct hasher *hasher, struct slice text)
+{
+    put(hasher, text.len);
+    for (size_t i = 0; i < text.len; i++)
+        put_byte(hasher, (uint8_t)text.data[i]);
+}
+
+static void put_scope(struct hasher *hasher, const struct ledger *ledger, uint32_t s)
+{
+    const struct scope *scope = &ledger->scopes[s];
+    put_i64(hasher, scope->expires_at_us);
+    put(hasher, scope->parent);
+    put(hasher, scope->kind);
+    put(hasher, scope->revoked);
+    put(hasher, scope->budgets_len);
+    for (unsigned i = 0; i < scope->budgets_len; i++)
+        put(hasher, scope->budgets[i]);
+    put_text(hasher, scopes_id(ledger, s));
+}
+
+static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint32_t b)
+{
+    const struct budget *budget = &ledger->budgets[b];
+    put_i64(hasher, budget->limit);
+    put_i64(hasher, budget->committed);
+    put_i64(hasher, budget->held);
+    put_i64(hasher, budget->window_end_us);
+    put(hasher, budget->window_s);
+    put(hasher, budget->unit);
+    put(hasher, budget->scope);
+    put(hasher, budget->open);
+    put(hasher, budget->revision);
+    put(hasher, (uint64_t)budget->mode << 24 | (uint64_t)budget->period << 16 |
+                    (uint64_t)budget->fired << 8 | budget->life);
+    put_text(hasher, budgets_id(ledger, b));
+    uint32_t ppm[METE_THRESHOLDS_MAX];
+    size_t len = budgets_thresholds(ledger, b, ppm);
+    put(hasher, len);
+    for (size_t i = 0; i < len; i++)
+        put(hasher, ppm[i]);
+    for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
+        put_i64(hasher, ledger->pasts[p].start_us);
+        put_i64(hasher, ledger->pasts[p].end_us);
+        put_i64(hasher, ledger->pasts[p].committed);
+        put_i64(hasher, ledger->pasts[p].held);
+        put(hasher, (uint64_t)ledger->pasts[p].open << 8 | ledger->pasts[p].fired);
+    }
+    put(hasher, 0);
+}
+
+static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_t index)
+{
+    const struct reservation *slot = &ledger->slots[index];
+    put(hasher, slot->generation);
+    if (slot->generation == 0)
+        return;
+    put(hasher, slot->ttl_ms);
+    put(hasher, (uint64_t)slot->is_call << 2 | (uint64_t)slot->charges << 1 | slot->has_id);
+    put(hasher, slot->made_at_us);
+    put_i64(hasher, slot->granted);
+    put(hasher, slot->scope);
+    put(hasher, (uint64_t)slot->model << 16 | slot->provider);
+    struct held held[METE_DEMANDS_MAX];
+    struct words words;
+    size_t len = reservations_amounts(ledger, slot, held, &words);
+    put(hasher, len);
+    for (size_t i = 0; i < len; i++) {
+        put(hasher, held[i].unit);
+        put_i64(hasher, held[i].amount);
+    }
+    put(hasher, slot->takes_len);
+    for (unsigned i = 0; i < slot->takes_len; i++)
+        put(hasher, words_next(&words));
+    char text[LIMIT_ID];
+    for (unsigned i = 0; slot->has_id && i < 5; i++)
+        put(hasher, words_next(&words)); /* content, remaining, remaining_of */
+    unsigned texts = slot->has_id ? 1 : 0;
+    texts += slot->model == ENTRY_NAME_WHOLE;
+    texts += slot->provider == ENTRY_NAME_WHOLE;
+    for (unsigned i = 0; i < texts; i++) {
+        size_t text_len = words_next_text(&words, text);
+        put_text(hasher, (struct slice){text, text_len});
+    }
+}
+
+static void put_asked(struct hasher *hasher, const struct outcome_asked *asked)
+{
+    put(hasher, asked->id[0]);
+    put(hasher, asked->id[1]);
+    put(hasher, asked->content);
+    put_i64(hasher, asked->expires_at_us);
+    put_i64(hasher, asked->granted);
+    put_i64(hasher, asked->remaining);
+    put(hasher, asked->remaining_of);
+    put(hasher, asked->revision);
+    const struct mete_refusal *primary = &asked->primary;
+    put(hasher, (uint64_t)primary->reason);
+    put(hasher, primary->scope.n);
+    put(hasher, primary->budget.n);
+    put(hasher, primary->meter);
+    put(hasher, primary->currency);
+    put_i64(hasher, primary->limit);
+    put_i64(hasher, primary->committed);
+    put_i64(hasher, primary->held);
+    put_i64(hasher, primary->asked);
+    put_i64(hasher, primary->resets_at.us);
+}
+
+static void put_outcome(struct hasher *hasher, const struct ledger *ledger, uint64_t position)
+{
+    uint64_t at = position % ledger->room.outcomes;
+    const struct outcome *outcome = &ledger->outcomes[at];
+    put(hasher, outcome->kind);
+    if (outcome->kind == OUTCOME_FORGOTTEN)
+        return;
+    put(hasher, outcome->reservation);
+    put_i64(hasher, outcome->ended_at_us);
+    put_i64(hasher, outcome->cost);
+    put(hasher, outcome->figures);
+    put(hasher, outcome->seq);
+    put(hasher, outcome->scope);
+    put(hasher, (uint64_t)outcome->state << 24 | (uint64_t)outcome->overrun << 16 |
+                    (uint64_t)outcome->is_call << 8 | outcome->has_id);
+    if (outcome->has_id)
+        put_asked(hasher, &ledger->asked[at]);
+}
+
+static void put_all(struct hasher *hasher, const struct ledger *ledger)
+{
+    put(hasher, ledger->last_seq);
+    put_i64(hasher, ledger->last_at_us);
+    put_text(hasher, (struct slice){(const char *)ledger->installation, 16});
+    put(hasher, ledger->names_len);
+    for (uint32_t n = 1; n <= ledger->names_len; n++)
+        put_text(hasher, names_text(ledger, n));
+    put(hasher, ledger->scopes_len);
+    for (uint32_t s = 1; s <= ledger->scopes_len; s++)
+        put_scope(hasher, ledger, s);
+    put(hasher, ledger->budgets_len);
+    for (uint32_t b = 1; b <= ledger->budgets_len; b++)
+        put_budget(hasher, ledger, b);
+    put(hasher, ledger->slots_len);
+    for (uint32_t i = 0; i < ledger->slots_len; i++)
+        put_slot(hasher, ledger, i);
+    for (uint32_t at = ledger->slot_free; at; at = ledger->slots[at - 1].chunk)
+        put(hasher, at);
+    put(hasher, ledger->calls_len);
+    for (uint32_t i = 0; i < ledger->calls_len; i++)
+        put(hasher, ledger->calls[i]);
+    put(hasher, ledger->outcomes_end - ledger->outcomes_first);
+    for (uint64_t at = ledger->outcomes_first; at < ledger->outcomes_end; at++)
+        put_outcome(hasher, ledger, at);
+    put(hasher, ledger->charged_sum);
+    put(hasher, ledger->retired_sum);
+}
+
+void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32])
+{
+    struct hasher hasher;
+    hasher.len = 0;
+    for (unsigned i = 0; i < LANES; i++) {
+        XXH_errorcode rc = XXH3_64bits_reset_withSeed(&hasher.lanes[i], i);
+        ASSERT(rc == XXH_OK);
+    }
+    put_all(&hasher, ledger);
+    drain(&hasher);
+    for (unsigned i = 0; i < LANES; i++) {
+        uint64_t lane = XXH3_64bits_digest(&hasher.lanes[i]);
+        for (unsigned b = 0; b < 8; b++)
+            ret_hash[8 * i + b] = (uint8_t)(lane >> (8 * b));
+    }
+}

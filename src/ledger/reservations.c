@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reservations, and the three ways money moves: reserved, ended, recorded.
+ *
+ *   free --RESERVE--> open --COMMIT, RELEASE, EXPIRE--> free, and an outcome remembers how
+ *
+ * An id is a slot's index and a generation that follows from the sequence number of the entry that
+ * made it: finding it needs no table, and an old id of a reused slot is found out (INV-03). Slots
+ * are reused last out, first in, which is a function of the journal and keeps them in the cache.
+ *
+ * A reservation keeps its amounts once, by unit, and takes from every counting budget on its path,
+ * also from those whose unit it did not ask for (with 0), so that a commit with more units than
+ * were reserved is charged to them too. The window of a take follows from made_at (budgets.c). */
+#include "ledger/state.h"
+
+/* ---- Finding ---- */
+
+uint32_t reservations_slot(const struct ledger *ledger, const struct reservation *reservation)
+{
+    return (uint32_t)(reservation - ledger->slots);
+}
+
+uint64_t reservations_next_id(const struct ledger *ledger, uint64_t seq)
+{
+    if (ledger->slot_free)
+        return reservation_id(ledger->slot_free - 1, reservation_generation(seq));
+    if (ledger->slots_len == ledger->room.reservations)
+        return 0;
+    return reservation_id(ledger->slots_len, reservation_generation(seq));
+}
+
+struct reservation *reservations_find(const struct ledger *ledger, uint64_t id)
+{
+    uint64_t slot = id >> GENERATION_BITS, generation = id & GENERATION_MAX;
+    if (slot >= ledger->slots_len || generation == 0 ||
+        ledger->slots[slot].generation != generation)
+        return NULL;
+    return &ledger->slots[slot];
+}
+
+size_t reservations_amounts(const struct ledger *ledger, const struct reservation *reservation,
+                            struct held ret_held[METE_DEMANDS_MAX], struct words *ret_words)
+{
+    struct words words = words_of(ledger, reservation);
+    size_t len = reservation->amounts_len;
+    ASSERT(len <= METE_DEMANDS_MAX);
+    for (size_t i = 0; i < len; i++) {
+        ret_held[i].unit = words_next(&words);
+        ret_held[i].amount = words_next_i64(&words);
+    }
+    *ret_words = words;
+    return len;
+}
+
+void reservations_asked(const struct ledger *ledger, const struct reservation *reservation,
+                        struct asked *ret_asked)
+{
+    ASSERT(reservation->has_id);
+    struct held held[METE_DEMANDS_MAX];
+    struct words words;
+    reservations_amounts(ledger, reservation, held, &words);
+    for (unsigned i = 0; i < reservation->takes_len; i++)
+        words_next(&words);
+    ret_asked->content = (uint64_t)words_next_i64(&words);
+    ret_asked->remaining = words_next_i64(&words);
+    ret_asked->remaining_of = words_next(&words);
+    ret_asked->id_len = words_next_text(&words, ret_asked->id);
+}
+
+static uint32_t hash_request(uint32_t scope, struct slice request_id)
+{
+    return texts_mix(texts_hash(request_id), scope);
+}
+
+uint32_t reservations_hash(const void *owner, uint32_t item)
+{
+    const struct ledger *ledger = owner;
+    return ledger->slot_hashes[item];
+}
+
+struct reservation *reservations_of_request(const struct ledger *ledger, uint32_t scope,
+                                            struct slice request_id)
+{
+    uint32_t hash = hash_request(scope, request_id);
+    uint32_t item = table_first(&ledger->open_requests, hash);
+    for (; item; item = table_next(&ledger->open_requests, item)) {
+        struct reservation *reservation = &ledger->slots[item - 1];
+        if (ledger->slot_hashes[item] != hash || reservation->scope != scope)
+            continue;
+        struct asked asked;
+        reservations_asked(ledger, reservation, &asked);
+        if (slice_equal(request_id, (struct slice){asked.id, asked.id_len}))
+            return reservation;
+    }
+    return NULL;
+}
+
+/* ---- Reserving ---- */
+
+static const struct entry_amount *amount_of(const struct entry_amount *amounts, uint32_t len,
+                                            uint32_t unit)
+{
+    for (uint32_t i = 0; i < len; i++)
+        if (unit_of(amounts[i].meter, amounts[i].currency) == unit)
+            return &amounts[i];
+    return NULL;
+}
+
+/* Whether the entry could have been decided on this state. */
+static bool may_reserve(const struct ledger *ledger, const struct entry *entry,
+                        const struct path *path)
+{
+    if (entry->u.reserve.reservation != reservations_next_id(ledger, entry->seq))
+        return false;
+    for (size_t i = 0; i < path->scopes_len; i++)
+        if (scopes_refuses(&ledger->scopes[path->scopes[i]], entry->at_us))
+            return false;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path->budgets[i]];
+        if (!budget_counts(budget))
+            continue;
+        if (entry->at_us >= budget->window_end_us)
+            return false;
+        const struct entry_amount *amount =
+            amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
+        int64_t sum;
+        if (amount && (!checked_add(budget->committed + budget->held, amount->amount, &sum) ||
+                       (budget->mode == METE_ENFORCE && (sum > budget->limit || !budget->limit))))
+            return false;
+    }
+    return entry->u.reserve.request_id.len == 0 ||
+           !reservations_of_request(ledger, entry->u.reserve.scope, entry->u.reserve.request_id);
+}
+
+/* Takes from the budgets and writes their handles. Returns how many. */
+static unsigned take_all(struct ledger *ledger, const struct entry *entry, const struct path *path,
+                         struct words *words)
+{
+    unsigned len = 0;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        struct budget *budget = &ledger->budgets[path->budgets[i]];
+        if (!budget_counts(budget))
+            continue;
+        const struct entry_amount *amount =
+            amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
+        if (amount)
+            budget->held += amount->amount;
+        ASSERT_INV("INV-01", !amount || budget->mode != METE_ENFORCE ||
+                                 budget->committed + budget->held <= budget->limit);
+        budget->open++;
+        words_put(words, path->budgets[i]);
+        len++;
+    }
+    return len;
+}
+
+/* What the tightest enforced budget of the first amount's unit has left; its handle or 0. */
+static uint32_t tightest(const struct ledger *ledger, const struct entry *entry,
+                         const struct path *path, int64_t *ret_remaining)
+{
+    const struct entry_amount *first = &entry->u.reserve.amounts[0];
+    uint32_t found = 0;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path->budgets[i]];
+        if (budget->mode != METE_ENFORCE || budget->unit != unit_of(first->meter, first->currency))
+            continue;
+        int64_t left = budget->limit - budget->committed - budget->held;
+        if (!found || left < *ret_remaining) {
+            found = path->budgets[i];
+            *ret_remaining = left;
+        }
+    }
+    return found;
+}
+
+static void remember_request(struct ledger *ledger, const struct entry *entry,
+                             const struct path *path, struct reservation *slot,
+                             struct words *words)
+{
+    struct slice request_id = entry->u.reserve.request_id;
+    int64_t remaining = 0;
+    uint32_t remaining_of = tightest(ledger, entry, path, &remaining);
+    words_put_i64(words, (int64_t)entry->u.reserve.content);
+    words_put_i64(words, remaining);
+    words_put(words, remaining_of);
+    words_put_text(words, request_id);
+    uint32_t item = reservations_slot(ledger, slot) + 1;
+    ledger->slot_hashes[item] = hash_request(entry->u.reserve.scope, request_id);
+    slot->has_id = 1;
+    table_put(&ledger->open_requests, item, ledger->slot_hashes[item]);
+}
+
+static struct reservation *take_slot(struct ledger *ledger, uint64_t id)
+{
+    uint32_t index = (uint32_t)(id >> GENERATION_BITS);
+    struct reservation *slot = &ledger->slots[index];
+    ASSERT_INV("INV-03", slot->generation == 0);
+    if (ledger->slot_free) {
+        ASSERT(ledger->slot_free == index + 1);
+        ledger->slot_free = slot->chunk;
+    } else {
+        ASSERT(index == ledger->slots_len);
+        ledger->slots_len++;
+    }
+    return slot;
+}
+
+static void fill_slot(struct reservation *slot, const struct entry *entry)
+{
+    *slot = (struct reservation){
+        .generation = entry->u.reserve.reservation & GENERATION_MAX,
+        .ttl_ms = (uint32_t)((entry->u.reserve.expires_at_us - entry->at_us) / 1000) & 0x7ffffff,
+        .is_call = (entry->u.reserve.flags & METE_RESERVE_CALL) != 0,
+        .made_at_us = (uint64_t)entry->at_us & ((UINT64_C(1) << 58) - 1),
+        .charges = entry->u.reserve.on_expiry == METE_EXPIRY_CHARGE,
+        .amounts_len = entry->u.reserve.amounts_len & 0x1f,
+        .granted = entry->u.reserve.granted,
+        .scope = entry->u.reserve.scope,
+        .model = (uint16_t)entry->u.reserve.model.n,
+        .provider = (uint16_t)entry->u.reserve.provider.n};
+}
+
+bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry)
+{
+    if (entry->u.reserve.scope == 0 || entry->u.reserve.scope > ledger->scopes_len)
+        return false;
+    struct path path;
+    scopes_path(ledger, entry->u.reserve.scope, &path);
+    if (!may_reserve(ledger, entry, &path) || !names_apply(ledger, &entry->u.reserve.model) ||
+        !names_apply(ledger, &entry->u.reserve.provider))
+        return false;
+    struct reservation *slot = take_slot(ledger, entry->u.reserve.reservation);
+    fill_slot(slot, entry);
+    struct words words = words_of(ledger, slot);
+    for (uint32_t i = 0; i < entry->u.reserve.amounts_len; i++) {
+        const struct entry_amount *amount = &entry->u.reserve.amounts[i];
+        words_put(&words, unit_of(amount->meter, amount->currency));
+        words_put_i64(&words, amount->amount);
+    }
+    slot->takes_len = take_all(ledger, entry, &path, &words) & 0x7f;
+    if (entry->u.reserve.request_id.len)
+        remember_request(ledger, entry, &path, slot, &words);
+    if (slot->model == ENTRY_NAME_WHOLE)
+        words_put_text(&words, entry->u.reserve.model.text);
+    if (slot->provider == ENTRY_NAME_WHOLE)
+        words_put_text(&words, entry->u.reserve.provider.text);
+    expiries_put(ledger, reservations_slot(ledger, slot), entry->u.reserve.expires_at_us);
+    ledger->counts.reservations_open++;
+    ledger->counts.reserves++;
+    return true;
+}
+
+/* ---- Ending ---- */
+
+static const struct held *held_of(const struct held *held, size_t len, uint32_t unit)
+{
+    for (size_t i = 0; i < len; i++)
+        if (held[i].unit == unit)
+            return &held[i];
+    return NULL;
+}
+
+static struct charge charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
+{
+    uint32_t unit = ledger->budgets[budget].unit;
+    const struct held *held = held_of(ending->held, ending->held_len, unit);
+    const struct held *used = held_of(ending->used, ending->used_len, unit);
+    return (struct charge){.budget = budget,
+                           .counters = budgets_counters(ledger, budget,
+                                                        (int64_t)ending->slot->made_at_us),
+                           .reserved = held ? held->amount : 0,
+                           .asked = held != NULL,
+                           .amount = used ? used->amount : 0};
+}
+
+bool reservations_weigh(struct ledger *ledger, struct ending *ending)
+{
+    ending->held_len =
+        reservations_amounts(ledger, ending->slot, ending->held, &ending->takes);
+    ending->overrun = false;
+    for (size_t i = 0; i < ending->held_len; i++) {
+        const struct held *used = held_of(ending->used, ending->used_len, ending->held[i].unit);
+        ending->overrun |= used && used->amount > ending->held[i].amount;
+    }
+    struct words takes = ending->takes;
+    for (unsigned i = 0; i < ending->slot->takes_len; i++) {
+        struct charge charge = charge_of(ledger, ending, words_next(&takes));
+        if (!budgets_fits(&charge))
+            return false;
+        ending->overrun |= budgets_overruns(ledger, &charge);
+    }
+    return true;
+}
+
+static void charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
+                       struct ledger_effects *effects)
+{
+    for (unsigned i = 0; i < ending->slot->takes_len; i++) {
+        struct charge charge = charge_of(ledger, ending, words_next(&ending->takes));
+        budgets_charge(ledger, entry, &charge, effects);
+        budgets_leave(ledger, charge.budget, &charge.counters);
+    }
+}
+
+static size_t to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held)
+{
+    ASSERT(len <= METE_DEMANDS_MAX);
+    for (uint32_t i = 0; i < len; i++)
+        ret_held[i] = (struct held){unit_of(amounts[i].meter, amounts[i].currency),
+                                    amounts[i].amount};
+    return len;
+}
+
+int64_t reservations_cost(const struct held *used, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (used[i].unit & UNIT_MONEY)
+            return used[i].amount;
+    return 0;
+}
+
+/* The slot that the entry ends and what its end charges. false: it does not fit the state. */
+static bool read_end(struct ledger *ledger, const struct entry *entry, struct ending *ret_ending)
+{
+    bool is_commit = entry->kind == ENTRY_COMMIT;
+    struct reservation *slot = reservations_find(
+        ledger, is_commit ? entry->u.commit.reservation : entry->u.end.reservation);
+    if (!slot)
+        return false;
+    ret_ending->slot = slot;
+    ret_ending->used_len = 0;
+    ret_ending->state = METE_RELEASED;
+    if (is_commit) {
+        ret_ending->state = METE_COMMITTED;
+        ret_ending->used_len =
+            to_held(entry->u.commit.amounts, entry->u.commit.amounts_len, ret_ending->used);
+        if (!names_apply(ledger, &entry->u.commit.outcome.price_list))
+            return false;
+    } else if (entry->kind == ENTRY_EXPIRE) {
+        ret_ending->state = METE_EXPIRED;
+        struct words words;
+        if (slot->is_call || slot->charges)
+            ret_ending->used_len = reservations_amounts(ledger, slot, ret_ending->used, &words);
+        int64_t expires_at_us = (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000;
+        if (!slot->is_call && entry->at_us < expires_at_us)
+            return false;
+    }
+    return reservations_weigh(ledger, ret_ending);
+}
+
+static struct slice scratch_text(struct words *words, char *room)
+{
+    size_t len = words_next_text(words, room);
+    return (struct slice){room, len};
+}
+
+/* For the usage record: everything that is gone once the slot is free. */
+static void describe_end(struct ledger *ledger, const struct entry *entry,
+                         const struct ending *ending, struct ledger_ended *ret_ended)
+{
+    const struct reservation *slot = ending->slot;
+    *ret_ended = (struct ledger_ended){
+        .reservation = reservation_id(reservations_slot(ledger, slot), slot->generation),
+        .scope = slot->scope,
+        .made_at_us = (int64_t)slot->made_at_us,
+        .state = ending->state,
+        .overrun = ending->overrun,
+        .amounts_len = (uint32_t)ending->used_len};
+    for (size_t i = 0; i < ending->used_len; i++)
+        ret_ended->amounts[i] = (struct entry_amount){unit_meter(ending->used[i].unit),
+                                                      unit_currency(ending->used[i].unit),
+                                                      ending->used[i].amount};
+    struct words words = ending->takes;
+    for (unsigned i = 0; i < slot->takes_len; i++)
+        words_next(&words);
+    for (unsigned i = 0; slot->has_id && i < 5; i++)
+        words_next(&words); /* content, remaining, remaining_of */
+    if (slot->has_id)
+        ret_ended->request_id = scratch_text(&words, ledger->scratch);
+    ret_ended->model = slot->model == ENTRY_NAME_WHOLE
+                           ? scratch_text(&words, ledger->scratch + LIMIT_ID)
+                           : names_text(ledger, slot->model);
+    ret_ended->provider = slot->provider == ENTRY_NAME_WHOLE
+                              ? scratch_text(&words, ledger->scratch + 2 * LIMIT_ID)
+                              : names_text(ledger, slot->provider);
+    if (entry->kind != ENTRY_COMMIT)
+        return;
+    const struct entry_name *list = &entry->u.commit.outcome.price_list;
+    ret_ended->price_list =
+        list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
+}
+
+static void add_outcome(struct ledger *ledger, const struct entry *entry,
+                        const struct ending *ending)
+{
+    const struct reservation *slot = ending->slot;
+    struct outcome outcome = {
+        .reservation = reservation_id(reservations_slot(ledger, slot), slot->generation),
+        .ended_at_us = entry->at_us,
+        .cost = reservations_cost(ending->used, ending->used_len),
+        .figures = outcomes_figures(ending->used, ending->used_len),
+        .seq = entry->seq,
+        .scope = slot->scope,
+        .kind = OUTCOME_RESERVED,
+        .state = (uint8_t)ending->state,
+        .overrun = ending->overrun,
+        .is_call = slot->is_call};
+    if (!slot->has_id) {
+        outcomes_add(ledger, &outcome, (struct slice){0}, NULL);
+        return;
+    }
+    struct asked asked;
+    reservations_asked(ledger, slot, &asked);
+    struct outcome_asked remembered = {
+        .content = asked.content,
+        .expires_at_us = (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000,
+        .granted = slot->granted,
+        .remaining = asked.remaining,
+        .remaining_of = asked.remaining_of};
+    outcomes_add(ledger, &outcome, (struct slice){asked.id, asked.id_len}, &remembered);
+}
+
+static void free_slot(struct ledger *ledger, struct reservation *slot)
+{
+    uint32_t index = reservations_slot(ledger, slot);
+    ASSERT_INV("INV-03", slot->generation != 0);
+    expiries_drop(ledger, index);
+    if (slot->has_id)
+        table_drop(&ledger->open_requests, index + 1, ledger->slot_hashes[index + 1]);
+    words_free(ledger, slot);
+    slot->generation = 0;
+    slot->chunk = ledger->slot_free;
+    ledger->slot_free = index + 1;
+}
+
+static void count_end(struct ledger *ledger, const struct ending *ending)
+{
+    ASSERT(ledger->counts.reservations_open > 0);
+    ledger->counts.reservations_open--;
+    ledger->counts.commits += ending->state == METE_COMMITTED;
+    ledger->counts.releases += ending->state == METE_RELEASED;
+    ledger->counts.expiries += ending->state == METE_EXPIRED;
+    ledger->counts.overruns += ending->overrun;
+}
+
+bool reservations_apply_end(struct ledger *ledger, const struct entry *entry,
+                            struct ledger_effects *effects)
+{
+    struct ending ending;
+    if (!read_end(ledger, entry, &ending))
+        return false;
+    if (effects) {
+        effects->has_ended = true;
+        describe_end(ledger, entry, &ending, &effects->ended);
+        if (ending.state == METE_EXPIRED)
+            budgets_event(effects, entry, METE_EVENT_EXPIRED)->scope.n = ending.slot->scope;
+    }
+    struct ending charged = ending;
+    charge_all(ledger, entry, &charged, effects);
+    add_outcome(ledger, entry, &ending);
+    count_end(ledger, &ending);
+    free_slot(ledger, ending.slot);
+    return true;
+}
+
+/* ---- Recording ---- */
+
+static struct charge record_charge(struct ledger *ledger, uint32_t budget, const struct held *used,
+                                   size_t used_len)
+{
+    struct budget *at = &ledger->budgets[budget];
+    const struct held *held = held_of(used, used_len, at->unit);
+    return (struct charge){
+        .budget = budget,
+        .counters = {&at->committed, &at->held, &at->fired, &at->open, 0},
+        .amount = held ? held->amount : 0};
+}
+
+bool reservations_weigh_record(struct ledger *ledger, const struct path *path,
+                               const struct held *used, size_t used_len, bool *ret_overrun)
+{
+    bool overrun = false;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        struct charge charge = record_charge(ledger, path->budgets[i], used, used_len);
+        if (!budget_counts(&ledger->budgets[path->budgets[i]]))
+            continue;
+        if (!budgets_fits(&charge))
+            return false;
+        overrun |= budgets_overruns(ledger, &charge);
+    }
+    *ret_overrun = overrun;
+    return true;
+}
+
+/* Charges every counting budget. false: a window is over, or a name does not fit. */
+static bool record_all(struct ledger *ledger, const struct entry *entry, const struct path *path,
+                       const struct held *used, struct ledger_effects *effects)
+{
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path->budgets[i]];
+        if (budget_counts(budget) && entry->at_us >= budget->window_end_us)
+            return false;
+    }
+    if (!names_apply(ledger, &entry->u.record.model) ||
+        !names_apply(ledger, &entry->u.record.provider) ||
+        !names_apply(ledger, &entry->u.record.outcome.price_list))
+        return false;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        struct charge charge =
+            record_charge(ledger, path->budgets[i], used, entry->u.record.amounts_len);
+        if (budget_counts(&ledger->budgets[path->budgets[i]]))
+            budgets_charge(ledger, entry, &charge, effects);
+    }
+    return true;
+}
+
+static struct slice name_or_text(const struct ledger *ledger, const struct entry_name *name)
+{
+    return name->n == ENTRY_NAME_WHOLE ? name->text : names_text(ledger, name->n);
+}
+
+static void describe_record(const struct ledger *ledger, const struct entry *entry, bool overrun,
+                            struct ledger_ended *ret_ended)
+{
+    *ret_ended = (struct ledger_ended){
+        .scope = entry->u.record.scope,
+        .request_id = entry->u.record.request_id,
+        .model = name_or_text(ledger, &entry->u.record.model),
+        .provider = name_or_text(ledger, &entry->u.record.provider),
+        .price_list = name_or_text(ledger, &entry->u.record.outcome.price_list),
+        .made_at_us = entry->at_us,
+        .state = METE_COMMITTED,
+        .overrun = overrun,
+        .amounts_len = entry->u.record.amounts_len};
+    memcpy(ret_ended->amounts, entry->u.record.amounts,
+           entry->u.record.amounts_len * sizeof entry->u.record.amounts[0]);
+}
+
+bool reservations_apply_record(struct ledger *ledger, const struct entry *entry,
+                               struct ledger_effects *effects)
+{
+    uint32_t scope = entry->u.record.scope;
+    if (scope == 0 || scope > ledger->scopes_len)
+        return false;
+    struct path path;
+    scopes_path(ledger, scope, &path);
+    struct held used[METE_DEMANDS_MAX];
+    size_t used_len = to_held(entry->u.record.amounts, entry->u.record.amounts_len, used);
+    bool overrun;
+    if (!reservations_weigh_record(ledger, &path, used, used_len, &overrun) ||
+        !record_all(ledger, entry, &path, used, effects))
+        return false;
+    if (effects) {
+        effects->has_ended = true;
+        describe_record(ledger, entry, overrun, &effects->ended);
+    }
+    if (entry->u.record.request_id.len) {
+        struct outcome outcome = {.ended_at_us = entry->at_us,
+                                  .cost = reservations_cost(used, used_len),
+                                  .figures = outcomes_figures(used, used_len),
+                                  .seq = entry->seq,
+                                  .scope = scope,
+                                  .kind = OUTCOME_RECORDED,
+                                  .state = METE_COMMITTED,
+                                  .overrun = overrun};
+        struct outcome_asked asked = {.content = entry->u.record.content};
+        outcomes_add(ledger, &outcome, entry->u.record.request_id, &asked);
+    }
+    ledger->counts.records++;
+    ledger->counts.overruns += overrun;
+    return true;
+}

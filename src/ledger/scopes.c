@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The tree of scopes. A kind may stand under the kinds before it in its chain, each level optional:
+ *
+ *   organization > department > user > api_key        organization > advertiser > campaign
+ *
+ * so a path has at most four scopes. The id is unique per (kind, organization); the organization is
+ * found by walking up, which costs less than a field in every scope.
+ *
+ * Text: one byte length, the bytes. */
+#include "ledger/state.h"
+
+struct slice scopes_id(const struct ledger *ledger, uint32_t scope)
+{
+    ASSERT(scope > 0 && scope <= ledger->scopes_len);
+    const char *at = texts_at(&ledger->texts, ledger->scopes[scope].text);
+    return (struct slice){at + 1, (uint8_t)at[0]};
+}
+
+uint32_t scopes_organization(const struct ledger *ledger, uint32_t scope)
+{
+    ASSERT(scope > 0 && scope <= ledger->scopes_len);
+    while (ledger->scopes[scope].parent)
+        scope = ledger->scopes[scope].parent;
+    return scope;
+}
+
+bool scopes_may_hold(enum mete_kind parent, enum mete_kind child)
+{
+    switch (child) {
+    case METE_DEPARTMENT:
+    case METE_USER:
+    case METE_API_KEY:
+        return parent >= METE_ORGANIZATION && parent < child;
+    case METE_ADVERTISER:
+        return parent == METE_ORGANIZATION;
+    case METE_CAMPAIGN:
+        return parent == METE_ORGANIZATION || parent == METE_ADVERTISER;
+    case METE_ORGANIZATION:
+        return parent == METE_KIND_NONE;
+    case METE_KIND_NONE:
+    case METE_KINDS:
+        break;
+    }
+    return false;
+}
+
+void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_path)
+{
+    ASSERT(scope > 0 && scope <= ledger->scopes_len);
+    size_t scopes_len = 0, budgets_len = 0;
+    while (scope) {
+        const struct scope *at = &ledger->scopes[scope];
+        if (at->parent)
+            __builtin_prefetch(&ledger->scopes[at->parent]);
+        ASSERT(scopes_len < LIMIT_PATH_SCOPES);
+        ret_path->scopes[scopes_len++] = scope;
+        for (unsigned i = 0; i < at->budgets_len; i++) {
+            __builtin_prefetch(&ledger->budgets[at->budgets[i]]);
+            ret_path->budgets[budgets_len++] = at->budgets[i];
+        }
+        scope = at->parent;
+    }
+    ret_path->scopes_len = scopes_len;
+    ret_path->budgets_len = budgets_len;
+}
+
+enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us)
+{
+    if (scope->expires_at_us && now_us >= scope->expires_at_us)
+        return METE_KEY_EXPIRED;
+    return scope->revoked ? METE_KEY_REVOKED : METE_REASON_NONE;
+}
+
+/* ---- Finding ---- */
+
+static uint32_t hash_key(uint32_t kind, uint32_t organization, struct slice id)
+{
+    return texts_mix(texts_hash(id), texts_mix(organization, kind));
+}
+
+/* The organization of its key: none for an organization itself. */
+static uint32_t key_organization(const struct ledger *ledger, uint32_t scope)
+{
+    return ledger->scopes[scope].parent ? scopes_organization(ledger, scope) : 0;
+}
+
+uint32_t scopes_hash(const void *owner, uint32_t scope)
+{
+    const struct ledger *ledger = owner;
+    return hash_key(ledger->scopes[scope].kind, key_organization(ledger, scope),
+                    scopes_id(ledger, scope));
+}
+
+uint32_t ledger_find_scope(const struct ledger *ledger, enum mete_kind kind, uint32_t organization,
+                           struct slice id)
+{
+    uint32_t key = kind == METE_ORGANIZATION ? 0 : organization;
+    uint32_t scope = table_first(&ledger->scope_ids, hash_key(kind, key, id));
+    while (scope) {
+        if (ledger->scopes[scope].kind == kind && slice_equal(scopes_id(ledger, scope), id) &&
+            key_organization(ledger, scope) == key)
+            break;
+        scope = table_next(&ledger->scope_ids, scope);
+    }
+    return scope;
+}
+
+/* ---- Applying ---- */
+
+static bool fits_tree(const struct ledger *ledger, const struct mete_scope_spec *spec)
+{
+    if (spec->kind == METE_ORGANIZATION)
+        return spec->parent.n == 0 && spec->organization.n == 0;
+    uint32_t parent = spec->parent.n;
+    if (parent == 0 || parent > ledger->scopes_len)
+        return false;
+    return scopes_may_hold(ledger->scopes[parent].kind, spec->kind) &&
+           scopes_organization(ledger, parent) == spec->organization.n;
+}
+
+static bool create(struct ledger *ledger, const struct mete_scope_spec *spec)
+{
+    struct slice id = {spec->id.data, spec->id.len};
+    if (ledger->scopes_len == ledger->room.scopes || !fits_tree(ledger, spec) ||
+        ledger_find_scope(ledger, spec->kind, spec->organization.n, id))
+        return false;
+    uint32_t text = texts_take(&ledger->texts, 1 + id.len);
+    char *at = texts_at(&ledger->texts, text);
+    at[0] = (char)(uint8_t)id.len;
+    memcpy(at + 1, id.data, id.len);
+    uint32_t scope = ++ledger->scopes_len;
+    unsigned depth = spec->parent.n ? ledger->scopes[spec->parent.n].depth + 1u : 1;
+    ASSERT(depth <= LIMIT_PATH_SCOPES);
+    ledger->scopes[scope] = (struct scope){
+        .parent = spec->parent.n, .text = text, .kind = (uint8_t)spec->kind, .depth = (uint8_t)depth};
+    table_put(&ledger->scope_ids, scope, hash_key(spec->kind, spec->organization.n, id));
+    ledger->counts.scopes++;
+    return true;
+}
+
+bool scopes_apply(struct ledger *ledger, const struct entry *entry)
+{
+    const struct mete_scope_spec *spec = &entry->u.scope.spec;
+    uint32_t handle = entry->u.scope.handle;
+    if (handle == 0 || handle > ledger->scopes_len + 1)
+        return false;
+    if (handle == ledger->scopes_len + 1 && !create(ledger, spec))
+        return false;
+    struct scope *scope = &ledger->scopes[handle];
+    struct slice id = {spec->id.data, spec->id.len};
+    if (scope->kind != spec->kind || !slice_equal(scopes_id(ledger, handle), id))
+        return false;
+    scope->expires_at_us = spec->expires_at.us;
+    scope->revoked = spec->revoked != 0;
+    return true;
+}

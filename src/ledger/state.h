@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ledger's state, for the files of this folder alone.
+ *
+ * All of it lies in one reserved stretch of address space, in arrays with the capacities given at
+ * open; handles are indices and are given out one after the other, so that pages are touched only
+ * as things come to be. What an ordinary reserve or commit touches is kept in few cache lines: 64
+ * bytes a scope, 64 a budget, 64 + 64 a reservation on 4 scopes with 3 budgets each.
+ *
+ *   scopes[]        tree of scopes, each with the handles of its budgets
+ *   budgets[]       counters of the present window; cold[]: where its texts and past windows are
+ *   pasts[]         windows that are over while reservations made in them are open
+ *   slots[]         reservations; what varies in length follows in chunks[] as words
+ *   outcomes[]      a ring of ended calls, the oldest first to be forgotten
+ *   texts           ids, thresholds and names, each rounded to 8 bytes, never moved */
+#ifndef LEDGER_STATE_H
+#define LEDGER_STATE_H
+
+#include "base/assert.h"
+#include "base/checked.h"
+#include "base/limits.h"
+#include "ledger/ledger.h"
+#include "ledger/table.h"
+
+/* What is counted, in one number: a meter, or a currency with the top bit. */
+#define UNIT_MONEY UINT32_C(0x80000000)
+
+static inline uint32_t unit_of(uint16_t meter, uint32_t currency)
+{
+    return meter == METE_COST ? UNIT_MONEY | currency : meter;
+}
+
+static inline uint16_t unit_meter(uint32_t unit)
+{
+    return unit & UNIT_MONEY ? METE_COST : (uint16_t)unit;
+}
+
+static inline uint32_t unit_currency(uint32_t unit)
+{
+    return unit & UNIT_MONEY ? unit & ~UNIT_MONEY : 0;
+}
+
+struct scope {
+    int64_t expires_at_us; /* 0: never */
+    uint32_t parent;       /* 0: an organization */
+    uint32_t budgets[LIMIT_SCOPE_BUDGETS]; /* in order of handle; ended ones are not here */
+    uint32_t text;                         /* its id */
+    uint8_t kind, revoked, budgets_len, depth;
+    uint32_t outcome_first, outcome_last, outcomes_len; /* remembered, oldest first */
+};
+_Static_assert(sizeof(struct scope) == 64, "a scope is one cache line");
+
+enum budget_life { BUDGET_LIVES = 0, BUDGET_TOMBSTONE, BUDGET_GONE };
+
+struct budget {
+    int64_t limit, committed, held;
+    int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0 */
+    int64_t alarm_at;      /* committed at which the next threshold fires; INT64_MAX: none */
+    uint32_t unit, scope;
+    uint32_t open;     /* takes of open reservations in the present window */
+    uint32_t window_s; /* length */
+    uint32_t revision; /* of limit and mode */
+    uint8_t mode, period, fired, life;
+};
+_Static_assert(sizeof(struct budget) == 64, "a budget's counters are one cache line");
+
+struct budget_cold {
+    uint32_t text; /* id, then thresholds: see budgets.c */
+    uint32_t past; /* newest of its past windows that still has open reservations, 0: none */
+};
+
+struct past {
+    int64_t start_us, end_us, committed, held;
+    uint32_t budget, next, open;
+    uint8_t fired;
+};
+
+enum { SLOT_BITS = 28, GENERATION_BITS = 36, SLOT_WORDS = 6, CHUNK_WORDS = 15 };
+#define GENERATION_MAX ((UINT64_C(1) << GENERATION_BITS) - 1)
+#define SLOTS_MAX ((1u << 24) - 1)
+
+/* One slot. generation 0: free, and chunk is the next free slot's index + 1. */
+struct reservation {
+    uint64_t generation : 36, ttl_ms : 27, is_call : 1;
+    uint64_t made_at_us : 58, charges : 1, amounts_len : 5;
+    int64_t granted;
+    uint32_t scope;
+    uint16_t model, provider;                             /* names; ENTRY_NAME_WHOLE: in the words */
+    uint32_t position : 24, takes_len : 7, has_id : 1;    /* position: in heap[] or calls[] */
+    uint32_t chunk;                                       /* where the words go on; 0: nowhere */
+    uint32_t words[SLOT_WORDS];
+};
+_Static_assert(sizeof(struct reservation) == 64, "a reservation begins in one cache line");
+
+struct chunk {
+    uint32_t next;
+    uint32_t words[CHUNK_WORDS];
+};
+
+/* Amounts (3 words each), takes (1 each), then for a request id: content (2), remaining (2), whose
+ * it is (1), text; then texts of model and provider that have no number. A text: length, bytes. */
+enum {
+    TEXT_WORDS = 1 + LIMIT_ID / 4,
+    TAKES_MAX = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
+    WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + 5 + 3 * TEXT_WORDS,
+    CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
+};
+
+struct expiry {
+    int64_t at_us;
+    uint32_t slot;
+};
+
+enum outcome_kind { OUTCOME_FORGOTTEN = 0, OUTCOME_RESERVED, OUTCOME_RECORDED, OUTCOME_REFUSED };
+
+/* An ended call. What only a request id needs is in outcome_asked, same index. */
+struct outcome {
+    uint64_t reservation; /* 0: never was one */
+    int64_t ended_at_us;
+    int64_t cost;
+    uint64_t figures; /* fingerprint of what was charged */
+    uint64_t seq;     /* of the entry that ended it */
+    uint32_t scope, next_of_scope;
+    uint8_t kind, state, overrun, is_call, has_id;
+    uint32_t spare;
+};
+
+struct outcome_asked {
+    uint64_t id[2]; /* XXH3-128 of the request id */
+    uint64_t content;
+    int64_t expires_at_us; /* REFUSED: retry_at */
+    int64_t granted, remaining;
+    uint32_t remaining_of;
+    uint32_t revision; /* REFUSED: of the primary's budget at the time */
+    struct mete_refusal primary;
+};
+
+struct texts {
+    char *bytes;
+    uint32_t used, room; /* in units of 8 bytes; 0 is no text */
+};
+
+struct ledger {
+    struct ledger_room room;
+    void *mapping; /* where the stretch begins, and its bytes */
+    size_t mapped;
+    uint64_t last_seq;
+    int64_t last_at_us;
+    uint8_t installation[16];
+    uint32_t scopes_len, budgets_len, names_len;
+    uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
+    uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
+    uint32_t pasts_len, past_free;
+    uint32_t heap_len, calls_len;
+    uint64_t outcomes_first, outcomes_end; /* positions in the ring; only grow */
+    /* INV-07 the long way round: every take's charge is added here once more. */
+    uint64_t charged_sum, retired_sum;
+    struct ledger_counts counts;
+    struct scope *scopes;   /* [handle] */
+    struct budget *budgets; /* [handle] */
+    struct budget_cold *cold;
+    uint32_t *names; /* [number] */
+    struct reservation *slots;
+    uint32_t *slot_hashes; /* [index + 1], of request ids */
+    struct chunk *chunks;
+    struct past *pasts;
+    struct expiry *heap; /* [0] expires first */
+    uint32_t *calls;     /* slots of METE_RESERVE_CALL */
+    struct outcome *outcomes;
+    struct outcome_asked *asked;
+    struct texts texts;
+    struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids;
+    char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
+};
+
+/* ---- texts.c: strings that stay ---- */
+uint32_t texts_hash(struct slice text);
+uint32_t texts_mix(uint32_t hash, uint32_t with);
+/* Room for len bytes; there always is (texts_room() of the capacities). */
+uint32_t texts_take(struct texts *texts, size_t len);
+uint64_t texts_room(const struct ledger_room *room);
+char *texts_at(const struct texts *texts, uint32_t text);
+
+/* ---- names.c ---- */
+void names_init(struct ledger *ledger);
+uint32_t names_find(const struct ledger *ledger, struct slice text); /* 0: has no number */
+/* How text is to be written; earlier: names of the same entry, which may define it. */
+struct entry_name names_enter(const struct ledger *ledger, struct slice text,
+                              const struct entry_name *const *earlier, size_t earlier_len);
+/* Learns a definition. false: it does not fit. */
+bool names_apply(struct ledger *ledger, const struct entry_name *name);
+struct slice names_text(const struct ledger *ledger, uint32_t n);
+
+/* ---- scopes.c ---- */
+struct path {
+    size_t scopes_len, budgets_len;
+    uint32_t scopes[LIMIT_PATH_SCOPES];
+    uint32_t budgets[TAKES_MAX]; /* all that live, leaf first, then by handle */
+};
+struct slice scopes_id(const struct ledger *ledger, uint32_t scope);
+uint32_t scopes_organization(const struct ledger *ledger, uint32_t scope);
+bool scopes_may_hold(enum mete_kind parent, enum mete_kind child);
+void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_path);
+/* Why a scope itself refuses now; METE_REASON_NONE: it does not. */
+enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us);
+bool scopes_apply(struct ledger *ledger, const struct entry *entry);
+uint32_t scopes_hash(const void *ledger, uint32_t scope);
+
+/* ---- budgets.c ---- */
+struct counters {
+    int64_t *committed, *held;
+    uint8_t *fired;
+    uint32_t *open;
+    uint32_t past; /* 0: the present window's */
+};
+struct budget_text {
+    uint8_t id_len, thresholds_room, thresholds_len, spare;
+};
+static inline int64_t budget_start_us(const struct budget *budget)
+{
+    return budget->window_end_us == INT64_MAX
+               ? 0
+               : budget->window_end_us - (int64_t)budget->window_s * ENTRY_SECOND_US;
+}
+static inline bool budget_counts(const struct budget *budget)
+{
+    return budget->mode != METE_OFF && budget->life == BUDGET_LIVES;
+}
+struct slice budgets_id(const struct ledger *ledger, uint32_t budget);
+size_t budgets_thresholds(const struct ledger *ledger, uint32_t budget,
+                          uint32_t ret_ppm[METE_THRESHOLDS_MAX]);
+uint32_t budgets_hash(const void *ledger, uint32_t budget);
+/* The counters of the window an instant lies in: the present one or a past one. */
+struct counters budgets_counters(struct ledger *ledger, uint32_t budget, int64_t made_at_us);
+bool budgets_apply_put(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects);
+bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
+bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
+/* What a call's end means to one budget. */
+struct charge {
+    uint32_t budget;
+    struct counters counters;
+    int64_t reserved; /* what was held for it; returns */
+    bool asked;       /* its unit was reserved, though maybe with 0 */
+    int64_t amount;   /* what was used; is committed */
+};
+bool budgets_fits(const struct charge *charge); /* the counters can hold it */
+bool budgets_overruns(const struct ledger *ledger, const struct charge *charge);
+/* Moves the figures, fires thresholds and overruns. It fits (asserted). */
+void budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                    struct ledger_effects *effects);
+/* One open reservation less in this window; frees what nothing holds any longer. */
+void budgets_leave(struct ledger *ledger, uint32_t budget, const struct counters *counters);
+struct mete_event *budgets_event(struct ledger_effects *effects, const struct entry *entry,
+                                 enum mete_event_kind kind); /* NULL: nobody listens */
+
+/* ---- words.c: what varies in length ---- */
+struct words {
+    struct ledger *ledger;
+    uint32_t *at;
+    uint32_t left;
+    uint32_t *link;
+};
+struct words words_of(const struct ledger *ledger, const struct reservation *reservation);
+uint32_t words_next(struct words *words);
+void words_put(struct words *words, uint32_t word);
+void words_put_text(struct words *words, struct slice text);
+/* Copies a text out; ret_text has room for LIMIT_ID bytes. Returns its length. */
+size_t words_next_text(struct words *words, char *ret_text);
+void words_free(struct ledger *ledger, struct reservation *reservation);
+
+static inline int64_t words_next_i64(struct words *words)
+{
+    uint64_t low = words_next(words);
+    return (int64_t)(low | (uint64_t)words_next(words) << 32);
+}
+
+static inline void words_put_i64(struct words *words, int64_t value)
+{
+    words_put(words, (uint32_t)((uint64_t)value & UINT32_MAX));
+    words_put(words, (uint32_t)((uint64_t)value >> 32));
+}
+
+/* ---- reservations.c ---- */
+struct held {
+    uint32_t unit;
+    int64_t amount;
+};
+static inline uint64_t reservation_id(uint32_t slot, uint64_t generation)
+{
+    return (uint64_t)slot << GENERATION_BITS | generation;
+}
+static inline uint64_t reservation_generation(uint64_t seq)
+{
+    return seq % GENERATION_MAX + 1;
+}
+static inline uint64_t reservation_seq(uint64_t id) /* of the entry that made it */
+{
+    return (id & GENERATION_MAX) - 1;
+}
+/* The id that a reserve of this sequence number gets; 0: no room. */
+uint64_t reservations_next_id(const struct ledger *ledger, uint64_t seq);
+struct reservation *reservations_find(const struct ledger *ledger, uint64_t id); /* NULL: not open */
+uint32_t reservations_slot(const struct ledger *ledger, const struct reservation *reservation);
+/* Its amounts, and words positioned at its takes. Returns how many amounts. */
+size_t reservations_amounts(const struct ledger *ledger, const struct reservation *reservation,
+                            struct held ret_held[METE_DEMANDS_MAX], struct words *ret_words);
+/* What an open reservation with a request id remembers of its verdict. */
+struct asked {
+    uint64_t content;
+    int64_t remaining;
+    uint32_t remaining_of; /* 0: nothing to say */
+    size_t id_len;
+    char id[LIMIT_ID];
+};
+void reservations_asked(const struct ledger *ledger, const struct reservation *reservation,
+                        struct asked *ret_asked);
+/* Open, of this scope and request id; NULL: none. */
+struct reservation *reservations_of_request(const struct ledger *ledger, uint32_t scope,
+                                            struct slice request_id);
+/* The end of one reservation, with what was used. */
+struct ending {
+    struct reservation *slot;
+    struct held held[METE_DEMANDS_MAX], used[METE_DEMANDS_MAX];
+    size_t held_len, used_len;
+    struct words takes;
+    enum mete_state state;
+    bool overrun;
+};
+/* Fills in the rest of ending from its slot and used[]. false: a counter cannot hold it. */
+bool reservations_weigh(struct ledger *ledger, struct ending *ending);
+/* Charges of usage without a reservation, one per budget concerned. false: as above. */
+bool reservations_weigh_record(struct ledger *ledger, const struct path *path,
+                               const struct held *used, size_t used_len, bool *ret_overrun);
+int64_t reservations_cost(const struct held *used, size_t len); /* the first currency's */
+bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry);
+bool reservations_apply_end(struct ledger *ledger, const struct entry *entry,
+                            struct ledger_effects *effects);
+bool reservations_apply_record(struct ledger *ledger, const struct entry *entry,
+                               struct ledger_effects *effects);
+uint32_t reservations_hash(const void *ledger, uint32_t item);
+
+/* ---- expiries.c: which reservation expires first ---- */
+void expiries_put(struct ledger *ledger, uint32_t slot, int64_t at_us);
+void expiries_drop(struct ledger *ledger, uint32_t slot);
+
+/* ---- not_yet.c ---- */
+bool not_yet_change(const struct mete_change *change);
+
+/* ---- outcomes.c ---- */
+uint64_t outcomes_figures(const struct held *held, size_t len);
+/* Newest of a reservation or request id that is remembered at now; NULL: none. */
+const struct outcome *outcomes_find(const struct ledger *ledger, uint64_t reservation, int64_t now_us);
+const struct outcome *outcomes_of_request(const struct ledger *ledger, uint32_t scope,
+                                          struct slice request_id, int64_t now_us);
+const struct outcome_asked *outcomes_asked(const struct ledger *ledger, const struct outcome *outcome);
+/* Appends one, forgetting what is too old or too much. asked->id is computed from request_id. */
+void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct slice request_id,
+                  const struct outcome_asked *asked);
+bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry);
+uint32_t outcomes_hash_request(const void *ledger, uint32_t item);
+uint32_t outcomes_hash_id(const void *ledger, uint32_t item);
+struct mete_receipt outcomes_receipt(const struct outcome *outcome);
+
+#endif

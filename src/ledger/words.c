@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What varies in length of a reservation is a sequence of 32-bit words: the first six lie in the
+ * slot, the rest in chunks of fifteen, chained. Three meters on twelve budgets are 21 words: the
+ * slot and one chunk, two cache lines.
+ *
+ * A cursor serves reading and writing; writing takes chunks as it goes, in front of the list of
+ * free ones, and there are always enough of them (CHUNKS_EACH a slot). */
+#include "ledger/state.h"
+
+struct words words_of(const struct ledger *ledger, const struct reservation *reservation)
+{
+    /* One cursor type for both ways: the casts take const off what a writer owns anyway. */
+    struct ledger *owner = (struct ledger *)(uintptr_t)ledger;
+    struct reservation *slot = (struct reservation *)(uintptr_t)reservation;
+    return (struct words){owner, slot->words, SLOT_WORDS, &slot->chunk};
+}
+
+static void enter(struct words *words, uint32_t chunk)
+{
+    ASSERT(chunk > 0 && chunk <= words->ledger->chunks_len);
+    struct chunk *at = &words->ledger->chunks[chunk - 1];
+    words->at = at->words;
+    words->left = CHUNK_WORDS;
+    words->link = &at->next;
+}
+
+uint32_t words_next(struct words *words)
+{
+    if (words->left == 0)
+        enter(words, *words->link);
+    words->left--;
+    return *words->at++;
+}
+
+static uint32_t take_chunk(struct ledger *ledger)
+{
+    uint32_t chunk = ledger->chunk_free;
+    if (chunk) {
+        ledger->chunk_free = ledger->chunks[chunk - 1].next;
+    } else {
+        ASSERT((uint64_t)ledger->chunks_len < (uint64_t)ledger->room.reservations * CHUNKS_EACH);
+        chunk = ++ledger->chunks_len;
+    }
+    ledger->chunks[chunk - 1].next = 0;
+    return chunk;
+}
+
+void words_put(struct words *words, uint32_t word)
+{
+    if (words->left == 0) {
+        *words->link = take_chunk(words->ledger);
+        enter(words, *words->link);
+    }
+    words->left--;
+    *words->at++ = word;
+}
+
+void words_put_text(struct words *words, struct slice text)
+{
+    ASSERT(text.len <= LIMIT_ID);
+    words_put(words, (uint32_t)text.len);
+    for (size_t i = 0; i < text.len; i += 4) {
+        uint32_t word = 0;
+        memcpy(&word, text.data + i, text.len - i < 4 ? text.len - i : 4);
+        words_put(words, word);
+    }
+}
+
+size_t words_next_text(struct words *words, char *ret_text)
+{
+    size_t len = words_next(words);
+    ASSERT(len <= LIMIT_ID);
+    for (size_t i = 0; i < len; i += 4) {
+        uint32_t word = words_next(words);
+        memcpy(ret_text + i, &word, len - i < 4 ? len - i : 4);
+    }
+    return len;
+}
+
+void words_free(struct ledger *ledger, struct reservation *reservation)
+{
+    uint32_t chunk = reservation->chunk;
+    while (chunk) {
+        ASSERT(chunk <= ledger->chunks_len);
+        struct chunk *at = &ledger->chunks[chunk - 1];
+        uint32_t next = at->next;
+        at->next = ledger->chunk_free;
+        ledger->chunk_free = chunk;
+        chunk = next;
+    }
+    reservation->chunk = 0;
+}

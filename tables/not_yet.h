@@ -1,0 +1,31 @@
+/* What include/mete.h promises and this version does not do, one row each. mete_not_yet() lists
+ * the texts; ledger/not_yet.c turns the conditions into METE_E_NOT_YET.
+ * ROW(condition, text) - condition over `change`, a well-formed const struct mete_change *, with
+ * `budget` its budget spec; false where the promise is not about a change. */
+#ifndef ROW
+#error "define ROW before including tables/not_yet.h"
+#endif
+ROW(false, "mete_extend: growing or shrinking an open reservation")
+ROW(false, "a usage reported after its reservation expired, as a correction (INV-03)")
+ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
+ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
+ROW(change->kind == METE_PUT_GRANT, "METE_PUT_GRANT: quotas, prepaid balances")
+ROW(change->kind == METE_PUT_RATE_LIMIT, "METE_PUT_RATE_LIMIT: rate limits and concurrency")
+ROW(budget && budget->meter != METE_COST && budget->meter != METE_TOTAL_TOKENS &&
+        budget->meter != METE_REQUESTS,
+    "budgets on meters other than cost, total tokens and requests")
+ROW(budget && budget->period == METE_MINUTE, "budgets per minute")
+ROW(budget && budget->period == METE_WEEKLY, "budgets per week")
+ROW(budget && budget->period == METE_QUARTERLY, "budgets per quarter")
+ROW(budget && budget->period == METE_YEARLY, "budgets per year")
+ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
+    "budgets over a rolling window (window_seconds)")
+ROW(budget && budget->time_zone.len &&
+        !(budget->time_zone.len == 3 && memcmp(budget->time_zone.data, "UTC", 3) == 0),
+    "time zones other than UTC")
+ROW(budget && budget->anchor, "anchor: windows that begin on another day")
+ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")
+ROW(budget && budget->soft_limit, "soft_limit: warning without refusing")
+ROW(budget && (budget->model.len || budget->provider.len || budget->tag.len || budget->session.len),
+    "budgets narrowed to a model, provider, tag or session")
+#undef ROW
