@@ -30,4 +30,10 @@ ROW(FILE_TOKENS, 2097152, "tokens", "a file or video: no prompt exceeds its cont
 ROW(OUTPUT_TOKENS, 16777216, "tokens", "one answer; far over every model, and n times it still multiplies with every price")
 ROW(UNDER_WAY_TOKENS, 1024, "tokens", "made by a provider between its last byte that arrived and its noticing that nobody reads")
 ROW(RETRY_AFTER_S, 3600, "s", "a client sleeps no longer than this; what takes longer it is told as a time")
+ROW(REPLY, 33554432, "bytes", "one reply of the API: a full array whose every call is refused by every budget")
+ROW(ITEMS, 1000, "calls", "of one authority array; a port's ring holds four")
+ROW(PAGE, 1000, "items", "one page of a list")
+ROW(API_NAMES, 65536, "names", "ids the API keeps by handle, in each of two generations")
+ROW(HOLDS, 16384, "reservations", "whose amounts the API keeps, so that a deduct needs no question")
+ROW(TTL_DEFAULT_S, 300, "s", "a reservation that does not say how long: longer than a call, shorter than a coffee")
 #undef ROW

@@ -28,8 +28,7 @@ struct api_parts {
 
 struct api;
 
-/* Reads the organizations' currencies from the records: they must be up to date, as mete_open()
- * leaves them. METE_E_MEMORY, STORAGE. */
+/* METE_E_MEMORY. */
 METE_MUST_USE int api_new(const struct api_parts *parts, struct api **ret_api);
 void api_free(struct api *api); /* no exchange may be open */
 struct exchange_handler api_handler(struct api *api);

@@ -295,6 +295,14 @@ const struct directory_key *directory_find_key(const struct directory *directory
     return sodium_memcmp(hash, entry->hash, KEY_HASH) == 0 ? &entry->key : NULL;
 }
 
+const struct directory_key *directory_find_id(const struct directory *directory, struct slice id)
+{
+    if (id.len != KEY_ID || !slice_starts(id, SLICE_LITERAL(ID_PREFIX)))
+        return NULL;
+    uint32_t slot = *find_slot(directory, id.data + sizeof ID_PREFIX - 1);
+    return slot ? &directory->entries[slot - 1].key : NULL;
+}
+
 bool directory_allows_model(const struct directory_key *key, struct slice model)
 {
     for (size_t i = 0; i < key->models_len; i++)

@@ -47,6 +47,8 @@ METE_MUST_USE int directory_put(struct directory *directory, const struct record
 /* The key with this text: checksum, then look-up, then hash. NULL: unknown. Revoked and expired
  * ones are found: the ledger refuses them, with the reason. Borrowed until the next put. */
 const struct directory_key *directory_find_key(const struct directory *directory, struct slice text);
+/* The key with this id ("key_" and its public id); NULL: unknown. Borrowed until the next put. */
+const struct directory_key *directory_find_id(const struct directory *directory, struct slice id);
 bool directory_allows_model(const struct directory_key *key, struct slice model);
 
 /* random: fills len bytes with what cannot be guessed. */

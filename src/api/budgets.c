@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Budgets made, changed and deleted. The figures of a reply are asked of the engine after the
+ * change; only the name and when it was made come from the document.
+ *
+ * A change reads the document and writes it whole, so changes wait for their turn (request_turn):
+ * of two that come together the second builds on the first. The limits themselves are the
+ * engine's, and safe without that. */
+#include "api/budgets.h"
+
+#include "api/budget_json.h"
+#include "api/units.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "codec/base62.h"
+
+struct budget_state {
+    struct budget_in in;
+    struct scope_in scope;
+    struct mete_scope_id organization;
+    struct mete_change change;
+    struct mete_budget_view view;
+    struct mete_budget_view *own; /* of a path without an id */
+    struct slice document;
+    int reply_status;
+    bool deletes;
+};
+
+/* ---- The reply -------------------------------------------------------------------------------- */
+
+static void reply_named(struct request *request)
+{
+    const struct budget_state *state = request->state;
+    struct json document = {0};
+    if (state->document.len && json_scan(state->document, &document, NULL))
+        document = (struct json){0};
+    out_clear(&request->out);
+    budget_json_write(request, &state->view, document);
+    request_reply(request, state->reply_status);
+}
+
+static void reply_viewed(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "budget"))
+        return;
+    state->view = request->answer.budget;
+    budget_json_want(request, &state->view);
+    request_load_names(request, reply_named);
+}
+
+static void reply_budget(struct request *request, uint32_t handle)
+{
+    request->op = (struct mete_op){
+        .kind = METE_OP_QUERY,
+        .args.query = {.kind = METE_QUERY_BUDGET, .budget = {handle}}};
+    request_ask(request, reply_viewed);
+}
+
+/* {"id","name","created_at"}; both of the JSON texts may be empty. */
+static int write_document(struct request *request, struct slice id, struct slice name_json,
+                          struct slice created_json)
+{
+    struct out *out = &request->out;
+    out_clear(out);
+    out_open(out, '{');
+    out_member_text(out, "id", id);
+    if (name_json.len) {
+        out_key(out, "name");
+        out_raw(out, name_json);
+    }
+    if (created_json.len) {
+        out_key(out, "created_at");
+        out_raw(out, created_json);
+    } else {
+        out_member_instant(out, "created_at", mete_now(request->api->parts.mete).us);
+    }
+    out_close(out, '}');
+    struct budget_state *state = request->state;
+    state->document = arena_copy(&request->arena, buffer_slice(&out->bytes));
+    if (out->failed || !state->document.data)
+        return problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
+    state->change.document = request_text(state->document);
+    return 0;
+}
+
+static void apply(struct request *request, void (*then)(struct request *request))
+{
+    struct budget_state *state = request->state;
+    request->op = (struct mete_op){.kind = METE_OP_APPLY,
+                                   .args.apply = {.changes = &state->change,
+                                                  .len = 1,
+                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
+    request_ask(request, then);
+}
+
+static struct slice quoted(struct request *request, struct slice text)
+{
+    if (!text.len)
+        return (struct slice){0};
+    out_clear(&request->out);
+    out_text(&request->out, text);
+    return arena_copy(&request->arena, buffer_slice(&request->out.bytes));
+}
+
+/* ---- Creating --------------------------------------------------------------------------------- */
+
+static void created(struct request *request)
+{
+    int status = request->op.status;
+    if (status == METE_E_EXISTS)
+        request_fail(request, status, "id", "This id is taken.");
+    else if (status == METE_E_FULL)
+        request_fail(request, status, "scope", "A scope has at most %d budgets.",
+                     LIMIT_SCOPE_BUDGETS);
+    else if (status)
+        request_fail(request, status, NULL, NULL);
+    else
+        reply_budget(request, request->handles[0]);
+}
+
+static struct slice make_id(struct request *request)
+{
+    enum { DIGITS = 16 };
+    static const char prefix[] = "bud_";
+    char *room = arena_take(&request->arena, sizeof prefix + DIGITS);
+    if (!room)
+        return (struct slice){0};
+    memcpy(room, prefix, sizeof prefix);
+    size_t len = sizeof prefix - 1, end = len + DIGITS;
+    while (len < end) {
+        uint8_t bytes[DIGITS];
+        request->api->parts.random(request->api->parts.random_user, bytes, sizeof bytes);
+        len += base62_digits(bytes, sizeof bytes, room + len, end - len);
+    }
+    return (struct slice){room, end};
+}
+
+static void create(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "scope.id"))
+        return;
+    if (state->scope.kind == METE_ORGANIZATION && request->found.n != state->organization.n) {
+        request_fail(request, METE_E_NOT_FOUND, "scope.id", "This is another organization's path.");
+        return;
+    }
+    state->change.budget.scope = request->found;
+    struct slice id = state->in.id.len ? state->in.id : make_id(request);
+    state->change.budget.id = request_text(id);
+    if (!id.len || write_document(request, id, quoted(request, state->in.name), (struct slice){0})) {
+        request_fail(request, METE_E_MEMORY, NULL, NULL);
+        return;
+    }
+    apply(request, created);
+}
+
+static void find_scope(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "org"))
+        return;
+    state->organization = request->found;
+    if (state->scope.organization.len &&
+        !slice_equal(state->scope.organization, request->params[0])) {
+        request_fail(request, METE_E_INVALID, "scope.organization",
+                     "The path names another organization.");
+        return;
+    }
+    if (state->scope.kind == METE_KIND_NONE)
+        create(request);
+    else
+        request_find(request, (enum mete_kind)state->scope.kind, state->scope.id, create);
+}
+
+/* The specification as far as the body gives it. */
+static int specify(struct request *request, struct budget_state *state)
+{
+    struct budget_in *in = &state->in;
+    struct mete_budget_spec *spec = &state->change.budget;
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    struct slice unit = in->unit.len ? in->unit : SLICE_LITERAL("USD");
+    int rc = units_read(&fields, "unit", unit, &spec->meter, &spec->currency);
+    if (rc)
+        return rc;
+    spec->period = in->period < 0 ? METE_MONTHLY : (enum mete_period)in->period;
+    spec->mode = in->mode < 0 ? METE_ENFORCE : (enum mete_mode)in->mode;
+    rc = budget_in_limit(request, in, spec);
+    if (!rc)
+        rc = budget_in_thresholds(request, in, spec);
+    if (!rc && in->scope.type)
+        rc = scope_in_read(request, in->scope, "scope", &state->scope);
+    return rc;
+}
+
+void budgets_create(struct request *request)
+{
+    struct budget_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    state->reply_status = 201;
+    state->change = (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_CREATE};
+    if (budget_in_read(request, true, &state->in) || specify(request, state)) {
+        request_problem(request);
+        return;
+    }
+    request_find_organization(request, find_scope);
+}
+
+/* ---- Changing and deleting --------------------------------------------------------------------- */
+
+static void updated(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "budget"))
+        return;
+    reply_budget(request, state->view.budget.n);
+}
+
+/* What the body does not say stays as the engine and the document have it. */
+static int merge(struct request *request)
+{
+    struct budget_state *state = request->state;
+    const struct budget_in *in = &state->in;
+    const struct mete_budget_view *view = &state->view;
+    struct mete_budget_spec spec = {.id = {view->id, strlen(view->id)},
+                                    .scope = view->scope,
+                                    .meter = view->meter,
+                                    .currency = view->currency,
+                                    .limit = view->limit,
+                                    .period = view->period,
+                                    .mode = in->mode < 0 ? view->mode : (enum mete_mode)in->mode,
+                                    .thresholds_len = view->thresholds_len};
+    memcpy(spec.thresholds_ppm, view->thresholds_ppm, sizeof spec.thresholds_ppm);
+    int rc = 0;
+    if (in->amount.len || in->monthly_limit.len)
+        rc = budget_in_limit(request, in, &spec);
+    if (!rc && in->alert_thresholds.type)
+        rc = budget_in_thresholds(request, in, &spec);
+    if (rc)
+        return rc;
+    state->change = (struct mete_change){
+        .kind = METE_PUT_BUDGET, .flags = METE_CHANGE_UPDATE, .budget = spec};
+    struct json document = {0};
+    if (state->document.len && json_scan(state->document, &document, NULL))
+        document = (struct json){0};
+    struct json name = json_member(document, "name"), made = json_member(document, "created_at");
+    struct slice name_json = in->name.len                ? quoted(request, in->name)
+                             : name.type == JSON_STRING ? name.raw
+                                                        : (struct slice){0};
+    struct slice made_json = made.type == JSON_STRING ? made.raw : (struct slice){0};
+    return write_document(request, slice_of(view->id), name_json, made_json);
+}
+
+static void update_read(struct request *request)
+{
+    if (request->work_status && request->work_status != METE_E_NOT_FOUND) {
+        request_fail(request, request->work_status, NULL, NULL);
+        return;
+    }
+    if (merge(request))
+        request_problem(request);
+    else
+        apply(request, updated);
+}
+
+static int keep_document(void *user, const struct directory_entity *entity)
+{
+    struct request *request = user;
+    struct budget_state *state = request->state;
+    state->document = arena_copy(&request->arena, entity->document);
+    return state->document.data ? 0 : METE_E_MEMORY;
+}
+
+static int read_document(struct request *request, struct records_reader *reader)
+{
+    struct budget_state *state = request->state;
+    return directory_find(reader, METE_KIND_NONE, state->view.organization,
+                          slice_of(state->view.id), keep_document, request);
+}
+
+static void deleted(struct request *request)
+{
+    if (!request_missed(request, "budget"))
+        request_reply_empty(request, 204);
+}
+
+static void change_found(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (!state->deletes) {
+        request_work(request, read_document, update_read);
+        return;
+    }
+    state->change =
+        (struct mete_change){.kind = METE_END_BUDGET, .end = state->view.budget};
+    apply(request, deleted);
+}
+
+static void one_found(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "budget"))
+        return;
+    state->view = request->answer.budget;
+    if (state->view.ended) {
+        request_fail(request, METE_E_NOT_FOUND, "budget", "It has been deleted.");
+        return;
+    }
+    change_found(request);
+}
+
+static void own_found(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "org"))
+        return;
+    size_t found = 0;
+    for (size_t i = 0; i < request->answer.budgets_len && i < METE_REFUSALS_MAX; i++) {
+        if (state->own[i].ended || state->own[i].scope.n != state->organization.n)
+            continue;
+        state->view = state->own[i];
+        found++;
+    }
+    if (found == 0)
+        request_fail(request, METE_E_NOT_FOUND, "org", "The organization itself has no budget.");
+    else if (found > 1)
+        request_fail(request, METE_E_EXISTS, "budget",
+                     "The organization has %zu budgets: name one in the path.", found);
+    else
+        change_found(request);
+}
+
+static void find_budget(struct request *request)
+{
+    struct budget_state *state = request->state;
+    if (request_missed(request, "org"))
+        return;
+    state->organization = request->found;
+    if (request->params[1].len) {
+        request->op = (struct mete_op){.kind = METE_OP_QUERY,
+                                       .args.query = {.kind = METE_QUERY_FIND_BUDGET,
+                                                      .id = request_text(request->params[1]),
+                                                      .organization = request->found}};
+        request_ask(request, one_found);
+        return;
+    }
+    state->own = request_take(request, METE_REFUSALS_MAX * sizeof *state->own);
+    if (!state->own)
+        return;
+    request->op = (struct mete_op){.kind = METE_OP_QUERY,
+                                   .args.query = {.kind = METE_QUERY_PATH,
+                                                  .scope = request->found,
+                                                  .budgets = state->own,
+                                                  .budgets_max = METE_REFUSALS_MAX}};
+    request_ask(request, own_found);
+}
+
+static void change_begin(struct request *request)
+{
+    if (request->params[1].len && !fields_is_id(request->params[1]))
+        request_fail(request, METE_E_NOT_FOUND, "budget", "Nothing here has this id.");
+    else
+        request_find_organization(request, find_budget);
+}
+
+void budgets_update(struct request *request)
+{
+    struct budget_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    state->reply_status = 200;
+    if (budget_in_read(request, false, &state->in))
+        request_problem(request);
+    else
+        request_turn(request, change_begin);
+}
+
+void budgets_delete(struct request *request)
+{
+    struct budget_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    state->deletes = true;
+    request_turn(request, change_begin);
+}

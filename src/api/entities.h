@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What organizations, departments, users and keys have in common: a scope and its document, made
+ * by one change, listed and shown from the records. */
+#ifndef API_ENTITIES_H
+#define API_ENTITIES_H
+
+#include "api/request.h"
+
+/* Writes one entity as its noun shows it. On a worker. */
+typedef void entities_write(struct request *request, const struct directory_entity *entity);
+
+/* A page of one kind, of the organization in the path (kind METE_ORGANIZATION: of all). */
+void entities_list(struct request *request, enum mete_kind kind, entities_write *write);
+/* The one with the id of the last path parameter; field names it in the problem. */
+void entities_show(struct request *request, enum mete_kind kind, const char *field,
+                   entities_write *write);
+
+/* Starts an op that creates a scope with the document in request->out; then entities_created(). */
+void entities_create(struct request *request, const struct mete_scope_spec *spec);
+
+/* The document's member if it has one of that type, else the JSON given as fallback ("" leaves it
+ * out). */
+void entities_member(struct request *request, struct json document, const char *name,
+                     enum json_type type, const char *fallback);
+/* The document as JSON; of type JSON_NONE if it is none. */
+struct json entities_document(struct slice document);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An API key as the API shows it, from its document. The hash in the document is never shown
+ * (INV-13): only the members named here are copied. */
+#ifndef API_KEY_JSON_H
+#define API_KEY_JSON_H
+
+#include "api/request.h"
+
+/* text: the key itself, shown once; empty otherwise. On the loop or a worker. */
+void key_json_write(struct request *request, struct slice id, struct json document,
+                    struct slice text);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One request to the API while it is answered: who asks, its path parameters, its memory, and the
+ * steps it goes through. A handler is a chain of functions; each step either ends the request (a
+ * reply or a problem) or starts something whose answer is the next step:
+ *
+ *   request_ask()      one operation of the engine's, described in request->op
+ *   request_find()     a scope by its id
+ *   inquiry_begin()    many questions to the engine, a batch at a time
+ *   request_work()     a read of the records, on a worker, after everything before it is projected
+ *   request_turn()     waiting for one's turn to read something and write it back changed
+ *
+ * After a step that ended it the request is gone: return at once.
+ * THREAD the event loop; only run() of request_work() is on a worker. */
+#ifndef API_REQUEST_H
+#define API_REQUEST_H
+
+#include "api/api.h"
+#include "api/arena.h"
+#include "api/fields.h"
+#include "api/names.h"
+#include "api/problem.h"
+
+enum { REQUEST_PARAMS = 2, REQUEST_BATCH = 32 };
+
+struct request;
+struct readers;
+struct holds;
+
+struct principal {
+    bool admin;
+    struct mete_scope_id scope, organization; /* of a key */
+    const struct directory_key *key;          /* the same; for the first step only */
+};
+
+enum access {
+    ACCESS_ADMIN,   /* the admin token alone */
+    ACCESS_KEY,     /* a key too, while it is good */
+    ACCESS_ANY_KEY  /* a revoked or expired one too: the ledger has the say, open calls may end */
+};
+
+struct route {
+    const char *method;
+    const char *path; /* "{org}" stands for one segment, and names it in problems */
+    enum access access;
+    void (*begin)(struct request *request);
+    int verb; /* for handlers that serve several */
+};
+
+struct api {
+    struct api_parts parts;
+    struct names *names;
+    struct holds *holds;
+    struct readers *readers;
+    struct request *idle;                    /* kept for the next request */
+    size_t idle_len, open;
+    struct request *turn_first, *turn_last;  /* waiting for their turn to change something */
+    bool turn_taken, passing;
+};
+
+/* Questions asked many at a time. next() gives the next one to ask (false: no more for now), got()
+ * takes an answer, then() follows when all are answered. answer is only valid if status is 0. */
+struct inquiry_plan {
+    bool (*next)(struct request *request, size_t *at, struct mete_query *ret_query);
+    void (*got)(struct request *request, size_t at, int status, const struct mete_answer *answer);
+    void (*then)(struct request *request);
+};
+
+struct inquiry;
+
+struct request {
+    struct api *api;
+    struct exchange *exchange;
+    const struct route *route;
+    struct request *next; /* of the idle, or of those waiting for their turn */
+    struct principal who;
+    struct slice params[REQUEST_PARAMS]; /* decoded */
+    struct problem problem;
+    struct out out;
+    struct arena arena;
+    struct mete_op op;
+    struct mete_answer answer; /* of op */
+    uint32_t handles[2];       /* of op */
+    struct mete_scope_id found;
+    void (*then)(struct request *request);       /* after op */
+    void (*after_find)(struct request *request); /* and after the steps that are made of it */
+    void (*after_work)(struct request *request);
+    int (*run)(struct request *request, struct records_reader *reader);
+    struct work work;
+    int work_status;
+    uint64_t last_seq; /* what the records had when run() read them */
+    struct inquiry *inquiry;
+    struct wants *wants;
+    bool has_turn;
+    const char *allow; /* header of a 405 */
+    void *state; /* the handler's, in the arena */
+};
+
+/* ---- Ending ---------------------------------------------------------------------------------- */
+
+void request_reply(struct request *request, int status); /* what is in request->out */
+void request_reply_empty(struct request *request, int status);
+void request_problem(struct request *request); /* what is in request->problem */
+__attribute__((format(printf, 4, 5))) void request_fail(struct request *request, int error,
+                                                        const char *field, const char *format, ...);
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* The body as JSON. Errors are in request->problem. */
+METE_MUST_USE int request_body(struct request *request, struct json *ret_value);
+/* The body read by a table. */
+METE_MUST_USE int request_read(struct request *request, const struct field *table, size_t len,
+                               void *into);
+/* A query parameter; empty if absent. */
+METE_MUST_USE int request_query(struct request *request, const char *name, size_t len_max,
+                                struct slice *ret_value);
+/* Refuses query parameters that names (ended by NULL) does not list. */
+METE_MUST_USE int request_query_known(struct request *request, const char *const *names);
+
+struct page {
+    uint64_t after; /* 0: from the beginning */
+    size_t limit;
+};
+METE_MUST_USE int request_page(struct request *request, struct page *ret_page);
+
+/* zeroed memory of the request; ends it with a problem if there is none: then NULL. */
+void *request_take(struct request *request, size_t len);
+
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+void request_ask(struct request *request, void (*then)(struct request *request));
+/* Looks a scope up; then request_missed() tells whether it was there: if not, the request has been
+ * ended with a problem that names the field. */
+void request_find(struct request *request, enum mete_kind kind, struct slice id,
+                  void (*then)(struct request *request));
+bool request_missed(struct request *request, const char *field);
+/* The same within the organization request->found; the first look-up of most handlers. */
+void request_find_organization(struct request *request, void (*then)(struct request *request));
+/* run() fills request->state or out; then() may read request->work_status. */
+void request_work(struct request *request,
+                  int (*run)(struct request *request, struct records_reader *reader),
+                  void (*then)(struct request *request));
+void request_turn(struct request *request, void (*then)(struct request *request));
+void inquiry_begin(struct request *request, const struct inquiry_plan *plan);
+
+/* Names of handles that the reply will show: want them all, then load. */
+void request_want(struct request *request, bool budget, uint32_t handle);
+void request_load_names(struct request *request, void (*then)(struct request *request));
+
+/* ---- Of the API ------------------------------------------------------------------------------- */
+
+struct request *request_new(struct api *api, struct exchange *exchange); /* NULL: no memory */
+void request_pool_free(struct api *api);
+
+struct mete_text request_text(struct slice slice);
+
+/* The handlers, a file a noun. */
+void organizations_create(struct request *request);
+void organizations_list(struct request *request);
+void organizations_show(struct request *request);
+void departments_create(struct request *request);
+void departments_list(struct request *request);
+void departments_show(struct request *request);
+void users_create(struct request *request);
+void users_list(struct request *request);
+void users_show(struct request *request);
+void budgets_create(struct request *request);
+void budgets_list(struct request *request);
+void budgets_show(struct request *request);
+void budgets_update(struct request *request);
+void budgets_delete(struct request *request);
+void keys_create(struct request *request);
+void keys_list(struct request *request);
+void keys_show(struct request *request);
+void keys_revoke(struct request *request);
+void records_list(struct request *request);
+void me_show(struct request *request);
+void stats_show(struct request *request);
+void authority_call(struct request *request);
+
+#endif

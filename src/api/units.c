@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/units.h"
+
+#include "base/assert.h"
+#include "codec/decimal.h"
+
+const struct word units_kinds[] = {
+    {"organization", METE_ORGANIZATION}, {"department", METE_DEPARTMENT},
+    {"user", METE_USER},                 {"api_key", METE_API_KEY},
+    {"advertiser", METE_ADVERTISER},     {"campaign", METE_CAMPAIGN},
+    {NULL, 0},
+};
+
+const struct word units_periods[] = {
+    {"minute", METE_MINUTE},       {"hourly", METE_HOURLY},   {"daily", METE_DAILY},
+    {"weekly", METE_WEEKLY},       {"monthly", METE_MONTHLY}, {"quarterly", METE_QUARTERLY},
+    {"yearly", METE_YEARLY},       {"total", METE_TOTAL},     {"rolling", METE_ROLLING},
+    {NULL, 0},
+};
+
+const struct word units_modes[] = {
+    {"enforce", METE_ENFORCE}, {"shadow", METE_SHADOW}, {"off", METE_OFF}, {NULL, 0}};
+
+const struct word units_reasons[] = {
+    {"key_unknown", METE_KEY_UNKNOWN},     {"key_expired", METE_KEY_EXPIRED},
+    {"key_revoked", METE_KEY_REVOKED},     {"not_permitted", METE_NOT_PERMITTED},
+    {"unpriced", METE_UNPRICED},           {"emergency_stop", METE_EMERGENCY_STOP},
+    {"hard_limit", METE_HARD_LIMIT},       {"quota", METE_QUOTA},
+    {"throttle", METE_THROTTLE},           {"rate_limit", METE_RATE_LIMIT},
+    {"concurrency", METE_CONCURRENCY},     {NULL, 0},
+};
+
+static const char *const meters[METE_METERS_BUILTIN] = {
+    [METE_INPUT] = "input_tokens",
+    [METE_CACHED_INPUT] = "cached_input_tokens",
+    [METE_CACHE_WRITE] = "cache_write_tokens",
+    [METE_OUTPUT] = "output_tokens",
+    [METE_REASONING] = "reasoning_tokens",
+    [METE_TOTAL_TOKENS] = "total_tokens",
+    [METE_REQUESTS] = "requests",
+    [METE_IMAGES] = "images",
+    [METE_AUDIO_SECONDS] = "audio_seconds",
+};
+
+const char *units_meter(uint16_t meter)
+{
+    return meter < METE_METERS_BUILTIN ? meters[meter] : NULL;
+}
+
+static bool is_currency(struct slice unit)
+{
+    if (unit.len != 3)
+        return false;
+    for (size_t i = 0; i < 3; i++)
+        if (unit.data[i] < 'A' || unit.data[i] > 'Z')
+            return false;
+    return true;
+}
+
+int units_read(const struct fields *fields, const char *name, struct slice unit,
+               uint16_t *ret_meter, uint32_t *ret_currency)
+{
+    uint32_t currency = 0;
+    uint16_t meter = METE_COST;
+    if (slice_is(unit, "USD"))
+        currency = METE_USD;
+    else if (slice_is(unit, "tokens"))
+        meter = METE_TOTAL_TOKENS;
+    else if (slice_is(unit, "requests"))
+        meter = METE_REQUESTS;
+    else if (is_currency(unit))
+        return fields_fault(fields, METE_E_NOT_YET, name,
+                            "Other currencies than USD are planned, and not built yet.");
+    if (!currency && meter == METE_COST) {
+        for (uint16_t i = 0; i < METE_METERS_BUILTIN; i++)
+            if (meters[i] && i != METE_TOTAL_TOKENS && slice_is(unit, meters[i]))
+                return fields_fault(fields, METE_E_NOT_YET, name,
+                                    "Budgets of this unit are planned, and not built yet.");
+        return fields_fault(fields, METE_E_INVALID, name,
+                            "It must be a currency (USD), tokens or requests.");
+    }
+    *ret_meter = meter;
+    *ret_currency = currency;
+    return 0;
+}
+
+int units_amount(const struct fields *fields, const char *name, uint16_t meter, struct slice text,
+                 int64_t *ret_amount)
+{
+    int64_t amount;
+    int rc = decimal_parse(text, meter == METE_COST ? 9 : 0, &amount);
+    if (rc == METE_E_INVALID)
+        return fields_fault(fields, METE_E_INVALID, name,
+                            meter == METE_COST ? "It may have nine digits after the point."
+                                               : "It must be a whole number.");
+    if (rc == METE_E_SYNTAX)
+        return fields_fault(fields, METE_E_INVALID, name, "It must be a decimal.");
+    if (rc || amount > METE_AMOUNT_MAX)
+        return fields_fault(fields, METE_E_INVALID, name, "It is too large.");
+    if (amount < 0)
+        return fields_fault(fields, METE_E_INVALID, name, "It must not be negative.");
+    *ret_amount = amount;
+    return 0;
+}
+
+void units_write(struct out *out, const char *key, uint16_t meter, uint32_t currency)
+{
+    char code[3] = {(char)(currency >> 16), (char)(currency >> 8), (char)currency};
+    struct slice unit = {code, 3};
+    if (meter == METE_TOTAL_TOKENS)
+        unit = SLICE_LITERAL("tokens");
+    else if (meter != METE_COST)
+        unit = slice_of(units_meter(meter));
+    out_member_text(out, key, unit);
+}
