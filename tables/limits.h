@@ -36,4 +36,7 @@ ROW(PAGE, 1000, "items", "one page of a list")
 ROW(API_NAMES, 65536, "names", "ids the API keeps by handle, in each of two generations")
 ROW(HOLDS, 16384, "reservations", "whose amounts the API keeps, so that a deduct needs no question")
 ROW(TTL_DEFAULT_S, 300, "s", "a reservation that does not say how long: longer than a call, shorter than a coffee")
+ROW(SIM_TOKENS, 262144, "tokens", "one simulated answer, all choices: longer than any real one")
+ROW(SIM_LATENCY_MS, 600000, "ms", "a simulated wait; clients give up before")
+ROW(SIM_BILLED, 1000, "calls", "the simulator remembers one by one; sums go on")
 #undef ROW
