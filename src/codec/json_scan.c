@@ -377,7 +377,6 @@ static const char *skip_string(const char *at, const char *end)
         at = quote + 1;
         if ((quote - back) % 2 == 0)
             return at;
-        from = at;
     }
     return end;
 }
