@@ -39,4 +39,13 @@ ROW(TTL_DEFAULT_S, 300, "s", "a reservation that does not say how long: longer t
 ROW(SIM_TOKENS, 262144, "tokens", "one simulated answer, all choices: longer than any real one")
 ROW(SIM_LATENCY_MS, 600000, "ms", "a simulated wait; clients give up before")
 ROW(SIM_BILLED, 1000, "calls", "the simulator remembers one by one; sums go on")
+ROW(TIMERS, 262144, "timers", "four for every connection")
+ROW(WORKERS, 16, "threads", "they read SQLite; more than cores only wait for each other")
+ROW(WORK, 256, "pieces", "waiting for a worker: about a second's worth; then 503")
+ROW(CONNECTIONS, 16384, "connections", "of one listener; each costs two descriptors while it is proxied")
+ROW(HEADER, 32768, "bytes", "head of a request: four times what browsers and clients send")
+ROW(BODY, 33554432, "bytes", "a request's body: images in base64 among the messages")
+ROW(REPLY_QUEUE, 16777216, "bytes", "of one stream waiting for a slow client; a handler stops its source long before")
+ROW(TRANSFERS, 16384, "transfers", "to providers at once: one for every connection")
+ROW(UPSTREAM_IDLE, 1024, "connections", "kept open to providers")
 #undef ROW
