@@ -59,7 +59,8 @@ static void division_rounds_as_its_name_says(void **state)
     assert_true(checked_mul_div_down(999999, 1, 1000000, &value) && value == 0);
     assert_true(checked_mul_div_up(999999, 1, 1000000, &value) && value == 1);
     assert_true(checked_mul_div_up(0, INT64_MAX, 7, &value) && value == 0);
-    assert_true(checked_mul_div_down(INT64_MAX, INT64_MAX, INT64_MAX, &value) && value == INT64_MAX);
+    assert_true(checked_mul_div_down(INT64_MAX, INT64_MAX, INT64_MAX, &value) &&
+                value == INT64_MAX);
     assert_true(checked_mul_div_up(INT64_MAX, INT64_MAX, INT64_MAX, &value) && value == INT64_MAX);
     assert_true(div_half_even(2, 4) == 0);
     assert_true(div_half_even(1, 3) == 0);
