@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A batch of administrative changes: all of them in one group of the journal, or none. The ledger
+ * judges the whole batch first (ledger_check_changes()), because an entry cannot be taken back;
+ * what it agreed to cannot fail afterwards (asserted). */
+#include "engine/engine.h"
+
+#include "calendar/calendar.h"
+
+/* Of the journal, beside a change's texts: the fields of a budget or scope, and a window's entry.
+ */
+enum { CHANGE_BYTES = 768 };
+
+static bool is_judgeable(const struct mete_apply *args)
+{
+    return args->changes && args->len >= 1 && args->len <= LIMIT_CHANGES;
+}
+
+static size_t texts_len(const struct mete_change *change)
+{
+    size_t len = change->document.len;
+    if (change->kind == METE_PUT_SCOPE)
+        len += change->scope.id.len;
+    if (change->kind == METE_PUT_BUDGET)
+        len += change->budget.id.len;
+    return len;
+}
+
+/* Of all changes; more than LIMIT_GROUP if any text is over every limit. */
+static size_t batch_bytes(const struct mete_apply *args)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < args->len; i++) {
+        size_t len = texts_len(&args->changes[i]) + args->actor.len;
+        if (len > LIMIT_GROUP)
+            return SIZE_MAX;
+        bytes += len + CHANGE_BYTES;
+    }
+    return bytes;
+}
+
+bool change_has_room(struct mete *mete, const struct mete_op *op)
+{
+    const struct mete_apply *args = &op->args.apply;
+    size_t bytes = is_judgeable(args) ? batch_bytes(args) : 0;
+    if (bytes > LIMIT_GROUP)
+        bytes = 0; /* it will be refused */
+    const struct rows_need need = {
+        .rows = bytes ? args->len : 1,
+        .texts = bytes,
+        .events = bytes ? args->len * (METE_THRESHOLDS_MAX + 1) : 0,
+    };
+    return owner_has_room(mete, bytes, &need);
+}
+
+/* Asks about the whole batch, beginning windows that are over. */
+static int judge(struct mete *mete, const struct mete_apply *args, struct ledger_batch *ret_batch)
+{
+    struct mete_instant now = {mete->now_us};
+    int rc = ledger_check_changes(mete->ledger, now, args, mete->handles, ret_batch);
+    for (size_t rolls = 0; rc == LEDGER_STALE; rolls++) {
+        ASSERT(rolls < args->len);
+        rc = owner_roll(mete, ret_batch->stale_budget);
+        if (!rc)
+            rc = ledger_check_changes(mete->ledger, now, args, mete->handles, ret_batch);
+    }
+    return rc;
+}
+
+static uint32_t resolve(const struct mete *mete, uint32_t n)
+{
+    return n < METE_FROM_CHANGE(0) ? n : mete->handles[n - METE_FROM_CHANGE(0)];
+}
+
+/* A new budget's first window. */
+static void fill_window(struct mete *mete, struct entry *entry)
+{
+    if (entry->kind != ENTRY_BUDGET || entry->u.budget.window_end_us)
+        return;
+    struct window window;
+    int error = calendar_window(entry->u.budget.spec.period, mete->now_us, &window);
+    ASSERT(error == 0);
+    entry->u.budget.window_start_us = window.start_us;
+    entry->u.budget.window_end_us = window.end_us;
+}
+
+static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
+{
+    struct mete_change change = args->changes[i];
+    change.scope.organization.n = resolve(mete, change.scope.organization.n);
+    change.scope.parent.n = resolve(mete, change.scope.parent.n);
+    change.budget.scope.n = resolve(mete, change.budget.scope.n);
+    change.end.n = resolve(mete, change.end.n);
+    struct slice actor = {args->actor.data, args->actor.len};
+    uint32_t handle;
+    int error = ledger_decide_change(mete->ledger, (struct mete_instant){mete->now_us}, &change,
+                                     actor, &handle, &mete->decision);
+    ASSERT(error == 0);
+    ASSERT(handle == mete->handles[i]);
+    fill_window(mete, &mete->decision.entry);
+    owner_enter(mete, &mete->decision.entry);
+}
+
+int change_apply(struct mete *mete, struct mete_op *op)
+{
+    const struct mete_apply *args = &op->args.apply;
+    struct mete_applied *applied = &op->result.applied;
+    *applied = (struct mete_applied){0};
+    if (!is_judgeable(args))
+        return args->len > LIMIT_CHANGES ? METE_E_TOO_LARGE : METE_E_INVALID;
+    struct ledger_batch batch = {0};
+    int rc = judge(mete, args, &batch);
+    if (!rc && batch_bytes(args) > LIMIT_GROUP)
+        rc = METE_E_TOO_LARGE;
+    if (rc) {
+        applied->failed = batch.failed;
+        return rc;
+    }
+    applied->seq = ledger_last_seq(mete->ledger) + 1;
+    for (size_t i = 0; i < args->len; i++)
+        enter(mete, args, i);
+    ASSERT(ledger_last_seq(mete->ledger) == applied->seq + args->len - 1);
+    if (op->handles)
+        memcpy(op->handles, mete->handles, args->len * sizeof *op->handles);
+    return 0;
+}

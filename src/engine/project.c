@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record; one that puts
+ * or ends a scope or budget gives its entity; any may give events. Which organization, department,
+ * user and key stand on a record's path is looked up in the lineage, which costs less memory and
+ * time than asking the ledger for views.
+ *
+ * A record's ending: of a commit or record what the caller said; of a release NOT_SENT, because
+ * nothing was used; of an expiry EXPIRED, provisional if the worst case was charged. */
+#include "engine/project.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+#include <sys/mman.h>
+
+int lineage_init(struct lineage *lineage, uint32_t scopes_max)
+{
+    ASSERT(scopes_max > 0);
+    size_t entries = (size_t)scopes_max + 1;
+    size_t mapped = entries * (sizeof *lineage->parents + sizeof *lineage->kinds);
+    void *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return METE_E_MEMORY;
+    *lineage = (struct lineage){at, (uint8_t *)at + entries * sizeof *lineage->parents, mapped,
+                                scopes_max};
+    return 0;
+}
+
+void lineage_done(struct lineage *lineage)
+{
+    if (lineage->parents)
+        munmap(lineage->parents, lineage->mapped);
+    *lineage = (struct lineage){0};
+}
+
+void lineage_apply(struct lineage *lineage, const struct entry *entry)
+{
+    if (entry->kind != ENTRY_SCOPE)
+        return;
+    uint32_t handle = entry->u.scope.handle;
+    const struct mete_scope_spec *spec = &entry->u.scope.spec;
+    ASSERT(handle > 0 && handle <= lineage->scopes_max);
+    ASSERT(spec->parent.n < handle); /* so that walking up ends */
+    if (lineage->kinds[handle])
+        return; /* an update; a scope cannot move yet */
+    lineage->parents[handle] = spec->parent.n;
+    lineage->kinds[handle] = (uint8_t)spec->kind;
+}
+
+/* Puts the scopes of a path where a record has a place for them. */
+static void put_path(const struct lineage *lineage, uint32_t scope, struct records_usage *usage)
+{
+    struct mete_scope_id *const places[METE_KINDS] = {
+        [METE_ORGANIZATION] = &usage->organization,
+        [METE_DEPARTMENT] = &usage->department,
+        [METE_USER] = &usage->user,
+        [METE_API_KEY] = &usage->key,
+    };
+    for (int depth = 0; scope && depth < LIMIT_PATH_SCOPES; depth++) {
+        uint8_t kind = lineage->kinds[scope];
+        ASSERT(kind > METE_KIND_NONE && kind < METE_KINDS);
+        if (places[kind])
+            places[kind]->n = scope;
+        scope = lineage->parents[scope];
+    }
+    ASSERT(scope == 0);
+}
+
+static struct mete_text text(struct slice slice)
+{
+    return (struct mete_text){slice.data, slice.len};
+}
+
+static struct slice slice(struct mete_text given)
+{
+    return (struct slice){given.data, given.len};
+}
+
+static struct mete_outcome outcome_of(const struct entry *entry, const struct ledger_ended *ended)
+{
+    const struct entry_outcome *said = NULL;
+    if (entry->kind == ENTRY_COMMIT)
+        said = &entry->u.commit.outcome;
+    if (entry->kind == ENTRY_RECORD)
+        said = &entry->u.record.outcome;
+    if (said)
+        return (struct mete_outcome){
+            .ending = said->ending,
+            .flags = said->flags,
+            .status = said->status,
+            .attempts = said->attempts,
+            .latency_ms = said->latency_ms,
+            .first_token_ms = said->first_token_ms,
+            .price_list = text(ended->price_list),
+            .note = text(said->note),
+        };
+    if (entry->kind == ENTRY_RELEASE)
+        return (struct mete_outcome){.ending = METE_ENDED_NOT_SENT};
+    return (struct mete_outcome){.ending = METE_ENDED_EXPIRED,
+                                 .flags = ended->amounts_len ? METE_OUTCOME_PROVISIONAL : 0};
+}
+
+static void project_usage(const struct lineage *lineage, const struct entry *entry,
+                          const struct ledger_ended *ended, struct projection *to)
+{
+    ASSERT(ended->amounts_len <= METE_DEMANDS_MAX);
+    to->usage = (struct records_usage){
+        .seq = entry->seq,
+        .reservation = ended->reservation,
+        .scope = {ended->scope},
+        .request_id = ended->request_id,
+        .model = ended->model,
+        .provider = ended->provider,
+        .started_us = ended->made_at_us,
+        .ended_us = entry->at_us,
+        .state = ended->state,
+        .overrun = ended->overrun,
+        .usage = to->meters,
+        .usage_len = ended->amounts_len,
+        .outcome = outcome_of(entry, ended),
+    };
+    for (uint32_t i = 0; i < ended->amounts_len; i++)
+        to->meters[i] = (struct mete_usage){ended->amounts[i].meter, ended->amounts[i].currency,
+                                            ended->amounts[i].amount};
+    put_path(lineage, ended->scope, &to->usage);
+}
+
+static uint32_t organization_of(const struct lineage *lineage, uint32_t scope)
+{
+    for (int depth = 0; lineage->parents[scope] && depth < LIMIT_PATH_SCOPES; depth++)
+        scope = lineage->parents[scope];
+    return scope;
+}
+
+static bool project_entity(const struct lineage *lineage, const struct entry *entry,
+                           struct records_entity *to)
+{
+    switch (entry->kind) {
+    case ENTRY_SCOPE:
+        *to = (struct records_entity){.kind = (int)entry->u.scope.spec.kind,
+                                      .handle = entry->u.scope.handle,
+                                      .organization = entry->u.scope.spec.organization,
+                                      .parent = entry->u.scope.spec.parent,
+                                      .id = slice(entry->u.scope.spec.id),
+                                      .document = entry->u.scope.document,
+                                      .actor = entry->u.scope.actor};
+        break;
+    case ENTRY_BUDGET:
+        *to = (struct records_entity){
+            .kind = RECORDS_BUDGET,
+            .handle = entry->u.budget.handle,
+            .organization = {organization_of(lineage, entry->u.budget.spec.scope.n)},
+            .parent = entry->u.budget.spec.scope,
+            .id = slice(entry->u.budget.spec.id),
+            .document = entry->u.budget.document,
+            .actor = entry->u.budget.actor};
+        break;
+    case ENTRY_BUDGET_END:
+        *to = (struct records_entity){.kind = RECORDS_BUDGET,
+                                      .handle = entry->u.budget_end.handle,
+                                      .ended = 1,
+                                      .actor = entry->u.budget_end.actor};
+        break;
+    case ENTRY_NONE:
+    case ENTRY_GENESIS:
+    case ENTRY_WINDOW:
+    case ENTRY_RESERVE:
+    case ENTRY_REFUSE:
+    case ENTRY_COMMIT:
+    case ENTRY_RELEASE:
+    case ENTRY_EXPIRE:
+    case ENTRY_RECORD:
+    case ENTRY_KINDS:
+        return false;
+    }
+    to->seq = entry->seq;
+    to->at_us = entry->at_us;
+    return true;
+}
+
+void project_entry(const struct lineage *lineage, const struct entry *entry,
+                   const struct ledger_effects *effects, struct projection *ret_projection)
+{
+    ASSERT(entry->seq > 0 && effects->events_len <= LEDGER_EVENTS_MAX);
+    ret_projection->has_usage = effects->has_ended;
+    if (effects->has_ended)
+        project_usage(lineage, entry, &effects->ended, ret_projection);
+    ret_projection->has_entity = project_entity(lineage, entry, &ret_projection->entity);
+    ret_projection->events = effects->events;
+    ret_projection->events_len = effects->events_len;
+}
+
+int project_put(struct records *records, const struct projection *projection)
+{
+    int error = 0;
+    if (projection->has_usage)
+        error = records_put_usage(records, &projection->usage);
+    if (!error && projection->has_entity)
+        error = records_put_entity(records, &projection->entity);
+    for (size_t i = 0; !error && i < projection->events_len; i++)
+        error = records_put_event(records, &projection->events[i]);
+    return error;
+}

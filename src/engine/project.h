@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a journal entry means to the records: at most one usage record, at most one entity, and
+ * events. A function of the entry, what it did to the ledger, and who stands above whom; the live
+ * engine, recovery and verify all ask here, so that they cannot differ. */
+#ifndef ENGINE_PROJECT_H
+#define ENGINE_PROJECT_H
+
+#include "ledger/ledger.h"
+#include "store/records.h"
+
+/* Who stands above whom. Reserves address space for scopes_max; five bytes a scope are touched. */
+struct lineage {
+    uint32_t *parents; /* [handle] */
+    uint8_t *kinds;
+    size_t mapped;
+    uint32_t scopes_max;
+};
+
+METE_MUST_USE int lineage_init(struct lineage *lineage, uint32_t scopes_max);
+void lineage_done(struct lineage *lineage);
+/* Learns the scope of an ENTRY_SCOPE; other entries are nothing to it. */
+void lineage_apply(struct lineage *lineage, const struct entry *entry);
+
+/* Slices borrow from the entry and the effects. */
+struct projection {
+    bool has_usage, has_entity;
+    struct records_usage usage; /* .usage points to meters */
+    struct mete_usage meters[METE_DEMANDS_MAX];
+    struct records_entity entity;
+    const struct mete_event *events;
+    size_t events_len;
+};
+
+/* After ledger_apply() and lineage_apply() of the entry. */
+void project_entry(const struct lineage *lineage, const struct entry *entry,
+                   const struct ledger_effects *effects, struct projection *ret_projection);
+
+/* Into an open batch of the records. STORAGE. */
+METE_MUST_USE int project_put(struct records *records, const struct projection *projection);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Questions to the state. A budget is told as of now: if its window is over, the next one begins
+ * first, which is an entry like any other, so that what was told is what a replay knows.
+ *
+ * Drift (INV-07) is the ledger's own audit. It walks all budgets and open reservations, so it runs
+ * when the figures are asked for, at most every few seconds, and only while there are so few that
+ * it takes under a millisecond; `mete verify` audits any size offline. */
+#include "engine/engine.h"
+
+#include "base/checked.h"
+
+enum { AUDIT_EVERY_US = 2000000 };
+
+static int tell_budget(struct mete *mete, uint32_t handle, struct mete_budget_view *ret_view)
+{
+    int error = ledger_budget(mete->ledger, handle, ret_view);
+    if (error || ret_view->ended || mete->now_us < ret_view->window_end.us)
+        return error;
+    error = owner_roll(mete, handle);
+    return error ? error : ledger_budget(mete->ledger, handle, ret_view);
+}
+
+static int tell_path(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    uint32_t handles[METE_REFUSALS_MAX];
+    struct mete_scope_view scope;
+    int error = ledger_scope(mete->ledger, args->scope.n, &scope);
+    if (error)
+        return error;
+    size_t len = ledger_path(mete->ledger, args->scope.n, handles, METE_REFUSALS_MAX);
+    ASSERT(len <= METE_REFUSALS_MAX);
+    answer->budgets_len = len;
+    for (size_t i = 0; i < len && i < args->budgets_max; i++) {
+        error = tell_budget(mete, handles[i], &args->budgets[i]);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static void audit(struct mete *mete, const struct ledger_counts *counts)
+{
+    if (counts->budgets + counts->reservations_open > LIMIT_AUDIT ||
+        mete->now_us < mete->audited_at_us + AUDIT_EVERY_US)
+        return;
+    mete->audited_at_us = mete->now_us;
+    mete->drift = ledger_audit(mete->ledger);
+}
+
+static uint64_t load(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_acquire);
+}
+
+static void tell_stats(struct mete *mete, struct mete_stats *stats)
+{
+    struct ledger_counts counts;
+    ledger_counts(mete->ledger, &counts);
+    audit(mete, &counts);
+    *stats = (struct mete_stats){
+        .seq = ledger_last_seq(mete->ledger),
+        .flushed = load(&mete->flushed),
+        .projected = load(&mete->projected),
+        .scopes = counts.scopes,
+        .budgets = counts.budgets,
+        .reservations_open = counts.reservations_open,
+        .outcomes = counts.outcomes,
+        .reserves = counts.reserves,
+        .refused = counts.refused,
+        .commits = counts.commits,
+        .releases = counts.releases,
+        .expiries = counts.expiries,
+        .records = counts.records,
+        .overruns = counts.overruns,
+        .repeats = counts.repeats,
+        .drift = mete->drift,
+        .flushes = load(&mete->flushes),
+        .flush_us_sum = load(&mete->flush_us_sum),
+        .journal_bytes = mete->journal ? journal_bytes(mete->journal) : 0,
+        .records_queued = (uint32_t)rows_waiting(&mete->rows),
+    };
+    for (int i = 0; i < HISTOGRAM; i++)
+        stats->flush_us_bucket[i] = load(&mete->flush_us_bucket[i]);
+    uint32_t len = atomic_load(&mete->ports_len);
+    for (uint32_t i = 0; i < len; i++)
+        stats->ring_used += ring_used(&mete->ports[i]->submitted);
+    if (!mete->is_durable)
+        stats->flushed = stats->seq;
+    if (!mete->has_records)
+        stats->projected = mete->is_durable ? stats->projected : stats->seq;
+}
+
+static int find_scope(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    struct slice id = {args->id.data, args->id.len};
+    uint32_t handle = ledger_find_scope(mete->ledger, args->scope_kind, args->organization.n, id);
+    return handle ? ledger_scope(mete->ledger, handle, &answer->scope) : METE_E_NOT_FOUND;
+}
+
+static int find_budget(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    struct slice id = {args->id.data, args->id.len};
+    uint32_t handle = ledger_find_budget(mete->ledger, args->organization.n, id);
+    return handle ? tell_budget(mete, handle, &answer->budget) : METE_E_NOT_FOUND;
+}
+
+static int tell(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    switch (args->kind) {
+    case METE_QUERY_SCOPE:
+        return ledger_scope(mete->ledger, args->scope.n, &answer->scope);
+    case METE_QUERY_FIND_SCOPE:
+        return find_scope(mete, args, answer);
+    case METE_QUERY_BUDGET:
+        return tell_budget(mete, args->budget.n, &answer->budget);
+    case METE_QUERY_FIND_BUDGET:
+        return find_budget(mete, args, answer);
+    case METE_QUERY_PATH:
+        return tell_path(mete, args, answer);
+    case METE_QUERY_RESERVATION:
+        return ledger_reservation(mete->ledger, args->reservation.n, &answer->reservation);
+    case METE_QUERY_STATS:
+        tell_stats(mete, &answer->stats);
+        return 0;
+    case METE_QUERY_HASH:
+        ledger_hash(mete->ledger, answer->hash);
+        return 0;
+    case METE_QUERY_PROJECTED:
+        return 0;
+    }
+    return METE_E_INVALID;
+}
+
+int query_answer(struct mete *mete, struct mete_op *op, bool *ret_waits)
+{
+    struct mete_answer *answer = op->result.answer;
+    ASSERT(answer);
+    int error = tell(mete, &op->args.query, answer);
+    if (error)
+        return error;
+    answer->seq = ledger_last_seq(mete->ledger);
+    /* Where there are no records, there is nothing to wait for. */
+    *ret_waits = op->args.query.kind == METE_QUERY_PROJECTED && mete->has_records &&
+                 atomic_load(&mete->projected) < answer->seq;
+    return 0;
+}

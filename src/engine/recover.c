@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From the disk to a running state:
+ *
+ *   journal: check, replay  ->  records: project what they lack  ->  clock  ->  orphans  -> flushed
+ *
+ * Everything runs on the opening thread, before any other is started. Calls that were under way at
+ * the crash (METE_RESERVE_CALL) end charged at their worst case, because whether they were sent
+ * cannot be known; these entries are durable before the engine takes its first operation.
+ *
+ * Records that know of entries the journal does not have mean that the journal has lost its end:
+ * that is damage, not something to build on. */
+#include "engine/engine.h"
+
+#include "base/checked.h"
+#include "engine/replay.h"
+
+enum { PROJECT_ENTRIES = 16384 /* replayed in one transaction of the records */ };
+
+struct recovery {
+    struct mete *mete;
+    struct replay replay;
+    bool in_batch;
+    uint32_t batched;
+};
+
+static int end_batch(struct recovery *recovery, uint64_t seq)
+{
+    if (!recovery->in_batch)
+        return 0;
+    recovery->in_batch = false;
+    recovery->batched = 0;
+    return records_end(recovery->mete->records, seq);
+}
+
+static int put(void *user, const struct entry *entry, const struct projection *projection)
+{
+    struct recovery *recovery = user;
+    if (!projection)
+        return 0;
+    int error = 0;
+    if (!recovery->in_batch) {
+        error = records_begin(recovery->mete->records);
+        recovery->in_batch = !error;
+    }
+    if (!error)
+        error = project_put(recovery->mete->records, projection);
+    if (!error && ++recovery->batched == PROJECT_ENTRIES)
+        error = end_batch(recovery, entry->seq);
+    return error;
+}
+
+static int read_group(void *user, const struct journal_group *group)
+{
+    struct recovery *recovery = user;
+    return replay_group(&recovery->replay, group);
+}
+
+static int read_journal(struct mete *mete)
+{
+    uint64_t records_seq = mete->has_records ? records_last_seq(mete->records) : 0;
+    struct recovery recovery = {
+        .mete = mete,
+        .replay = {.ledger = mete->ledger,
+                   .lineage = &mete->lineage,
+                   .effects = &mete->effects,
+                   .projection = &mete->projection,
+                   .project_from = mete->has_records ? records_seq + 1 : UINT64_MAX,
+                   .each = put,
+                   .user = &recovery}};
+    int error = journal_read(mete->journal, read_group, &recovery, NULL);
+    if (error)
+        return error;
+    uint64_t last_seq = journal_last_seq(mete->journal);
+    if (records_seq > last_seq)
+        return METE_E_CORRUPT;
+    mete->last_at_us = recovery.replay.last_at_us;
+    atomic_store(&mete->flushed, last_seq);
+    atomic_store(&mete->projected, mete->has_records ? last_seq : 0);
+    return end_batch(&recovery, last_seq);
+}
+
+/* Makes durable and projects what was entered, as writer and projector will. */
+static void settle(struct mete *mete)
+{
+    struct batch *batch = mete->filling;
+    batch->seen_seq = ledger_last_seq(mete->ledger);
+    batch->rows_end = rows_tail(&mete->rows);
+    writer_flush(mete, batch);
+    batch_clear(batch);
+    while (mete->has_records && projector_step(mete))
+        ;
+}
+
+void recover_genesis(struct mete *mete)
+{
+    ASSERT(ledger_last_seq(mete->ledger) == 0);
+    struct entry entry = {.kind = ENTRY_GENESIS, .seq = 1, .at_us = mete->now_us};
+    entry.u.genesis.format = ENTRY_FORMAT;
+    if (mete->is_durable)
+        mete->os.random(mete->os.user, entry.u.genesis.installation,
+                        sizeof entry.u.genesis.installation);
+    owner_enter(mete, &entry);
+}
+
+static void end_orphans(struct mete *mete)
+{
+    static const struct rows_need one = {
+        .rows = 1, .texts = LIMIT_NOTE + 4 * LIMIT_ID, .events = LEDGER_EVENTS_MAX};
+    struct entry *entry = &mete->decision.entry;
+    while (ledger_decide_orphan(mete->ledger, (struct mete_instant){mete->now_us}, entry)) {
+        owner_enter(mete, entry);
+        if (mete->filling->bytes_len + NEED_BYTES > LIMIT_GROUP ||
+            (mete->has_records && !rows_have_room(&mete->rows, &one)))
+            settle(mete);
+    }
+}
+
+int recover(struct mete *mete, const char *directory, struct mete_clock clock)
+{
+    ASSERT(directory && !mete->writer_runs);
+    int error = journal_open(&mete->os, directory, 0, &mete->journal);
+    if (!error && mete->has_records)
+        error = records_open(&mete->os, directory, &mete->records);
+    if (!error)
+        error = read_journal(mete);
+    if (!error)
+        error = clock_init(&mete->clock, &mete->os, clock, mete->last_at_us);
+    if (error)
+        return error;
+    mete->now_us = max_i64(clock_now_us(&mete->clock), mete->last_at_us);
+    batch_take(mete);
+    if (ledger_last_seq(mete->ledger) == 0)
+        recover_genesis(mete);
+    end_orphans(mete);
+    settle(mete);
+    ASSERT_INV("INV-05", atomic_load(&mete->flushed) == ledger_last_seq(mete->ledger));
+    atomic_store(&mete->filling->state, BATCH_FREE);
+    mete->filling = NULL;
+    mete->latest_batch = 0; /* where the writer expects it */
+    return 0;
+}
