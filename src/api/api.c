@@ -237,6 +237,11 @@ struct exchange_handler api_handler(struct api *api)
     return (struct exchange_handler){.self = api, .begin = begin, .gone = gone, .drained = gone};
 }
 
+size_t api_open(const struct api *api)
+{
+    return api->open;
+}
+
 int api_new(const struct api_parts *parts, struct api **ret_api)
 {
     ASSERT(parts->mete && parts->port && parts->directory && parts->pricing);

@@ -32,5 +32,6 @@ struct api;
 METE_MUST_USE int api_new(const struct api_parts *parts, struct api **ret_api);
 void api_free(struct api *api); /* no exchange may be open */
 struct exchange_handler api_handler(struct api *api);
+size_t api_open(const struct api *api); /* exchanges not yet answered */
 
 #endif

@@ -7,7 +7,8 @@
  *        inside begin(). If the client leaves first, gone() is called; the handler still ends
  *        the exchange, and what it writes goes nowhere.
  * THREAD everything on the event loop that began it.
- * MEMORY what the request's slices point at lives as long as the exchange. Reply bytes are copied. */
+ * MEMORY what the request's slices point at lives as long as the exchange. Reply bytes are copied.
+ */
 #ifndef CODEC_EXCHANGE_H
 #define CODEC_EXCHANGE_H
 

@@ -8,8 +8,8 @@
  * a quote, a backslash, a control or no ASCII ends the stride.
  *
  * Considered and not done: an index of positions (memory for each request, and most bodies are
- * asked for five members); vector instructions (the words below reach about a byte in 0.1 ns,
- * under a tenth of the time of the request, on every machine). */
+ * asked for five members); vector instructions (the words below pass a byte of text in 0.2 ns, 10
+ * KB in two microseconds, on every machine). */
 #include "codec/json_scan.h"
 
 #include "base/assert.h"
@@ -29,7 +29,7 @@ struct nest {
 static const uint64_t ones = UINT64_C(0x0101010101010101);
 static const uint64_t highs = UINT64_C(0x8080808080808080);
 
-/* ---- Characters ----------------------------------------------------------------------------- */
+/* ---- Characters ---- */
 
 static bool between(unsigned char byte, unsigned low, unsigned high)
 {
@@ -50,7 +50,7 @@ static size_t utf8_len(const char *at, const char *end)
     if (between(b[0], 0xc2, 0xdf))
         return between(b[1], 0x80, 0xbf) ? 2 : 0;
     if (between(b[0], 0xe0, 0xef)) {
-        unsigned low = b[0] == 0xe0 ? 0xa0 : 0x80; /* no longer form of what fits in two bytes */
+        unsigned low = b[0] == 0xe0 ? 0xa0 : 0x80;  /* no longer form of what fits in two bytes */
         unsigned high = b[0] == 0xed ? 0x9f : 0xbf; /* no surrogate */
         return between(b[1], low, high) && between(b[2], 0x80, 0xbf) ? 3 : 0;
     }
@@ -121,8 +121,10 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static void skip_space(struct cursor *c)
+static inline void skip_space(struct cursor *c)
 {
+    if (c->at < c->end && (unsigned char)*c->at > ' ')
+        return; /* most of the time */
     while (c->at < c->end && is_space(*c->at))
         c->at++;
 }
@@ -140,7 +142,7 @@ static int hex(char c)
     return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
 }
 
-/* ---- Scanning what nobody has looked at: on a fault c->at is the wrong byte ------------------- */
+/* ---- Scanning what nobody has looked at: on a fault c->at is the wrong byte ---- */
 
 static int scan_escape(struct cursor *c)
 {
@@ -360,7 +362,7 @@ int json_scan(struct slice text, struct json *ret_value, size_t *ret_at)
     return 0;
 }
 
-/* ---- Skipping what was accepted --------------------------------------------------------------- */
+/* ---- Skipping what was accepted ---- */
 
 /* at: behind the opening quote. Returns what is behind the closing one, linear: the backslashes
  * before a quote belong to that quote alone. */
@@ -377,7 +379,6 @@ static const char *skip_string(const char *at, const char *end)
         at = quote + 1;
         if ((quote - back) % 2 == 0)
             return at;
-        from = at;
     }
     return end;
 }
@@ -466,7 +467,7 @@ size_t json_count(struct json container, const char *name)
     return count;
 }
 
-/* ---- Strings and numbers ---------------------------------------------------------------------- */
+/* ---- Strings and numbers ---- */
 
 static struct cursor string_inside(struct json string)
 {

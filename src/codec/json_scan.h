@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * JSON in place, for bodies on the gateway's way: find where things are, splice, forward the rest
  * untouched. Nothing is allocated or copied. Strict RFC 8259, UTF-8 checked, depth at most
- * JSON_DEPTH_MAX. All functions are linear in the bytes they pass and read none beyond them. */
+ * JSON_DEPTH_MAX. All functions are linear in the bytes they pass and read none beyond them.
+ * Not to be included beside jansson.h: they have names in common. */
 #ifndef CODEC_JSON_SCAN_H
 #define CODEC_JSON_SCAN_H
 
@@ -30,7 +31,8 @@ struct json {
 
 /* One whole document, white space around it allowed. METE_E_SYNTAX; METE_E_TOO_LARGE: too deep.
  * Where: *ret_at, unless NULL, gets the offset of the first wrong byte (only then); text.len when
- * the text ends too early. Escapes that name half a surrogate pair are accepted, as RFC 8259 does. */
+ * the text ends too early. Escapes that name half a surrogate pair are accepted, as RFC 8259 does.
+ */
 __attribute__((warn_unused_result)) int json_scan(struct slice text, struct json *ret_value,
                                                   size_t *ret_at);
 

@@ -165,7 +165,7 @@ static char *write_date(char *at, int64_t year, unsigned month, unsigned day)
 size_t timestamp_format(int64_t us, char room[TIMESTAMP_ROOM])
 {
     int64_t seconds = floor_div(us, second_us);
-    int64_t fraction = us - seconds * second_us;
+    int64_t fraction = us % second_us + (us % second_us < 0 ? second_us : 0);
     int64_t days = floor_div(seconds, DAY_S);
     uint64_t clock = (uint64_t)(seconds - days * DAY_S);
     int64_t year;

@@ -67,7 +67,7 @@ struct records_filter {
     struct slice request_id, model; /* empty: all */
     int64_t from_us, to_us;         /* ended in [from, to); 0: open */
     uint64_t before_seq;            /* newest first, those before this one; 0: from the newest */
-    size_t limit;                   /* 1..1000 */
+    size_t limit;                   /* at least 1 */
 };
 
 /* Newest first. Slices die when fn returns. fn returning non-zero stops and is returned. */

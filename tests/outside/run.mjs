@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the outside tests one file after the other, each in a process group of its own that is ended
 // when the file is done or late, so that nothing is left behind. Installs the packages of
-// package-lock.json if they are not there. Usage: node run.mjs [file.test.mjs ...]
+// package-lock.json if they are not there. Usage: node run.mjs [file.test.mjs ...]; METE_REPORTER=tap
+// makes the output one that tools/count can add up.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -27,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {
 
 const failed = [];
 for (const file of files) {
-  const child = spawn(process.execPath, ['--test', '--test-reporter=spec', file], { cwd: here, stdio: 'inherit', detached: true });
+  const child = spawn(process.execPath, ['--test', `--test-reporter=${process.env.METE_REPORTER ?? 'spec'}`, file], { cwd: here, stdio: 'inherit', detached: true });
   group = child.pid;
   const late = setTimeout(() => { console.error(`${path.basename(file)}: late, ended`); end('SIGKILL'); }, LATE_MS);
   const status = await new Promise((done) => { child.on('exit', (code) => done(code)); });

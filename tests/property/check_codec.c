@@ -14,12 +14,12 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#define HOLDS(cond) \
-    do { \
-        if (!(cond)) { \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-            return 1; \
-        } \
+#define HOLDS(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond);              \
+            return 1;                                                                              \
+        }                                                                                          \
     } while (0)
 
 /* Memory of exactly that size, so that a sanitizer sees what is read or written beyond it. */
@@ -32,7 +32,7 @@ static char *exact(struct slice bytes)
     return copy;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 struct level {
     struct json container;
@@ -239,7 +239,7 @@ int check_quote(struct slice text)
     return 0;
 }
 
-/* ---- Event streams ---------------------------------------------------------------------------- */
+/* ---- Event streams ---- */
 
 struct heard {
     struct buffer events; /* of events with data: lengths, name, data */

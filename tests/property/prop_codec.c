@@ -18,12 +18,12 @@
 #include <time.h>
 #include <cmocka.h>
 
-#define HOLDS(cond) \
-    do { \
-        if (!(cond)) { \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-            return 1; \
-        } \
+#define HOLDS(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond);              \
+            return 1;                                                                              \
+        }                                                                                          \
     } while (0)
 
 static void put(struct buffer *out, const char *text)
@@ -45,7 +45,7 @@ static void put_raw(struct buffer *out, struct tape *tape, size_t len_max)
     put_bytes(out, (struct slice){(const char *)bytes, len});
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static void put_one(struct buffer *out, struct tape *tape, const char *const *texts, size_t count)
 {
@@ -62,9 +62,31 @@ static void put_space(struct buffer *out, struct tape *tape)
 static void put_string(struct buffer *out, struct tape *tape)
 {
     static const char *const parts[] = {
-        "a", "b", "model", "the quick brown fox ", "\\\"", "\\\\", "\\/", "\\n", "\\u0041", "\\u00e9",
-        "\\u4e2d", "\\ud83d\\ude00", "\\ud800", "\\udc00", "\\ud800\\u0041", "\\u0000", "\xc3\xa9",
-        "\xe4\xb8\xad\xe6\x96\x87", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "{", "]", ",", ":", "\x7f",
+        "a",
+        "b",
+        "model",
+        "the quick brown fox ",
+        "\\\"",
+        "\\\\",
+        "\\/",
+        "\\n",
+        "\\u0041",
+        "\\u00e9",
+        "\\u4e2d",
+        "\\ud83d\\ude00",
+        "\\ud800",
+        "\\udc00",
+        "\\ud800\\u0041",
+        "\\u0000",
+        "\xc3\xa9",
+        "\xe4\xb8\xad\xe6\x96\x87",
+        "\xf0\x9f\x98\x80",
+        "\xf4\x8f\xbf\xbf",
+        "{",
+        "]",
+        ",",
+        ":",
+        "\x7f",
     };
     put(out, "\"");
     for (size_t count = tape_pick(tape, 6); count > 0; count--)
@@ -74,9 +96,17 @@ static void put_string(struct buffer *out, struct tape *tape)
 
 static void put_number(struct buffer *out, struct tape *tape)
 {
-    static const char *const wholes[] = {"0", "1", "-1", "10", "-0", "9223372036854775807",
-                                         "-9223372036854775808", "9223372036854775808", "123456789"};
-    static const char *const rests[] = {"", "", "", ".0", ".5", "e3", "E-2", ".25e+2", "e400", "e-400"};
+    static const char *const wholes[] = {"0",
+                                         "1",
+                                         "-1",
+                                         "10",
+                                         "-0",
+                                         "9223372036854775807",
+                                         "-9223372036854775808",
+                                         "9223372036854775808",
+                                         "123456789"};
+    static const char *const rests[] = {"",   "",    "",       ".0",   ".5",
+                                        "e3", "E-2", ".25e+2", "e400", "e-400"};
     PUT_ONE(out, tape, wholes);
     PUT_ONE(out, tape, rests);
 }
@@ -176,13 +206,14 @@ static int any_bytes_can_be_quoted(struct tape *tape)
     return rc;
 }
 
-/* ---- Event streams ---------------------------------------------------------------------------- */
+/* ---- Event streams ---- */
 
 static int streams_are_the_same_in_pieces(struct tape *tape)
 {
     static const char *const parts[] = {
-        "\n", "\n\n", "\r", "\r\n", "\r\n\r\n", "data: ", "data:", "data", "event: ping", "event",
-        ": comment", "id: 1", "{\"a\":1}", "x", " ", ":", "\xef\xbb\xbf", "datum: 1", "data : 1",
+        "\n",   "\n\n",        "\r",           "\r\n",      "\r\n\r\n", "data: ",    "data:",
+        "data", "event: ping", "event",        ": comment", "id: 1",    "{\"a\":1}", "x",
+        " ",    ":",           "\xef\xbb\xbf", "datum: 1",  "data : 1",
     };
     struct buffer stream;
     buffer_init(&stream, 1 << 20);
@@ -197,7 +228,7 @@ static int streams_are_the_same_in_pieces(struct tape *tape)
     return rc;
 }
 
-/* ---- Decimals --------------------------------------------------------------------------------- */
+/* ---- Decimals ---- */
 
 static int128 power(unsigned exponent)
 {
@@ -299,7 +330,7 @@ static int any_bytes_are_a_decimal_or_refused(struct tape *tape)
     return 0;
 }
 
-/* ---- Time ------------------------------------------------------------------------------------- */
+/* ---- Time ---- */
 
 static int check_day(int64_t days, int year, unsigned month, unsigned day)
 {
@@ -367,7 +398,7 @@ static int instants_read_back_from_any_zone(struct tape *tape)
     return 0;
 }
 
-/* ---- The others ------------------------------------------------------------------------------- */
+/* ---- The others ---- */
 
 static int numbers_in_base_62_read_back(struct tape *tape)
 {
@@ -426,7 +457,7 @@ static int csv_fields_read_back(struct tape *tape)
     return 0;
 }
 
-#define RUN(property, tapes, len_max) \
+#define RUN(property, tapes, len_max)                                                              \
     assert_int_equal(tape_run(#property, property, (tapes), (len_max)), 0)
 
 static void texts(void **state)

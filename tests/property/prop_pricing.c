@@ -2,15 +2,10 @@
  * Proves INV-08 for prices: a charge is the exact sum, rounded half to even once, and no usage within
  * the bound of a call costs more than its reservation (on which INV-01 rests). How: random prices of
  * up to 18 places and random usages, against school arithmetic on decimal digits that starts from
- * the price's text and shares nothing with src/pricing. METE_SEED repeats a run. */
+ * the price's text and shares nothing with src/pricing. Choices come from the tape (tape.h). */
 #include "base/checked.h"
 #include "pricing/pricing.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "property/tape.h"
 
 /* ---- The slow model: non-negative decimal numbers, least digit first, 24 places ---------------- */
 
@@ -28,7 +23,7 @@ static void carry(unsigned *sums, struct digits *ret_sum)
         ret_sum->at[i] = (unsigned char)(rest % 10);
         rest /= 10;
     }
-    assert_int_equal(rest, 0);
+    ASSERT(rest == 0);
 }
 
 static void add(struct digits *sum, const struct digits *more)
@@ -73,156 +68,133 @@ static int128 to_nano(const struct digits *sum)
     return nano;
 }
 
-/* ---- Random cases -------------------------------------------------------------------------------- */
+/* ---- Drawn cases --------------------------------------------------------------------------------- */
 
-static uint64_t seed;
+static struct pricing *pricing; /* one for all tapes: each replaces its one row */
 
-static uint64_t draw(uint64_t below)
-{
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ (z >> 31)) % below;
-}
-
-/* All magnitudes alike, edges often. */
-static int64_t draw_units(void)
-{
-    int64_t top = 1;
-    for (uint64_t digits = draw(12); digits; digits--)
-        top *= 10;
-    return draw(8) ? (int64_t)draw((uint64_t)top + 1) : top;
-}
+enum { UNITS_MAX = 1000 * 1000 * 1000, CASES_MAX = 64 };
 
 struct texts {
     char at[PRICE_METERS][64];
 };
 
 /* "0", short ones, ties at half a nano, 17 digits, the finest there is. */
-static void draw_price(char *room)
+static void draw_price(struct tape *tape, char *room)
 {
-    size_t len = 0, whole = draw(4), places = draw(19);
+    static const char digits[] = "05123456789";
+    size_t len = 0, whole = tape_pick(tape, 4), places = tape_pick(tape, 19);
     for (size_t i = 0; i < whole; i++)
-        room[len++] = (char)('0' + draw(10));
+        room[len++] = digits[tape_pick(tape, 11)];
     if (!whole)
         room[len++] = '0';
     if (places) {
         room[len++] = '.';
         for (size_t i = 0; i < places; i++)
-            room[len++] = (char)(draw(3) ? '0' + draw(10) : draw(2) ? '0' : '5');
+            room[len++] = digits[tape_chance(tape, 50) ? tape_pick(tape, 11) : tape_pick(tape, 2)];
     }
     room[len] = 0;
 }
 
-static const struct price_model *draw_model(struct pricing *pricing, struct texts *ret_texts)
+static const struct price_model *draw_model(struct tape *tape, struct texts *ret_texts)
 {
     struct pricing_row row = {.name = SLICE_LITERAL("drawn")};
     for (int meter = 0; meter < PRICE_METERS; meter++) {
-        draw_price(ret_texts->at[meter]);
+        draw_price(tape, ret_texts->at[meter]);
         row.per_million[meter] = slice_of(ret_texts->at[meter]);
     }
-    assert_int_equal(pricing_put(pricing, &row), 0);
-    const struct price_model *model = pricing_find(pricing, row.name);
-    assert_non_null(model);
-    return model;
+    int rc = pricing_put(pricing, &row);
+    ASSERT(rc == 0);
+    return pricing_find(pricing, row.name);
 }
 
-static struct pricing_usage draw_usage(int64_t input_max, int64_t output_max)
+static struct pricing_usage draw_usage(struct tape *tape, int64_t input_max, int64_t output_max)
 {
     struct pricing_usage usage = {0};
-    usage.input = (int64_t)draw((uint64_t)input_max + 1);
-    usage.cached_input = draw(2) ? (int64_t)draw((uint64_t)usage.input + 1) : 0;
-    int64_t rest = usage.input - usage.cached_input;
-    usage.cache_write = draw(2) ? (int64_t)draw((uint64_t)rest + 1) : 0;
-    usage.output = draw(4) ? (int64_t)draw((uint64_t)output_max + 1) : output_max;
-    usage.reasoning = draw(2) ? (int64_t)draw((uint64_t)usage.output + 1) : 0;
+    usage.input = tape_range(tape, 0, input_max);
+    usage.cached_input = tape_range(tape, 0, usage.input);
+    usage.cache_write = tape_range(tape, 0, usage.input - usage.cached_input);
+    usage.output = tape_range(tape, 0, output_max);
+    usage.reasoning = tape_range(tape, 0, usage.output);
     return usage;
 }
 
-static void a_charge_is_the_exact_sum_rounded_once(void **state)
+static int128 charge_slowly(const struct texts *texts, const struct pricing_usage *usage)
 {
-    struct pricing *pricing = *state;
-    for (int run = 0; run < 20000; run++) {
-        uint64_t at = seed;
-        struct texts texts;
-        const struct price_model *model = draw_model(pricing, &texts);
-        struct pricing_usage usage = draw_usage(draw_units(), draw_units());
-        const int64_t units[PRICE_METERS] = {usage.input - usage.cached_input - usage.cache_write,
-                                             usage.cached_input, usage.cache_write,
-                                             usage.output - usage.reasoning, usage.reasoning};
-        struct digits sum = {{0}};
-        for (int meter = 0; meter < PRICE_METERS; meter++) {
-            struct digits product = times(texts.at[meter], units[meter]);
-            add(&sum, &product);
-        }
-        int64_t nano = -1;
-        int rc = pricing_charge(model, &usage, &nano);
-        if (rc || nano != to_nano(&sum))
-            fail_msg("METE_SEED=%llu", (unsigned long long)at);
+    const int64_t units[PRICE_METERS] = {usage->input - usage->cached_input - usage->cache_write,
+                                         usage->cached_input, usage->cache_write,
+                                         usage->output - usage->reasoning, usage->reasoning};
+    struct digits sum = {{0}};
+    for (int meter = 0; meter < PRICE_METERS; meter++) {
+        struct digits product = times(texts->at[meter], units[meter]);
+        add(&sum, &product);
     }
+    return to_nano(&sum);
 }
 
-static void no_usage_within_the_bound_costs_more_than_is_reserved(void **state)
+static int a_charge_is_the_exact_sum_rounded_once(struct tape *tape)
 {
-    struct pricing *pricing = *state;
-    for (int run = 0; run < 20000; run++) {
-        uint64_t at = seed;
+    for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
         struct texts texts;
-        const struct price_model *model = draw_model(pricing, &texts);
-        int64_t input_bound = draw_units(), quantity = draw_units(), choices = 1 + (int64_t)draw(4);
+        const struct price_model *model = draw_model(tape, &texts);
+        struct pricing_usage usage = draw_usage(tape, UNITS_MAX, UNITS_MAX);
+        int64_t nano = -1;
+        if (!model || pricing_charge(model, &usage, &nano) || nano != charge_slowly(&texts, &usage))
+            return 1;
+    }
+    return 0;
+}
+
+static int no_usage_within_the_bound_costs_more_than_is_reserved(struct tape *tape)
+{
+    for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
+        struct texts texts;
+        const struct price_model *model = draw_model(tape, &texts);
+        int64_t input_bound = tape_range(tape, 0, UNITS_MAX);
+        int64_t quantity = tape_range(tape, 0, UNITS_MAX), choices = tape_range(tape, 1, 128);
         struct mete_demand demand;
-        assert_int_equal(pricing_bound(model, input_bound, choices, &demand), 0);
         int64_t variable = 0, nano = 0;
-        assert_true(checked_mul_div_up(demand.per_million, quantity, 1000000, &variable));
-        for (int i = 0; i < 4; i++) {
-            struct pricing_usage usage = draw_usage(input_bound, quantity * choices);
-            assert_int_equal(pricing_charge(model, &usage, &nano), 0);
-            if (nano > demand.fixed + variable)
-                fail_msg("METE_SEED=%llu", (unsigned long long)at);
+        if (pricing_bound(model, input_bound, choices, &demand) ||
+            !checked_mul_div_up(demand.per_million, quantity, 1000000, &variable))
+            return 1;
+        for (int j = 0; j < 4; j++) {
+            struct pricing_usage usage = draw_usage(tape, input_bound, quantity * choices);
+            if (pricing_charge(model, &usage, &nano) || nano > demand.fixed + variable)
+                return 1;
         }
     }
+    return 0;
 }
 
 /* Of the finest and longest texts in the source, where a double or 10^-15 would lose digits. */
-static void the_finest_prices_of_the_source_keep_every_digit(void **state)
+static int the_finest_prices_of_the_source_keep_every_digit(struct tape *tape)
 {
-    struct pricing *pricing = *state;
-    const char *const texts[] = {"0.00000000000000001", "0.19999999999999998",
-                                 "0.60000000000000009", "999.999999999999999999"};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    static const char *const finest[] = {"0.00000000000000001", "0.19999999999999998",
+                                         "0.60000000000000009", "999.999999999999999999"};
+    for (size_t i = 0; i < sizeof finest / sizeof finest[0]; i++) {
         struct pricing_row row = {.name = SLICE_LITERAL("fine")};
-        row.per_million[PRICE_INPUT] = row.per_million[PRICE_OUTPUT] = slice_of(texts[i]);
-        assert_int_equal(pricing_put(pricing, &row), 0);
-        const int64_t tokens = INT64_C(123456789012);
-        struct digits sum = times(texts[i], tokens);
-        struct pricing_usage usage = {.input = tokens};
+        row.per_million[PRICE_INPUT] = row.per_million[PRICE_OUTPUT] = slice_of(finest[i]);
+        struct pricing_usage usage = {.input = tape_range(tape, 0, INT64_C(1000000000000))};
+        struct digits sum = times(finest[i], usage.input);
         int64_t nano = -1;
-        assert_int_equal(pricing_charge(pricing_find(pricing, row.name), &usage, &nano), 0);
-        assert_true(nano == to_nano(&sum));
+        if (pricing_put(pricing, &row) ||
+            pricing_charge(pricing_find(pricing, row.name), &usage, &nano) ||
+            nano != to_nano(&sum))
+            return 1;
     }
-}
-
-static int begin(void **state)
-{
-    const char *given = getenv("METE_SEED");
-    seed = given ? strtoull(given, NULL, 10) : 1;
-    return pricing_new((struct pricing **)state);
-}
-
-static int end(void **state)
-{
-    pricing_free(*state);
     return 0;
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_charge_is_the_exact_sum_rounded_once, begin, end),
-        cmocka_unit_test_setup_teardown(no_usage_within_the_bound_costs_more_than_is_reserved,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(the_finest_prices_of_the_source_keep_every_digit, begin,
-                                        end),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    enum { TAPES = 10000, TAPE_MAX = 2048 };
+    if (pricing_new(&pricing))
+        return 1;
+    int failed = tape_run("a_charge_is_the_exact_sum_rounded_once",
+                          a_charge_is_the_exact_sum_rounded_once, TAPES, TAPE_MAX);
+    failed |= tape_run("no_usage_within_the_bound_costs_more_than_is_reserved",
+                       no_usage_within_the_bound_costs_more_than_is_reserved, TAPES, TAPE_MAX);
+    failed |= tape_run("the_finest_prices_of_the_source_keep_every_digit",
+                       the_finest_prices_of_the_source_keep_every_digit, TAPES / 10, 64);
+    pricing_free(pricing);
+    return failed;
 }

@@ -38,7 +38,7 @@ struct bytes {
     size_t len;
 };
 
-/* ---- Drawing ---------------------------------------------------------------------------------- */
+/* ---- Drawing ---- */
 
 bool tape_done(const struct tape *tape)
 {
@@ -100,7 +100,7 @@ size_t tape_take(struct tape *tape, size_t len, const uint8_t **ret_bytes)
     return len;
 }
 
-/* ---- Making tapes ----------------------------------------------------------------------------- */
+/* ---- Making tapes ---- */
 
 /* SplitMix64: any seed is a good one. */
 static uint64_t next_random(uint64_t *state)
@@ -138,7 +138,7 @@ static struct bytes new_bytes(size_t room)
     return bytes;
 }
 
-/* ---- Running ---------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 /* The tape gets memory of exactly its size, so that a sanitizer sees what is read beyond it. */
 static int play(int (*property)(struct tape *), const struct bytes *bytes)
@@ -200,7 +200,7 @@ static int try_tape(struct run *run, const struct bytes *tape, bool silent)
     return wait_for(child);
 }
 
-/* ---- Shrinking -------------------------------------------------------------------------------- */
+/* ---- Shrinking ---- */
 
 /* Keeps the change that other has against tape, if it still fails. */
 static bool keep(struct run *run, struct bytes *tape, struct bytes *other)

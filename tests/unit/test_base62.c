@@ -30,7 +30,8 @@ static void numbers_read_back(void **state)
 static void other_texts_are_refused(void **state)
 {
     (void)state;
-    const char *texts[] = {"", "-1", "a b", "a_", "\x80", "LygHa16AHYG", "100000000000", "zzzzzzzzzzz"};
+    const char *texts[] = {"",     "-1",          "a b",          "a_",
+                           "\x80", "LygHa16AHYG", "100000000000", "zzzzzzzzzzz"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         uint64_t value = 4711;
         assert_int_equal(base62_decode(slice_of(texts[i]), &value), METE_E_SYNTAX);

@@ -50,7 +50,8 @@ static void lines_become_fields(void **state)
 static void quotes_out_of_place_are_refused(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"\"", "a\"b", "\"a", "\"a\"b", "\"a\" ,b", "a,\"b\"\"", "x,\""};
+    static const char *const lines[] = {"\"",       "a\"b",      "\"a", "\"a\"b",
+                                        "\"a\" ,b", "a,\"b\"\"", "x,\""};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char line[64];
         struct slice fields[4];

@@ -49,7 +49,8 @@ static void documents_are_accepted_whole(void **state)
         {"0", "0", JSON_NUMBER},
         {"-0.5e+10", "-0.5e+10", JSON_NUMBER},
         {"\"\"", "\"\"", JSON_STRING},
-        {"\"a\\\"b\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", "\"a\\\"b\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", JSON_STRING},
+        {"\"a\\\"b\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", "\"a\\\"b\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"",
+         JSON_STRING},
         {"\"\\ud800\"", "\"\\ud800\"", JSON_STRING},
         {"[1,[2,{\"a\":[]}],{}]", "[1,[2,{\"a\":[]}],{}]", JSON_ARRAY},
         {"{\"a\" : 1 , \"b\":{\"c\":null}}", "{\"a\" : 1 , \"b\":{\"c\":null}}", JSON_OBJECT},
@@ -113,6 +114,9 @@ static void other_texts_are_refused_at_the_wrong_byte(void **state)
         {"\"a\nb\"", 2},
         {"\"a\x1f\"", 2},
         {"\"abcdefgh\x01\"", 9},
+        {"\"abcd\x1f"
+         "efghijklmnop\"",
+         5},
         {"\"\\x\"", 2},
         {"\"\\", 2},
         {"\"\\u12g4\"", 5},
@@ -191,7 +195,8 @@ static void nesting_has_its_depth_and_remembers_its_kinds(void **state)
 static void members_and_elements_are_walked_in_order(void **state)
 {
     (void)state;
-    struct json key, value, object = parse("{ \"a\" : [1,\"]\",{}] ,\"b\":{\"x\":\"}\\\"\"},\"c\":-1e5 }");
+    struct json key, value,
+        object = parse("{ \"a\" : [1,\"]\",{}] ,\"b\":{\"x\":\"}\\\"\"},\"c\":-1e5 }");
     static const char *const expected[] = {"\"a\"", "[1,\"]\",{}]", "\"b\"", "{\"x\":\"}\\\"\"}",
                                            "\"c\"", "-1e5"};
     size_t at = 0, i = 0;
@@ -250,6 +255,7 @@ static void strings_are_unescaped_within_their_room(void **state)
         {"\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80", 4},
         {"\"\\ud83d\"", "\xef\xbf\xbd", 3},
         {"\"\\ude00\"", "\xef\xbf\xbd", 3},
+        {"\"\\ude00\\ude00\"", "\xef\xbf\xbd\xef\xbf\xbd", 6},
         {"\"\\ud83dx\"", "\xef\xbf\xbdx", 4},
         {"\"\\ud83d\\n\"", "\xef\xbf\xbd\n", 4},
         {"\"\\ud83d\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80", 7},

@@ -71,7 +71,10 @@ static void streams_fall_into_events_however_cut(void **state)
         {"data: x\nevent: first\nevent:last\n\ndata: y\n\n", "last=x;=y;"},
         {"event: ping\n\ndata: x\n\n", "=x;"},
         {": keep-alive\n\n: more\ndata: x\nid: 7\nretry: 10\nother: z\n\n", "=x;"},
-        {"\xef\xbb\xbf" "data: a\n\n\xef\xbb\xbf" "data: b\n\n", "=a;"},
+        {"\xef\xbb\xbf"
+         "data: a\n\n\xef\xbb\xbf"
+         "data: b\n\n",
+         "=a;"},
         {"\xef\xbb\xbf\n\ndata: a\n\n", "=a;"},
         {"\n\n\ndata: a\n\n\n\n", "=a;"},
         {"Data: a\ndata : b\ndatum: c\ndata: d\n\n", "=d;"},
@@ -134,15 +137,17 @@ static void an_event_has_its_maximum_however_it_comes(void **state)
         sse_init(&sse, sizeof fits - 1);
         int rc = 0;
         for (size_t at = 0; !rc && at < sizeof fits - 1; at += piece)
-            rc = sse_feed(&sse,
-                          (struct slice){fits + at, at + piece < sizeof fits ? piece : sizeof fits - 1 - at},
-                          see, &seen);
+            rc = sse_feed(
+                &sse,
+                (struct slice){fits + at, at + piece < sizeof fits ? piece : sizeof fits - 1 - at},
+                see, &seen);
         assert_int_equal(rc, 0);
         assert_string_equal(seen.events, "=89;");
         for (size_t at = 0; !rc && at < sizeof over - 1; at += piece)
-            rc = sse_feed(&sse,
-                          (struct slice){over + at, at + piece < sizeof over ? piece : sizeof over - 1 - at},
-                          see, &seen);
+            rc = sse_feed(
+                &sse,
+                (struct slice){over + at, at + piece < sizeof over ? piece : sizeof over - 1 - at},
+                see, &seen);
         assert_int_equal(rc, METE_E_TOO_LARGE);
         assert_string_equal(seen.events, "=89;");
         sse_done(&sse);
