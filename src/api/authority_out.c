@@ -6,6 +6,7 @@
 #include "api/units.h"
 #include "base/assert.h"
 #include "codec/base62.h"
+#include "codec/decimal.h"
 
 static void write_reserve_id(struct out *out, uint64_t reservation)
 {
@@ -123,11 +124,16 @@ static void write_reserve(struct request *request, const struct item *item)
 
 static void write_record_id(struct out *out, const struct mete_receipt *receipt)
 {
+    char digits[DECIMAL_ROOM];
     out_key(out, "record_id");
-    if (receipt->record)
-        out_decimal(out, (int128)receipt->record, 0, 0);
-    else
+    if (!receipt->record) {
         out_null(out);
+        return;
+    }
+    size_t len = decimal_format((int128)receipt->record, 0, 0, digits);
+    out_raw(out, SLICE_LITERAL("\"rec_"));
+    out_append(out, (struct slice){digits, len});
+    out_append(out, SLICE_LITERAL("\""));
 }
 
 static void write_receipt(struct request *request, const struct item *item)
