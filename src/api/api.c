@@ -250,7 +250,7 @@ int api_new(const struct api_parts *parts, struct api **ret_api)
     if (!api)
         return METE_E_MEMORY;
     api->parts = *parts;
-    int rc = names_new(&api->names);
+    int rc = namebook_new(&api->names);
     if (!rc)
         rc = holds_new(&api->holds);
     if (!rc)
@@ -270,6 +270,6 @@ void api_free(struct api *api)
     request_pool_free(api);
     readers_free(api->readers);
     holds_free(api->holds);
-    names_free(api->names);
+    namebook_free(api->names);
     free(api);
 }

@@ -81,7 +81,7 @@ static void want_organizations(struct request *request)
             continue;
         for (size_t j = 0; j < item->op.result.verdict.refusals_len; j++) {
             const struct name *scope =
-                names_scope(request->api->names, item->refusals[j].scope.n);
+                namebook_scope(request->api->names, item->refusals[j].scope.n);
             request_want(request, false, scope ? scope->organization : 0);
         }
     }
@@ -311,7 +311,7 @@ static bool next_scope(struct request *request, size_t *at, struct mete_query *r
             use_key(request, item);
             continue;
         }
-        const struct name *name = names_find(request->api->names, (enum mete_kind)in->kind,
+        const struct name *name = namebook_find(request->api->names, (enum mete_kind)in->kind,
                                              item->organization.n, in->id);
         if (name) {
             item->scope.n = name->handle;
@@ -338,7 +338,7 @@ static void got_scope(struct request *request, size_t at, int status,
                                              : mete_error_text(status));
         return;
     }
-    names_learn_scope(request->api->names, &answer->scope);
+    namebook_learn_scope(request->api->names, &answer->scope);
     item->scope = answer->scope.scope;
     check_scope(request, item);
 }
@@ -401,7 +401,7 @@ static bool next_organization(struct request *request, size_t *at, struct mete_q
         if (is_placed(request, item))
             continue;
         struct slice id = organization_text(item);
-        const struct name *name = names_find(request->api->names, METE_ORGANIZATION, 0, id);
+        const struct name *name = namebook_find(request->api->names, METE_ORGANIZATION, 0, id);
         if (name) {
             use_organization(request, item, name->handle);
             continue;
@@ -421,7 +421,7 @@ static void got_organization(struct request *request, size_t at, int status,
     struct item *item = &call->items[at];
     bool itself = item->scope_in.kind == METE_ORGANIZATION;
     if (!status) {
-        names_learn_scope(request->api->names, &answer->scope);
+        namebook_learn_scope(request->api->names, &answer->scope);
         use_organization(request, item, answer->scope.scope.n);
     } else if (status == METE_E_NOT_FOUND) {
         fail_item(request, item, status, itself ? "scope.id" : "scope.organization",

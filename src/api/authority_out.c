@@ -28,13 +28,13 @@ static void write_refused_amount(struct out *out, const char *name, const struct
 static void write_refusal(struct request *request, const struct mete_refusal *refusal)
 {
     struct out *out = &request->out;
-    const struct name *budget = names_budget(request->api->names, refusal->budget.n);
+    const struct name *budget = namebook_budget(request->api->names, refusal->budget.n);
     out_open(out, '{');
     out_member_text(out, "reason", slice_of(fields_word(units_reasons, (int)refusal->reason)));
     budget_json_scope(request, "scope", refusal->scope.n);
     out_key(out, "budget");
     if (budget)
-        out_text(out, names_id(budget));
+        out_text(out, namebook_id(budget));
     else
         out_null(out);
     if (refusal->budget.n) {

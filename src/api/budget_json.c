@@ -14,9 +14,9 @@ void budget_json_want(struct request *request, const struct mete_budget_view *vi
 
 void budget_json_scope(struct request *request, const char *key, uint32_t handle)
 {
-    const struct name *scope = names_scope(request->api->names, handle);
+    const struct name *scope = namebook_scope(request->api->names, handle);
     const struct name *organization =
-        scope ? names_scope(request->api->names, scope->organization) : NULL;
+        scope ? namebook_scope(request->api->names, scope->organization) : NULL;
     struct out *out = &request->out;
     out_key(out, key);
     if (!organization) {
@@ -25,8 +25,8 @@ void budget_json_scope(struct request *request, const char *key, uint32_t handle
     }
     out_open(out, '{');
     out_member_text(out, "kind", slice_of(fields_word(units_kinds, (int)scope->kind)));
-    out_member_text(out, "id", names_id(scope));
-    out_member_text(out, "organization", names_id(organization));
+    out_member_text(out, "id", namebook_id(scope));
+    out_member_text(out, "organization", namebook_id(organization));
     out_close(out, '}');
 }
 
@@ -87,7 +87,7 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
 {
     struct out *out = &request->out;
     const struct name *organization =
-        names_scope(request->api->names, view->organization.n);
+        namebook_scope(request->api->names, view->organization.n);
     struct json name = json_member(document, "name");
     struct json made = json_member(document, "created_at");
     out_open(out, '{');
@@ -98,7 +98,7 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
     }
     out_key(out, "organization");
     if (organization)
-        out_text(out, names_id(organization));
+        out_text(out, namebook_id(organization));
     else
         out_null(out);
     budget_json_scope(request, "scope", view->scope.n);

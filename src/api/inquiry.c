@@ -110,9 +110,9 @@ struct wants {
 
 static bool known(const struct request *request, struct want want)
 {
-    const struct names *names = request->api->names;
-    return want.budget ? names_budget(names, want.handle) != NULL
-                       : names_scope(names, want.handle) != NULL;
+    const struct namebook *names = request->api->names;
+    return want.budget ? namebook_budget(names, want.handle) != NULL
+                       : namebook_scope(names, want.handle) != NULL;
 }
 
 static bool grow(struct request *request, struct wants *wants)
@@ -171,10 +171,10 @@ static void got_name(struct request *request, size_t at, int status,
     if (status)
         return;
     if (request->wants->list[at].budget) {
-        names_learn_budget(request->api->names, &answer->budget);
+        namebook_learn_budget(request->api->names, &answer->budget);
         return;
     }
-    names_learn_scope(request->api->names, &answer->scope);
+    namebook_learn_scope(request->api->names, &answer->scope);
     request_want(request, false, answer->scope.organization.n);
 }
 

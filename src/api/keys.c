@@ -108,8 +108,8 @@ static struct slice department_of(struct request *request)
 {
     const struct key_state *state = request->state;
     const struct name *name =
-        state->department.n ? names_scope(request->api->names, state->department.n) : NULL;
-    return name ? arena_copy(&request->arena, names_id(name)) : (struct slice){0};
+        state->department.n ? namebook_scope(request->api->names, state->department.n) : NULL;
+    return name ? arena_copy(&request->arena, namebook_id(name)) : (struct slice){0};
 }
 
 static int write_document(struct request *request, int64_t now_us)

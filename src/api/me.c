@@ -102,12 +102,12 @@ static void write_me(struct request *request)
 static void me_named(struct request *request)
 {
     struct me_state *state = request->state;
-    const struct name *name = names_scope(request->api->names, request->who.scope.n);
+    const struct name *name = namebook_scope(request->api->names, request->who.scope.n);
     if (!name) {
         request_fail(request, METE_E_NOT_FOUND, NULL, NULL);
         return;
     }
-    state->id = arena_copy(&request->arena, names_id(name));
+    state->id = arena_copy(&request->arena, namebook_id(name));
     if (state->id.data)
         request_work(request, read_document, write_me);
     else

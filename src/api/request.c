@@ -205,7 +205,7 @@ void request_ask(struct request *request, void (*then)(struct request *request))
 static void found(struct request *request)
 {
     if (!request->op.status) {
-        names_learn_scope(request->api->names, &request->answer.scope);
+        namebook_learn_scope(request->api->names, &request->answer.scope);
         request->found = request->answer.scope.scope;
     }
     request->after_find(request);
@@ -217,7 +217,7 @@ void request_find(struct request *request, enum mete_kind kind, struct slice id,
     struct mete_scope_id organization = request->found;
     if (kind == METE_ORGANIZATION)
         organization = (struct mete_scope_id){0};
-    const struct name *name = names_find(request->api->names, kind, organization.n, id);
+    const struct name *name = namebook_find(request->api->names, kind, organization.n, id);
     if (name) {
         request->op.status = 0;
         request->found = (struct mete_scope_id){name->handle};

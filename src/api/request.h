@@ -17,7 +17,7 @@
 #include "api/api.h"
 #include "api/arena.h"
 #include "api/fields.h"
-#include "api/names.h"
+#include "api/namebook.h"
 #include "api/problem.h"
 
 enum { REQUEST_PARAMS = 2, REQUEST_BATCH = 32 };
@@ -48,7 +48,7 @@ struct route {
 
 struct api {
     struct api_parts parts;
-    struct names *names;
+    struct namebook *names;
     struct holds *holds;
     struct readers *readers;
     struct request *idle;                    /* kept for the next request */

@@ -21,12 +21,12 @@ struct api_case {
     char text[4096]; /* what member() found */
 };
 
-static int64_t api_case_now(void *user)
+static inline int64_t api_case_now(void *user)
 {
     return ((struct api_case *)user)->now_us;
 }
 
-static void api_case_open(struct api_case *c)
+static inline void api_case_open(struct api_case *c)
 {
     struct local_options options = {.directory = c->directory,
                                     .secret = {7, 7, 7},
@@ -57,12 +57,12 @@ static inline int api_case_teardown(void **state)
     return rc;
 }
 
-static void as(struct api_case *c, const char *token)
+static inline void as(struct api_case *c, const char *token)
 {
     snprintf(c->authorization, sizeof c->authorization, "Bearer %s", token);
 }
 
-static int ask(struct api_case *c, const char *method, const char *target, const char *body)
+static inline int ask(struct api_case *c, const char *method, const char *target, const char *body)
 {
     local_call_done(&c->call);
     if (!c->authorization[0])
@@ -76,7 +76,7 @@ static int ask(struct api_case *c, const char *method, const char *target, const
 }
 
 /* The value at a path such as "refused_by.0.scope.kind" of the last reply. */
-static struct json value(struct api_case *c, const char *path)
+static inline struct json value(struct api_case *c, const char *path)
 {
     struct json json = {0};
     assert_int_equal(json_scan(buffer_slice(&c->call.reply), &json, NULL), 0);
@@ -102,7 +102,7 @@ static struct json value(struct api_case *c, const char *path)
 }
 
 /* The same as text: a string's characters, else the JSON; "(none)" if it is not there. */
-static const char *member(struct api_case *c, const char *path)
+static inline const char *member(struct api_case *c, const char *path)
 {
     struct json json = value(c, path);
     long len;
@@ -118,24 +118,28 @@ static const char *member(struct api_case *c, const char *path)
     return c->text;
 }
 
-#define expect(c, wanted, method, target, body)                                              \
-    do {                                                                                     \
-        int got_ = ask(c, method, target, body);                                             \
-        if (got_ != (wanted))                                                                \
-            print_error("%s %s %s -> %.*s\n", method, target, (const char *)(body),          \
-                        (int)(c)->call.reply.len, (c)->call.reply.data);                     \
-        assert_int_equal(got_, wanted);                                                      \
-    } while (0)
+static inline void expect_at(struct api_case *c, int wanted, const char *method, const char *target,
+                             const char *body, int line)
+{
+    int got = ask(c, method, target, body);
+    if (got == wanted)
+        return;
+    print_error("line %d: %s %s %s\n-> %d %.*s\n", line, method, target, body ? body : "", got,
+                (int)c->call.reply.len, c->call.reply.data ? c->call.reply.data : "");
+    assert_int_equal(got, wanted);
+}
 
+#define expect(c, wanted, method, target, body) \
+    expect_at(c, wanted, method, target, body, __LINE__)
 #define expect_member(c, path, wanted) assert_string_equal(member(c, path), wanted)
 
 /* A problem of that status and code which names the field. */
-#define expect_problem(c, status, code_, field_, method, target, body)                      \
-    do {                                                                                    \
-        expect(c, status, method, target, body);                                            \
-        assert_true((c)->call.problem);                                                     \
-        expect_member(c, "code", code_);                                                    \
-        expect_member(c, "field", field_);                                                  \
+#define expect_problem(c, status, code_, field_, method, target, body) \
+    do {                                                               \
+        expect(c, status, method, target, body);                       \
+        assert_true((c)->call.problem);                                \
+        expect_member(c, "code", code_);                               \
+        expect_member(c, "field", field_);                             \
     } while (0)
 
 static inline void make_acme(struct api_case *c)

@@ -162,7 +162,7 @@ static void lists_are_paged(void **state)
     expect_member(c, "data.0.id", "ada");
     expect_member(c, "data.2.id", "u1");
     expect_member(c, "data.3", "(none)");
-    snprintf(cursor, sizeof cursor, "%s", member(c, "next_cursor"));
+    snprintf(cursor, sizeof cursor, "%.20s", member(c, "next_cursor"));
     snprintf(target, sizeof target, ORG "/users?limit=4&cursor=%s", cursor);
     expect(c, 200, "GET", target, NULL);
     expect_member(c, "data.0.id", "u2");

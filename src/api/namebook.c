@@ -4,7 +4,7 @@
  * probing simple and the cost of forgetting spread over what was learned.
  * Not done: keeping every name for ever (a million keys would be 200 MB); LRU lists (a pointer chase
  * for each look-up on the hot path). */
-#include "api/names.h"
+#include "api/namebook.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -20,7 +20,7 @@ struct generation {
     size_t len;
 };
 
-struct names {
+struct namebook {
     struct generation young, old;
 };
 
@@ -39,7 +39,7 @@ static uint64_t hash_id(enum mete_kind kind, uint32_t organization, struct slice
 static bool has_id(const struct name *name, enum mete_kind kind, uint32_t organization,
                    struct slice id)
 {
-    if (name->kind != kind || !slice_equal(names_id(name), id))
+    if (name->kind != kind || !slice_equal(namebook_id(name), id))
         return false;
     return kind == METE_ORGANIZATION || name->organization == organization;
 }
@@ -54,20 +54,20 @@ static struct name *find_handle(const struct generation *g, bool budget, uint32_
     return NULL;
 }
 
-static const struct name *find(const struct names *names, bool budget, uint32_t handle)
+static const struct name *find(const struct namebook *book, bool budget, uint32_t handle)
 {
-    const struct name *name = find_handle(&names->young, budget, handle);
-    return name ? name : find_handle(&names->old, budget, handle);
+    const struct name *name = find_handle(&book->young, budget, handle);
+    return name ? name : find_handle(&book->old, budget, handle);
 }
 
-const struct name *names_scope(const struct names *names, uint32_t handle)
+const struct name *namebook_scope(const struct namebook *book, uint32_t handle)
 {
-    return find(names, false, handle);
+    return find(book, false, handle);
 }
 
-const struct name *names_budget(const struct names *names, uint32_t handle)
+const struct name *namebook_budget(const struct namebook *book, uint32_t handle)
 {
-    return find(names, true, handle);
+    return find(book, true, handle);
 }
 
 static const struct name *find_id(const struct generation *g, uint64_t hash, enum mete_kind kind,
@@ -81,14 +81,14 @@ static const struct name *find_id(const struct generation *g, uint64_t hash, enu
     return NULL;
 }
 
-const struct name *names_find(const struct names *names, enum mete_kind kind, uint32_t organization,
+const struct name *namebook_find(const struct namebook *book, enum mete_kind kind, uint32_t organization,
                               struct slice id)
 {
     if (kind == METE_ORGANIZATION)
         organization = 0;
     uint64_t hash = hash_id(kind, organization, id);
-    const struct name *name = find_id(&names->young, hash, kind, organization, id);
-    return name ? name : find_id(&names->old, hash, kind, organization, id);
+    const struct name *name = find_id(&book->young, hash, kind, organization, id);
+    return name ? name : find_id(&book->old, hash, kind, organization, id);
 }
 
 static int generation_init(struct generation *g)
@@ -113,26 +113,26 @@ static void generation_done(struct generation *g)
     *g = (struct generation){0};
 }
 
-int names_new(struct names **ret_names)
+int namebook_new(struct namebook **ret_book)
 {
-    struct names *names = calloc(1, sizeof *names);
-    if (!names)
+    struct namebook *book = calloc(1, sizeof *book);
+    if (!book)
         return METE_E_MEMORY;
-    if (generation_init(&names->young)) {
-        free(names);
+    if (generation_init(&book->young)) {
+        free(book);
         return METE_E_MEMORY;
     }
-    *ret_names = names;
+    *ret_book = book;
     return 0;
 }
 
-void names_free(struct names *names)
+void namebook_free(struct namebook *book)
 {
-    if (!names)
+    if (!book)
         return;
-    generation_done(&names->young);
-    generation_done(&names->old);
-    free(names);
+    generation_done(&book->young);
+    generation_done(&book->old);
+    free(book);
 }
 
 static void put(struct generation *g, struct name *name)
@@ -146,24 +146,24 @@ static void put(struct generation *g, struct name *name)
     if (name->budget)
         return;
     uint32_t organization = name->kind == METE_ORGANIZATION ? 0 : name->organization;
-    i = hash_id(name->kind, organization, names_id(name)) & MASK;
+    i = hash_id(name->kind, organization, namebook_id(name)) & MASK;
     while (g->by_id[i])
         i = (i + 1) & MASK;
     g->by_id[i] = name;
 }
 
-static void learn(struct names *names, const struct name *head, const char *id)
+static void learn(struct namebook *book, const struct name *head, const char *id)
 {
     ASSERT(head->handle > 0);
-    if (find_handle(&names->young, head->budget, head->handle))
+    if (find_handle(&book->young, head->budget, head->handle))
         return;
-    if (names->young.len == LIMIT_API_NAMES) {
+    if (book->young.len == LIMIT_API_NAMES) {
         struct generation fresh;
         if (generation_init(&fresh))
             return;
-        generation_done(&names->old);
-        names->old = names->young;
-        names->young = fresh;
+        generation_done(&book->old);
+        book->old = book->young;
+        book->young = fresh;
     }
     size_t len = strlen(id);
     struct name *name = malloc(sizeof *name + len + 1);
@@ -172,21 +172,21 @@ static void learn(struct names *names, const struct name *head, const char *id)
     *name = *head;
     name->len = len;
     memcpy(name->id, id, len + 1);
-    put(&names->young, name);
+    put(&book->young, name);
 }
 
-void names_learn_scope(struct names *names, const struct mete_scope_view *view)
+void namebook_learn_scope(struct namebook *book, const struct mete_scope_view *view)
 {
     bool top = view->kind == METE_ORGANIZATION;
     struct name head = {.kind = view->kind,
                         .handle = view->scope.n,
                         .organization = top ? view->scope.n : view->organization.n};
-    learn(names, &head, view->id);
+    learn(book, &head, view->id);
 }
 
-void names_learn_budget(struct names *names, const struct mete_budget_view *view)
+void namebook_learn_budget(struct namebook *book, const struct mete_budget_view *view)
 {
     struct name head = {
         .budget = true, .handle = view->budget.n, .organization = view->organization.n};
-    learn(names, &head, view->id);
+    learn(book, &head, view->id);
 }

@@ -2,8 +2,8 @@
  * Ids of scopes and budgets by handle, and handles of scopes by id, as the engine told them. What a
  * handle means never changes, so a kept answer is never wrong, only missing. Bounded: of two
  * generations the older is forgotten when the younger is full. THREAD the event loop. */
-#ifndef API_NAMES_H
-#define API_NAMES_H
+#ifndef API_NAMEBOOK_H
+#define API_NAMEBOOK_H
 
 #include "base/slice.h"
 #include "mete.h"
@@ -17,23 +17,23 @@ struct name {
     char id[]; /* terminated */
 };
 
-struct names;
+struct namebook;
 
-METE_MUST_USE int names_new(struct names **ret_names);
-void names_free(struct names *names);
+METE_MUST_USE int namebook_new(struct namebook **ret_book);
+void namebook_free(struct namebook *book);
 
 /* NULL: not known here. Borrowed until the next learn. */
-const struct name *names_scope(const struct names *names, uint32_t handle);
-const struct name *names_budget(const struct names *names, uint32_t handle);
+const struct name *namebook_scope(const struct namebook *book, uint32_t handle);
+const struct name *namebook_budget(const struct namebook *book, uint32_t handle);
 /* organization n = 0 for an organization. */
-const struct name *names_find(const struct names *names, enum mete_kind kind, uint32_t organization,
+const struct name *namebook_find(const struct namebook *book, enum mete_kind kind, uint32_t organization,
                               struct slice id);
 
 /* Keeps what the engine answered. Without memory it is not kept. */
-void names_learn_scope(struct names *names, const struct mete_scope_view *view);
-void names_learn_budget(struct names *names, const struct mete_budget_view *view);
+void namebook_learn_scope(struct namebook *book, const struct mete_scope_view *view);
+void namebook_learn_budget(struct namebook *book, const struct mete_budget_view *view);
 
-static inline struct slice names_id(const struct name *name)
+static inline struct slice namebook_id(const struct name *name)
 {
     return (struct slice){name->id, name->len};
 }
