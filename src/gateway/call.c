@@ -448,9 +448,6 @@ static void refuse(struct call *call)
 
 static void reply_engine_error(struct call *call, int status)
 {
-    static const struct dialect_error in_flight = {
-        409, "invalid_request_error", "in_flight", NULL,
-        "A call with this request id is still under way.", {0}};
     static const struct dialect_error content = {
         422, "invalid_request_error", "content_differs", NULL,
         "This request id was used with another request.", {0}};
@@ -462,7 +459,7 @@ static void reply_engine_error(struct call *call, int status)
         call_reply_ended(call);
         return;
     }
-    call_reply_failure(call, status == METE_E_IN_FLIGHT   ? &in_flight
+    call_reply_failure(call, status == METE_E_IN_FLIGHT   ? call_in_flight()
                              : status == METE_E_CONTENT   ? &content
                              : status == METE_E_NOT_FOUND ? &unknown
                              : status == METE_E_BUSY || status == METE_E_FULL || status == METE_E_CLOSED

@@ -103,6 +103,7 @@ int64_t call_reserved(const struct call *call, const struct mete_demand *demand)
 
 /* ---- call_reply.c ------------------------------------------------------------------------------ */
 
+const struct dialect_error *call_in_flight(void);
 /* All end the exchange, and tell call_done(). */
 void call_reply_failure(struct call *call, const struct dialect_error *failure);
 void call_reply_answer(struct call *call);

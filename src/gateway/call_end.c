@@ -46,17 +46,19 @@ static int64_t reserved_output(const struct call *call)
 static int64_t counted_output(const struct call *call, enum upstream_end end)
 {
     bool streamed = call->stream.dialect != NULL;
-    bool priced = call->price->prices[PRICE_REASONING].atto_per_million >= 0;
+    bool priced = call->price->prices[PRICE_REASONING].atto_per_million !=
+                  call->price->prices[PRICE_OUTPUT].atto_per_million;
     int64_t bytes = streamed ? stream_output_bytes(&call->stream) : (int64_t)call->answer.len;
+    int64_t told = streamed && call->stream.has_usage ? call->stream.usage.output : 0;
+    int64_t whole = reserved_output(call);
     if (call->request.may_hide_output || priced || !bytes)
-        return reserved_output(call);
-    if (streamed && call->stream.has_usage)
-        bytes = max_i64(bytes, call->stream.usage.output);
+        return max_i64(whole, told);
     int64_t more = LIMIT_TEMPLATE_TOKENS + (end == UPSTREAM_DONE ? 0 : LIMIT_UNDER_WAY_TOKENS);
     int64_t sum;
-    if (!checked_add(bytes, more * call->request.choices, &sum))
-        return reserved_output(call);
-    return min_i64(sum, reserved_output(call));
+    if (!checked_add(max_i64(bytes, told), more * call->request.choices, &sum))
+        return whole;
+    /* No provider makes more than its bound, unless it says so itself. */
+    return max_i64(min_i64(sum, whole), told);
 }
 
 static void take_counted(struct call *call, enum upstream_end end)

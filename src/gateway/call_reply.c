@@ -132,15 +132,24 @@ void call_report(struct call *call)
         parts->call_done(parts->user, &done);
 }
 
+const struct dialect_error *call_in_flight(void)
+{
+    static const struct dialect_error in_flight = {
+        409, "invalid_request_error", "in_flight", NULL,
+        "A call with this request id is still under way.", {0}};
+    return &in_flight;
+}
+
 void call_reply_failure(struct call *call, const struct dialect_error *failure)
 {
     struct head head;
     write_head(call, &head);
     /* What may have been billed, or cannot succeed, is not to be tried again by itself; what was
-     * never sent, or found the house full, may be. */
-    if (call->record || (failure->status < 500 && failure->status != 429))
+     * never sent, found the house full, or waits for its first try to end, may be. */
+    bool later = failure->status == 503 || failure == call_in_flight();
+    if (call->record || (failure->status < 500 && !later))
         add(&head, "x-should-retry", SLICE_LITERAL("false"));
-    else if (failure->status == 503)
+    else if (later)
         add(&head, "retry-after", SLICE_LITERAL("1"));
     call->status = failure->status;
     call_report(call);
@@ -150,10 +159,25 @@ void call_reply_failure(struct call *call, const struct dialect_error *failure)
 
 void call_reply_ended(struct call *call)
 {
-    static const struct dialect_error ended = {
-        409, "invalid_request_error", "already_answered", NULL,
-        "A call with this request id is over. Its answer is not kept; its record is.", {0}};
-    call_reply_failure(call, &ended);
+    char details[128], room[DECIMAL_ROOM];
+    const struct mete_receipt *ended = &call->op.result.verdict.ended;
+    bool released = ended->state == METE_RELEASED;
+    call->cost = ended->cost;
+    call->record = ended->record;
+    (void)cost_text(call, room);
+    int len = snprintf(details, sizeof details, "{\"cost\":\"%s\",\"record\":%llu}", room,
+                       (unsigned long long)ended->record);
+    ASSERT(len > 0 && (size_t)len < sizeof details);
+    const struct dialect_error error = {
+        .status = 409,
+        .type = "invalid_request_error",
+        .code = "already_ended",
+        .message = released ? "A call with this request id ended before it reached a provider; nothing "
+                              "was charged. Ask again under another id."
+                            : "A call with this request id is over. Its answer is not kept; its record "
+                              "is.",
+        .details = {details, (size_t)len}};
+    call_reply_failure(call, &error);
 }
 
 void call_reply_answer(struct call *call)
