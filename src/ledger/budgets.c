@@ -339,19 +339,30 @@ static bool create(struct ledger *ledger, const struct entry *entry)
 
 /* Which of the new thresholds have fired: those that had under their old place, unless the new
  * limit puts them out of reach again (INV-10: raising a limit re-arms them). */
-static uint8_t carry_fired(const struct ledger *ledger, uint32_t handle,
-                           const struct mete_budget_spec *spec)
+static uint8_t carry_fired(const struct ledger *ledger, const struct entry *entry, uint8_t fired,
+                           int64_t committed)
 {
-    const struct budget *budget = &ledger->budgets[handle];
+    const struct mete_budget_spec *spec = &entry->u.budget.spec;
     uint32_t old[METE_THRESHOLDS_MAX];
-    size_t old_len = budgets_thresholds(ledger, handle, old);
-    unsigned fired = 0;
+    size_t old_len = budgets_thresholds(ledger, entry->u.budget.handle, old);
+    unsigned carried = 0;
     for (size_t i = 0; i < spec->thresholds_len; i++)
         for (size_t j = 0; j < old_len; j++)
-            if (old[j] == spec->thresholds_ppm[i] && budget->fired >> j & 1 &&
-                is_reached(budget->committed, spec->limit, old[j]))
-                fired |= 1u << i;
-    return (uint8_t)fired;
+            if (old[j] == spec->thresholds_ppm[i] && fired >> j & 1 &&
+                is_reached(committed, spec->limit, old[j]))
+                carried |= 1u << i;
+    return (uint8_t)carried;
+}
+
+static void carry_all_fired(struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t handle = entry->u.budget.handle;
+    struct budget *budget = &ledger->budgets[handle];
+    budget->fired = carry_fired(ledger, entry, budget->fired, budget->committed);
+    for (uint32_t at = ledger->cold[handle].past; at; at = ledger->pasts[at].next) {
+        struct past *past = &ledger->pasts[at];
+        past->fired = carry_fired(ledger, entry, past->fired, past->committed);
+    }
 }
 
 static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
@@ -367,7 +378,7 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     bool falls = budget->mode != METE_ENFORCE || spec->limit < budget->limit;
     if (budget->limit != spec->limit || budget->mode != spec->mode)
         budget->revision++;
-    budget->fired = carry_fired(ledger, handle, spec);
+    carry_all_fired(ledger, entry);
     budget->limit = spec->limit;
     budget->mode = (uint8_t)spec->mode;
     set_thresholds(ledger, handle, spec);

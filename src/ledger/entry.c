@@ -253,7 +253,7 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
     case ENTRY_KINDS:
         break;
     }
-    ASSERT(!"an entry of no kind");
+    ASSERT(entry->kind > ENTRY_NONE && entry->kind < ENTRY_KINDS);
 }
 
 static size_t outcome_text_len(const struct entry_outcome *outcome)

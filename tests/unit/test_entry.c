@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves that every kind of entry reads back as it was written, that no cut-off or out-of-range
+ * entry is taken for one, that the common ones are small, and that the bytes are those of
+ * docs/journal-format.md: a golden journal, written by hand, applies to its end. */
+#include "ledger/ledger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define T0 INT64_C(1700000000000000)
+
+static struct slice text(const char *terminated)
+{
+    return slice_of(terminated);
+}
+
+static struct mete_text mete_text(const char *terminated)
+{
+    return (struct mete_text){terminated, strlen(terminated)};
+}
+
+static uint8_t room[65536];
+
+static size_t write(const struct entry *entry)
+{
+    size_t max = entry_size_max(entry);
+    assert_true(max <= sizeof room);
+    struct writer w = {room, room + max};
+    entry_write(&w, entry, T0 - 1000);
+    return (size_t)(w.at - room);
+}
+
+/* Reads what was written; every shorter piece of it is no entry. */
+static struct entry back(const struct entry *entry)
+{
+    size_t len = write(entry);
+    struct entry read;
+    for (size_t cut = 0; cut < len; cut++) {
+        uint8_t *part = malloc(cut ? cut : 1);
+        assert_non_null(part);
+        memcpy(part, room, cut);
+        struct reader r = {part, part + cut, false};
+        assert_int_equal(entry_read(&r, T0 - 1000, &read), METE_E_CORRUPT);
+        free(part);
+    }
+    struct reader r = {room, room + len, false};
+    assert_int_equal(entry_read(&r, T0 - 1000, &read), 0);
+    assert_ptr_equal(r.at, r.end);
+    assert_true(read.kind == entry->kind && read.at_us == entry->at_us);
+    return read;
+}
+
+static struct entry_outcome outcome(void)
+{
+    return (struct entry_outcome){.ending = METE_ENDED_CUT,
+                                  .flags = METE_OUTCOME_COUNTED,
+                                  .status = 200,
+                                  .attempts = 2,
+                                  .latency_ms = 1234,
+                                  .first_token_ms = 99,
+                                  .price_list = {7, text("2026-07-24")},
+                                  .note = text("{\"a\":1}")};
+}
+
+static void same_outcome(const struct entry_outcome *got)
+{
+    const struct entry_outcome want = outcome();
+    assert_true(got->ending == want.ending && got->flags == want.flags);
+    assert_true(got->status == want.status && got->attempts == want.attempts);
+    assert_true(got->latency_ms == want.latency_ms && got->first_token_ms == want.first_token_ms);
+    assert_true(got->price_list.n == 7 && slice_equal(got->price_list.text, want.price_list.text));
+    assert_true(slice_equal(got->note, want.note));
+}
+
+static struct entry new_entry(enum entry_kind kind)
+{
+    return (struct entry){.kind = kind, .at_us = T0};
+}
+
+static void administration_reads_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_SCOPE);
+    entry.u.scope.handle = 9;
+    entry.u.scope.spec = (struct mete_scope_spec){METE_API_KEY, mete_text("k1"), {1}, {4}, {T0}, 1};
+    entry.u.scope.document = text("{\"name\":\"x\"}");
+    entry.u.scope.actor = text("root");
+    struct entry read = back(&entry);
+    assert_true(read.u.scope.handle == 9 && read.u.scope.spec.kind == METE_API_KEY);
+    assert_true(read.u.scope.spec.organization.n == 1 && read.u.scope.spec.parent.n == 4);
+    assert_true(read.u.scope.spec.expires_at.us == T0 && read.u.scope.spec.revoked == 1);
+    assert_true(slice_equal(read.u.scope.document, entry.u.scope.document));
+    assert_true(slice_is(read.u.scope.actor, "root"));
+
+    entry = new_entry(ENTRY_BUDGET);
+    entry.u.budget.handle = 3;
+    entry.u.budget.spec = (struct mete_budget_spec){.id = mete_text("daily"),
+                                                    .scope = {2},
+                                                    .meter = METE_COST,
+                                                    .currency = METE_USD,
+                                                    .limit = METE_AMOUNT_MAX,
+                                                    .period = METE_DAILY,
+                                                    .mode = METE_SHADOW,
+                                                    .thresholds_ppm = {1, 999999, 1000000},
+                                                    .thresholds_len = 3};
+    entry.u.budget.window_start_us = INT64_C(1699920000000000);
+    entry.u.budget.window_end_us = INT64_C(1700006400000000);
+    read = back(&entry);
+    assert_true(read.u.budget.spec.limit == METE_AMOUNT_MAX && read.u.budget.handle == 3);
+    assert_true(read.u.budget.spec.mode == METE_SHADOW && read.u.budget.spec.period == METE_DAILY);
+    assert_true(read.u.budget.spec.thresholds_len == 3);
+    assert_true(read.u.budget.spec.thresholds_ppm[1] == 999999);
+    assert_true(read.u.budget.window_start_us == entry.u.budget.window_start_us);
+    assert_true(read.u.budget.window_end_us == entry.u.budget.window_end_us);
+
+    entry = new_entry(ENTRY_WINDOW);
+    entry.u.window.budget = 3;
+    entry.u.window.end_us = INT64_MAX;
+    read = back(&entry);
+    assert_true(read.u.window.start_us == 0 && read.u.window.end_us == INT64_MAX);
+
+    entry = new_entry(ENTRY_BUDGET_END);
+    entry.u.budget_end.handle = 77;
+    assert_int_equal(back(&entry).u.budget_end.handle, 77);
+
+    entry = new_entry(ENTRY_GENESIS);
+    entry.u.genesis.format = ENTRY_FORMAT;
+    memcpy(entry.u.genesis.installation, "0123456789abcdef", 16);
+    read = back(&entry);
+    assert_memory_equal(read.u.genesis.installation, "0123456789abcdef", 16);
+}
+
+static struct entry plain_reserve(void)
+{
+    struct entry entry = new_entry(ENTRY_RESERVE);
+    entry.u.reserve.reservation = UINT64_C(123456) << 36 | 987654321;
+    entry.u.reserve.scope = 1000000;
+    entry.u.reserve.request_id = text("7f9c24e8-3b2a-4c1d-9e5f-0a1b2c3d4e5f");
+    entry.u.reserve.content = UINT64_MAX;
+    entry.u.reserve.model.n = 12;
+    entry.u.reserve.provider.n = 13;
+    entry.u.reserve.flags = METE_RESERVE_CALL;
+    entry.u.reserve.on_expiry = METE_EXPIRY_CHARGE;
+    entry.u.reserve.granted = 4096;
+    entry.u.reserve.expires_at_us = T0 + INT64_C(600000) * 1000;
+    entry.u.reserve.amounts_len = 3;
+    entry.u.reserve.amounts[0] = (struct entry_amount){METE_COST, METE_USD, 123456789};
+    entry.u.reserve.amounts[1] = (struct entry_amount){METE_TOTAL_TOKENS, 0, 123456};
+    entry.u.reserve.amounts[2] = (struct entry_amount){METE_REQUESTS, 0, 1};
+    return entry;
+}
+
+static void a_plain_reserve_and_commit_are_under_128_bytes(void **state)
+{
+    (void)state;
+    struct entry entry = plain_reserve();
+    assert_true(write(&entry) < 128);
+    struct entry read = back(&entry);
+    assert_true(read.u.reserve.reservation == entry.u.reserve.reservation);
+    assert_true(slice_equal(read.u.reserve.request_id, entry.u.reserve.request_id));
+    assert_true(read.u.reserve.content == UINT64_MAX && read.u.reserve.granted == 4096);
+    assert_true(read.u.reserve.flags == METE_RESERVE_CALL);
+    assert_true(read.u.reserve.on_expiry == METE_EXPIRY_CHARGE);
+    assert_true(read.u.reserve.expires_at_us == entry.u.reserve.expires_at_us);
+    assert_memory_equal(read.u.reserve.amounts, entry.u.reserve.amounts,
+                        3 * sizeof(struct entry_amount));
+
+    struct entry end = new_entry(ENTRY_COMMIT);
+    end.u.commit.reservation = entry.u.reserve.reservation;
+    end.u.commit.amounts_len = 3;
+    memcpy(end.u.commit.amounts, entry.u.reserve.amounts, sizeof end.u.commit.amounts);
+    end.u.commit.outcome = outcome();
+    read = back(&end);
+    same_outcome(&read.u.commit.outcome);
+    end.u.commit.outcome.price_list.text = (struct slice){0};
+    end.u.commit.outcome.note = (struct slice){0};
+    assert_true(write(&end) < 64);
+}
+
+static void other_ends_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_EXPIRE);
+    entry.u.end.reservation = UINT64_MAX;
+    assert_true(back(&entry).u.end.reservation == UINT64_MAX);
+
+    entry = new_entry(ENTRY_RECORD);
+    entry.u.record.scope = 4;
+    entry.u.record.model = (struct entry_name){ENTRY_NAME_WHOLE, text("a model nobody numbered")};
+    entry.u.record.amounts_len = 1;
+    entry.u.record.amounts[0] = (struct entry_amount){METE_METER_CUSTOM + 5, 0, METE_AMOUNT_MAX};
+    entry.u.record.outcome = outcome();
+    struct entry read = back(&entry);
+    same_outcome(&read.u.record.outcome);
+    assert_true(slice_is(read.u.record.model.text, "a model nobody numbered"));
+    assert_true(read.u.record.amounts[0].amount == METE_AMOUNT_MAX);
+
+    entry = new_entry(ENTRY_REFUSE);
+    entry.u.refuse.scope = 4;
+    entry.u.refuse.request_id = text("r-1");
+    entry.u.refuse.content = 1;
+    entry.u.refuse.retry_at_us = INT64_MAX;
+    entry.u.refuse.primary = (struct mete_refusal){.reason = METE_HARD_LIMIT,
+                                                   .scope = {1},
+                                                   .budget = {2},
+                                                   .limit = 10,
+                                                   .committed = 9,
+                                                   .held = 1,
+                                                   .asked = 5,
+                                                   .currency = METE_USD,
+                                                   .resets_at = {INT64_MAX}};
+    read = back(&entry);
+    assert_true(read.u.refuse.retry_at_us == INT64_MAX);
+    assert_memory_equal(&read.u.refuse.primary, &entry.u.refuse.primary,
+                        sizeof(struct mete_refusal));
+}
+
+/* Whether the reader takes what these fields write. */
+static int reads(const struct entry *entry)
+{
+    size_t len = write(entry);
+    struct reader r = {room, room + len, false};
+    struct entry read;
+    return entry_read(&r, T0 - 1000, &read);
+}
+
+static void what_is_out_of_range_is_no_entry(void **state)
+{
+    (void)state;
+    struct entry entry = plain_reserve();
+    entry.u.reserve.amounts[1].amount = -1;
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.amounts[0].amount = METE_AMOUNT_MAX + 1;
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.amounts[0].currency = 1;
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.amounts[2] = entry.u.reserve.amounts[1]; /* one unit twice */
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.request_id = text("with space in it");
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.expires_at_us = T0 + INT64_C(86400001) * 1000; /* over LIMIT_TTL_MS */
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.scope = 0;
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.at_us = T0 - 1001 - T0; /* before 1970 */
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+}
+
+static void a_kind_of_a_newer_version_says_so(void **state)
+{
+    (void)state;
+    const uint8_t bytes[] = {ENTRY_KINDS, 0, 0, 0};
+    struct reader r = {bytes, bytes + sizeof bytes, false};
+    struct entry read;
+    assert_int_equal(entry_read(&r, 0, &read), METE_E_FORMAT);
+}
+
+/* fuzz/corpus/fuzz_entry/life: genesis, organization, key, budget, reserve, commit, record, the
+ * next day's window, the budget's end. */
+static void the_golden_journal_still_applies(void **state)
+{
+    (void)state;
+    FILE *file = fopen("fuzz/corpus/fuzz_entry/life", "rb");
+    assert_non_null(file);
+    size_t len = fread(room, 1, sizeof room, file);
+    fclose(file);
+    struct ledger *ledger;
+    const struct ledger_room small = {8, 8, 8, 8};
+    assert_int_equal(ledger_open(&small, &ledger), 0);
+    struct reader r = {room, room + len, false};
+    int64_t last_at_us = 0;
+    while (r.at < r.end) {
+        struct entry entry;
+        assert_int_equal(entry_read(&r, last_at_us, &entry), 0);
+        entry.seq = ledger_last_seq(ledger) + 1;
+        assert_int_equal(ledger_apply(ledger, &entry, NULL), 0);
+        last_at_us = entry.at_us;
+        if (entry.seq == 7) { /* committed 0.0006, recorded nothing in dollars */
+            struct mete_budget_view view;
+            assert_int_equal(ledger_budget(ledger, 1, &view), 0);
+            assert_true(view.committed == 600000 && view.held == 0 && view.fired == 1);
+        }
+    }
+    assert_int_equal(ledger_last_seq(ledger), 9);
+    ledger_check(ledger);
+    ledger_close(ledger);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(administration_reads_back),
+        cmocka_unit_test(a_plain_reserve_and_commit_are_under_128_bytes),
+        cmocka_unit_test(other_ends_read_back),
+        cmocka_unit_test(what_is_out_of_range_is_no_entry),
+        cmocka_unit_test(a_kind_of_a_newer_version_says_so),
+        cmocka_unit_test(the_golden_journal_still_applies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
