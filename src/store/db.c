@@ -70,6 +70,12 @@ int db_open(const struct os *os, const char *directory, const char *name, enum d
     int len = snprintf(path, sizeof path, "%s/%s", directory, name);
     if (len < 0 || len >= (int)sizeof path)
         return METE_E_STORAGE;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(os->sqlite_vfs);
+    int there = 0;
+    if (!vfs || vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there))
+        return METE_E_STORAGE;
+    if (!there && mode != DB_CREATE)
+        return METE_E_NOT_FOUND;
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(path, &db, flags[mode] | SQLITE_OPEN_NOMUTEX, os->sqlite_vfs);
     if (rc) {

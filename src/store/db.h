@@ -25,7 +25,7 @@ METE_MUST_USE int db_make_directory(const char *directory);
 /* Makes new names in the directory durable. STORAGE. */
 METE_MUST_USE int db_sync_directory(const char *directory);
 
-/* Opens directory/name through os->sqlite_vfs; waits for no lock. */
+/* Opens directory/name through os->sqlite_vfs; waits for no lock. NOT_FOUND unless DB_CREATE. */
 METE_MUST_USE int db_open(const struct os *os, const char *directory, const char *name,
                           enum db_mode mode, sqlite3 **ret_db);
 /* NULL is legal. All statements must be finalized (asserted). */

@@ -23,7 +23,7 @@ struct journal_group {
 };
 
 /* Opens or creates directory/journal.db. Errors: STORAGE, LOCKED, FORMAT, CORRUPT (also: damage in
- * the middle of the write-ahead file), MEMORY.
+ * the middle of the write-ahead file), MEMORY; NOT_FOUND if read_only.
  * read_only: for verify; changes no content, still needs that no server runs. */
 METE_MUST_USE int journal_open(const struct os *os, const char *directory, int read_only,
                                struct journal **ret_journal);

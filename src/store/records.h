@@ -57,6 +57,7 @@ METE_MUST_USE int records_end(struct records *records, uint64_t last_seq);
 
 struct records_reader;
 
+/* NOT_FOUND: there are no records (yet). STORAGE, CORRUPT, FORMAT, MEMORY. */
 METE_MUST_USE int records_reader_open(const struct os *os, const char *directory,
                                       struct records_reader **ret_reader);
 void records_reader_close(struct records_reader *reader);
@@ -90,6 +91,18 @@ METE_MUST_USE int records_find_entity(struct records_reader *reader, int kind,
 METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t after_seq,
                                      size_t limit, int (*fn)(void *user, const struct mete_event *),
                                      void *user);
+
+/* All usage records, or all events, in order of seq, one a call: for comparing with the journal.
+ * Slices die with the next call. */
+struct records_cursor;
+METE_MUST_USE int records_cursor_open(struct records_reader *reader,
+                                      struct records_cursor **ret_cursor);
+void records_cursor_close(struct records_cursor *cursor); /* before its reader */
+/* *ret_found 0: no more. */
+METE_MUST_USE int records_cursor_usage(struct records_cursor *cursor,
+                                       struct records_usage *ret_usage, int *ret_found);
+METE_MUST_USE int records_cursor_event(struct records_cursor *cursor, struct mete_event *ret_event,
+                                       int *ret_found);
 
 /* Sums over all usage records matching the filter (before_seq and limit ignored). */
 struct records_totals {

@@ -368,6 +368,21 @@ int records_find_entity(struct records_reader *reader, int kind, struct mete_sco
     return error;
 }
 
+static void read_event(sqlite3_stmt *row, struct mete_event *ret_event)
+{
+    *ret_event = (struct mete_event){
+        .seq = (uint64_t)sqlite3_column_int64(row, 0),
+        .kind = (enum mete_event_kind)number(row, 2),
+        .at = {sqlite3_column_int64(row, 3)},
+        .scope = {number(row, 4)},
+        .budget = {number(row, 5)},
+        .threshold_ppm = number(row, 6),
+        .limit = sqlite3_column_int64(row, 7),
+        .committed = sqlite3_column_int64(row, 8),
+        .held = sqlite3_column_int64(row, 9),
+    };
+}
+
 int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t limit,
                        int (*fn)(void *user, const struct mete_event *), void *user)
 {
@@ -383,19 +398,80 @@ int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t
     sqlite3_bind_int64(rows, 2, limit ? (int64_t)limit : -1);
     int rc = SQLITE_DONE;
     while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        struct mete_event event = {
-            .seq = (uint64_t)sqlite3_column_int64(rows, 0),
-            .kind = (enum mete_event_kind)number(rows, 2),
-            .at = {sqlite3_column_int64(rows, 3)},
-            .scope = {number(rows, 4)},
-            .budget = {number(rows, 5)},
-            .threshold_ppm = number(rows, 6),
-            .limit = sqlite3_column_int64(rows, 7),
-            .committed = sqlite3_column_int64(rows, 8),
-            .held = sqlite3_column_int64(rows, 9),
-        };
+        struct mete_event event;
+        read_event(rows, &event);
         error = fn(user, &event);
     }
     sqlite3_finalize(rows);
     return error ? error : db_error(rc);
+}
+
+/* ---- Cursors --------------------------------------------------------------------------------- */
+
+struct records_cursor {
+    sqlite3_stmt *usage, *events;
+    struct mete_usage meters[METE_DEMANDS_MAX];
+};
+
+int records_cursor_open(struct records_reader *reader, struct records_cursor **ret_cursor)
+{
+    ASSERT(reader && ret_cursor);
+    struct records_cursor *cursor = calloc(1, sizeof *cursor);
+    if (!cursor)
+        return METE_E_MEMORY;
+    int error = db_prepare(reader->db, "SELECT " RECORDS_USAGE_COLUMNS " FROM usage ORDER BY seq",
+                           &cursor->usage);
+    if (!error)
+        error =
+            db_prepare(reader->db, "SELECT " RECORDS_EVENT_COLUMNS " FROM event ORDER BY seq, n",
+                       &cursor->events);
+    if (error) {
+        records_cursor_close(cursor);
+        return error;
+    }
+    *ret_cursor = cursor;
+    return 0;
+}
+
+void records_cursor_close(struct records_cursor *cursor)
+{
+    if (!cursor)
+        return;
+    sqlite3_finalize(cursor->usage);
+    sqlite3_finalize(cursor->events);
+    free(cursor);
+}
+
+/* A statement that is done is not stepped again: that would start it over. */
+static int step(sqlite3_stmt **rows, int *ret_found)
+{
+    int rc = *rows ? sqlite3_step(*rows) : SQLITE_DONE;
+    if (rc == SQLITE_ROW) {
+        *ret_found = 1;
+        return 0;
+    }
+    sqlite3_finalize(*rows);
+    *rows = NULL;
+    int error = db_error(rc);
+    if (!error)
+        *ret_found = 0;
+    return error;
+}
+
+int records_cursor_usage(struct records_cursor *cursor, struct records_usage *ret_usage,
+                         int *ret_found)
+{
+    int error = step(&cursor->usage, ret_found);
+    if (!error && *ret_found)
+        read_record(cursor->usage, cursor->meters, ret_usage);
+    return error;
+}
+
+int records_cursor_event(struct records_cursor *cursor, struct mete_event *ret_event,
+                         int *ret_found)
+{
+    int error = step(&cursor->events, ret_found);
+    if (!error && *ret_found)
+        read_event(cursor->events, ret_event);
+    return error;
 }

@@ -342,7 +342,7 @@ static void read_only_changes_nothing(void **state)
 {
     (void)state;
     struct journal *journal;
-    assert_int_equal(journal_open(os_system(), directory, 1, &journal), METE_E_STORAGE);
+    assert_int_equal(journal_open(os_system(), directory, 1, &journal), METE_E_NOT_FOUND);
     write_and_die(20);
     off_t size = wal_size();
     assert_int_equal(read_again(NULL), 0);

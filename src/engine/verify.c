@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Three proofs in one pass over the journal: its own (checksum and chain, in store/), the ledger's
+ * (each entry fits the state before it; at the end the audit, the structure check, and every
+ * budget's committed added up anew in totals.c), and the records' (walking beside the replay: the
+ * next usage record and the next events must be what the entry projects to).
+ *
+ * Entities are rows that later entries change, so each one's expected content is kept as two
+ * fingerprints, of what stays from its put and of what the last entry set, and compared at the end.
+ *
+ * The records may be behind the journal (a crash before they were written): what they say they
+ * contain is compared, up to records_seq; ahead of it they cannot be. */
+#include "engine/verify.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "engine/replay.h"
+#include "engine/totals.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+/* Of one entity: fingerprints, and whether the records' row was seen. */
+struct expected {
+    uint64_t put, set;
+    uint8_t kind, is_there;
+};
+
+struct verify {
+    struct verify_report *report;
+    const char *directory;
+    struct os os;
+    struct journal *journal;
+    struct ledger *ledger;
+    struct lineage lineage;
+    struct totals *totals;
+    struct records_reader *reader;
+    struct records_cursor *cursor;
+    struct replay replay;
+    struct expected *entities[2]; /* scopes, budgets: [handle] */
+    size_t entities_room[2];
+    struct ledger_effects effects;
+    struct projection projection;
+};
+
+__attribute__((format(printf, 2, 3))) static int differs(struct verify *verify, const char *format,
+                                                         ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(verify->report->detail, sizeof verify->report->detail, format, args);
+    va_end(args);
+    return METE_E_CORRUPT;
+}
+
+/* ---- Usage and events ------------------------------------------------------------------------ */
+
+static bool same_text(struct mete_text a, struct mete_text b)
+{
+    return slice_equal((struct slice){a.data, a.len}, (struct slice){b.data, b.len});
+}
+
+/* The records keep usage in order of meter; an entry need not. */
+static bool same_meters(const struct records_usage *a, const struct records_usage *b)
+{
+    if (a->usage_len != b->usage_len)
+        return false;
+    for (size_t i = 0; i < a->usage_len; i++) {
+        bool found = false;
+        for (size_t j = 0; j < b->usage_len; j++)
+            found |= a->usage[i].meter == b->usage[j].meter &&
+                     a->usage[i].currency == b->usage[j].currency &&
+                     a->usage[i].amount == b->usage[j].amount;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool same_outcome(const struct mete_outcome *a, const struct mete_outcome *b)
+{
+    return a->ending == b->ending && a->flags == b->flags && a->status == b->status &&
+           a->attempts == b->attempts && a->latency_ms == b->latency_ms &&
+           a->first_token_ms == b->first_token_ms && same_text(a->price_list, b->price_list) &&
+           same_text(a->note, b->note);
+}
+
+static bool same_usage(const struct records_usage *a, const struct records_usage *b)
+{
+    return a->seq == b->seq && a->reservation == b->reservation && a->scope.n == b->scope.n &&
+           a->organization.n == b->organization.n && a->department.n == b->department.n &&
+           a->user.n == b->user.n && a->key.n == b->key.n &&
+           slice_equal(a->request_id, b->request_id) && slice_equal(a->model, b->model) &&
+           slice_equal(a->provider, b->provider) && a->started_us == b->started_us &&
+           a->ended_us == b->ended_us && a->state == b->state && a->overrun == b->overrun &&
+           same_meters(a, b) && same_outcome(&a->outcome, &b->outcome);
+}
+
+static int compare_usage(struct verify *verify, const struct records_usage *wanted)
+{
+    struct records_usage got;
+    int found;
+    int error = records_cursor_usage(verify->cursor, &got, &found);
+    if (error)
+        return error;
+    if (!found || got.seq > wanted->seq)
+        return differs(verify, "usage record %llu is missing from the records",
+                       (unsigned long long)wanted->seq);
+    if (got.seq < wanted->seq)
+        return differs(verify, "usage record %llu is not of the journal",
+                       (unsigned long long)got.seq);
+    if (!same_usage(wanted, &got))
+        return differs(verify, "usage record %llu differs from the journal",
+                       (unsigned long long)wanted->seq);
+    verify->report->usage++;
+    return 0;
+}
+
+static bool same_event(const struct mete_event *a, const struct mete_event *b)
+{
+    return a->kind == b->kind && a->at.us == b->at.us && a->seq == b->seq &&
+           a->scope.n == b->scope.n && a->budget.n == b->budget.n &&
+           a->threshold_ppm == b->threshold_ppm && a->limit == b->limit &&
+           a->committed == b->committed && a->held == b->held;
+}
+
+static int compare_event(struct verify *verify, const struct mete_event *wanted)
+{
+    struct mete_event got;
+    int found;
+    int error = records_cursor_event(verify->cursor, &got, &found);
+    if (error)
+        return error;
+    if (!found || !same_event(wanted, &got))
+        return differs(verify, "the events of entry %llu differ from the journal",
+                       (unsigned long long)wanted->seq);
+    verify->report->events++;
+    return 0;
+}
+
+/* Behind the last compared ones there must be nothing. */
+static int compare_ends(struct verify *verify)
+{
+    struct records_usage usage;
+    struct mete_event event;
+    int found;
+    int error = records_cursor_usage(verify->cursor, &usage, &found);
+    if (!error && found)
+        return differs(verify, "usage record %llu is not of the journal",
+                       (unsigned long long)usage.seq);
+    if (!error)
+        error = records_cursor_event(verify->cursor, &event, &found);
+    if (!error && found)
+        return differs(verify, "an event of entry %llu is not of the journal",
+                       (unsigned long long)event.seq);
+    return error;
+}
+
+/* ---- Entities -------------------------------------------------------------------------------- */
+
+static uint64_t hash_numbers(const uint64_t *numbers, size_t len, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(numbers, len * sizeof *numbers, seed);
+}
+
+static uint64_t hash_slice(struct slice slice, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(slice.data, slice.len, seed);
+}
+
+static uint64_t fingerprint_put(const struct records_entity *entity)
+{
+    const uint64_t numbers[] = {(uint64_t)entity->kind, entity->handle, entity->organization.n,
+                                entity->parent.n};
+    uint64_t hash = hash_numbers(numbers, 4, 1);
+    return hash_slice(entity->document, hash_slice(entity->id, hash));
+}
+
+static uint64_t fingerprint_set(const struct records_entity *entity)
+{
+    const uint64_t numbers[] = {entity->seq, (uint64_t)entity->at_us, (uint64_t)entity->ended};
+    return hash_slice(entity->actor, hash_numbers(numbers, 3, 2));
+}
+
+static int which(const struct records_entity *entity)
+{
+    return entity->kind == RECORDS_BUDGET;
+}
+
+static int expect(struct verify *verify, const struct records_entity *entity)
+{
+    int i = which(entity);
+    while (entity->handle >= verify->entities_room[i]) {
+        size_t room = verify->entities_room[i] ? verify->entities_room[i] * 2 : 1024;
+        struct expected *grown = realloc(verify->entities[i], room * sizeof *grown);
+        if (!grown)
+            return METE_E_MEMORY;
+        memset(grown + verify->entities_room[i], 0,
+               (room - verify->entities_room[i]) * sizeof *grown);
+        verify->entities[i] = grown;
+        verify->entities_room[i] = room;
+    }
+    struct expected *expected = &verify->entities[i][entity->handle];
+    if (!entity->ended)
+        expected->put = fingerprint_put(entity);
+    expected->set = fingerprint_set(entity);
+    expected->kind = (uint8_t)entity->kind;
+    return 0;
+}
+
+static int compare_entity(void *user, const struct records_entity *got)
+{
+    struct verify *verify = user;
+    int i = which(got);
+    struct expected *expected =
+        got->handle < verify->entities_room[i] ? &verify->entities[i][got->handle] : NULL;
+    const char *what = i ? "budget" : "scope";
+    if (!expected || expected->kind != got->kind)
+        return differs(verify, "%s %u is not of the journal", what, got->handle);
+    if (expected->put != fingerprint_put(got) || expected->set != fingerprint_set(got))
+        return differs(verify, "%s %u differs from the journal", what, got->handle);
+    expected->is_there = 1;
+    verify->report->entities++;
+    return 0;
+}
+
+static int compare_entities(struct verify *verify)
+{
+    const struct mete_scope_id all = {0};
+    for (int kind = METE_ORGANIZATION; kind <= METE_KINDS; kind++) {
+        int asked = kind == METE_KINDS ? RECORDS_BUDGET : kind;
+        int error = records_each_entity(verify->reader, asked, all, 0, SIZE_MAX >> 1, 1,
+                                        compare_entity, verify);
+        if (error)
+            return error;
+    }
+    for (int i = 0; i < 2; i++)
+        for (size_t handle = 0; handle < verify->entities_room[i]; handle++)
+            if (verify->entities[i][handle].kind && !verify->entities[i][handle].is_there)
+                return differs(verify, "%s %zu is missing from the records", i ? "budget" : "scope",
+                               handle);
+    return 0;
+}
+
+/* ---- The pass -------------------------------------------------------------------------------- */
+
+static int look_at(void *user, const struct entry *entry, const struct projection *projection)
+{
+    struct verify *verify = user;
+    const struct records_usage *usage = projection->has_usage ? &projection->usage : NULL;
+    int error = totals_add(verify->totals, verify->ledger, entry, usage);
+    if (error == METE_E_CORRUPT)
+        return differs(verify, "entry %llu ends a call that was not open",
+                       (unsigned long long)entry->seq);
+    if (error || !verify->reader || entry->seq > verify->report->records_seq)
+        return error;
+    if (usage)
+        error = compare_usage(verify, usage);
+    if (!error && projection->has_entity)
+        error = expect(verify, &projection->entity);
+    for (size_t i = 0; !error && i < projection->events_len; i++)
+        error = compare_event(verify, &projection->events[i]);
+    return error;
+}
+
+static int read_group(void *user, const struct journal_group *group)
+{
+    struct verify *verify = user;
+    verify->report->groups++;
+    return replay_group(&verify->replay, group);
+}
+
+static int verify_ledger(struct verify *verify)
+{
+    struct verify_report *report = verify->report;
+    struct ledger_counts counts;
+    ledger_counts(verify->ledger, &counts);
+    report->scopes = counts.scopes;
+    report->budgets = counts.budgets;
+    report->reservations_open = counts.reservations_open;
+    report->drift = ledger_audit(verify->ledger);
+    ledger_check(verify->ledger);
+    ledger_hash(verify->ledger, report->state_hash);
+    if (report->drift)
+        return differs(verify, "%llu counters differ from what their parts add up to",
+                       (unsigned long long)report->drift);
+    uint32_t budget = 0;
+    int error = totals_compare(verify->totals, verify->ledger, &report->windows, &budget);
+    return error ? differs(verify, "budget %u: committed is not the sum of its usage", budget) : 0;
+}
+
+static int verify_journal(struct verify *verify)
+{
+    struct verify_report *report = verify->report;
+    int error = journal_read(verify->journal, read_group, verify, report->detail);
+    report->entries = verify->replay.entries;
+    report->last_seq = ledger_last_seq(verify->ledger);
+    report->last_at.us = verify->replay.last_at_us;
+    if (error)
+        return error;
+    report->journal_bytes = journal_bytes(verify->journal);
+    journal_head(verify->journal, report->head);
+    if (verify->reader && report->records_seq > report->last_seq)
+        return differs(verify, "the records contain entry %llu, the journal ends at %llu",
+                       (unsigned long long)report->records_seq,
+                       (unsigned long long)report->last_seq);
+    return verify_ledger(verify);
+}
+
+static int open_records(struct verify *verify)
+{
+    int error = records_reader_open(&verify->os, verify->directory, &verify->reader);
+    if (error == METE_E_NOT_FOUND)
+        return 0; /* they can be rebuilt */
+    if (!error)
+        error = records_cursor_open(verify->reader, &verify->cursor);
+    if (error == METE_E_CORRUPT)
+        return differs(verify, "records.db is damaged; deleted, it is rebuilt at the next start");
+    if (error)
+        return error;
+    verify->report->has_records = 1;
+    verify->report->records_seq = records_reader_last_seq(verify->reader);
+    return 0;
+}
+
+static int open_all(struct verify *verify)
+{
+    static const struct ledger_room room = {LIMIT_SCOPES, LIMIT_BUDGETS, LIMIT_RESERVATIONS,
+                                            LIMIT_OUTCOMES};
+    int error = journal_open(&verify->os, verify->directory, 1, &verify->journal);
+    if (error == METE_E_CORRUPT)
+        return differs(verify, "journal.db or its write-ahead file is damaged");
+    if (!error)
+        error = ledger_open(&room, &verify->ledger);
+    if (!error)
+        error = lineage_init(&verify->lineage, room.scopes);
+    if (!error)
+        error = totals_new(&verify->totals);
+    return error ? error : open_records(verify);
+}
+
+static void close_all(struct verify *verify)
+{
+    records_cursor_close(verify->cursor);
+    records_reader_close(verify->reader);
+    totals_free(verify->totals);
+    lineage_done(&verify->lineage);
+    ledger_close(verify->ledger);
+    journal_close(verify->journal);
+    free(verify->entities[0]);
+    free(verify->entities[1]);
+}
+
+int engine_verify(const char *directory, struct verify_report *ret_report)
+{
+    ASSERT(directory && ret_report);
+    *ret_report = (struct verify_report){0};
+    struct verify *verify = calloc(1, sizeof *verify);
+    if (!verify)
+        return METE_E_MEMORY;
+    verify->report = ret_report;
+    verify->directory = directory;
+    verify->os = *os_system();
+    int error = open_all(verify);
+    verify->replay = (struct replay){.ledger = verify->ledger,
+                                     .lineage = &verify->lineage,
+                                     .effects = &verify->effects,
+                                     .projection = &verify->projection,
+                                     .project_from = 1,
+                                     .each = look_at,
+                                     .user = verify,
+                                     .detail = ret_report->detail};
+    if (!error)
+        error = verify_journal(verify);
+    if (!error && verify->reader)
+        error = compare_ends(verify);
+    if (!error && verify->reader)
+        error = compare_entities(verify);
+    close_all(verify);
+    free(verify);
+    if (error == METE_E_CORRUPT && !ret_report->detail[0])
+        snprintf(ret_report->detail, sizeof ret_report->detail, "a database file is damaged");
+    return error;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves that verify finds a healthy data directory clean and counts what is in it, and that it
+ * fails, naming the place, when one byte of the journal or one field of one record is changed, when
+ * a record is missing or added, and when the records are ahead of the journal. */
+#include "engine/verify.h"
+#include "unit/engine_help.h"
+#include "unit/temp.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static char directory[64];
+static uint8_t state_hash[32];
+
+enum { CALLS = 30 };
+
+/* Calls of every ending, thresholds, an overrun, an ended budget, a window of each kind. */
+static int fill(void)
+{
+    struct mete_options options = {.directory = directory};
+    struct mete *mete;
+    struct mete_port *port;
+    if (mete_open(&options, &mete) || mete_port_open(mete, &port) || help_tree(port, 1000000))
+        return -1;
+    struct mete_change changes[] = {
+        help_budget("hourly", HELP_KEY, METE_HOURLY, 500000),
+        help_budget("total", HELP_USER, METE_TOTAL, 10000),
+        help_budget("gone", HELP_USER, METE_DAILY, 100000),
+        {.kind = METE_END_BUDGET, .end = {METE_FROM_CHANGE(2)}},
+        help_scope(METE_USER, "bob", HELP_ORGANIZATION, HELP_DEPARTMENT),
+    };
+    uint32_t handles[5];
+    struct mete_applied applied;
+    struct mete_apply apply = {changes, 5, help_text("root")};
+    int error = mete_apply(port, &apply, handles, &applied);
+    for (int i = 0; !error && i < CALLS; i++) {
+        struct mete_verdict verdict;
+        struct mete_receipt receipt;
+        char id[16] = "";
+        if (i % 2)
+            snprintf(id, sizeof id, "call-%d", i);
+        error = help_reserve(port, id, 300, 0, &verdict);
+        if (!error && i % 5 == 4)
+            error = mete_release(port, verdict.reservation, &receipt);
+        else if (!error && i % 7)
+            error = help_commit(port, verdict.reservation, 150 + 10 * i, &receipt);
+    }
+    struct mete_usage usage = {METE_COST, METE_USD, 77};
+    struct mete_record record = {.scope = {HELP_USER}, .usage = &usage, .usage_len = 1};
+    struct mete_receipt receipt;
+    changes[1].budget.limit = 20000;
+    apply = (struct mete_apply){&changes[1], 1, help_text("later")};
+    struct mete_answer answer = {0};
+    if (!error)
+        error = mete_record(port, &record, &receipt);
+    if (!error)
+        error = mete_apply(port, &apply, handles, &applied);
+    if (!error)
+        error = help_ask(port, METE_QUERY_HASH, &answer);
+    memcpy(state_hash, answer.hash, 32);
+    mete_port_close(port);
+    mete_close(mete);
+    return error;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return temp_make(directory, sizeof directory) || fill();
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return temp_remove(directory);
+}
+
+static void sql(const char *file, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    char *error = NULL;
+    if (sqlite3_exec(db, text, NULL, NULL, &error) != SQLITE_OK)
+        fail_msg("%s: %s", text, error);
+    assert_true(sqlite3_total_changes(db) > 0);
+    sqlite3_close(db);
+}
+
+static void a_healthy_directory_is_clean(void **state)
+{
+    (void)state;
+    struct verify_report report;
+    assert_int_equal(engine_verify(directory, &report), 0);
+    assert_string_equal(report.detail, "");
+    assert_int_equal(report.entries, report.last_seq);
+    assert_true(report.groups > CALLS);
+    assert_true(report.has_records);
+    assert_int_equal(report.records_seq, report.last_seq);
+    assert_int_equal(report.usage, CALLS - 4 + 1); /* four stay open, one was recorded */
+    assert_int_equal(report.reservations_open, 4);
+    assert_int_equal(report.entities, 5 + 4);
+    assert_true(report.events > 2);
+    assert_int_equal(report.windows, 4);
+    assert_int_equal(report.drift, 0);
+    assert_memory_equal(report.state_hash, state_hash, 32);
+    struct verify_report again;
+    assert_int_equal(engine_verify(directory, &again), 0);
+    assert_memory_equal(&report, &again, sizeof report);
+}
+
+static void must_fail(const char *file, const char *change, const char *detail)
+{
+    sql(file, change);
+    struct verify_report report;
+    int error = engine_verify(directory, &report);
+    if (error != METE_E_CORRUPT || !strstr(report.detail, detail))
+        fail_msg("%s: %s, '%s'", change, mete_error_name(error), report.detail);
+}
+
+static void one_changed_byte_of_the_journal_is_found(void **state)
+{
+    (void)state;
+    must_fail("journal.db",
+              "UPDATE journal SET entries = CAST(substr(entries, 1, 20) || x'ff' ||"
+              " substr(entries, 22) AS BLOB) WHERE first_seq = 16",
+              "group 16");
+}
+
+/* Every field of a usage record, one after the other; each change is undone. */
+static void one_changed_field_of_a_usage_record_is_found(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {
+        "reservation", "scope",      "organization",   "department", "user",
+        "key",         "started_us", "ended_us",       "state",      "overrun",
+        "cost_nano",   "input",      "ending",         "flags",      "status",
+        "attempts",    "latency_ms", "first_token_ms", "currency"};
+    static const char *const texts[] = {"request_id", "model", "provider", "price_list", "note"};
+    char change[160];
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        snprintf(change, sizeof change, "UPDATE usage SET %s = %s + 1 WHERE seq = 18", fields[i],
+                 fields[i]);
+        must_fail("records.db", change, "usage record 18");
+        snprintf(change, sizeof change, "UPDATE usage SET %s = %s - 1 WHERE seq = 18", fields[i],
+                 fields[i]);
+        sql("records.db", change);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        snprintf(change, sizeof change, "UPDATE usage SET %s = %s || 'x' WHERE seq = 18", texts[i],
+                 texts[i]);
+        must_fail("records.db", change, "usage record 18");
+        snprintf(change, sizeof change,
+                 "UPDATE usage SET %s = substr(%s, 1, length(%s) - 1) WHERE seq = 18", texts[i],
+                 texts[i], texts[i]);
+        sql("records.db", change);
+    }
+    struct verify_report report;
+    assert_int_equal(engine_verify(directory, &report), 0);
+}
+
+static void a_missing_usage_record_is_found(void **state)
+{
+    (void)state;
+    must_fail("records.db", "DELETE FROM usage WHERE seq = (SELECT max(seq) FROM usage)",
+              "missing");
+}
+
+static void an_added_usage_record_is_found(void **state)
+{
+    (void)state;
+    sql("records.db", "CREATE TEMP TABLE t AS SELECT * FROM usage WHERE seq = 18;"
+                      "UPDATE t SET seq = 17; INSERT INTO usage SELECT * FROM t");
+    must_fail("records.db", "UPDATE usage SET flags = flags", "usage record 17");
+}
+
+static void changed_entities_are_found(void **state)
+{
+    (void)state;
+    must_fail("records.db", "UPDATE entity SET document = '{}' WHERE kind = 4", "scope 4 differs");
+    must_fail("records.db", "DELETE FROM entity WHERE kind < 100", "missing");
+}
+
+static void an_ended_budget_that_is_not_is_found(void **state)
+{
+    (void)state;
+    must_fail("records.db", "UPDATE entity SET ended = 0 WHERE kind = 100 AND ended = 1",
+              "budget 4 differs");
+}
+
+static void changed_events_are_found(void **state)
+{
+    (void)state;
+    must_fail("records.db",
+              "UPDATE event SET committed = committed + 1 WHERE seq = (SELECT max(seq) FROM event)",
+              "events of entry");
+    must_fail("records.db", "DELETE FROM event", "events of entry");
+}
+
+static void records_ahead_of_the_journal_are_found(void **state)
+{
+    (void)state;
+    must_fail("journal.db",
+              "DELETE FROM journal WHERE first_seq = (SELECT max(first_seq) FROM"
+              " journal)",
+              "the journal ends at");
+}
+
+static void records_may_be_missing_or_behind(void **state)
+{
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/records.db", directory);
+    assert_int_equal(unlink(path), 0);
+    struct verify_report report;
+    assert_int_equal(engine_verify(directory, &report), 0);
+    assert_false(report.has_records);
+}
+
+static void no_journal_is_not_found(void **state)
+{
+    (void)state;
+    struct verify_report report;
+    assert_int_equal(engine_verify("/nowhere", &report), METE_E_NOT_FOUND);
+}
+
+static void a_running_server_locks_verify_out(void **state)
+{
+    (void)state;
+    struct mete_options options = {.directory = directory};
+    struct mete *mete;
+    assert_int_equal(mete_open(&options, &mete), 0);
+    struct verify_report report;
+    assert_int_equal(engine_verify(directory, &report), METE_E_LOCKED);
+    mete_close(mete);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        CASE(a_healthy_directory_is_clean),
+        CASE(one_changed_byte_of_the_journal_is_found),
+        CASE(one_changed_field_of_a_usage_record_is_found),
+        CASE(a_missing_usage_record_is_found),
+        CASE(an_added_usage_record_is_found),
+        CASE(changed_entities_are_found),
+        CASE(an_ended_budget_that_is_not_is_found),
+        CASE(changed_events_are_found),
+        CASE(records_ahead_of_the_journal_are_found),
+        CASE(records_may_be_missing_or_behind),
+        CASE(no_journal_is_not_found),
+        CASE(a_running_server_locks_verify_out),
+#undef CASE
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
