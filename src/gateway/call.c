@@ -21,7 +21,8 @@
  *   nowhere; the body goes to the provider and is freed with the call.
  * CLIENT GONE  drain: the call runs on, and what it makes is not written. cancel: the provider is
  *   stopped. Either way the call ends by the same path.
- * RING FULL  a reservation is answered 503; a commit or release waits for room: it must not be lost. */
+ * RING FULL  a reservation is answered 503; a commit or release waits for room: it must not be
+ * lost. */
 #include "gateway/call.h"
 
 #include "base/assert.h"
@@ -34,7 +35,8 @@
 
 enum { AGAIN_US = 1000, ID_DIGITS = 11 };
 
-#define CALL_OF(pointer, member) ((struct call *)(void *)((char *)(pointer)-offsetof(struct call, member)))
+#define CALL_OF(pointer, member)                                                                   \
+    ((struct call *)(void *)((char *)(pointer)-offsetof(struct call, member)))
 
 static const struct dialect_error busy = {
     503, "server_error", "overloaded", NULL, "Too much is waiting here; try again.", {0}};
@@ -50,7 +52,7 @@ void call_check(const struct call *call)
     ASSERT(!call->transfer_open || call->state >= CALL_CALLING);
 }
 
-/* ---- Operations ---------------------------------------------------------------------------------- */
+/* ---- Operations ------------------------------------------------------------------------------ */
 
 static bool try_submit(struct call *call)
 {
@@ -94,7 +96,7 @@ static bool put_off(struct call *call)
     return true;
 }
 
-/* ---- The end of its life --------------------------------------------------------------------------- */
+/* ---- The end of its life --------------------------------------------------------------------- */
 
 static void free_if_over(struct call *call)
 {
@@ -119,13 +121,14 @@ void call_leave(struct call *call)
     free_if_over(call);
 }
 
-/* ---- Ending the reservation ------------------------------------------------------------------------- */
+/* ---- Ending the reservation ------------------------------------------------------------------ */
 
 static void on_committed(struct mete_op *op)
 {
     struct call *call = CALL_OF(op, op);
     static const struct dialect_error unbilled = {
-        500, "server_error", "not_recorded", NULL, "The call was made but could not be recorded.", {0}};
+        500, "server_error", "not_recorded", NULL, "The call was made but could not be recorded.",
+        {0}};
     if (put_off(call))
         return;
     ASSERT(call->state == CALL_COMMITTING);
@@ -172,7 +175,7 @@ static void release(struct call *call, const struct dialect_error *why)
     call_submit(call, METE_OP_RELEASE, on_released);
 }
 
-/* ---- The provider answers ---------------------------------------------------------------------------- */
+/* ---- The provider answers -------------------------------------------------------------------- */
 
 static void set_failure(struct call *call, int status, const char *code, const char *message)
 {
@@ -197,7 +200,8 @@ static void on_head(struct upstream_transfer *transfer, int status)
     call->upstream_status = status;
     call_keep_headers(call);
     if (status == 401)
-        set_failure(call, 502, "upstream_credential", "The provider refused the gateway's credential.");
+        set_failure(call, 502, "upstream_credential",
+                    "The provider refused the gateway's credential.");
     else if (status < 200 || (status >= 300 && status < 400) || status > 599)
         set_failure(call, 502, "upstream_status", "The provider answered with a status of no use.");
     const char *type = call->kept[0];
@@ -207,7 +211,8 @@ static void on_head(struct upstream_transfer *transfer, int status)
         return;
     }
     call->state = CALL_STREAMING;
-    stream_init(&call->stream, call->dialect, call->request.wants_usage, (size_t)config->response_max);
+    stream_init(&call->stream, call->dialect, call->request.wants_usage,
+                (size_t)config->response_max);
     call->gateway->counts.streams_open++;
     call_start_stream(call);
 }
@@ -229,7 +234,8 @@ static void forward(struct call *call)
 static void too_large(struct call *call)
 {
     call->too_large = true;
-    set_failure(call, 502, "response_too_large", "The provider's answer is larger than its limit here.");
+    set_failure(call, 502, "response_too_large",
+                "The provider's answer is larger than its limit here.");
     cancel(call);
 }
 
@@ -278,8 +284,12 @@ static void note_broken(struct call *call, enum upstream_end end)
 static void on_end(struct upstream_transfer *transfer, enum upstream_end end, const char *why)
 {
     static const struct dialect_error not_sent = {
-        502, "server_error", "upstream_unreachable", NULL,
-        "The provider could not be reached; nothing was charged.", {0}};
+        502,
+        "server_error",
+        "upstream_unreachable",
+        NULL,
+        "The provider could not be reached; nothing was charged.",
+        {0}};
     struct call *call = CALL_OF(transfer, transfer);
     (void)why;
     ASSERT(call->transfer_open);
@@ -303,7 +313,7 @@ static void on_end(struct upstream_transfer *transfer, enum upstream_end end, co
     call_check(call);
 }
 
-/* ---- The provider is asked ---------------------------------------------------------------------------- */
+/* ---- The provider is asked ------------------------------------------------------------------- */
 
 /* The bound to be put into the body: 0 where the grant is what the provider would take anyway. */
 static int64_t bound_to_send(const struct call *call)
@@ -324,9 +334,11 @@ static int make_body(struct call *call, struct slice *ret_body)
         *ret_body = given;
         return 0;
     }
-    bool new_field = slice_is(call->price->provider, "openai") || slice_is(call->price->provider, "azure");
+    bool new_field =
+        slice_is(call->price->provider, "openai") || slice_is(call->price->provider, "azure");
     buffer_init(&call->body, given.len + 256);
-    int rc = call->dialect->write_request(&call->request, given, call->bound_sent, new_field, &call->body);
+    int rc = call->dialect->write_request(&call->request, given, call->bound_sent, new_field,
+                                          &call->body);
     if (rc)
         return rc;
     *ret_body = buffer_slice(&call->body);
@@ -382,7 +394,7 @@ static void ask_provider(struct call *call)
         call->transfer_open = true;
 }
 
-/* ---- The verdict --------------------------------------------------------------------------------------- */
+/* ---- The verdict ----------------------------------------------------------------------------- */
 
 static void ask_names(struct call *call);
 
@@ -425,10 +437,10 @@ static void ask_names(struct call *call)
     if (!one->budget.n)
         refused->asks_scope = true;
     call->op.result.answer = &refused->answer;
-    call->op.args.query = (struct mete_query){
-        .kind = refused->asks_scope ? METE_QUERY_SCOPE : METE_QUERY_BUDGET,
-        .scope = one->scope,
-        .budget = one->budget};
+    call->op.args.query =
+        (struct mete_query){.kind = refused->asks_scope ? METE_QUERY_SCOPE : METE_QUERY_BUDGET,
+                            .scope = one->scope,
+                            .budget = one->budget};
     call_submit(call, METE_OP_QUERY, on_name);
 }
 
@@ -438,7 +450,8 @@ static void refuse(struct call *call)
     const struct mete_verdict *verdict = &call->op.result.verdict;
     call->gateway->counts.refused++;
     refused->at = 0;
-    refused->len = verdict->refusals_len < METE_REFUSALS_MAX ? verdict->refusals_len : METE_REFUSALS_MAX;
+    refused->len =
+        verdict->refusals_len < METE_REFUSALS_MAX ? verdict->refusals_len : METE_REFUSALS_MAX;
     refused->asks_scope = false;
     refused->retry_at = verdict->retry_at;
     refusal_init(&refused->told);
@@ -448,30 +461,34 @@ static void refuse(struct call *call)
 
 static void reply_engine_error(struct call *call, int status)
 {
-    static const struct dialect_error content = {
-        422, "invalid_request_error", "content_differs", NULL,
-        "This request id was used with another request.", {0}};
-    static const struct dialect_error unknown = {
-        401, "invalid_request_error", "invalid_api_key", NULL, "The API key is unknown.", {0}};
+    static const struct dialect_error content = {422,
+                                                 "invalid_request_error",
+                                                 "content_differs",
+                                                 NULL,
+                                                 "This request id was used with another request.",
+                                                 {0}};
+    static const struct dialect_error unknown = {401,  "invalid_request_error",   "invalid_api_key",
+                                                 NULL, "The API key is unknown.", {0}};
     static const struct dialect_error internal = {
         500, "server_error", "internal", NULL, "The call could not be budgeted.", {0}};
     if (status == METE_E_ENDED) {
         call_reply_ended(call);
         return;
     }
-    call_reply_failure(call, status == METE_E_IN_FLIGHT   ? call_in_flight()
-                             : status == METE_E_CONTENT   ? &content
-                             : status == METE_E_NOT_FOUND ? &unknown
-                             : status == METE_E_BUSY || status == METE_E_FULL || status == METE_E_CLOSED
-                                 ? &busy
-                                 : &internal);
+    call_reply_failure(call,
+                       status == METE_E_IN_FLIGHT   ? call_in_flight()
+                       : status == METE_E_CONTENT   ? &content
+                       : status == METE_E_NOT_FOUND ? &unknown
+                       : status == METE_E_BUSY || status == METE_E_FULL || status == METE_E_CLOSED
+                           ? &busy
+                           : &internal);
 }
 
 static void on_reserved(struct mete_op *op)
 {
     struct call *call = CALL_OF(op, op);
-    static const struct dialect_error left = {
-        499, "invalid_request_error", "client_gone", NULL, "The client left.", {0}};
+    static const struct dialect_error left = {499,  "invalid_request_error", "client_gone",
+                                              NULL, "The client left.",      {0}};
     call->op_open = false;
     ASSERT(call->state == CALL_RESERVING);
     if (op->status) {
@@ -492,7 +509,7 @@ static void on_reserved(struct mete_op *op)
         ask_provider(call);
 }
 
-/* ---- The reservation ------------------------------------------------------------------------------------ */
+/* ---- The reservation ------------------------------------------------------------------------- */
 
 static int64_t wish_of(const struct call *call)
 {
@@ -530,8 +547,12 @@ static uint64_t fingerprint(const struct call *call)
 
 static void reserve(struct call *call)
 {
-    static const struct dialect_error too_dear = {
-        400, "invalid_request_error", "too_large", NULL, "The call's worst case is beyond any budget.", {0}};
+    static const struct dialect_error too_dear = {400,
+                                                  "invalid_request_error",
+                                                  "too_large",
+                                                  NULL,
+                                                  "The call's worst case is beyond any budget.",
+                                                  {0}};
     const struct gateway_config *config = call->gateway->config;
     if (make_demands(call)) {
         call_reply_failure(call, &too_dear);
@@ -539,20 +560,20 @@ static void reserve(struct call *call)
     }
     int64_t wish = max_i64(wish_of(call), 1);
     int64_t floor = min_i64(max_i64(config->floor_tokens, 1), wish);
-    call->op.args.reserve = (struct mete_reserve){
-        .scope = call->scope,
-        .request_id = {call->request_id.data, call->request_id.len},
-        .content = fingerprint(call),
-        .model = {call->request.model, call->request.model_len},
-        .provider = {config->providers[call->provider].name,
-                     strlen(config->providers[call->provider].name)},
-        .demands = call->demands,
-        .demands_len = CALL_DEMANDS,
-        .floor = config->clamp ? floor : wish,
-        .wish = wish,
-        .ttl_ms = LIMIT_TTL_MS,
-        .on_expiry = METE_EXPIRY_CHARGE,
-        .flags = METE_RESERVE_CALL};
+    call->op.args.reserve =
+        (struct mete_reserve){.scope = call->scope,
+                              .request_id = {call->request_id.data, call->request_id.len},
+                              .content = fingerprint(call),
+                              .model = {call->request.model, call->request.model_len},
+                              .provider = {config->providers[call->provider].name,
+                                           strlen(config->providers[call->provider].name)},
+                              .demands = call->demands,
+                              .demands_len = CALL_DEMANDS,
+                              .floor = config->clamp ? floor : wish,
+                              .wish = wish,
+                              .ttl_ms = LIMIT_TTL_MS,
+                              .on_expiry = METE_EXPIRY_CHARGE,
+                              .flags = METE_RESERVE_CALL};
     call->op.refusals = call->refused.all;
     call->op.refusals_max = METE_REFUSALS_MAX;
     call->op.kind = METE_OP_RESERVE;
@@ -562,7 +583,7 @@ static void reserve(struct call *call)
         call_reply_failure(call, &busy);
 }
 
-/* ---- Reading -------------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static bool id_fits(struct slice id)
 {
@@ -595,7 +616,10 @@ static bool read_key(struct call *call, struct dialect_error *ret_error)
     const struct directory_key *key = gateway_find_key(call->gateway, call->exchange);
     int64_t now_us = mete_now(call->gateway->parts.mete).us;
     if (!key || key->revoked || (key->expires_at_us && key->expires_at_us <= now_us)) {
-        *ret_error = (struct dialect_error){401, "invalid_request_error", "invalid_api_key", NULL,
+        *ret_error = (struct dialect_error){401,
+                                            "invalid_request_error",
+                                            "invalid_api_key",
+                                            NULL,
                                             !key           ? "No valid API key was given."
                                             : key->revoked ? "The API key has been revoked."
                                                            : "The API key has expired.",
@@ -611,8 +635,12 @@ static bool read_key(struct call *call, struct dialect_error *ret_error)
     struct slice model = {call->request.model, call->request.model_len};
     if (directory_allows_model(key, model))
         return true;
-    *ret_error = (struct dialect_error){403, "invalid_request_error", "model_not_allowed", "model",
-                                        "The API key may not use this model.", {0}};
+    *ret_error = (struct dialect_error){403,
+                                        "invalid_request_error",
+                                        "model_not_allowed",
+                                        "model",
+                                        "The API key may not use this model.",
+                                        {0}};
     call->refused_for = METE_NOT_PERMITTED;
     return false;
 }
@@ -622,24 +650,37 @@ static bool find_model(struct call *call, struct dialect_error *ret_error)
     struct slice model = {call->request.model, call->request.model_len};
     call->provider = gateway_find_provider(call->gateway, model);
     if (call->provider < 0) {
-        *ret_error = (struct dialect_error){404, "invalid_request_error", "model_not_found", "model",
-                                            "No provider here answers this model.", {0}};
+        *ret_error = (struct dialect_error){404,
+                                            "invalid_request_error",
+                                            "model_not_found",
+                                            "model",
+                                            "No provider here answers this model.",
+                                            {0}};
         return false;
     }
     call->price = pricing_find(call->gateway->parts.pricing, model);
     if (call->price)
         return true;
-    *ret_error = (struct dialect_error){400, "invalid_request_error", "model_not_priced", "model",
-                                        "The model has no price here, so it cannot be budgeted.", {0}};
+    *ret_error = (struct dialect_error){400,
+                                        "invalid_request_error",
+                                        "model_not_priced",
+                                        "model",
+                                        "The model has no price here, so it cannot be budgeted.",
+                                        {0}};
     call->refused_for = METE_UNPRICED;
     return false;
 }
 
 static void read_call(struct call *call)
 {
-    struct dialect_error error = {400, "invalid_request_error", "invalid_value", NULL,
-                                  "The request id must be 1 to 128 bytes of printable ASCII without "
-                                  "spaces.", {0}};
+    struct dialect_error error = {
+        400,
+        "invalid_request_error",
+        "invalid_value",
+        NULL,
+        "The request id must be 1 to 128 bytes of printable ASCII without "
+        "spaces.",
+        {0}};
     if (!read_id(call) || !read_key(call, &error) || !find_model(call, &error))
         call_reply_failure(call, &error);
     else
@@ -666,7 +707,7 @@ void call_begin(struct gateway *gateway, struct exchange *exchange, const struct
     read_call(call);
 }
 
-/* ---- The client ------------------------------------------------------------------------------------------- */
+/* ---- The client ------------------------------------------------------------------------------ */
 
 void call_gone(struct call *call)
 {

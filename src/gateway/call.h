@@ -83,7 +83,7 @@ struct call {
     struct call_refused refused; /* last: not cleared at birth */
 };
 
-/* ---- call.c ------------------------------------------------------------------------------------ */
+/* ---- call.c ---------------------------------------------------------------------------------- */
 
 void call_begin(struct gateway *gateway, struct exchange *exchange, const struct dialect *dialect);
 void call_gone(struct call *call);
@@ -94,14 +94,14 @@ void call_submit(struct call *call, enum mete_op_kind kind, void (*done)(struct 
 void call_leave(struct call *call);
 void call_check(const struct call *call);
 
-/* ---- call_end.c -------------------------------------------------------------------------------- */
+/* ---- call_end.c ------------------------------------------------------------------------------ */
 
 /* Decides what is charged after the provider ended, and fills the commit in. */
 void call_settle(struct call *call, enum upstream_end end);
 /* What the reservation set aside. */
 int64_t call_reserved(const struct call *call, const struct mete_demand *demand);
 
-/* ---- call_reply.c ------------------------------------------------------------------------------ */
+/* ---- call_reply.c ---------------------------------------------------------------------------- */
 
 const struct dialect_error *call_in_flight(void);
 /* All end the exchange, and tell call_done(). */

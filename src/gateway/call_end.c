@@ -32,7 +32,7 @@ int64_t call_reserved(const struct call *call, const struct mete_demand *demand)
     return sum;
 }
 
-/* ---- Quantities ---------------------------------------------------------------------------------- */
+/* ---- Quantities ------------------------------------------------------------------------------ */
 
 static int64_t reserved_output(const struct call *call)
 {
@@ -82,7 +82,7 @@ static int64_t counted_cost(const struct call *call)
     return min_i64(cost, reserved);
 }
 
-/* ---- The commit ------------------------------------------------------------------------------------ */
+/* ---- The commit ------------------------------------------------------------------------------ */
 
 static void add_usage(struct call *call, size_t *len, uint16_t meter, int64_t amount)
 {
@@ -153,7 +153,7 @@ static void write_commit(struct call *call, enum upstream_end end)
     ASSERT(version.len <= LIMIT_PROVIDER);
 }
 
-/* ---- The decision ----------------------------------------------------------------------------------- */
+/* ---- The decision ---------------------------------------------------------------------------- */
 
 static enum mete_ending ending_of(const struct call *call, enum upstream_end end)
 {
@@ -199,8 +199,8 @@ static enum call_basis basis_of(struct call *call, enum upstream_end end)
 
 void call_settle(struct call *call, enum upstream_end end)
 {
-    bool error_status = call->upstream_status &&
-                        (call->upstream_status < 200 || call->upstream_status > 299);
+    bool error_status =
+        call->upstream_status && (call->upstream_status < 200 || call->upstream_status > 299);
     ASSERT(call->state == CALL_CALLING || call->state == CALL_STREAMING ||
            call->state == CALL_COLLECTING);
     ASSERT_INV("INV-03", call->reservation.n && !call->op_open);

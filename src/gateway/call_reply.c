@@ -63,7 +63,7 @@ static void write_head(const struct call *call, struct head *head)
         add(head, "x-mete-counted", SLICE_LITERAL("true"));
 }
 
-/* ---- The provider's headers ---------------------------------------------------------------------- */
+/* ---- The provider's headers ------------------------------------------------------------------ */
 
 static const struct {
     const char *from, *to;
@@ -102,7 +102,7 @@ static void pass_on(const struct call *call, struct head *head, size_t from)
         add(head, kept[i].to, slice_of(call->kept[i]));
 }
 
-/* ---- Replies --------------------------------------------------------------------------------------- */
+/* ---- Replies --------------------------------------------------------------------------------- */
 
 void call_report(struct call *call)
 {
@@ -135,8 +135,12 @@ void call_report(struct call *call)
 const struct dialect_error *call_in_flight(void)
 {
     static const struct dialect_error in_flight = {
-        409, "invalid_request_error", "in_flight", NULL,
-        "A call with this request id is still under way.", {0}};
+        409,
+        "invalid_request_error",
+        "in_flight",
+        NULL,
+        "A call with this request id is still under way.",
+        {0}};
     return &in_flight;
 }
 
@@ -172,10 +176,11 @@ void call_reply_ended(struct call *call)
         .status = 409,
         .type = "invalid_request_error",
         .code = "already_ended",
-        .message = released ? "A call with this request id ended before it reached a provider; nothing "
-                              "was charged. Ask again under another id."
-                            : "A call with this request id is over. Its answer is not kept; its record "
-                              "is.",
+        .message = released
+                       ? "A call with this request id ended before it reached a provider; nothing "
+                         "was charged. Ask again under another id."
+                       : "A call with this request id is over. Its answer is not kept; its record "
+                         "is.",
         .details = {details, (size_t)len}};
     call_reply_failure(call, &error);
 }
@@ -200,9 +205,8 @@ void call_reply_refusal(struct call *call)
     struct exchange_header told[REFUSAL_HEADERS];
     struct call_refused *refused = &call->refused;
     struct head head;
-    size_t told_len =
-        refusal_tell(&refused->told, refused->retry_at,
-                     mete_now(call->gateway->parts.mete), &error, told);
+    size_t told_len = refusal_tell(&refused->told, refused->retry_at,
+                                   mete_now(call->gateway->parts.mete), &error, told);
     write_head(call, &head);
     for (size_t i = 0; i < told_len; i++)
         add(&head, told[i].name, told[i].value);
@@ -218,8 +222,8 @@ void call_start_stream(struct call *call)
 {
     struct head head;
     write_head(call, &head);
-    add(&head, "content-type", call->kept[0][0] ? slice_of(call->kept[0])
-                                                : SLICE_LITERAL("text/event-stream"));
+    add(&head, "content-type",
+        call->kept[0][0] ? slice_of(call->kept[0]) : SLICE_LITERAL("text/event-stream"));
     add(&head, "cache-control", SLICE_LITERAL("no-cache"));
     pass_on(call, &head, 4);
     call->status = call->upstream_status;

@@ -32,15 +32,15 @@ struct reading {
 
 static int fault(struct reading *r, const char *param, const char *message)
 {
-    *r->error = (struct dialect_error){400, "invalid_request_error", "invalid_value", param,
-                                       message, {0}};
+    *r->error =
+        (struct dialect_error){400, "invalid_request_error", "invalid_value", param, message, {0}};
     return METE_E_INVALID;
 }
 
 static int not_priced(struct reading *r, const char *param, const char *message)
 {
-    *r->error = (struct dialect_error){400, "invalid_request_error", "unsupported_parameter",
-                                       param, message, {0}};
+    *r->error = (struct dialect_error){
+        400, "invalid_request_error", "unsupported_parameter", param, message, {0}};
     return METE_E_INVALID;
 }
 
@@ -76,7 +76,8 @@ static int read_part(struct reading *r, struct json part)
         if (type.type == JSON_STRING && json_string_is(type, texts[i]))
             return 0;
     if (type.type == JSON_STRING && json_string_is(type, "input_audio"))
-        return not_priced(r, "messages", "Audio input is billed by a meter that has no price here.");
+        return not_priced(r, "messages",
+                          "Audio input is billed by a meter that has no price here.");
     if (type.type == JSON_STRING && json_string_is(type, "image_url") &&
         json_count(part, "image_url") == 1)
         count_image(r, json_member(part, "image_url"));
@@ -118,7 +119,7 @@ static int read_messages(struct reading *r, struct json value)
     return count ? 0 : fault(r, "messages", "messages must not be empty.");
 }
 
-/* ---- The other members ------------------------------------------------------------------------ */
+/* ---- The other members ----------------------------------------------------------------------- */
 
 static int read_model(struct reading *r, struct json value)
 {
@@ -174,8 +175,9 @@ static int read_bound(struct reading *r, struct json value, bool newer)
         return 0;
     if (value.type != JSON_NULL) {
         if (json_integer(value, &asked) || asked < 1 || asked > LIMIT_OUTPUT_TOKENS)
-            return fault(r, name, "The bound of output tokens must be a whole number from 1 to "
-                                  "16777216.");
+            return fault(r, name,
+                         "The bound of output tokens must be a whole number from 1 to "
+                         "16777216.");
         if (r->request->asked)
             return fault(r, name, "max_tokens and max_completion_tokens exclude each other.");
     }
@@ -214,8 +216,9 @@ static int read_tools(struct reading *r, struct json value)
         if (json_count(tool, "type") > 1 ||
             (type.type == JSON_STRING && !json_string_is(type, "function") &&
              !json_string_is(type, "custom")))
-            return not_priced(r, "tools", "Tools that the provider runs are billed by meters that "
-                                          "have no price here.");
+            return not_priced(r, "tools",
+                              "Tools that the provider runs are billed by meters that "
+                              "have no price here.");
     }
     return 0;
 }
@@ -237,17 +240,19 @@ static int read_modalities(struct reading *r, struct json value)
     struct json one;
     for (size_t at = 0; value.type == JSON_ARRAY && json_next(value, &at, NULL, &one);)
         if (one.type != JSON_STRING || !json_string_is(one, "text"))
-            return not_priced(r, "modalities", "Output other than text is billed by meters that "
-                                               "have no price here.");
+            return not_priced(r, "modalities",
+                              "Output other than text is billed by meters that "
+                              "have no price here.");
     return 0;
 }
 
 static int read_service_tier(struct reading *r, struct json value)
 {
-    if (given(value) && !(value.type == JSON_STRING && (json_string_is(value, "auto") ||
-                                                        json_string_is(value, "default"))))
-        return not_priced(r, "service_tier", "Service tiers other than auto and default have "
-                                             "prices of their own, and none here.");
+    if (given(value) && !(value.type == JSON_STRING &&
+                          (json_string_is(value, "auto") || json_string_is(value, "default"))))
+        return not_priced(r, "service_tier",
+                          "Service tiers other than auto and default have "
+                          "prices of their own, and none here.");
     return 0;
 }
 
@@ -260,23 +265,26 @@ static int read_reasoning(struct reading *r, struct json value)
 
 static int refuse_audio(struct reading *r, struct json value)
 {
-    return given(value) ? not_priced(r, "audio", "Audio output is billed by a meter that has no "
-                                                 "price here.")
+    return given(value) ? not_priced(r, "audio",
+                                     "Audio output is billed by a meter that has no "
+                                     "price here.")
                         : 0;
 }
 
 static int refuse_search(struct reading *r, struct json value)
 {
-    return given(value) ? not_priced(r, NULL, "Searches are billed each, and have no price here "
-                                              "(web_search_options, search_parameters, plugins, "
-                                              "enable_search).")
+    return given(value) ? not_priced(r, NULL,
+                                     "Searches are billed each, and have no price here "
+                                     "(web_search_options, search_parameters, plugins, "
+                                     "enable_search).")
                         : 0;
 }
 
 static int refuse_models(struct reading *r, struct json value)
 {
-    return given(value) ? not_priced(r, "models", "A list of other models cannot be bounded: name "
-                                                  "one in model.")
+    return given(value) ? not_priced(r, "models",
+                                     "A list of other models cannot be bounded: name "
+                                     "one in model.")
                         : 0;
 }
 
@@ -287,7 +295,10 @@ struct member {
     int (*read)(struct reading *r, struct json value);
 };
 
-#define MEMBER(name, read) {name, sizeof(name) - 1, read}
+#define MEMBER(name, read)                                                                         \
+    {                                                                                              \
+        name, sizeof(name) - 1, read                                                               \
+    }
 static const struct member members[] = {
     MEMBER("model", read_model),
     MEMBER("messages", read_messages),
@@ -372,7 +383,7 @@ int chat_read_request(struct slice body, struct dialect_request *ret_request,
     return 0;
 }
 
-/* ---- Writing ---------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* One change: text in place of at. */
 struct change {

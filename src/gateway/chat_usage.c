@@ -10,7 +10,10 @@
  *   - xAI leaves reasoning out of c, Gemini leaves its thinking out of c and names it nowhere; in
  *     both t = p + c + what is missing. So: what t has beyond p + c was billed as output. Of 241
  *     recorded bodies of 20 providers this rule reads every one right.
- *   - no t, and reasoning > c: reasoning cannot be a part of c, so it is added.
+ *   - no t, and reasoning > c: reasoning cannot be a part of c, so it is added. With t = p + c it is
+ *     the reasoning that is wrong (OpenRouter): cut to c.
+ *   - the same tokens written to the cache and read from it (OpenRouter's Gemini): parts exceed the
+ *     whole, and are cut, the read ones first, for written ones are never cheaper.
  *   - cached tokens stand in the details, or beside them (DeepSeek prompt_cache_hit_tokens,
  *     Mistral num_cached_tokens, Moonshot cached_tokens); the largest is taken.
  *   - Groq streams usage in x_groq, Moonshot in choices[0].
@@ -79,7 +82,7 @@ static bool output_parts(struct json usage, struct pricing_usage *u)
         return false;
     if (total > u->input + u->output)
         u->output = total - u->input;
-    else if (u->reasoning > u->output)
+    else if (!total && u->reasoning > u->output)
         u->output += u->reasoning;
     u->reasoning = min_i64(u->reasoning, u->output);
     return true;

@@ -24,7 +24,7 @@ struct dialect_error {
 
 /* A place in the body and what to put there instead; an empty place is an insertion. */
 struct dialect_place {
-    struct slice at;   /* inside the body; at.data NULL: nothing to do */
+    struct slice at;            /* inside the body; at.data NULL: nothing to do */
     const char *before, *after; /* put around the new value */
 };
 
@@ -32,11 +32,11 @@ struct dialect_request {
     char model[LIMIT_ID + 1]; /* terminated */
     size_t model_len;
     bool stream, wants_usage;
-    bool may_hide_output;    /* tokens may be billed that no byte of the answer shows */
-    int64_t asked;           /* most output tokens of one choice; 0: the caller sets no bound */
-    int64_t choices;         /* answers asked for, >= 1 */
-    int64_t input_bound;     /* no provider counts more input tokens than this */
-    int64_t output_fixed;    /* output tokens of one choice that come on top of its bound */
+    bool may_hide_output; /* tokens may be billed that no byte of the answer shows */
+    int64_t asked;        /* most output tokens of one choice; 0: the caller sets no bound */
+    int64_t choices;      /* answers asked for, >= 1 */
+    int64_t input_bound;  /* no provider counts more input tokens than this */
+    int64_t output_fixed; /* output tokens of one choice that come on top of its bound */
     struct dialect_place output_bound; /* where the granted bound goes */
     bool output_bound_named;           /* the caller named the field; else prefix is ours */
     struct dialect_place usage_option; /* where a stream is asked for its usage; empty: it is */

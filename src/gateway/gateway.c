@@ -49,8 +49,7 @@ void gateway_reply_error(struct exchange *exchange, const struct dialect *dialec
                          size_t headers_len)
 {
     enum { HEADERS = 16 };
-    struct exchange_header all[HEADERS] = {
-        {"content-type", SLICE_LITERAL("application/json")}};
+    struct exchange_header all[HEADERS] = {{"content-type", SLICE_LITERAL("application/json")}};
     size_t len = 1;
     for (size_t i = 0; i < headers_len && len < HEADERS; i++)
         all[len++] = headers[i];
@@ -63,15 +62,15 @@ void gateway_reply_error(struct exchange *exchange, const struct dialect *dialec
     buffer_done(&body);
 }
 
-/* ---- Routing ----------------------------------------------------------------------------------- */
+/* ---- Routing --------------------------------------------------------------------------------- */
 
 static void refuse(struct exchange *exchange, int status, const char *code, const char *message)
 {
     const struct dialect_error error = {status, "invalid_request_error", code, NULL, message, {0}};
-    struct exchange_header allow = {"allow", status == 405 && slice_is(exchange->path,
-                                                                       "/v1/chat/completions")
-                                                 ? SLICE_LITERAL("POST")
-                                                 : SLICE_LITERAL("GET")};
+    struct exchange_header allow = {
+        "allow", status == 405 && slice_is(exchange->path, "/v1/chat/completions")
+                     ? SLICE_LITERAL("POST")
+                     : SLICE_LITERAL("GET")};
     gateway_reply_error(exchange, dialect_chat(), &error, &allow, status == 405);
 }
 
@@ -119,7 +118,7 @@ struct exchange_handler gateway_handler(struct gateway *gateway)
     return (struct exchange_handler){gateway, begin, gone, drained};
 }
 
-/* ---- Life -------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static char *joined(const char *a, const char *b)
 {

@@ -2,12 +2,11 @@
  * The gateway: answers /v1/... exchanges by asking a provider, with the money set aside first.
  *
  * ONE CALL  key check -> dialect reads model, stream, bounds -> pricing makes the worst case ->
- *   mete reserve -> (durable) -> upstream -> filters: decode, meter, rewrite -> mete commit with the
- *   real usage -> (durable) -> last byte to the client.
- * PROMISES  no provider is asked before the reservation is durable (INV-05); every reservation ends
- *   exactly once (INV-03), also when the client leaves, the provider breaks off, or nothing reports
- *   usage; nothing of a prompt or key is kept (INV-13). State lives per call in one struct.
- * THREAD one event loop. It never blocks. */
+ *   mete reserve -> (durable) -> upstream -> filters: decode, meter, rewrite -> mete commit with
+ * the real usage -> (durable) -> last byte to the client. PROMISES  no provider is asked before the
+ * reservation is durable (INV-05); every reservation ends exactly once (INV-03), also when the
+ * client leaves, the provider breaks off, or nothing reports usage; nothing of a prompt or key is
+ * kept (INV-13). State lives per call in one struct. THREAD one event loop. It never blocks. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -24,8 +23,9 @@ struct gateway_provider {
     const char *name;
     const char *base_url;   /* without a trailing slash: "https://api.openai.com/v1" */
     const char *credential; /* sent as Authorization: Bearer; "" sends none */
-    const char *models[GATEWAY_GLOBS_MAX]; /* globs with *; the first provider that matches answers */
-    size_t models_len;                     /* 0: every model */
+    const char
+        *models[GATEWAY_GLOBS_MAX]; /* globs with *; the first provider that matches answers */
+    size_t models_len;              /* 0: every model */
 };
 
 enum gateway_disconnect { GATEWAY_DRAIN = 0, GATEWAY_CANCEL };
@@ -38,7 +38,7 @@ struct gateway_config {
     int64_t floor_tokens;               /* fewest output tokens worth calling for */
     int64_t default_output_tokens;      /* when neither the caller nor the price list bounds them */
     int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms;
-    int64_t response_max;               /* bytes of a plain response or of one event */
+    int64_t response_max; /* bytes of a plain response or of one event */
 };
 
 /* One call is over: for the log and the metrics. Slices die when the function returns. */
@@ -75,8 +75,8 @@ struct gateway_counts {
 struct gateway;
 
 /* config is borrowed for the gateway's life. METE_E_MEMORY. */
-METE_MUST_USE int gateway_new(const struct gateway_parts *parts, const struct gateway_config *config,
-                              struct gateway **ret_gateway);
+METE_MUST_USE int gateway_new(const struct gateway_parts *parts,
+                              const struct gateway_config *config, struct gateway **ret_gateway);
 void gateway_free(struct gateway *gateway); /* no call may be open */
 struct exchange_handler gateway_handler(struct gateway *gateway);
 void gateway_counts(const struct gateway *gateway, struct gateway_counts *ret_counts);

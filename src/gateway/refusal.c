@@ -27,13 +27,16 @@ static const struct row *row_of(enum mete_reason reason)
 {
     static const struct row rows[METE_REASONS] = {
         [METE_REASON_NONE] = {500, "none", "server_error", "internal", "Refused without a reason."},
-        [METE_KEY_UNKNOWN] = {401, "key_unknown", BAD, "invalid_api_key", "The API key is unknown."},
-        [METE_KEY_EXPIRED] = {401, "key_expired", BAD, "invalid_api_key", "The API key has expired."},
+        [METE_KEY_UNKNOWN] = {401, "key_unknown", BAD, "invalid_api_key",
+                              "The API key is unknown."},
+        [METE_KEY_EXPIRED] = {401, "key_expired", BAD, "invalid_api_key",
+                              "The API key has expired."},
         [METE_KEY_REVOKED] = {401, "key_revoked", BAD, "invalid_api_key",
                               "The API key has been revoked."},
         [METE_NOT_PERMITTED] = {403, "not_permitted", BAD, "not_permitted",
                                 "The API key may not do this."},
-        [METE_UNPRICED] = {400, "unpriced", BAD, "model_not_priced", "The model has no price here."},
+        [METE_UNPRICED] = {400, "unpriced", BAD, "model_not_priced",
+                           "The model has no price here."},
         [METE_EMERGENCY_STOP] = {429, "emergency_stop", QUOTA, QUOTA, "An emergency stop is on."},
         [METE_HARD_LIMIT] = {429, "hard_limit", QUOTA, QUOTA, "A budget is used up."},
         [METE_QUOTA] = {429, "quota", QUOTA, QUOTA, "The prepaid balance is used up."},
@@ -55,8 +58,9 @@ static const char *kind_name(enum mete_kind kind)
 
 static const char *period_name(enum mete_period period)
 {
-    static const char *const names[METE_PERIODS] = {"minute",    "hourly", "daily", "weekly", "monthly",
-                                                    "quarterly", "yearly", "total", "rolling"};
+    static const char *const names[METE_PERIODS] = {"minute", "hourly",  "daily",
+                                                    "weekly", "monthly", "quarterly",
+                                                    "yearly", "total",   "rolling"};
     return period < METE_PERIODS ? names[period] : "";
 }
 
@@ -75,7 +79,7 @@ void refusal_done(struct refusal *refusal)
     buffer_done(&refusal->details);
 }
 
-/* ---- One of them -------------------------------------------------------------------------------- */
+/* ---- One of them ----------------------------------------------------------------------------- */
 
 static void write_amount(int64_t amount, uint16_t meter, char room[DECIMAL_ROOM])
 {
@@ -157,8 +161,7 @@ static void keep_primary(struct refusal *refusal, const struct mete_refusal *one
              "need %s. %s%s%s",
              refusal->budget, refusal->period, kind_name(scope->kind), scope->id, f->remaining,
              f->unit, f->limit, f->unit, f->spent, f->held, f->asked,
-             f->resets_at[0] ? "It resets at " : "It does not reset",
-             f->resets_at, ".");
+             f->resets_at[0] ? "It resets at " : "It does not reset", f->resets_at, ".");
 }
 
 int refusal_add(struct refusal *refusal, const struct mete_refusal *one,
@@ -182,7 +185,7 @@ int refusal_add(struct refusal *refusal, const struct mete_refusal *one,
     return 0;
 }
 
-/* ---- All of them -------------------------------------------------------------------------------- */
+/* ---- All of them ----------------------------------------------------------------------------- */
 
 /* The primary's object, with the list of all put into it. */
 static int write_details(struct refusal *refusal)
@@ -216,9 +219,10 @@ size_t refusal_tell(struct refusal *refusal, struct mete_instant retry_at, struc
     const struct row *row = row_of(refusal->reason);
     const struct refusal_figures *f = &refusal->figures;
     bool told = refusal->first_len > 0;
-    *ret_error = (struct dialect_error){
-        .status = row->status, .type = row->type, .code = row->code,
-        .message = told ? refusal->message : row->message};
+    *ret_error = (struct dialect_error){.status = row->status,
+                                        .type = row->type,
+                                        .code = row->code,
+                                        .message = told ? refusal->message : row->message};
     if (!write_details(refusal))
         ret_error->details = buffer_slice(&refusal->details);
     size_t len = 0;
@@ -230,9 +234,12 @@ size_t refusal_tell(struct refusal *refusal, struct mete_instant retry_at, struc
     if (!told || !refusal->budgeted)
         return len;
     const struct exchange_header figures[] = {
-        {"x-mete-budget", slice_of(refusal->budget)}, {"x-mete-budget-scope", slice_of(refusal->scope)},
-        {"x-mete-limit", slice_of(f->limit)},         {"x-mete-spent", slice_of(f->spent)},
-        {"x-mete-held", slice_of(f->held)},           {"x-mete-unit", slice_of(f->unit)},
+        {"x-mete-budget", slice_of(refusal->budget)},
+        {"x-mete-budget-scope", slice_of(refusal->scope)},
+        {"x-mete-limit", slice_of(f->limit)},
+        {"x-mete-spent", slice_of(f->spent)},
+        {"x-mete-held", slice_of(f->held)},
+        {"x-mete-unit", slice_of(f->unit)},
         {"x-mete-resets-at", slice_of(f->resets_at)},
     };
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The filter chain a streamed answer passes: decode (codec/sse.h) -> meter (the dialect) -> rewrite.
+ * The filter chain a streamed answer passes: decode (codec/sse.h) -> meter (the dialect) ->
+ * rewrite.
  *
  * FORWARDED  every event of the provider's, raw and in order, except: an event that is only usage
  *   is dropped when the client did not ask for it; the usage of one who asked gets "cost".
@@ -17,8 +18,8 @@ struct stream {
     const struct dialect *dialect;
     bool wants_usage;
     struct sse sse;
-    struct buffer out;  /* for the client, now */
-    struct buffer held; /* [usage event][comments][final event] */
+    struct buffer out;                            /* for the client, now */
+    struct buffer held;                           /* [usage event][comments][final event] */
     size_t usage_len, usage_at, usage_object_len; /* of the held usage event; 0: none */
     size_t final_at;                              /* in held */
     bool final_seen, failed;

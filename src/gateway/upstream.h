@@ -17,10 +17,10 @@ struct upstream_request {
 
 enum upstream_end {
     UPSTREAM_DONE = 0,
-    UPSTREAM_NOT_SENT,  /* no connection: nothing reached the provider */
-    UPSTREAM_LOST,      /* broke off after sending began: the outcome is unknown */
-    UPSTREAM_TIMEOUT,   /* first byte, idle or total; the outcome is unknown */
-    UPSTREAM_CANCELLED  /* by cancel() */
+    UPSTREAM_NOT_SENT, /* no connection: nothing reached the provider */
+    UPSTREAM_LOST,     /* broke off after sending began: the outcome is unknown */
+    UPSTREAM_TIMEOUT,  /* first byte, idle or total; the outcome is unknown */
+    UPSTREAM_CANCELLED /* by cancel() */
 };
 
 /* Embedded in the caller's object. After a start() that returned 0: head() at most once, data()
@@ -40,7 +40,8 @@ struct upstream {
     void (*cancel)(struct upstream *upstream, struct upstream_transfer *transfer);
     void (*pause)(struct upstream *upstream, struct upstream_transfer *transfer, bool paused);
     /* A response header, from head() until end() has returned; empty if absent. */
-    struct slice (*header)(struct upstream *upstream, struct upstream_transfer *transfer, const char *name);
+    struct slice (*header)(struct upstream *upstream, struct upstream_transfer *transfer,
+                           const char *name);
 };
 
 #endif

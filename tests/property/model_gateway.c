@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-/* ---- The engine ---------------------------------------------------------------------------------- */
+/* ---- The engine ------------------------------------------------------------------------------ */
 
 static void wait_done(struct mete_op *op)
 {
@@ -46,7 +46,7 @@ void bench_budget(struct bench *bench, struct mete_budget_view *ret_view)
     *ret_view = answer.budget;
 }
 
-/* ---- Timers: they fire when the bench turns --------------------------------------------------------- */
+/* ---- Timers: they fire when the bench turns -------------------------------------------------- */
 
 static struct bench *of_timers(struct timers *timers)
 {
@@ -89,7 +89,7 @@ static void fire_timers(struct bench *bench)
     }
 }
 
-/* ---- The client ---------------------------------------------------------------------------------------- */
+/* ---- The client ------------------------------------------------------------------------------ */
 
 static struct client *of_exchange(const struct exchange *exchange)
 {
@@ -214,11 +214,12 @@ void bench_gone(struct client *client)
 bool bench_reply_has(const struct client *client, const char *header, const char *value)
 {
     char line[512];
-    int len = snprintf(line, sizeof line, "\n%s: %s%s", header, value ? value : "", value ? "\n" : "");
+    int len =
+        snprintf(line, sizeof line, "\n%s: %s%s", header, value ? value : "", value ? "\n" : "");
     return memmem(client->headers.data, client->headers.len, line, (size_t)len) != NULL;
 }
 
-/* ---- The provider ----------------------------------------------------------------------------------------- */
+/* ---- The provider ---------------------------------------------------------------------------- */
 
 static struct bench *of_upstream(struct upstream *upstream)
 {
@@ -256,7 +257,8 @@ static void upstream_cancel(struct upstream *upstream, struct upstream_transfer 
     of_transfer(transfer)->cancelled = true;
 }
 
-static void upstream_pause(struct upstream *upstream, struct upstream_transfer *transfer, bool paused)
+static void upstream_pause(struct upstream *upstream, struct upstream_transfer *transfer,
+                           bool paused)
 {
     (void)upstream;
     of_transfer(transfer)->paused = paused;
@@ -282,7 +284,8 @@ void bench_data(struct client *client, struct slice bytes)
 {
     if (!client->transfer || client->cancelled)
         return;
-    char *copy = malloc(bytes.len ? bytes.len : 1); /* its own block, so that ASan sees a kept one */
+    char *copy =
+        malloc(bytes.len ? bytes.len : 1); /* its own block, so that ASan sees a kept one */
     ASSERT(copy);
     if (bytes.len)
         memcpy(copy, bytes.data, bytes.len);
@@ -317,7 +320,7 @@ void bench_turn(struct bench *bench)
     }
 }
 
-/* ---- Setting up ----------------------------------------------------------------------------------------------- */
+/* ---- Setting up ------------------------------------------------------------------------------ */
 
 static void fixed_random(void *user, void *ret_bytes, size_t len)
 {
@@ -366,11 +369,20 @@ static void make_scopes(struct bench *bench, int64_t limit_nano)
         {.kind = METE_PUT_SCOPE,
          .scope = {.kind = METE_API_KEY, .id = {"k2", 2}, .organization = org, .parent = org}},
         {.kind = METE_PUT_SCOPE,
-         .scope = {.kind = METE_API_KEY, .id = {"k3", 2}, .organization = org, .parent = org, .revoked = 1}},
+         .scope = {.kind = METE_API_KEY,
+                   .id = {"k3", 2},
+                   .organization = org,
+                   .parent = org,
+                   .revoked = 1}},
         {.kind = METE_PUT_BUDGET,
-         .budget = {.id = {"all", 3}, .scope = org, .meter = METE_COST, .currency = METE_USD,
-                    .limit = limit_nano, .period = METE_TOTAL}}};
-    struct mete_op op = {.kind = METE_OP_APPLY, .args.apply = {changes, 5, {"test", 4}}, .handles = handles};
+         .budget = {.id = {"all", 3},
+                    .scope = org,
+                    .meter = METE_COST,
+                    .currency = METE_USD,
+                    .limit = limit_nano,
+                    .period = METE_TOTAL}}};
+    struct mete_op op = {
+        .kind = METE_OP_APPLY, .args.apply = {changes, 5, {"test", 4}}, .handles = handles};
     bench_do(bench, &op);
     ASSERT(!op.status);
     bench->organization.n = handles[0];
@@ -381,32 +393,34 @@ static void make_scopes(struct bench *bench, int64_t limit_nano)
     make_key(bench, 3, handles[3], "", bench->revoked_key); /* the ledger alone knows */
 }
 
-static void put_model(struct bench *bench, const char *name, const char *provider, int64_t output_max)
+static void put_model(struct bench *bench, const char *name, const char *provider,
+                      int64_t output_max)
 {
-    const struct pricing_row row = {
-        .name = slice_of(name),
-        .provider = slice_of(provider),
-        .per_million = {[PRICE_INPUT] = SLICE_LITERAL("1"), [PRICE_CACHED_INPUT] = SLICE_LITERAL("0.5"),
-                        [PRICE_OUTPUT] = SLICE_LITERAL("2")},
-        .output_max = output_max};
+    const struct pricing_row row = {.name = slice_of(name),
+                                    .provider = slice_of(provider),
+                                    .per_million = {[PRICE_INPUT] = SLICE_LITERAL("1"),
+                                                    [PRICE_CACHED_INPUT] = SLICE_LITERAL("0.5"),
+                                                    [PRICE_OUTPUT] = SLICE_LITERAL("2")},
+                                    .output_max = output_max};
     ASSERT(!pricing_put(bench->pricing, &row));
 }
 
 static void make_gateway(struct bench *bench, const struct bench_setup *setup)
 {
-    bench->config = (struct gateway_config){
-        .providers = {{.name = "main",
-                       .base_url = "http://provider/v1",
-                       .credential = "provider-secret",
-                       .models = {"bench-*", "open-*", "dear-*"},
-                       .models_len = 3}},
-        .providers_len = 1,
-        .disconnect = setup->cancel ? GATEWAY_CANCEL : GATEWAY_DRAIN,
-        .clamp = !setup->no_clamp,
-        .floor_tokens = 16,
-        .default_output_tokens = 500,
-        .response_max = setup->response_max ? setup->response_max : 65536};
-    bench->upstream = (struct upstream){upstream_start, upstream_cancel, upstream_pause, upstream_header};
+    bench->config =
+        (struct gateway_config){.providers = {{.name = "main",
+                                               .base_url = "http://provider/v1",
+                                               .credential = "provider-secret",
+                                               .models = {"bench-*", "open-*", "dear-*"},
+                                               .models_len = 3}},
+                                .providers_len = 1,
+                                .disconnect = setup->cancel ? GATEWAY_CANCEL : GATEWAY_DRAIN,
+                                .clamp = !setup->no_clamp,
+                                .floor_tokens = 16,
+                                .default_output_tokens = 500,
+                                .response_max = setup->response_max ? setup->response_max : 65536};
+    bench->upstream =
+        (struct upstream){upstream_start, upstream_cancel, upstream_pause, upstream_header};
     bench->timers = (struct timers){timer_set, timer_stop, timer_now};
     const struct gateway_parts parts = {.mete = bench->mete,
                                         .port = bench->port,

@@ -58,12 +58,13 @@ struct bench {
     bool no_connection;
     struct client clients[BENCH_CLIENTS];
     size_t clients_len;
-    char key[KEY_TEXT + 1], revoked_key[KEY_TEXT + 1], narrow_key[KEY_TEXT + 1]; /* narrow: bench-* */
+    char key[KEY_TEXT + 1], revoked_key[KEY_TEXT + 1],
+        narrow_key[KEY_TEXT + 1]; /* narrow: bench-* */
     struct mete_budget_id budget;
     struct mete_scope_id organization, scope;
     struct gateway_call_done done; /* the last one; its slices are dead */
     int dones;
-    int64_t cost_sum; /* of all calls that ended */
+    int64_t cost_sum;                 /* of all calls that ended */
     int64_t costs[BENCH_CLIENTS + 1]; /* by the exchange's id */
 };
 

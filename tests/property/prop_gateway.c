@@ -25,7 +25,7 @@ struct script {
     char body[320];
     char text[TEXT_MAX]; /* what the provider will say */
     size_t len, at;
-    struct buffer expected;  /* what a client should have seen of the part that was said */
+    struct buffer expected; /* what a client should have seen of the part that was said */
     size_t event_ends[64], event_starts[64];
     bool event_hidden[64], event_final[64];
     size_t event_output[64]; /* bytes of output in it: this provider's tokens are bytes */
@@ -47,12 +47,13 @@ struct world {
 static int64_t price(const struct world *world, const struct pricing_usage *usage)
 {
     int64_t nano = 0;
-    const struct price_model *model = pricing_find(world->bench.pricing, SLICE_LITERAL("bench-model"));
+    const struct price_model *model =
+        pricing_find(world->bench.pricing, SLICE_LITERAL("bench-model"));
     ASSERT(model && !pricing_charge(model, usage, &nano));
     return nano;
 }
 
-/* ---- Writing what the provider will say --------------------------------------------------------------- */
+/* ---- Writing what the provider will say ------------------------------------------------------ */
 
 static void say(struct script *s, const char *event, bool hidden, bool final)
 {
@@ -88,8 +89,8 @@ static void say_chunk(struct tape *tape, struct script *s, bool each)
     s->usage.output += (int64_t)bytes;
     usage_text(s, usage);
     snprintf(event, sizeof event,
-             "data: {\"choices\":[{\"delta\":{\"content\":\"%.*s\"}}],\"usage\":%s}\n\n", (int)bytes,
-             "0123456789abcdefghij", each ? usage : "null");
+             "data: {\"choices\":[{\"delta\":{\"content\":\"%.*s\"}}],\"usage\":%s}\n\n",
+             (int)bytes, "0123456789abcdefghij", each ? usage : "null");
     say(s, event, false, false);
     s->event_output[s->events - 1] = bytes;
 }
@@ -105,12 +106,14 @@ static void write_stream(struct tape *tape, struct script *s)
             say(s, ": ping\n\n", false, false);
         say_chunk(tape, s, each && tape_chance(tape, 80));
     }
-    s->usage.output += tape_chance(tape, 5) ? 100000 /* far over its grant */ : tape_range(tape, 0, 9);
+    s->usage.output +=
+        tape_chance(tape, 5) ? 100000 /* far over its grant */ : tape_range(tape, 0, 9);
     usage_text(s, usage);
     bool in_chunk = tape_chance(tape, 30);
     if (s->reported != ABSENT && in_chunk)
         snprintf(event, sizeof event,
-                 "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":%s}\n\n", usage);
+                 "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":%s}\n\n",
+                 usage);
     else
         snprintf(event, sizeof event, "data: {\"choices\":[],\"usage\":%s}\n\n", usage);
     if (s->reported != ABSENT)
@@ -126,8 +129,9 @@ static void write_plain(struct script *s)
 {
     char usage[160];
     usage_text(s, usage);
-    int len = snprintf(s->text, sizeof s->text, "{\"choices\":[{\"message\":{\"content\":\"hello\"}}]%s%s}",
-                       s->reported == ABSENT ? "" : ",\"usage\":", s->reported == ABSENT ? "" : usage);
+    int len = snprintf(
+        s->text, sizeof s->text, "{\"choices\":[{\"message\":{\"content\":\"hello\"}}]%s%s}",
+        s->reported == ABSENT ? "" : ",\"usage\":", s->reported == ABSENT ? "" : usage);
     s->len = (size_t)len;
 }
 
@@ -138,7 +142,8 @@ static void draw_script(struct tape *tape, struct script *s)
     s->wants = s->stream && tape_chance(tape, 50);
     s->status = statuses[tape_pick(tape, 10)];
     s->reported = tape_chance(tape, 70) ? GOOD : tape_chance(tape, 50) ? ABSENT : NEGATIVE;
-    s->usage = (struct pricing_usage){.input = tape_range(tape, 0, 100), .output = tape_range(tape, 0, 50)};
+    s->usage = (struct pricing_usage){.input = tape_range(tape, 0, 100),
+                                      .output = tape_range(tape, 0, 50)};
     s->usage.cached_input = tape_range(tape, 0, s->usage.input);
     if (s->stream && s->status < 300)
         write_stream(tape, s);
@@ -147,12 +152,14 @@ static void draw_script(struct tape *tape, struct script *s)
     char bound[48] = "";
     if (tape_chance(tape, 50))
         snprintf(bound, sizeof bound, ",\"max_tokens\":%d", (int)tape_range(tape, 50, 900));
-    snprintf(s->body, sizeof s->body, "{\"model\":\"bench-model\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]%s%s%s}", bound,
-             s->stream ? ",\"stream\":true" : "",
-             s->wants ? ",\"stream_options\":{\"include_usage\":true}" : "");
+    snprintf(
+        s->body, sizeof s->body,
+        "{\"model\":\"bench-model\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]%s%s%s}",
+        bound, s->stream ? ",\"stream\":true" : "",
+        s->wants ? ",\"stream_options\":{\"include_usage\":true}" : "");
 }
 
-/* ---- Playing it ----------------------------------------------------------------------------------------- */
+/* ---- Playing it ------------------------------------------------------------------------------ */
 
 static void begin_call(struct tape *tape, struct world *world)
 {
@@ -232,7 +239,8 @@ static void step(struct tape *tape, struct world *world, struct script *s)
     } else if (!s->headed) {
         s->headed = true;
         bench_head(s->client, s->status,
-                   s->stream && s->status < 300 ? "text/event-stream; charset=utf-8" : "application/json");
+                   s->stream && s->status < 300 ? "text/event-stream; charset=utf-8"
+                                                : "application/json");
     } else if (s->at < s->len && !s->client->cancelled) {
         s->client->queue = tape_chance(tape, 10) ? EXCHANGE_QUEUE_HIGH + 1 : 0;
         deliver(tape, s);
@@ -241,7 +249,7 @@ static void step(struct tape *tape, struct world *world, struct script *s)
     }
 }
 
-/* ---- What the client saw ---------------------------------------------------------------------------------- */
+/* ---- What the client saw --------------------------------------------------------------------- */
 
 /* Takes the parts that mete put in out of text, and its line ends. */
 static void without_ours(struct buffer *text)
@@ -256,7 +264,8 @@ static void without_ours(struct buffer *text)
             break;
         if (comment || cost) {
             at += cost ? 8 : 12;
-            while (at < all.len && ((all.data[at] >= '0' && all.data[at] <= '9') || all.data[at] == '.'))
+            while (at < all.len &&
+                   ((all.data[at] >= '0' && all.data[at] <= '9') || all.data[at] == '.'))
                 at++;
             at += comment ? 2 : 0;
             continue;
@@ -288,9 +297,8 @@ static void check_books(struct world *world)
 {
     struct mete_budget_view budget;
     struct mete_answer answer;
-    struct mete_op op = {.kind = METE_OP_QUERY,
-                         .args.query = {.kind = METE_QUERY_STATS},
-                         .result.answer = &answer};
+    struct mete_op op = {
+        .kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_STATS}, .result.answer = &answer};
     bench_budget(&world->bench, &budget);
     ASSERT(budget.committed == world->bench.cost_sum && budget.held == 0);
     ASSERT_INV("INV-01", budget.committed <= budget.limit || world->overrun);
@@ -303,7 +311,8 @@ static int calls_end_once_and_are_charged_right(struct tape *tape)
 {
     struct world *world = calloc(1, sizeof *world);
     ASSERT(world);
-    const struct bench_setup setup = {.limit_nano = tape_chance(tape, 30) ? tape_range(tape, 1, 3000000) : 0,
+    const struct bench_setup setup = {.limit_nano =
+                                          tape_chance(tape, 30) ? tape_range(tape, 1, 3000000) : 0,
                                       .cancel = tape_chance(tape, 40),
                                       .no_clamp = tape_chance(tape, 20)};
     bench_open(&world->bench, &setup);
@@ -327,5 +336,6 @@ static int calls_end_once_and_are_charged_right(struct tape *tape)
 
 int main(void)
 {
-    return tape_run("calls_end_once_and_are_charged_right", calls_end_once_and_are_charged_right, 150, 600);
+    return tape_run("calls_end_once_and_are_charged_right", calls_end_once_and_are_charged_right,
+                    150, 600);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proves that a chat request is read for what it can cost, that what cannot be bounded is refused
- * by name, and that only the bytes that must change do: bodies are written out and compared whole. */
+ * by name, and that only the bytes that must change do: bodies are written out and compared whole.
+ */
 #include "gateway/chat.h"
 
 #include <setjmp.h>
@@ -166,8 +167,10 @@ static void only_what_must_change_is_changed(void **state)
 static void a_stream_is_asked_for_its_usage(void **state)
 {
     (void)state;
-    written("{ \"stream\":true,\"model\":\"m\"," MESSAGES "}", 0, true,
-            "{\"stream_options\":{\"include_usage\":true}, \"stream\":true,\"model\":\"m\"," MESSAGES "}");
+    written(
+        "{ \"stream\":true,\"model\":\"m\"," MESSAGES "}", 0, true,
+        "{\"stream_options\":{\"include_usage\":true}, \"stream\":true,\"model\":\"m\"," MESSAGES
+        "}");
     written(START ",\"stream\":true,\"stream_options\":null}", 0, true,
             START ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
     written(START ",\"stream\":true,\"stream_options\":{ }}", 0, true,

@@ -13,7 +13,9 @@
 #define MORE "data: {\"choices\":[{\"delta\":{\"content\":\"\\u00e9!\"}}],\"usage\":null}\r\n\r\n"
 #define USAGE_OBJECT "{\"prompt_tokens\":9,\"completion_tokens\":3,\"total_tokens\":12}"
 #define USAGE "data: {\"choices\":[],\"usage\":" USAGE_OBJECT "}\n\n"
-#define LAST "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":" USAGE_OBJECT "}\n\n"
+#define LAST                                                                                       \
+    "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":" USAGE_OBJECT "}\n" \
+    "\n"
 #define DONE "data: [DONE]\n\n"
 #define PING ": ping\n\n"
 
@@ -71,8 +73,9 @@ static void forwards_untouched_but_for_usage_and_cost(void **state)
     (void)state;
     comes_out(HELLO MORE USAGE DONE, false, HELLO MORE ": mete-cost 0.5\n\n" DONE);
     comes_out(HELLO MORE USAGE DONE, true,
-              HELLO MORE "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,"
-                         "\"total_tokens\":12,\"cost\":0.5}}\n\n" DONE);
+              HELLO MORE
+              "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,"
+              "\"total_tokens\":12,\"cost\":0.5}}\n\n" DONE);
     comes_out(HELLO MORE DONE, true, HELLO MORE ": mete-cost 0.5\n\n" DONE);
     comes_out(PING HELLO PING DONE, false, PING HELLO PING ": mete-cost 0.5\n\n" DONE);
 }
@@ -82,9 +85,10 @@ static void usage_in_the_last_chunk_stays(void **state)
     (void)state;
     comes_out(HELLO LAST DONE, false, HELLO LAST ": mete-cost 0.5\n\n" DONE);
     comes_out(HELLO LAST PING DONE, true,
-              HELLO "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":"
-                    "{\"prompt_tokens\":9,\"completion_tokens\":3,\"total_tokens\":12,\"cost\":0.5}}"
-                    "\n\n" PING DONE);
+              HELLO
+              "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":"
+              "{\"prompt_tokens\":9,\"completion_tokens\":3,\"total_tokens\":12,\"cost\":0.5}}"
+              "\n\n" PING DONE);
 }
 
 static void a_cost_of_the_providers_own_is_replaced(void **state)
@@ -100,13 +104,15 @@ static void a_cost_of_the_providers_own_is_replaced(void **state)
 static void of_usage_in_every_chunk_the_last_counts(void **state)
 {
     (void)state;
-#define EACH(n) "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":5," \
-                "\"completion_tokens\":" #n "}}\n\n"
+#define EACH(n)                                                                                    \
+    "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":5,"         \
+    "\"completion_tokens\":" #n "}}\n\n"
     struct run run;
     play(&run, EACH(1) EACH(2) EACH(3) DONE, false, 3);
     assert_true(run.stream.has_usage && run.stream.usage_is_last);
     assert_int_equal(run.stream.usage.output, 3);
-    assert_true(slice_is(buffer_slice(&run.seen), EACH(1) EACH(2) EACH(3) ": mete-cost 0.5\n\n" DONE));
+    assert_true(
+        slice_is(buffer_slice(&run.seen), EACH(1) EACH(2) EACH(3) ": mete-cost 0.5\n\n" DONE));
     end(&run);
     play(&run, EACH(1) HELLO, false, 3);
     assert_true(run.stream.has_usage && !run.stream.usage_is_last);
@@ -127,8 +133,10 @@ static void visible_output_is_counted_in_bytes(void **state)
     play(&run, HELLO MORE DONE, false, 1);
     assert_int_equal(stream_output_bytes(&run.stream), 5 + 3);
     end(&run);
-    play(&run, "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"abc\",\"content\":null,"
-               "\"tool_calls\":[{}]}}]}\n\n" DONE, false, 1);
+    play(&run,
+         "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"abc\",\"content\":null,"
+         "\"tool_calls\":[{}]}}]}\n\n" DONE,
+         false, 1);
     assert_int_equal(stream_output_bytes(&run.stream), 3 + 4);
     end(&run);
 }
@@ -145,7 +153,7 @@ static void an_event_over_its_limit_ends_the_stream(void **state)
     stream_done(&stream);
 }
 
-/* ---- Usage --------------------------------------------------------------------------------------- */
+/* ---- Usage ----------------------------------------------------------------------------------- */
 
 static void usage_is(const char *usage, struct pricing_usage expected)
 {
@@ -195,6 +203,23 @@ static void usage_of_recorded_providers(void **state)
              (struct pricing_usage){9, 2, 3, 1, 0});
 }
 
+static void parts_larger_than_the_whole_are_cut(void **state)
+{
+    (void)state;
+    /* OpenRouter: more reasoning than completion, and the total says which is wrong */
+    usage_is("{\"prompt_tokens\":43,\"completion_tokens\":10,\"total_tokens\":53,"
+             "\"completion_tokens_details\":{\"reasoning_tokens\":11}}",
+             (struct pricing_usage){43, 0, 0, 10, 10});
+    /* without a total it was left out */
+    usage_is("{\"prompt_tokens\":43,\"completion_tokens\":10,"
+             "\"completion_tokens_details\":{\"reasoning_tokens\":11}}",
+             (struct pricing_usage){43, 0, 0, 21, 11});
+    /* written and read: the dearer part counts */
+    usage_is("{\"prompt_tokens\":2168,\"completion_tokens\":100,\"total_tokens\":2268,"
+             "\"prompt_tokens_details\":{\"cached_tokens\":2161,\"cache_write_tokens\":2161}}",
+             (struct pricing_usage){2168, 7, 2161, 100, 0});
+}
+
 static void an_explicit_zero_is_usage(void **state)
 {
     (void)state;
@@ -229,6 +254,7 @@ int main(void)
         cmocka_unit_test(visible_output_is_counted_in_bytes),
         cmocka_unit_test(an_event_over_its_limit_ends_the_stream),
         cmocka_unit_test(usage_of_recorded_providers),
+        cmocka_unit_test(parts_larger_than_the_whole_are_cut),
         cmocka_unit_test(an_explicit_zero_is_usage),
         cmocka_unit_test(absurd_usage_is_not_believed),
     };
