@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves the budgets of the API: made in every form the contract has, shown with the engine's
+ * figures, changed, deleted; and that each wrong field is a problem that names it. */
+#include "unit/api_case.h"
+
+#define BUDGETS "/api/v1/organizations/acme/budgets"
+#define PLAIN "\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"daily\""
+
+static void a_budget_as_it_is_shown(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"ada-daily\",\"name\":\"Ada\",\"amount\":\"5.00\"," PLAIN "}");
+    const char *wanted =
+        "{\"id\":\"ada-daily\",\"name\":\"Ada\",\"organization\":\"acme\",\"scope\":{\"kind\":\"user\","
+        "\"id\":\"ada\",\"organization\":\"acme\"},\"unit\":\"USD\",\"amount\":\"5.00\",\"period\":"
+        "\"daily\",\"time_zone\":\"UTC\",\"mode\":\"enforce\",\"alert_thresholds\":[0.8,0.9,0.95],"
+        "\"controls\":{\"hard_limit\":true},\"used\":\"0.00\",\"held\":\"0.00\",\"remaining\":\"5.00\","
+        "\"usage_percentage\":0,\"status\":\"active\",\"window_start\":\"2026-11-21T00:00:00Z\","
+        "\"window_end\":\"2026-11-22T00:00:00Z\",\"revision\":";
+    assert_memory_equal(member(c, ""), wanted, strlen(wanted));
+    expect_member(c, "reserved", "0.00");
+    expect_member(c, "available", "5.00");
+    expect_member(c, "current_spend", "0.00");
+    expect_member(c, "monthly_limit", "(none)");
+    expect_member(c, "created_at", "2026-11-21T09:00:00Z");
+    expect(c, 200, "GET", BUDGETS "/ada-daily", NULL);
+    assert_memory_equal(member(c, ""), wanted, strlen(wanted));
+}
+
+static void forms_a_budget_may_take(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"monthly_limit\":10000}");
+    expect_member(c, "monthly_limit", "10000.00");
+    expect_member(c, "period", "monthly");
+    expect_member(c, "scope.kind", "organization");
+    expect_member(c, "name", "null");
+    assert_memory_equal(member(c, "id"), "bud_", 4);
+    assert_int_equal(strlen(member(c, "id")), 20);
+    expect(c, 201, "POST", BUDGETS,
+           "{\"scope\":{\"kind\":\"department\",\"id\":\"research\",\"organization\":\"acme\"},"
+           "\"unit\":\"tokens\",\"amount\":120000,\"period\":\"total\",\"mode\":\"shadow\","
+           "\"alert_thresholds\":[95,0.5],\"time_zone\":\"UTC\",\"controls\":{\"hard_limit\":true}}");
+    expect_member(c, "amount", "120000");
+    expect_member(c, "mode", "shadow");
+    expect_member(c, "alert_thresholds", "[0.5,0.95]");
+    expect_member(c, "window_start", "null");
+    expect_member(c, "window_end", "null");
+    expect(c, 201, "POST", BUDGETS,
+           "{\"scope\":{\"kind\":\"organization\",\"id\":\"acme\"},\"unit\":\"requests\","
+           "\"amount\":\"0\",\"period\":\"hourly\",\"mode\":\"off\",\"alert_thresholds\":[]}");
+    expect_member(c, "usage_percentage", "100");
+    expect_member(c, "status", "exceeded");
+    expect_member(c, "alert_thresholds", "[]");
+    /* A number's digits are taken as written: no double has this value. */
+    expect(c, 201, "POST", BUDGETS, "{\"amount\":1234567890.123456789," PLAIN "}");
+    expect_member(c, "amount", "1234567890.123456789");
+    expect(c, 201, "POST", BUDGETS, "{\"amount\":1e-9," PLAIN "}");
+    expect_member(c, "amount", "0.000000001");
+    expect(c, 201, "POST", BUDGETS, "{\"amount\":\"4611686018.427387903\"," PLAIN "}");
+    expect(c, 200, "GET", BUDGETS "?limit=2", NULL);
+    expect_member(c, "data.1.unit", "tokens");
+    expect_member(c, "data.2", "(none)");
+    expect(c, 200, "GET", BUDGETS, NULL);
+    expect_member(c, "data.5.amount", "4611686018.427387903");
+    expect_member(c, "data.6", "(none)");
+    expect_member(c, "next_cursor", "null");
+}
+
+static void each_wrong_field_is_named(void **state)
+{
+    struct api_case *c = *state;
+    static const struct {
+        int status;
+        const char *field, *body;
+    } cases[] = {
+        {400, "scope", "{}"},
+        {400, "scope", "{\"unit\":\"USD\",\"amount\":\"1\",\"period\":\"daily\"}"},
+        {400, "scope", "{\"scope\":\"acme\",\"unit\":\"USD\",\"amount\":\"1\",\"period\":\"daily\"}"},
+        {400, "unit", "{\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"amount\":\"1\",\"period\":\"daily\"}"},
+        {400, "amount", "{" PLAIN "}"},
+        {400, "amount", "{\"amount\":\"-1\"," PLAIN "}"},
+        {400, "amount", "{\"amount\":-1," PLAIN "}"},
+        {400, "amount", "{\"amount\":\"1.0000000001\"," PLAIN "}"},
+        {400, "amount", "{\"amount\":\"5,00\"," PLAIN "}"},
+        {400, "amount", "{\"amount\":\"\"," PLAIN "}"},
+        {400, "amount", "{\"amount\":\"1e99\"," PLAIN "}"},
+        {400, "amount", "{\"amount\":\"4611686018.427387904\"," PLAIN "}"},
+        {400, "amount", "{\"amount\":null," PLAIN "}"},
+        {400, "amount", "{\"amount\":true," PLAIN "}"},
+        {400, "amount", "{\"amount\":\"1.5\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"tokens\",\"period\":\"daily\"}"},
+        {400, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\"}"},
+        {400, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"fortnightly\"}"},
+        {501, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"weekly\"}"},
+        {501, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"rolling\"}"},
+        {400, "unit", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"dollars\",\"period\":\"daily\"}"},
+        {501, "unit", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"EUR\",\"period\":\"daily\"}"},
+        {501, "unit", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"output_tokens\",\"period\":\"daily\"}"},
+        {400, "scope.kind", "{\"amount\":\"1\",\"scope\":{\"kind\":\"team\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {400, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {404, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"bob\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {404, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"organization\",\"id\":\"zeta\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {404, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"organization\",\"id\":\"none\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {400, "scope.organization", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":\"zeta\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {400, "scope.size", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"size\":1},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {400, "monthly_limit", "{\"monthly_limit\":5,\"amount\":\"5\"," PLAIN "}"},
+        {400, "period", "{\"monthly_limit\":5,\"period\":\"daily\"}"},
+        {400, "monthly_limit", "{\"monthly_limit\":5,\"unit\":\"tokens\"}"},
+        {400, "mode", "{\"amount\":\"1\",\"mode\":\"strict\"," PLAIN "}"},
+        {400, "alert_thresholds", "{\"amount\":\"1\",\"alert_thresholds\":0.8," PLAIN "}"},
+        {400, "alert_thresholds[1]", "{\"amount\":\"1\",\"alert_thresholds\":[0.8,0]," PLAIN "}"},
+        {400, "alert_thresholds[0]", "{\"amount\":\"1\",\"alert_thresholds\":[101]," PLAIN "}"},
+        {400, "alert_thresholds[0]", "{\"amount\":\"1\",\"alert_thresholds\":[\"0.8\"]," PLAIN "}"},
+        {400, "alert_thresholds[1]", "{\"amount\":\"1\",\"alert_thresholds\":[0.8,80]," PLAIN "}"},
+        {400, "alert_thresholds", "{\"amount\":\"1\",\"alert_thresholds\":[1,2,3,4,5,6,7,8,9]," PLAIN "}"},
+        {400, "time_zone", "{\"amount\":\"1\",\"time_zone\":\"Mars/Olympus\"," PLAIN "}"},
+        {400, "time_zone", "{\"amount\":\"1\",\"time_zone\":\"../../etc/passwd\"," PLAIN "}"},
+        {501, "time_zone", "{\"amount\":\"1\",\"time_zone\":\"Asia/Shanghai\"," PLAIN "}"},
+        {501, "window_seconds", "{\"amount\":\"1\",\"window_seconds\":60," PLAIN "}"},
+        {400, "window_seconds", "{\"amount\":\"1\",\"window_seconds\":0," PLAIN "}"},
+        {501, "anchor", "{\"amount\":\"1\",\"anchor\":15," PLAIN "}"},
+        {400, "anchor", "{\"amount\":\"1\",\"anchor\":32," PLAIN "}"},
+        {501, "rollover", "{\"amount\":\"1\",\"rollover\":\"1\"," PLAIN "}"},
+        {400, "rollover", "{\"amount\":\"1\",\"rollover\":\"-1\"," PLAIN "}"},
+        {501, "models", "{\"amount\":\"1\",\"models\":[\"gpt-4o\"]," PLAIN "}"},
+        {400, "models[0]", "{\"amount\":\"1\",\"models\":[5]," PLAIN "}"},
+        {501, "tags", "{\"amount\":\"1\",\"tags\":[\"a\"]," PLAIN "}"},
+        {501, "controls.throttle_rate", "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":0.5}," PLAIN "}"},
+        {400, "controls.throttle_rate", "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":1.5}," PLAIN "}"},
+        {501, "controls.hard_limit", "{\"amount\":\"1\",\"controls\":{\"hard_limit\":false}," PLAIN "}"},
+        {400, "controls.hard_limit", "{\"amount\":\"1\",\"controls\":{\"hard_limit\":1}," PLAIN "}"},
+        {400, "controls.nonsense", "{\"amount\":\"1\",\"controls\":{\"nonsense\":1}," PLAIN "}"},
+        {400, "id", "{\"id\":\"a b\",\"amount\":\"1\"," PLAIN "}"},
+        {409, "id", "{\"id\":\"taken\",\"amount\":\"1\"," PLAIN "}"},
+        {400, "name", "{\"name\":\"\",\"amount\":\"1\"," PLAIN "}"},
+        {400, "limit", "{\"limit\":\"1\",\"amount\":\"1\"," PLAIN "}"},
+    };
+    make_acme(c);
+    expect(c, 201, "POST", "/api/v1/organizations", "{\"id\":\"zeta\",\"name\":\"Zeta\"}");
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"taken\",\"amount\":\"1\"," PLAIN "}");
+    expect(c, 200, "GET", "/api/v1/budget/stats?hash=1", NULL);
+    char before[65], seq[24];
+    snprintf(before, sizeof before, "%.64s", member(c, "state_hash"));
+    snprintf(seq, sizeof seq, "%.20s", member(c, "seq"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect(c, cases[i].status, "POST", BUDGETS, cases[i].body);
+        if (strcmp(member(c, "field"), cases[i].field) != 0)
+            print_error("%s -> %s\n", cases[i].body, member(c, ""));
+        expect_member(c, "field", cases[i].field);
+    }
+    expect(c, 200, "GET", "/api/v1/budget/stats?hash=1", NULL);
+    expect_member(c, "state_hash", before);
+    expect_member(c, "seq", seq);
+}
+
+static void a_change_keeps_what_it_does_not_name(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"b\",\"name\":\"Ada\",\"amount\":\"5\",\"alert_thresholds\":[0.5]," PLAIN "}");
+    expect(c, 200, "PUT", BUDGETS "/b", "{\"amount\":\"7.50\"}");
+    expect_member(c, "amount", "7.50");
+    expect_member(c, "name", "Ada");
+    expect_member(c, "alert_thresholds", "[0.5]");
+    c->now_us += 1000000;
+    expect(c, 200, "PUT", BUDGETS "/b",
+           "{\"name\":\"A\\\"da\",\"mode\":\"shadow\",\"alert_thresholds\":[0.8,95]}");
+    expect_member(c, "amount", "7.50");
+    expect_member(c, "mode", "shadow");
+    expect_member(c, "alert_thresholds", "[0.8,0.95]");
+    expect(c, 200, "GET", BUDGETS "/b", NULL);
+    expect_member(c, "name", "A\"da");
+    expect_member(c, "amount", "7.50");
+    expect_member(c, "created_at", "2026-11-21T09:00:00Z");
+
+    expect_problem(c, 400, "invalid", "(none)", "PUT", BUDGETS "/b", "{}");
+    expect_problem(c, 400, "invalid", "period", "PUT", BUDGETS "/b", "{\"period\":\"daily\"}");
+    expect_problem(c, 400, "invalid", "amount", "PUT", BUDGETS "/b", "{\"amount\":\"-1\"}");
+    expect_problem(c, 400, "invalid", "monthly_limit", "PUT", BUDGETS "/b", "{\"monthly_limit\":1}");
+    expect_problem(c, 400, "invalid", "alert_thresholds[0]", "PUT", BUDGETS "/b",
+                   "{\"alert_thresholds\":[-1]}");
+    expect_problem(c, 404, "not_found", "budget", "PUT", BUDGETS "/none", "{\"amount\":\"1\"}");
+    expect_problem(c, 404, "not_found", "org", "PUT", "/api/v1/organizations/none/budgets/b",
+                   "{\"amount\":\"1\"}");
+    expect_problem(c, 404, "not_found", "budget", "GET", BUDGETS "/none", NULL);
+    expect_problem(c, 404, "not_found", "budget", "DELETE", BUDGETS "/none", NULL);
+    expect(c, 204, "DELETE", BUDGETS "/b", NULL);
+    assert_int_equal(c->call.reply.len, 0);
+    expect_problem(c, 404, "not_found", "budget", "GET", BUDGETS "/b", NULL);
+    expect_problem(c, 404, "not_found", "budget", "DELETE", BUDGETS "/b", NULL);
+    expect(c, 200, "GET", BUDGETS, NULL);
+    expect_member(c, "data", "[]");
+}
+
+static void the_organizations_own_budget(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"amount\":\"1\"," PLAIN "}");
+    expect_problem(c, 404, "not_found", "org", "PUT", BUDGETS, "{\"monthly_limit\":1}");
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"own\",\"monthly_limit\":10}");
+    expect(c, 200, "PUT", BUDGETS, "{\"monthly_limit\":\"12000.00\"}");
+    expect_member(c, "id", "own");
+    expect_member(c, "amount", "12000.00");
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"second\",\"monthly_limit\":10}");
+    expect(c, 409, "PUT", BUDGETS, "{\"monthly_limit\":1}");
+    expect(c, 409, "DELETE", BUDGETS, NULL);
+    expect(c, 204, "DELETE", BUDGETS "/second", NULL);
+    expect(c, 204, "DELETE", BUDGETS, NULL);
+    expect_problem(c, 404, "not_found", "org", "DELETE", BUDGETS, NULL);
+}
+
+/* Two changes that arrive together: the second builds on the first. */
+static void changes_wait_for_their_turn(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"b\",\"amount\":\"5\"," PLAIN "}");
+    static const char *const bodies[] = {"{\"amount\":\"6\"}", "{\"mode\":\"shadow\"}",
+                                         "{\"name\":\"N\"}", "{\"alert_thresholds\":[1]}"};
+    struct local_call calls[5] = {0};
+    for (size_t i = 0; i < 4; i++) {
+        calls[i] = (struct local_call){.method = "PUT",
+                                       .target = BUDGETS "/b",
+                                       .authorization = slice_of(c->authorization),
+                                       .body = slice_of(bodies[i])};
+        local_start(c->local, &calls[i]);
+    }
+    calls[4] = (struct local_call){.method = "PUT",
+                                   .target = BUDGETS "/no%20id",
+                                   .authorization = slice_of(c->authorization),
+                                   .body = slice_of(bodies[0])};
+    local_start(c->local, &calls[4]);
+    local_wait(c->local);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(calls[i].status, i < 4 ? 200 : 404);
+        local_call_done(&calls[i]);
+    }
+    expect(c, 200, "GET", BUDGETS "/b", NULL);
+    expect_member(c, "amount", "6.00");
+    expect_member(c, "mode", "shadow");
+    expect_member(c, "name", "N");
+    expect_member(c, "alert_thresholds", "[1]");
+}
+
+static void figures_and_states(void **state)
+{
+    struct api_case *c = *state;
+    static const struct {
+        const char *amount, *used, *share, *status;
+    } steps[] = {{"0.79", "0.79", "79", "active"},
+                 {"0.01", "0.80", "80", "warning"},
+                 {"0.1", "0.90", "90", "critical"},
+                 {"0.099999999", "0.999999999", "99.9999", "critical"},
+                 {"0.000000001", "1.00", "100", "exceeded"},
+                 {"0.50", "1.50", "150", "exceeded"}};
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"b\",\"amount\":\"1\"," PLAIN "}");
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{\"request_id\":\"r%zu\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\","
+                 "\"organization\":\"acme\"},\"amount\":\"%s\"}",
+                 i, steps[i].amount);
+        expect(c, 200, "POST", "/api/v1/budget/record", body);
+        expect(c, 200, "GET", BUDGETS "/b", NULL);
+        expect_member(c, "used", steps[i].used);
+        expect_member(c, "usage_percentage", steps[i].share);
+        expect_member(c, "status", steps[i].status);
+    }
+    expect_member(c, "remaining", "-0.50");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_budget_as_it_is_shown),   TEST(forms_a_budget_may_take),
+        TEST(each_wrong_field_is_named), TEST(a_change_keeps_what_it_does_not_name),
+        TEST(the_organizations_own_budget), TEST(changes_wait_for_their_turn),
+        TEST(figures_and_states),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
