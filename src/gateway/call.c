@@ -162,7 +162,6 @@ static void on_released(struct mete_op *op)
     if (put_off(call))
         return;
     ASSERT(call->state == CALL_RELEASING);
-    call->ending = METE_ENDED_NOT_SENT;
     call_reply_failure(call, &call->failure);
 }
 
@@ -700,6 +699,7 @@ void call_begin(struct gateway *gateway, struct exchange *exchange, const struct
     call->dialect = dialect;
     call->exchange = exchange;
     call->provider = -1;
+    call->ending = METE_ENDED_NOT_SENT; /* until something is */
     call->again.fire = on_again;
     call->began_us = gateway->parts.timers->now_us(gateway->parts.timers);
     exchange->state = call;

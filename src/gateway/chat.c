@@ -4,6 +4,14 @@
  * "mete" is ours, and stands inside "error" because clients show that object and drop the rest. */
 #include "gateway/chat.h"
 
+bool chat_key_is(struct json key, const char *name, size_t len)
+{
+    if (key.raw.len == len + 2 && !memcmp(key.raw.data + 1, name, len))
+        return true;
+    return key.raw.len > len + 2 && memchr(key.raw.data, '\\', key.raw.len) &&
+           json_string_is(key, name);
+}
+
 static int quoted_or_null(struct buffer *out, const char *text)
 {
     return text ? json_quote(out, slice_of(text)) : buffer_text(out, "null");

@@ -5,6 +5,10 @@
 
 #include "gateway/dialect.h"
 
+/* A key as most are written, without escapes, is compared as it stands; name is terminated. */
+bool chat_key_is(struct json key, const char *name, size_t len);
+#define CHAT_KEY_IS(key, name) chat_key_is(key, name, sizeof(name) - 1)
+
 int chat_read_request(struct slice body, struct dialect_request *ret_request,
                       struct dialect_error *ret_error);
 int chat_write_request(const struct dialect_request *request, struct slice body, int64_t granted,

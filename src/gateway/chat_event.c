@@ -19,7 +19,7 @@ static int64_t delta_bytes(struct json delta)
     int64_t bytes = 0;
     for (size_t at = 0; json_next(delta, &at, &key, &value);) {
         if (value.type == JSON_STRING)
-            bytes += json_string_is(key, "role") ? 0 : (int64_t)json_string_bytes(value);
+            bytes += CHAT_KEY_IS(key, "role") ? 0 : (int64_t)json_string_bytes(value);
         else if (value.type == JSON_OBJECT || value.type == JSON_ARRAY)
             bytes += (int64_t)value.raw.len;
     }
@@ -33,13 +33,13 @@ static void read_choices(struct json choices, struct dialect_event *event)
         struct json key, value;
         event->only_usage = false;
         for (size_t in = 0; choice.type == JSON_OBJECT && json_next(choice, &in, &key, &value);) {
-            if (json_string_is(key, "delta") || json_string_is(key, "message")) {
+            if (CHAT_KEY_IS(key, "delta") || CHAT_KEY_IS(key, "message")) {
                 event->output_bytes += value.type == JSON_OBJECT ? delta_bytes(value) : 0;
-            } else if (json_string_is(key, "text") && value.type == JSON_STRING) {
+            } else if (CHAT_KEY_IS(key, "text") && value.type == JSON_STRING) {
                 event->output_bytes += (int64_t)json_string_bytes(value);
-            } else if (json_string_is(key, "finish_reason")) {
+            } else if (CHAT_KEY_IS(key, "finish_reason")) {
                 event->finishes = value.type == JSON_STRING;
-            } else if (json_string_is(key, "usage") && !event->has_usage &&
+            } else if (CHAT_KEY_IS(key, "usage") && !event->has_usage &&
                        chat_usage(value, &event->usage)) {
                 event->has_usage = true;
                 event->usage_object = value;
@@ -64,14 +64,14 @@ static void read_chunk(struct json chunk, struct dialect_event *event)
     event->kind = DIALECT_CHUNK;
     event->only_usage = true;
     for (size_t at = 0; json_next(chunk, &at, &key, &value);) {
-        if (json_string_is(key, "choices")) {
+        if (CHAT_KEY_IS(key, "choices")) {
             if (value.type == JSON_ARRAY)
                 read_choices(value, event);
-        } else if (json_string_is(key, "usage")) {
+        } else if (CHAT_KEY_IS(key, "usage")) {
             read_top_usage(value, event);
-        } else if (json_string_is(key, "x_groq")) {
+        } else if (CHAT_KEY_IS(key, "x_groq")) {
             late = json_member(value, "usage");
-        } else if (json_string_is(key, "error") && value.type != JSON_NULL) {
+        } else if (CHAT_KEY_IS(key, "error") && value.type != JSON_NULL) {
             event->failed = true;
         }
     }
@@ -104,7 +104,7 @@ static struct slice cost_place(struct json usage, const char **ret_before)
     bool any = false;
     for (size_t at = 0; json_next(usage, &at, &key, &value);) {
         any = true;
-        if (json_string_is(key, "cost")) {
+        if (CHAT_KEY_IS(key, "cost")) {
             *ret_before = "";
             return value.raw;
         }

@@ -92,9 +92,9 @@ static int read_message(struct reading *r, struct json message)
     if (message.type != JSON_OBJECT)
         return fault(r, "messages", "Each message must be an object.");
     for (size_t at = 0; json_next(message, &at, &key, &value);) {
-        if (json_string_is(key, "audio") && given(value))
+        if (CHAT_KEY_IS(key, "audio") && given(value))
             return not_priced(r, "messages", "Audio is billed by a meter that has no price here.");
-        if (!json_string_is(key, "content") || value.type != JSON_ARRAY)
+        if (!CHAT_KEY_IS(key, "content") || value.type != JSON_ARRAY)
             continue;
         for (size_t in = 0; json_next(value, &in, NULL, &part);) {
             int rc = read_part(r, part);
@@ -328,17 +328,10 @@ static const struct member members[] = {
 };
 enum { MEMBERS = sizeof members / sizeof members[0] };
 
-static bool key_is(struct json key, const struct member *member)
-{
-    if (memchr(key.raw.data, '\\', key.raw.len))
-        return json_string_is(key, member->name);
-    return key.raw.len == member->len + 2 && !memcmp(key.raw.data + 1, member->name, member->len);
-}
-
 static int read_member(struct reading *r, uint32_t *seen, struct json key, struct json value)
 {
     for (size_t i = 0; i < MEMBERS; i++) {
-        if (!key_is(key, &members[i]))
+        if (!chat_key_is(key, members[i].name, members[i].len))
             continue;
         if (*seen & UINT32_C(1) << i)
             return fault(r, members[i].name, "The field is given twice.");

@@ -10,8 +10,8 @@
  *   - xAI leaves reasoning out of c, Gemini leaves its thinking out of c and names it nowhere; in
  *     both t = p + c + what is missing. So: what t has beyond p + c was billed as output. Of 241
  *     recorded bodies of 20 providers this rule reads every one right.
- *   - no t, and reasoning > c: reasoning cannot be a part of c, so it is added. With t = p + c it is
- *     the reasoning that is wrong (OpenRouter): cut to c.
+ *   - no t, and reasoning > c: reasoning cannot be a part of c, so it is added. With t = p + c it
+ * is the reasoning that is wrong (OpenRouter): cut to c.
  *   - the same tokens written to the cache and read from it (OpenRouter's Gemini): parts exceed the
  *     whole, and are cut, the read ones first, for written ones are never cheaper.
  *   - cached tokens stand in the details, or beside them (DeepSeek prompt_cache_hit_tokens,
@@ -26,81 +26,110 @@
 /* Figures beyond this are a fault of the provider's: a million calls of a million tokens. */
 #define TOKENS_MAX INT64_C(1000000000000)
 
-/* A member's figure; 0 where it is absent or null. False: no count of tokens at all. */
-static bool figure(struct json object, const char *name, int64_t *ret_value)
-{
-    struct json value = json_member(object, name);
-    if (value.type == JSON_NONE || value.type == JSON_NULL) {
-        *ret_value = 0;
-        return true;
+enum figure { PROMPT = 0, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, FIGURES };
+
+struct figures {
+    int64_t of[FIGURES]; /* of several names for one figure, the largest */
+    bool given[FIGURES];
+};
+
+struct name {
+    const char *name;
+    size_t len;
+    enum figure figure;
+};
+#define NAME(name, figure)                                                                         \
+    {                                                                                              \
+        name, sizeof(name) - 1, figure                                                             \
     }
+
+static const struct name beside[] = {
+    NAME("prompt_tokens", PROMPT),
+    NAME("completion_tokens", COMPLETION),
+    NAME("total_tokens", TOTAL),
+    NAME("cached_tokens", CACHED),
+    NAME("prompt_cache_hit_tokens", CACHED),
+    NAME("num_cached_tokens", CACHED),
+    NAME("reasoning_tokens", REASONING),
+};
+static const struct name of_prompt[] = {
+    NAME("cached_tokens", CACHED),
+    NAME("cache_write_tokens", WRITTEN),
+    NAME("cache_creation_tokens", WRITTEN),
+    NAME("cache_creation_input_tokens", WRITTEN),
+};
+static const struct name of_completion[] = {NAME("reasoning_tokens", REASONING)};
+
+enum { BESIDE = 7, OF_PROMPT = 4, OF_COMPLETION = 1 };
+_Static_assert(sizeof beside == BESIDE * sizeof beside[0], "all of them are looked at");
+_Static_assert(sizeof of_prompt == OF_PROMPT * sizeof of_prompt[0], "all of them are looked at");
+
+/* Absent and null are no figure; false: given, and no count of tokens. */
+static bool take(struct figures *figures, enum figure figure, struct json value)
+{
     int64_t number;
+    if (value.type == JSON_NULL)
+        return true;
     if (json_integer(value, &number) || number < 0 || number > TOKENS_MAX)
         return false;
-    *ret_value = number;
+    figures->of[figure] = max_i64(figures->of[figure], number);
+    figures->given[figure] = true;
     return true;
 }
 
-/* The largest of several names for one thing. */
-static bool largest(struct json object, const char *const *names, int64_t *ret_value)
+static bool take_member(struct figures *figures, const struct name *names, size_t len,
+                        struct json key, struct json value)
 {
-    int64_t best = 0;
-    for (; *names; names++) {
-        int64_t value;
-        if (!figure(object, *names, &value))
+    for (size_t i = 0; i < len; i++)
+        if (chat_key_is(key, names[i].name, names[i].len))
+            return take(figures, names[i].figure, value);
+    return true;
+}
+
+static bool take_details(struct figures *figures, const struct name *names, size_t len,
+                         struct json details)
+{
+    struct json key, value;
+    for (size_t at = 0; details.type == JSON_OBJECT && json_next(details, &at, &key, &value);)
+        if (!take_member(figures, names, len, key, value))
             return false;
-        best = max_i64(best, value);
+    return true;
+}
+
+static bool take_all(struct figures *figures, struct json usage)
+{
+    struct json key, value;
+    for (size_t at = 0; json_next(usage, &at, &key, &value);) {
+        bool good;
+        if (CHAT_KEY_IS(key, "prompt_tokens_details"))
+            good = take_details(figures, of_prompt, OF_PROMPT, value);
+        else if (CHAT_KEY_IS(key, "completion_tokens_details"))
+            good = take_details(figures, of_completion, OF_COMPLETION, value);
+        else
+            good = take_member(figures, beside, BESIDE, key, value);
+        if (!good)
+            return false;
     }
-    *ret_value = max_i64(*ret_value, best);
-    return true;
-}
-
-static bool input_parts(struct json usage, struct pricing_usage *u)
-{
-    static const char *const beside[] = {"cached_tokens", "prompt_cache_hit_tokens",
-                                         "num_cached_tokens", NULL};
-    static const char *const cached[] = {"cached_tokens", NULL};
-    static const char *const written[] = {"cache_write_tokens", "cache_creation_tokens",
-                                          "cache_creation_input_tokens", NULL};
-    struct json details = json_member(usage, "prompt_tokens_details");
-    if (!largest(usage, beside, &u->cached_input) || !largest(details, cached, &u->cached_input) ||
-        !largest(details, written, &u->cache_write))
-        return false;
-    /* Parts that do not fit into the whole: believe the whole, and the dearer part first. */
-    u->cache_write = min_i64(u->cache_write, u->input);
-    u->cached_input = min_i64(u->cached_input, u->input - u->cache_write);
-    return true;
-}
-
-static bool output_parts(struct json usage, struct pricing_usage *u)
-{
-    static const char *const reasoning[] = {"reasoning_tokens", NULL};
-    int64_t total;
-    struct json details = json_member(usage, "completion_tokens_details");
-    if (!largest(usage, reasoning, &u->reasoning) || !largest(details, reasoning, &u->reasoning) ||
-        !figure(usage, "total_tokens", &total))
-        return false;
-    if (total > u->input + u->output)
-        u->output = total - u->input;
-    else if (!total && u->reasoning > u->output)
-        u->output += u->reasoning;
-    u->reasoning = min_i64(u->reasoning, u->output);
     return true;
 }
 
 bool chat_usage(struct json usage, struct pricing_usage *ret_usage)
 {
-    if (usage.type != JSON_OBJECT || json_member(usage, "prompt_tokens").type != JSON_NUMBER)
+    struct figures f = {0};
+    if (usage.type != JSON_OBJECT || !take_all(&f, usage))
         return false;
     /* Without completion_tokens the output must follow from the total. */
-    if (json_member(usage, "completion_tokens").type != JSON_NUMBER &&
-        json_member(usage, "total_tokens").type != JSON_NUMBER)
+    if (!f.given[PROMPT] || (!f.given[COMPLETION] && !f.given[TOTAL]))
         return false;
-    struct pricing_usage u = {0};
-    if (!figure(usage, "prompt_tokens", &u.input) ||
-        !figure(usage, "completion_tokens", &u.output) || !input_parts(usage, &u) ||
-        !output_parts(usage, &u))
-        return false;
+    struct pricing_usage u = {.input = f.of[PROMPT], .output = f.of[COMPLETION]};
+    if (f.of[TOTAL] > u.input + u.output)
+        u.output = f.of[TOTAL] - u.input;
+    else if (!f.given[TOTAL] && f.of[REASONING] > u.output)
+        u.output += f.of[REASONING];
+    /* Parts that do not fit into the whole: believe the whole, and the dearer part first. */
+    u.cache_write = min_i64(f.of[WRITTEN], u.input);
+    u.cached_input = min_i64(f.of[CACHED], u.input - u.cache_write);
+    u.reasoning = min_i64(f.of[REASONING], u.output);
     *ret_usage = u;
     return true;
 }

@@ -3,6 +3,7 @@
  * call can end ends its reservation once (bench_close asserts that nothing is held), charges what
  * the provider reported to the nano, or no less than it can have billed and no more than was
  * reserved, and tells the client the truth. The regressions of field-notes 1.4 are named. */
+#include "base/limits.h"
 #include "property/model_gateway.h"
 
 #include <setjmp.h>
@@ -581,6 +582,72 @@ static void the_same_id_is_billed_once(void **state)
     bench_close(&bench);
 }
 
+/* ---- Too much to do -----------------------------------------------------------------------------
+ */
+
+enum { FLOOD = LIMIT_RING + 16 };
+
+static struct mete_op flood[FLOOD];
+static struct mete_answer flood_answer;
+
+static void flooded(struct mete_op *op)
+{
+    (void)op;
+}
+
+/* Fills the port's ring, so that nothing more goes in until the engine turns. */
+static void fill_the_ring(void)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < FLOOD; i++) {
+        struct mete_op *op = &flood[i];
+        *op = (struct mete_op){.kind = METE_OP_QUERY,
+                               .args.query = {.kind = METE_QUERY_STATS},
+                               .result.answer = &flood_answer,
+                               .done = flooded};
+        taken += mete_submit(bench.port, &op, 1);
+    }
+    assert_in_range(taken, 1, FLOOD - 1);
+}
+
+static void a_full_ring_loses_no_commit(void **state)
+{
+    (void)state;
+    start(0);
+    struct client *client = bench_post(&bench, PLAIN);
+    bench_head(client, 200, JSON);
+    bench_text(client, ANSWER);
+    fill_the_ring();
+    bench_end(client, UPSTREAM_DONE);
+    got(client, 200, ANSWER);
+    ended(METE_ENDED_OK, ANSWER_COST);
+}
+
+static void a_full_ring_loses_no_release(void **state)
+{
+    (void)state;
+    start(0);
+    struct client *client = bench_post(&bench, PLAIN);
+    fill_the_ring();
+    bench_end(client, UPSTREAM_NOT_SENT);
+    assert_int_equal(client->status, 502);
+    ended(METE_ENDED_NOT_SENT, 0);
+}
+
+static void a_full_ring_is_a_503(void **state)
+{
+    (void)state;
+    start(0);
+    fill_the_ring();
+    struct client *client = bench_post(&bench, PLAIN);
+    assert_int_equal(client->status, 503);
+    assert_true(bench_reply_has(client, "retry-after", "1"));
+    assert_int_equal(client->times_asked, 0);
+    for (int i = 0; i < 100; i++)
+        bench_turn(&bench);
+    ended(METE_ENDED_NOT_SENT, 0);
+}
+
 /* ---- Models ---------------------------------------------------------------------------------- */
 
 static struct client *get(const char *path, const char *key)
@@ -647,6 +714,9 @@ int main(void)
         cmocka_unit_test(without_the_clamp_a_wish_too_large_is_refused),
         cmocka_unit_test(a_model_of_unknown_maximum_always_gets_a_bound),
         cmocka_unit_test(the_same_id_is_billed_once),
+        cmocka_unit_test(a_full_ring_loses_no_commit),
+        cmocka_unit_test(a_full_ring_loses_no_release),
+        cmocka_unit_test(a_full_ring_is_a_503),
         cmocka_unit_test(models_are_those_the_key_may_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
