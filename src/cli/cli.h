@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One function a subcommand: argv[0] is the subcommand's name. They return the exit code: 0 done,
- * 1 the answer is no, 2 usage, 3 the system failed. */
+ * One function a subcommand: argv[0] is the subcommand's name. They return the exit code. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+enum { CLI_DONE = 0, CLI_NO /* is the answer */, CLI_USAGE, CLI_FAILED /* the system did */ };
+
 int cli_bench(int argc, char **argv);
+int cli_sim(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 
 #endif
