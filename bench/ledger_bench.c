@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { USERS_EACH = 256, DEPTH = 1024 };
+enum { USERS_EACH = 256, DEPTH = 1024, OUTCOMES = 1048576 };
 
 #define START_US INT64_C(1700000000000000)
 
@@ -165,6 +165,8 @@ static void row(const char *what, uint32_t pairs, double from)
 
 static void run_pairs(struct bench *b, uint32_t pairs)
 {
+    for (uint32_t i = 0; i < OUTCOMES; i++) /* until every page there will be is there */
+        commit(b, reserve(b, (struct mete_text){0}));
     double from = seconds();
     for (uint32_t i = 0; i < pairs; i++)
         commit(b, reserve(b, (struct mete_text){0}));
@@ -206,7 +208,7 @@ int main(int argc, char **argv)
     ASSERT(b.keys > 0 && pairs > 0 && b.budgets_each <= 8);
     b.key_handles = malloc(b.keys * sizeof *b.key_handles);
     ASSERT(b.key_handles);
-    const struct ledger_room room = {8388608, 16777216, 4194304, 1048576};
+    const struct ledger_room room = {8388608, 16777216, 4194304, OUTCOMES};
     long empty = resident_bytes();
     int rc = ledger_open(&room, &b.ledger);
     ASSERT(rc == 0);

@@ -162,12 +162,8 @@ static void set_alarm(struct ledger *ledger, uint32_t handle)
 
 /* ---- Windows ---- */
 
-struct counters budgets_counters(struct ledger *ledger, uint32_t handle, int64_t made_at_us)
+struct counters budgets_past(struct ledger *ledger, uint32_t handle, int64_t made_at_us)
 {
-    ASSERT(handle > 0 && handle <= ledger->budgets_len);
-    struct budget *budget = &ledger->budgets[handle];
-    if (made_at_us >= budget_start_us(budget))
-        return (struct counters){&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
     uint32_t at = ledger->cold[handle].past;
     while (at && ledger->pasts[at].start_us > made_at_us)
         at = ledger->pasts[at].next;
@@ -247,42 +243,36 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
 
 /* ---- Charging ---- */
 
-bool budgets_fits(const struct charge *charge)
+/* What is rare: an overrun, a past window, a threshold. */
+static void tell(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                 struct ledger_effects *effects, bool overruns)
 {
-    int64_t sum = *charge->counters.committed + (*charge->counters.held - charge->reserved);
-    return checked_add(sum, charge->amount, &sum);
+    const struct moment moment = {ledger, entry, effects, charge->budget, &charge->counters};
+    if (overruns)
+        emit(&moment, METE_EVENT_OVERRUN, 0);
+    fire_thresholds(&moment);
+    if (!charge->counters.past)
+        set_alarm(ledger, charge->budget);
 }
 
-bool budgets_overruns(const struct ledger *ledger, const struct charge *charge)
+bool budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                    struct ledger_effects *effects, bool *overrun)
 {
     const struct budget *budget = &ledger->budgets[charge->budget];
-    if (charge->amount <= charge->reserved)
-        return false;
-    if (charge->asked)
-        return true;
-    int64_t stands =
-        *charge->counters.committed + (*charge->counters.held - charge->reserved) + charge->amount;
-    return budget->mode == METE_ENFORCE && stands > budget->limit;
-}
-
-void budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
-                    struct ledger_effects *effects)
-{
-    ASSERT(budgets_fits(charge));
+    int64_t stands;
     ASSERT_INV("INV-07", charge->reserved >= 0 && charge->reserved <= *charge->counters.held);
-    bool overruns = budgets_overruns(ledger, charge);
-    const struct moment moment = {ledger, entry, effects, charge->budget, &charge->counters};
+    if (!budgets_stands(charge, &stands))
+        return false;
+    bool overruns = budgets_overruns(budget, charge, stands);
     *charge->counters.held -= charge->reserved;
     *charge->counters.committed += charge->amount;
     ledger->charged_sum += (uint64_t)charge->amount;
-    if (overruns)
-        emit(&moment, METE_EVENT_OVERRUN, 0);
-    if (charge->counters.past) {
-        fire_thresholds(&moment);
-    } else if (*charge->counters.committed >= ledger->budgets[charge->budget].alarm_at) {
-        fire_thresholds(&moment);
-        set_alarm(ledger, charge->budget);
-    }
+    ASSERT_INV("INV-01", overruns || charge->amount <= charge->reserved || !charge->amount ||
+                             budget->mode != METE_ENFORCE || stands <= budget->limit);
+    if (overruns || charge->counters.past || *charge->counters.committed >= budget->alarm_at)
+        tell(ledger, entry, charge, effects, overruns);
+    *overrun |= overruns;
+    return true;
 }
 
 static void bury(struct ledger *ledger, uint32_t handle)
@@ -293,11 +283,10 @@ static void bury(struct ledger *ledger, uint32_t handle)
     budget->life = BUDGET_GONE;
 }
 
-void budgets_leave(struct ledger *ledger, uint32_t handle, const struct counters *counters)
+void budgets_vacate(struct ledger *ledger, uint32_t handle, const struct counters *counters)
 {
-    ASSERT_INV("INV-02", *counters->open > 0);
-    --*counters->open;
-    if (counters->past && *counters->open == 0)
+    ASSERT_INV("INV-02", *counters->open == 0 && *counters->held == 0);
+    if (counters->past)
         drop_past(ledger, handle, counters->past);
     const struct budget *budget = &ledger->budgets[handle];
     if (budget->life == BUDGET_TOMBSTONE && budget->open == 0 && ledger->cold[handle].past == 0)

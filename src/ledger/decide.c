@@ -39,10 +39,15 @@ static int check_call(const struct ledger *ledger, struct mete_scope_id scope,
     return scope.n == 0 || scope.n > ledger->scopes_len ? METE_E_NOT_FOUND : 0;
 }
 
-/* false: over METE_AMOUNT_MAX. */
+/* false: over METE_AMOUNT_MAX. The narrow way is nearly always there and ten times as fast. */
 static bool amount_at(const struct mete_demand *demand, int64_t quantity, int64_t *ret_amount)
 {
-    int128 variable = ((int128)demand->per_million * quantity + (PER - 1)) / PER;
+    int64_t product;
+    int128 variable;
+    if (checked_mul(demand->per_million, quantity, &product) && product <= INT64_MAX - (PER - 1))
+        variable = (product + (PER - 1)) / PER;
+    else
+        variable = ((int128)demand->per_million * quantity + (PER - 1)) / PER;
     if (variable + demand->fixed > METE_AMOUNT_MAX)
         return false;
     *ret_amount = demand->fixed + (int64_t)variable;
@@ -215,23 +220,68 @@ static int repeat(const struct ledger *ledger, struct mete_instant now,
 
 /* ---- Weighing --------------------------------------------------------------------------------- */
 
+/* One demand, and what the enforced budgets of its unit allow. */
+struct share {
+    uint32_t unit;
+    uint32_t tightest; /* budget with the least room; 0: nobody limits it */
+    int64_t room;      /* of the tightest */
+    int64_t floor_amount, amount;
+    bool refused;
+};
+
 struct weighing {
     const struct ledger *ledger;
     const struct mete_reserve *args;
     struct path path;
+    struct share shares[METE_DEMANDS_MAX];
     struct sink sink;
     int64_t granted;
     int64_t retry_at_us;
-    bool refused;
+    bool refused, has_shadows;
     struct mete_refusal primary; /* valid if refused */
 };
 
-static const struct mete_demand *demand_of(const struct mete_reserve *args, uint32_t unit)
+static struct share *share_of(struct weighing *weighing, uint32_t unit)
 {
-    for (size_t i = 0; i < args->demands_len; i++)
-        if (unit_of(args->demands[i].meter, args->demands[i].currency) == unit)
-            return &args->demands[i];
+    for (size_t i = 0; i < weighing->args->demands_len; i++)
+        if (weighing->shares[i].unit == unit)
+            return &weighing->shares[i];
     return NULL;
+}
+
+/* What each demand's floor takes, and the tightest room there is for it. LEDGER_STALE, or 0. */
+static int measure(struct weighing *weighing, struct mete_instant now, uint32_t *ret_stale)
+{
+    const struct path *path = &weighing->path;
+    for (size_t i = 0; i < weighing->args->demands_len; i++) {
+        const struct mete_demand *demand = &weighing->args->demands[i];
+        struct share *share = &weighing->shares[i];
+        *share = (struct share){.unit = unit_of(demand->meter, demand->currency)};
+        bool fits = amount_at(demand, weighing->args->floor, &share->floor_amount);
+        ASSERT(fits); /* check_demands() */
+    }
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
+        if (budget->mode == METE_OFF)
+            continue;
+        if (now.us >= budget->window_end_us) {
+            *ret_stale = path->budgets[i];
+            return LEDGER_STALE;
+        }
+        struct share *share = share_of(weighing, budget->unit);
+        if (!share)
+            continue;
+        weighing->has_shadows |= budget->mode == METE_SHADOW;
+        if (budget->mode != METE_ENFORCE)
+            continue;
+        int64_t room = budget->limit - budget->committed - budget->held;
+        share->refused |= budget->limit == 0 || share->floor_amount > room;
+        if (share->tightest && room >= share->room)
+            continue;
+        share->tightest = path->budgets[i];
+        share->room = room;
+    }
+    return 0;
 }
 
 static void refuse(struct weighing *weighing, const struct mete_refusal *refusal, int64_t retry_at_us)
@@ -249,6 +299,11 @@ static void refuse(struct weighing *weighing, const struct mete_refusal *refusal
 static void weigh_scopes(struct weighing *weighing, int64_t now_us)
 {
     const struct path *path = &weighing->path;
+    bool refuses = false;
+    for (size_t i = 0; i < path->scopes_len; i++)
+        refuses |= scopes_refuses(&weighing->ledger->scopes[path->scopes[i]], now_us) != 0;
+    if (!refuses)
+        return;
     for (enum mete_reason reason = METE_KEY_EXPIRED; reason <= METE_KEY_REVOKED; reason++) {
         for (size_t i = 0; i < path->scopes_len; i++) {
             if (scopes_refuses(&weighing->ledger->scopes[path->scopes[i]], now_us) != reason)
@@ -287,57 +342,56 @@ static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t fl
     refuse(weighing, &refusal, retry_at(budget, floor_amount));
 }
 
-/* Largest quantity whose amount is at most room; the floor's amount is (asserted). */
-static int64_t largest_quantity(const struct weighing *weighing, const struct mete_demand *demand,
-                                int64_t room)
-{
-    const struct mete_reserve *args = weighing->args;
-    int64_t quantity = weighing->granted;
-    int128 largest = demand->per_million
-                         ? ((int128)room - demand->fixed) * PER / demand->per_million
-                         : quantity;
-    if (largest < quantity)
-        quantity = (int64_t)largest;
-    ASSERT(quantity >= args->floor);
-    return quantity;
-}
-
-/* Budgets of one mode: refuses, or lowers what is granted. */
-static void weigh_budgets(struct weighing *weighing, enum mete_mode mode)
+/* Names every budget of one mode that does not take the floor. */
+static void refuse_budgets(struct weighing *weighing, enum mete_mode mode)
 {
     const struct path *path = &weighing->path;
     for (size_t i = 0; i < path->budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
-        if (budget->mode != mode)
+        const struct share *share = share_of(weighing, budget->unit);
+        if (budget->mode != mode || !share)
             continue;
-        const struct mete_demand *demand = demand_of(weighing->args, budget->unit);
-        if (!demand)
-            continue;
-        int64_t floor_amount, room = budget->limit - budget->committed - budget->held;
-        bool fits = amount_at(demand, weighing->args->floor, &floor_amount);
-        ASSERT(fits); /* check_demands() */
-        if (budget->limit == 0 || floor_amount > room)
-            refuse_budget(weighing, path->budgets[i], floor_amount);
-        else if (mode == METE_ENFORCE)
-            weighing->granted = largest_quantity(weighing, demand, room);
+        if (budget->limit == 0 ||
+            share->floor_amount > budget->limit - budget->committed - budget->held)
+            refuse_budget(weighing, path->budgets[i], share->floor_amount);
     }
 }
 
-/* What is granted is also bounded by what an amount can be, and by what a shadow's counter can. */
-static bool weigh_widths(struct weighing *weighing)
+/* The largest quantity of all that fits everywhere; the floor does. */
+static void grant(struct weighing *weighing)
 {
     const struct mete_reserve *args = weighing->args;
-    for (size_t i = 0; i < args->demands_len; i++)
-        weighing->granted = largest_quantity(weighing, &args->demands[i], METE_AMOUNT_MAX);
+    int64_t quantity = args->wish;
+    for (size_t i = 0; i < args->demands_len; i++) {
+        const struct mete_demand *demand = &args->demands[i];
+        const struct share *share = &weighing->shares[i];
+        int64_t room = share->tightest ? min_i64(share->room, METE_AMOUNT_MAX) : METE_AMOUNT_MAX;
+        int64_t amount;
+        if (amount_at(demand, quantity, &amount) && amount <= room)
+            continue;
+        ASSERT(demand->per_million > 0);
+        int128 largest = ((int128)room - demand->fixed) * PER / demand->per_million;
+        quantity = (int64_t)largest; /* less than it was, so it is one */
+        ASSERT(largest >= args->floor && largest < args->wish);
+    }
+    for (size_t i = 0; i < args->demands_len; i++) {
+        bool fits = amount_at(&args->demands[i], quantity, &weighing->shares[i].amount);
+        ASSERT(fits);
+        ASSERT_INV("INV-01", !weighing->shares[i].tightest ||
+                                 weighing->shares[i].amount <= weighing->shares[i].room);
+    }
+    weighing->granted = quantity;
+}
+
+/* A shadow budget refuses nothing, but its figures must stay numbers. */
+static bool shadows_fit(struct weighing *weighing)
+{
     for (size_t i = 0; i < weighing->path.budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[weighing->path.budgets[i]];
-        const struct mete_demand *demand = demand_of(args, budget->unit);
-        if (!demand || budget->mode != METE_SHADOW)
-            continue;
-        int64_t amount, sum;
-        bool fits = amount_at(demand, weighing->granted, &amount);
-        ASSERT(fits);
-        if (!checked_add(budget->committed + budget->held, amount, &sum))
+        const struct share *share = share_of(weighing, budget->unit);
+        int64_t sum;
+        if (budget->mode == METE_SHADOW && share &&
+            !checked_add(budget->committed + budget->held, share->amount, &sum))
             return false;
     }
     return true;
@@ -346,55 +400,42 @@ static bool weigh_widths(struct weighing *weighing)
 /* LEDGER_STALE, METE_E_TOO_LARGE, or 0 and the weighing done. */
 static int weigh(struct weighing *weighing, struct mete_instant now, uint32_t *ret_stale)
 {
-    const struct ledger *ledger = weighing->ledger;
-    ASSERT(now.us >= ledger->last_at_us);
-    scopes_path(ledger, weighing->args->scope.n, &weighing->path);
-    for (size_t i = 0; i < weighing->path.budgets_len; i++) {
-        const struct budget *budget = &ledger->budgets[weighing->path.budgets[i]];
-        if (budget->mode != METE_OFF && now.us >= budget->window_end_us) {
-            *ret_stale = weighing->path.budgets[i];
-            return LEDGER_STALE;
-        }
-    }
-    weighing->granted = weighing->args->wish;
+    ASSERT(now.us >= weighing->ledger->last_at_us);
+    weighing->retry_at_us = 0;
+    weighing->granted = 0;
+    weighing->refused = false;
+    weighing->has_shadows = false;
+    scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
+    int rc = measure(weighing, now, ret_stale);
+    if (rc)
+        return rc;
     weigh_scopes(weighing, now.us);
-    weigh_budgets(weighing, METE_ENFORCE);
-    weigh_budgets(weighing, METE_SHADOW);
-    if (!weighing->refused && !weigh_widths(weighing))
-        return METE_E_TOO_LARGE;
-    return 0;
-}
-
-/* What the tightest enforced budget of the first demand's unit has left once taken is gone. */
-static void tell_remaining(const struct weighing *weighing, bool takes, struct mete_verdict *verdict)
-{
-    const struct mete_demand *first = &weighing->args->demands[0];
-    int64_t taken = 0;
-    if (takes) {
-        bool fits = amount_at(first, weighing->granted, &taken);
-        ASSERT(fits);
-    }
-    for (size_t i = 0; i < weighing->path.budgets_len; i++) {
-        uint32_t handle = weighing->path.budgets[i];
-        const struct budget *budget = &weighing->ledger->budgets[handle];
-        if (budget->mode != METE_ENFORCE || budget->unit != unit_of(first->meter, first->currency))
-            continue;
-        int64_t left = budget->limit - budget->committed - budget->held - taken;
-        if (verdict->has_remaining && left >= verdict->remaining)
-            continue;
-        verdict->has_remaining = 1;
-        verdict->remaining = left;
-        verdict->remaining_of.n = handle;
-    }
+    bool refused = false;
+    for (size_t i = 0; i < weighing->args->demands_len; i++)
+        refused |= weighing->shares[i].refused;
+    if (refused)
+        refuse_budgets(weighing, METE_ENFORCE);
+    ASSERT(weighing->refused || !refused);
+    if (weighing->has_shadows)
+        refuse_budgets(weighing, METE_SHADOW);
+    if (weighing->refused)
+        return 0;
+    grant(weighing);
+    return weighing->has_shadows && !shadows_fit(weighing) ? METE_E_TOO_LARGE : 0;
 }
 
 static struct mete_verdict verdict_of(const struct weighing *weighing, bool takes)
 {
+    const struct share *first = &weighing->shares[0];
     struct mete_verdict verdict = {.allowed = !weighing->refused,
-                                   .granted = weighing->refused ? 0 : weighing->granted,
+                                   .granted = weighing->granted,
                                    .retry_at = {weighing->retry_at_us},
                                    .refusals_len = weighing->sink.len};
-    tell_remaining(weighing, takes && !weighing->refused, &verdict);
+    if (!first->tightest)
+        return verdict;
+    verdict.has_remaining = 1;
+    verdict.remaining = first->room - (takes && !weighing->refused ? first->amount : 0);
+    verdict.remaining_of.n = first->tightest;
     return verdict;
 }
 
@@ -427,8 +468,7 @@ static void write_reserve(const struct weighing *weighing, uint64_t id, struct e
         struct entry_amount *amount = &entry->u.reserve.amounts[i];
         amount->meter = args->demands[i].meter;
         amount->currency = args->demands[i].currency;
-        bool fits = amount_at(&args->demands[i], weighing->granted, &amount->amount);
-        ASSERT(fits);
+        amount->amount = weighing->shares[i].amount;
     }
 }
 
@@ -454,6 +494,8 @@ int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
                           size_t refusals_max, struct mete_verdict *ret_verdict,
                           struct ledger_decision *ret_decision)
 {
+    if (args->scope.n <= ledger->scopes_len)
+        __builtin_prefetch(&ledger->scopes[args->scope.n]);
     int rc = check_reserve(ledger, args);
     if (rc)
         return rc;
@@ -461,8 +503,6 @@ int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
     weighing.ledger = ledger;
     weighing.args = args;
     weighing.sink = (struct sink){refusals, refusals_max, 0};
-    weighing.retry_at_us = 0;
-    weighing.refused = false;
     if (args->request_id.len) {
         rc = repeat(ledger, now, args, &weighing.sink, ret_verdict);
         if (rc != NOT_A_REPEAT) {
@@ -504,8 +544,6 @@ int ledger_decide_check(struct ledger *ledger, struct mete_instant now,
     weighing.ledger = ledger;
     weighing.args = args;
     weighing.sink = (struct sink){refusals, refusals_max, 0};
-    weighing.retry_at_us = 0;
-    weighing.refused = false;
     rc = weigh(&weighing, now, &ret_decision->stale_budget);
     if (rc)
         return rc;
@@ -581,6 +619,7 @@ int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
     ret_decision->entry.kind = ENTRY_NONE;
     if (!ending.slot)
         return already_ended(ledger, now, args->reservation.n, &ending, ret_receipt);
+    reservations_read_end(ledger, &ending);
     if (!reservations_weigh(ledger, &ending))
         return METE_E_TOO_LARGE;
     struct entry *entry = &ret_decision->entry;

@@ -105,7 +105,7 @@ static const struct entry_amount *amount_of(const struct entry_amount *amounts, 
     return NULL;
 }
 
-/* Whether the entry could have been decided on this state. */
+/* Whether the entry could have been decided on this state, but for the budgets. */
 static bool may_reserve(const struct ledger *ledger, const struct entry *entry,
                         const struct path *path)
 {
@@ -114,43 +114,47 @@ static bool may_reserve(const struct ledger *ledger, const struct entry *entry,
     for (size_t i = 0; i < path->scopes_len; i++)
         if (scopes_refuses(&ledger->scopes[path->scopes[i]], entry->at_us))
             return false;
-    for (size_t i = 0; i < path->budgets_len; i++) {
-        const struct budget *budget = &ledger->budgets[path->budgets[i]];
-        if (!budget_counts(budget))
-            continue;
-        if (entry->at_us >= budget->window_end_us)
-            return false;
-        const struct entry_amount *amount =
-            amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
-        int64_t sum;
-        if (amount && (!checked_add(budget->committed + budget->held, amount->amount, &sum) ||
-                       (budget->mode == METE_ENFORCE && (sum > budget->limit || !budget->limit))))
-            return false;
-    }
     return entry->u.reserve.request_id.len == 0 ||
            !reservations_of_request(ledger, entry->u.reserve.scope, entry->u.reserve.request_id);
 }
 
-/* Takes from the budgets and writes their handles. Returns how many. */
-static unsigned take_all(struct ledger *ledger, const struct entry *entry, const struct path *path,
-                         struct words *words)
+/* Takes from one budget. false: it does not fit it. */
+static bool take(struct budget *budget, const struct entry *entry)
+{
+    if (entry->at_us >= budget->window_end_us)
+        return false;
+    const struct entry_amount *amount =
+        amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
+    budget->open++;
+    if (!amount)
+        return true;
+    int64_t sum;
+    if (!checked_add(budget->committed + budget->held, amount->amount, &sum))
+        return false;
+    if (budget->mode == METE_ENFORCE && (sum > budget->limit || budget->limit == 0))
+        return false;
+    budget->held += amount->amount;
+    ASSERT_INV("INV-01", budget->mode != METE_ENFORCE ||
+                             budget->committed + budget->held <= budget->limit);
+    return true;
+}
+
+/* Takes from all and writes their handles, or says false. */
+static bool take_all(struct ledger *ledger, const struct entry *entry, const struct path *path,
+                     struct words *words, struct reservation *slot)
 {
     unsigned len = 0;
     for (size_t i = 0; i < path->budgets_len; i++) {
         struct budget *budget = &ledger->budgets[path->budgets[i]];
         if (!budget_counts(budget))
             continue;
-        const struct entry_amount *amount =
-            amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
-        if (amount)
-            budget->held += amount->amount;
-        ASSERT_INV("INV-01", !amount || budget->mode != METE_ENFORCE ||
-                                 budget->committed + budget->held <= budget->limit);
-        budget->open++;
+        if (!take(budget, entry))
+            return false;
         words_put(words, path->budgets[i]);
         len++;
     }
-    return len;
+    slot->takes_len = len & 0x7f;
+    return true;
 }
 
 /* What the tightest enforced budget of the first amount's unit has left; its handle or 0. */
@@ -236,7 +240,8 @@ bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry
         words_put(&words, unit_of(amount->meter, amount->currency));
         words_put_i64(&words, amount->amount);
     }
-    slot->takes_len = take_all(ledger, entry, &path, &words) & 0x7f;
+    if (!take_all(ledger, entry, &path, &words, slot))
+        return false;
     if (entry->u.reserve.request_id.len)
         remember_request(ledger, entry, &path, slot, &words);
     if (slot->model == ENTRY_NAME_WHOLE)
@@ -259,7 +264,9 @@ static const struct held *held_of(const struct held *held, size_t len, uint32_t 
     return NULL;
 }
 
-static struct charge charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
+/* Inlined where it is used: a copy of the result costs more than finding it. */
+static inline __attribute__((always_inline)) struct charge
+charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
 {
     uint32_t unit = ledger->budgets[budget].unit;
     const struct held *held = held_of(ending->held, ending->held_len, unit);
@@ -272,33 +279,45 @@ static struct charge charge_of(struct ledger *ledger, const struct ending *endin
                            .amount = used ? used->amount : 0};
 }
 
-bool reservations_weigh(struct ledger *ledger, struct ending *ending)
+void reservations_read_end(const struct ledger *ledger, struct ending *ending)
 {
-    ending->held_len =
-        reservations_amounts(ledger, ending->slot, ending->held, &ending->takes);
+    ending->held_len = reservations_amounts(ledger, ending->slot, ending->held, &ending->takes);
     ending->overrun = false;
     for (size_t i = 0; i < ending->held_len; i++) {
         const struct held *used = held_of(ending->used, ending->used_len, ending->held[i].unit);
         ending->overrun |= used && used->amount > ending->held[i].amount;
     }
     struct words takes = ending->takes;
+    for (unsigned i = 0; i < ending->slot->takes_len; i++)
+        __builtin_prefetch(&ledger->budgets[words_next(&takes)]);
+}
+
+bool reservations_weigh(struct ledger *ledger, struct ending *ending)
+{
+    struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
         struct charge charge = charge_of(ledger, ending, words_next(&takes));
-        if (!budgets_fits(&charge))
+        int64_t stands;
+        if (!budgets_stands(&charge, &stands))
             return false;
-        ending->overrun |= budgets_overruns(ledger, &charge);
+        ending->overrun |= budgets_overruns(&ledger->budgets[charge.budget], &charge, stands);
     }
     return true;
 }
 
-static void charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
+static bool charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
                        struct ledger_effects *effects)
 {
+    struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
-        struct charge charge = charge_of(ledger, ending, words_next(&ending->takes));
-        budgets_charge(ledger, entry, &charge, effects);
-        budgets_leave(ledger, charge.budget, &charge.counters);
+        struct charge charge = charge_of(ledger, ending, words_next(&takes));
+        if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
+            return false;
+        ASSERT_INV("INV-02", *charge.counters.open > 0);
+        if (--*charge.counters.open == 0)
+            budgets_vacate(ledger, charge.budget, &charge.counters);
     }
+    return true;
 }
 
 static size_t to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held)
@@ -344,7 +363,8 @@ static bool read_end(struct ledger *ledger, const struct entry *entry, struct en
         if (!slot->is_call && entry->at_us < expires_at_us)
             return false;
     }
-    return reservations_weigh(ledger, ret_ending);
+    reservations_read_end(ledger, ret_ending);
+    return true;
 }
 
 static struct slice scratch_text(struct words *words, char *room)
@@ -448,14 +468,14 @@ bool reservations_apply_end(struct ledger *ledger, const struct entry *entry,
     struct ending ending;
     if (!read_end(ledger, entry, &ending))
         return false;
+    if (effects && ending.state == METE_EXPIRED)
+        budgets_event(effects, entry, METE_EVENT_EXPIRED)->scope.n = ending.slot->scope;
+    if (!charge_all(ledger, entry, &ending, effects))
+        return false;
     if (effects) {
         effects->has_ended = true;
         describe_end(ledger, entry, &ending, &effects->ended);
-        if (ending.state == METE_EXPIRED)
-            budgets_event(effects, entry, METE_EVENT_EXPIRED)->scope.n = ending.slot->scope;
     }
-    struct ending charged = ending;
-    charge_all(ledger, entry, &charged, effects);
     add_outcome(ledger, entry, &ending);
     count_end(ledger, &ending);
     free_slot(ledger, ending.slot);
@@ -480,35 +500,34 @@ bool reservations_weigh_record(struct ledger *ledger, const struct path *path,
 {
     bool overrun = false;
     for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path->budgets[i]];
         struct charge charge = record_charge(ledger, path->budgets[i], used, used_len);
-        if (!budget_counts(&ledger->budgets[path->budgets[i]]))
+        int64_t stands;
+        if (!budget_counts(budget))
             continue;
-        if (!budgets_fits(&charge))
+        if (!budgets_stands(&charge, &stands))
             return false;
-        overrun |= budgets_overruns(ledger, &charge);
+        overrun |= budgets_overruns(budget, &charge, stands);
     }
     *ret_overrun = overrun;
     return true;
 }
 
-/* Charges every counting budget. false: a window is over, or a name does not fit. */
-static bool record_all(struct ledger *ledger, const struct entry *entry, const struct path *path,
-                       const struct held *used, struct ledger_effects *effects)
+/* Charges every counting budget. false: a window is over, or a counter cannot hold it. */
+static bool record_all(struct ledger *ledger, const struct entry *entry, const struct held *used,
+                       struct ledger_effects *effects, bool *overrun)
 {
-    for (size_t i = 0; i < path->budgets_len; i++) {
-        const struct budget *budget = &ledger->budgets[path->budgets[i]];
-        if (budget_counts(budget) && entry->at_us >= budget->window_end_us)
-            return false;
-    }
-    if (!names_apply(ledger, &entry->u.record.model) ||
-        !names_apply(ledger, &entry->u.record.provider) ||
-        !names_apply(ledger, &entry->u.record.outcome.price_list))
-        return false;
-    for (size_t i = 0; i < path->budgets_len; i++) {
+    struct path path;
+    scopes_path(ledger, entry->u.record.scope, &path);
+    for (size_t i = 0; i < path.budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path.budgets[i]];
+        if (!budget_counts(budget))
+            continue;
         struct charge charge =
-            record_charge(ledger, path->budgets[i], used, entry->u.record.amounts_len);
-        if (budget_counts(&ledger->budgets[path->budgets[i]]))
-            budgets_charge(ledger, entry, &charge, effects);
+            record_charge(ledger, path.budgets[i], used, entry->u.record.amounts_len);
+        if (entry->at_us >= budget->window_end_us ||
+            !budgets_charge(ledger, entry, &charge, effects, overrun))
+            return false;
     }
     return true;
 }
@@ -541,13 +560,13 @@ bool reservations_apply_record(struct ledger *ledger, const struct entry *entry,
     uint32_t scope = entry->u.record.scope;
     if (scope == 0 || scope > ledger->scopes_len)
         return false;
-    struct path path;
-    scopes_path(ledger, scope, &path);
     struct held used[METE_DEMANDS_MAX];
     size_t used_len = to_held(entry->u.record.amounts, entry->u.record.amounts_len, used);
-    bool overrun;
-    if (!reservations_weigh_record(ledger, &path, used, used_len, &overrun) ||
-        !record_all(ledger, entry, &path, used, effects))
+    bool overrun = false;
+    if (!names_apply(ledger, &entry->u.record.model) ||
+        !names_apply(ledger, &entry->u.record.provider) ||
+        !names_apply(ledger, &entry->u.record.outcome.price_list) ||
+        !record_all(ledger, entry, used, effects, &overrun))
         return false;
     if (effects) {
         effects->has_ended = true;

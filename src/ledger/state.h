@@ -229,8 +229,17 @@ struct slice budgets_id(const struct ledger *ledger, uint32_t budget);
 size_t budgets_thresholds(const struct ledger *ledger, uint32_t budget,
                           uint32_t ret_ppm[METE_THRESHOLDS_MAX]);
 uint32_t budgets_hash(const void *ledger, uint32_t budget);
+struct counters budgets_past(struct ledger *ledger, uint32_t budget, int64_t made_at_us);
 /* The counters of the window an instant lies in: the present one or a past one. */
-struct counters budgets_counters(struct ledger *ledger, uint32_t budget, int64_t made_at_us);
+static inline struct counters budgets_counters(struct ledger *ledger, uint32_t handle,
+                                               int64_t made_at_us)
+{
+    ASSERT(handle > 0 && handle <= ledger->budgets_len);
+    struct budget *budget = &ledger->budgets[handle];
+    if (made_at_us < budget_start_us(budget))
+        return budgets_past(ledger, handle, made_at_us);
+    return (struct counters){&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
+}
 bool budgets_apply_put(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects);
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
@@ -242,13 +251,24 @@ struct charge {
     bool asked;       /* its unit was reserved, though maybe with 0 */
     int64_t amount;   /* what was used; is committed */
 };
-bool budgets_fits(const struct charge *charge); /* the counters can hold it */
-bool budgets_overruns(const struct ledger *ledger, const struct charge *charge);
-/* Moves the figures, fires thresholds and overruns. It fits (asserted). */
-void budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
-                    struct ledger_effects *effects);
-/* One open reservation less in this window; frees what nothing holds any longer. */
-void budgets_leave(struct ledger *ledger, uint32_t budget, const struct counters *counters);
+/* What would stand afterwards. committed + held is a number at every instant. */
+static inline bool budgets_stands(const struct charge *charge, int64_t *ret_sum)
+{
+    return checked_add(*charge->counters.committed + (*charge->counters.held - charge->reserved),
+                       charge->amount, ret_sum);
+}
+static inline bool budgets_overruns(const struct budget *budget, const struct charge *charge,
+                                    int64_t stands)
+{
+    return charge->amount > charge->reserved &&
+           (charge->asked || (budget->mode == METE_ENFORCE && stands > budget->limit));
+}
+/* Moves the figures, fires thresholds and overruns. false: the counters cannot hold it, and
+ * nothing has moved. *overrun is set if it is one, and else left alone. */
+bool budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                    struct ledger_effects *effects, bool *overrun);
+/* Nothing is open any longer in this window: frees what nothing holds. */
+void budgets_vacate(struct ledger *ledger, uint32_t budget, const struct counters *counters);
 struct mete_event *budgets_event(struct ledger_effects *effects, const struct entry *entry,
                                  enum mete_event_kind kind); /* NULL: nobody listens */
 
@@ -259,9 +279,33 @@ struct words {
     uint32_t left;
     uint32_t *link;
 };
-struct words words_of(const struct ledger *ledger, const struct reservation *reservation);
-uint32_t words_next(struct words *words);
-void words_put(struct words *words, uint32_t word);
+static inline struct words words_of(const struct ledger *ledger,
+                                    const struct reservation *reservation)
+{
+    /* One cursor for both ways: the casts take off the const of what a writer owns anyway. */
+    struct ledger *owner = (struct ledger *)(uintptr_t)ledger;
+    struct reservation *slot = (struct reservation *)(uintptr_t)reservation;
+    return (struct words){owner, slot->words, SLOT_WORDS, &slot->chunk};
+}
+void words_enter(struct words *words, uint32_t chunk);
+void words_extend(struct words *words);
+
+static inline uint32_t words_next(struct words *words)
+{
+    if (words->left == 0)
+        words_enter(words, *words->link);
+    words->left--;
+    return *words->at++;
+}
+
+static inline void words_put(struct words *words, uint32_t word)
+{
+    if (words->left == 0)
+        words_extend(words);
+    words->left--;
+    *words->at++ = word;
+}
+
 void words_put_text(struct words *words, struct slice text);
 /* Copies a text out; ret_text has room for LIMIT_ID bytes. Returns its length. */
 size_t words_next_text(struct words *words, char *ret_text);
@@ -325,7 +369,9 @@ struct ending {
     enum mete_state state;
     bool overrun;
 };
-/* Fills in the rest of ending from its slot and used[]. false: a counter cannot hold it. */
+/* Fills in the rest of ending from its slot and used[], overrun by the reservation's own units. */
+void reservations_read_end(const struct ledger *ledger, struct ending *ending);
+/* Whether it overruns a budget as well. false: a counter cannot hold it. Reads only. */
 bool reservations_weigh(struct ledger *ledger, struct ending *ending);
 /* Charges of usage without a reservation, one per budget concerned. false: as above. */
 bool reservations_weigh_record(struct ledger *ledger, const struct path *path,

@@ -7,29 +7,13 @@
  * free ones, and there are always enough of them (CHUNKS_EACH a slot). */
 #include "ledger/state.h"
 
-struct words words_of(const struct ledger *ledger, const struct reservation *reservation)
-{
-    /* One cursor type for both ways: the casts take const off what a writer owns anyway. */
-    struct ledger *owner = (struct ledger *)(uintptr_t)ledger;
-    struct reservation *slot = (struct reservation *)(uintptr_t)reservation;
-    return (struct words){owner, slot->words, SLOT_WORDS, &slot->chunk};
-}
-
-static void enter(struct words *words, uint32_t chunk)
+void words_enter(struct words *words, uint32_t chunk)
 {
     ASSERT(chunk > 0 && chunk <= words->ledger->chunks_len);
     struct chunk *at = &words->ledger->chunks[chunk - 1];
     words->at = at->words;
     words->left = CHUNK_WORDS;
     words->link = &at->next;
-}
-
-uint32_t words_next(struct words *words)
-{
-    if (words->left == 0)
-        enter(words, *words->link);
-    words->left--;
-    return *words->at++;
 }
 
 static uint32_t take_chunk(struct ledger *ledger)
@@ -45,14 +29,10 @@ static uint32_t take_chunk(struct ledger *ledger)
     return chunk;
 }
 
-void words_put(struct words *words, uint32_t word)
+void words_extend(struct words *words)
 {
-    if (words->left == 0) {
-        *words->link = take_chunk(words->ledger);
-        enter(words, *words->link);
-    }
-    words->left--;
-    *words->at++ = word;
+    *words->link = take_chunk(words->ledger);
+    words_enter(words, *words->link);
 }
 
 void words_put_text(struct words *words, struct slice text)
