@@ -557,6 +557,7 @@ static void reserve(struct call *call)
         call_reply_failure(call, &too_dear);
         return;
     }
+    ASSERT_INV("INV-11", call->price != NULL);
     int64_t wish = max_i64(wish_of(call), 1);
     int64_t floor = min_i64(max_i64(config->floor_tokens, 1), wish);
     call->op.args.reserve =

@@ -28,7 +28,7 @@ enum call_basis {
     CALL_RESERVED     /* outcome unknown: the worst case */
 };
 
-enum { CALL_DEMANDS = 3, CALL_USAGES = 8, CALL_ID_ROOM = 32, CALL_KEPT = 5, CALL_KEPT_ROOM = 128 };
+enum { CALL_DEMANDS = 3, CALL_USAGES = 8, CALL_ID_ROOM = 32, CALL_KEPT = 6, CALL_KEPT_ROOM = 128 };
 
 /* Only for calls that are refused: never touched by others, so its pages are not either. */
 struct call_refused {

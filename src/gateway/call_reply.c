@@ -69,6 +69,8 @@ static const struct {
     const char *from, *to;
 } kept[CALL_KEPT] = {
     {"content-type", "content-type"},
+    {"content-encoding",
+     "content-encoding"}, /* of one who encodes unasked: the client may read it */
     {"retry-after", "retry-after"},
     {"retry-after-ms", "retry-after-ms"},
     {"x-should-retry", "x-should-retry"},
@@ -128,6 +130,7 @@ void call_report(struct call *call)
             call->first_us ? (uint32_t)max_i64((call->first_us - call->began_us) / 1000, 0) : 0,
         .record = call->record,
     };
+    call->exchange->state = NULL; /* whoever speaks of the exchange from now on means no call */
     if (parts->call_done)
         parts->call_done(parts->user, &done);
 }
@@ -225,7 +228,7 @@ void call_start_stream(struct call *call)
     add(&head, "content-type",
         call->kept[0][0] ? slice_of(call->kept[0]) : SLICE_LITERAL("text/event-stream"));
     add(&head, "cache-control", SLICE_LITERAL("no-cache"));
-    pass_on(call, &head, 4);
+    pass_on(call, &head, CALL_KEPT - 1);
     call->status = call->upstream_status;
     call->started = true;
     call->exchange->ops->start(call->exchange, call->status, head.list, head.len);

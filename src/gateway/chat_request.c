@@ -152,7 +152,8 @@ static int read_stream_options(struct reading *r, struct json value)
         return 0;
     }
     if (value.type != JSON_OBJECT || json_count(value, "include_usage") > 1)
-        return fault(r, "stream_options", "stream_options must be an object.");
+        return fault(r, "stream_options",
+                     "stream_options must be an object, with include_usage at most once.");
     struct json option = json_member(value, "include_usage");
     size_t at = 0;
     if (option.type == JSON_TRUE) {

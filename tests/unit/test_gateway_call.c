@@ -98,6 +98,7 @@ static void a_plain_answer_is_charged_what_its_provider_says(void **state)
     ended(METE_ENDED_OK, ANSWER_COST);
 }
 
+/* INV-13 */
 static void the_clients_key_goes_nowhere(void **state)
 {
     (void)state;
@@ -117,6 +118,7 @@ static void the_clients_key_goes_nowhere(void **state)
     ended(METE_ENDED_OK, ANSWER_COST);
 }
 
+/* INV-05 */
 static void a_stream_waits_with_its_last_event_for_the_commit(void **state)
 {
     (void)state;
@@ -463,6 +465,7 @@ static void refused(const char *body, enum key key, int status, const char *code
     bench_close(&bench);
 }
 
+/* INV-11 */
 static void nobody_is_called_without_key_model_and_price(void **state)
 {
     (void)state;
@@ -557,6 +560,7 @@ static struct client *with_id(const char *body, const char *id)
     return client;
 }
 
+/* INV-04 */
 static void the_same_id_is_billed_once(void **state)
 {
     (void)state;
