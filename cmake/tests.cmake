@@ -3,7 +3,7 @@
 # fuzz/replay.c, and its corpus is a test.
 file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/test_*.c tests/property/prop_*.c)
 file(GLOB test_help CONFIGURE_DEPENDS tests/property/tape*.c tests/property/model*.c
-     tests/property/check*.c)
+     tests/property/check*.c tests/fault/*.c)
 if(test_help)
   add_library(mete_test_help STATIC ${test_help})
   target_include_directories(mete_test_help PRIVATE ${CMAKE_SOURCE_DIR}/tests)
