@@ -53,4 +53,6 @@ ROW(BODY, 33554432, "bytes", "a request's body: images in base64 among the messa
 ROW(REPLY_QUEUE, 16777216, "bytes", "of one stream waiting for a slow client; a handler stops its source long before")
 ROW(TRANSFERS, 16384, "transfers", "to providers at once: one for every connection")
 ROW(UPSTREAM_IDLE, 1024, "connections", "kept open to providers")
+ROW(SCRAPE_BUDGETS, 16384, "budgets", "that one scrape of the metrics asks for: some 10 ms of the loop, in small pieces")
+ROW(SCRAPE, 262144, "bytes", "the metrics' text: four times what all families take")
 #undef ROW

@@ -40,6 +40,7 @@ struct carrier {
     struct curl_slist *headers;
     struct timer timer;
     struct carrier *next; /* up->idle or up->news */
+    struct carrier *run_prev, *run_next; /* up->running, until end() */
     enum carrier_state state;
     bool noted; /* in up->news */
     bool sending, head_told, pause_wanted, paused;
@@ -64,7 +65,7 @@ struct curl_upstream {
     struct loop *loop;
     struct loop_stage stage;
     CURLM *multi;
-    struct carrier *idle, *news;
+    struct carrier *idle, *news, *running;
     size_t idle_len;
     int64_t due_us; /* curl's deadline; INT64_MAX: none */
     bool inside;    /* curl is calling us */
@@ -492,6 +493,11 @@ static void carrier_begin(struct carrier *carrier, const struct upstream_request
     carrier->total_us = request->total_timeout_ms * 1000;
     carrier->why[0] = 0;
     transfer->carrier = carrier;
+    carrier->run_prev = NULL;
+    carrier->run_next = carrier->up->running;
+    if (carrier->run_next)
+        carrier->run_next->run_prev = carrier;
+    carrier->up->running = carrier;
     carrier_watch_time(carrier);
 }
 
@@ -555,6 +561,12 @@ static void carrier_tell_end(struct carrier *carrier)
         carrier_take_back(carrier);
     up->loop_timers->stop(up->loop_timers, &carrier->timer);
     up->counts.open--;
+    if (carrier->run_prev)
+        carrier->run_prev->run_next = carrier->run_next;
+    else
+        up->running = carrier->run_next;
+    if (carrier->run_next)
+        carrier->run_next->run_prev = carrier->run_prev;
     carrier->transfer->end(carrier->transfer, carrier->end, carrier->why);
     carrier_put(carrier);
 }
@@ -657,6 +669,14 @@ int upstream_open(struct loop *loop, struct upstream **ret_upstream)
     loop_append(loop, &up->stage);
     *ret_upstream = &up->upstream;
     return 0;
+}
+
+void upstream_call_off(struct upstream *upstream)
+{
+    struct curl_upstream *up = up_of(upstream);
+    ASSERT(!up->inside);
+    for (struct carrier *each = up->running; each; each = each->run_next)
+        carrier_stop(each, each->sending ? UPSTREAM_LOST : UPSTREAM_NOT_SENT, "the server stops");
 }
 
 void upstream_close(struct upstream *upstream)

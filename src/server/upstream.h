@@ -16,6 +16,9 @@
 METE_MUST_USE int upstream_open(struct loop *loop, struct upstream **ret_upstream); /* MEMORY */
 void upstream_close(struct upstream *upstream); /* no transfer may be under way */
 
+/* Stopping: every transfer ends as UPSTREAM_LOST, in the next turn. */
+void upstream_call_off(struct upstream *upstream);
+
 struct upstream_counts {
     uint64_t transfers, connects; /* begun; connections made for them */
     uint32_t open;

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The command: a table of subcommands, help, and nothing else. A subcommand is a function that gets
+ * its own name and arguments, answers --help itself, and returns the exit code. */
+#include "cli/cli.h"
+
+#include "mete.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+    {"serve", "run the gateway and the API", cli_serve},
+    {"init", "make a data directory, its admin token and an example organization", cli_init},
+    {"key", "create, list, show and revoke API keys", cli_key},
+    {"budget", "set, list and delete budgets", cli_budget},
+    {"replay", "run a usage trace through the engine under a policy", cli_replay},
+    {"verify", "prove a data directory", cli_verify},
+    {"sim", "run a simulated provider", cli_sim},
+    {"bench", "measure the engine in this process", cli_bench},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i].run && strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: mete COMMAND [ARGUMENTS]\n\n"
+                "mete " METE_VERSION ": spend control for what is billed by use.\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i].run)
+            fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+    fprintf(to, "\n"
+                "  help COMMAND, COMMAND --help   more of one\n"
+                "  --version                      this one's version\n\n"
+                "Exit: 0 done, 1 the answer is no, 2 usage, 3 the system failed.\n");
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "mete: there is no command %s; try mete help\n", name);
+    return CLI_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stdout);
+        return CLI_DONE;
+    }
+    const struct command *command = find(argv[1]);
+    char word[] = "--help";
+    char *args[] = {argv[1], word, NULL};
+    return command ? command->run(2, args) : unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("mete " METE_VERSION);
+        return CLI_DONE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0)
+        return help(argc - 1, argv + 1);
+    const struct command *command = find(argv[1]);
+    return command ? command->run(argc - 1, argv + 1) : unknown(argv[1]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The configuration: a YAML file whose every key is a row of tables/config.h (docs/configuration.md
+ * is for people). What is not in the table, stands twice, has the wrong type or lies out of range is
+ * an error that says where; so is ${NAME} of a variable that is not set. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "gateway/gateway.h"
+#include "pricing/pricing.h"
+#include "server/log.h"
+
+struct config_provider {
+    const char *name, *base_url, *api_key;
+    int64_t dialect, models_len;
+    const char *models[GATEWAY_GLOBS_MAX];
+};
+
+/* A row for pricing_put(). Prices are texts per million; NULL: not given. */
+struct config_cost {
+    const char *model, *provider, *currency;
+    const char *prices[PRICE_METERS];
+    int64_t output_max;
+    int line; /* where it stands in the file */
+};
+
+enum { CONFIG_COSTS_MAX = 4096 };
+
+struct config {
+    const char *listen, *metrics_listen, *data;
+    int64_t stop_timeout_ms, workers;
+    struct config_provider providers[GATEWAY_PROVIDERS_MAX];
+    size_t providers_len;
+    struct config_cost *costs;
+    size_t costs_len;
+    bool has_ceiling; /* unpriced: {...} */
+    struct config_cost ceiling;
+    struct { /* as the table has it; config_gateway() makes the gateway's own of it */
+        int64_t disconnect, clamp, floor_tokens, default_output_tokens;
+        int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms;
+        int64_t response_max;
+    } gateway;
+    int64_t max_connections, max_header_bytes, max_body_bytes;
+    int64_t request_timeout_ms, keepalive_timeout_ms;
+    int64_t log_level, log_format;
+    struct config_text *texts; /* what the strings above point into */
+};
+
+/* file NULL: no file, all defaults. SYNTAX: wrong; STORAGE: cannot be read; MEMORY. ret_detail says
+ * what and where: "mete.yaml:3:5: ...". */
+METE_MUST_USE int config_load(const char *file, struct config **ret_config, char ret_detail[512]);
+/* The same from text; name is for messages. */
+METE_MUST_USE int config_parse(const char *name, struct slice text, struct config **ret_config,
+                               char ret_detail[512]);
+void config_free(struct config *config);
+
+/* config's strings are borrowed. */
+void config_gateway(const struct config *config, struct gateway_config *ret_gateway);
+/* Built-in prices, and the configured ones over them. odd, unless NULL, is called for prices that
+ * look like a mistake of units. Errors of pricing_put(); ret_detail says of which model. */
+METE_MUST_USE int config_pricing(const struct config *config, struct pricing **ret_pricing,
+                                 void (*odd)(void *user, const struct config_cost *cost), void *user,
+                                 char ret_detail[512]);
+
+#endif

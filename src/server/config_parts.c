@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From the configuration to what the layers below take. */
+#include "server/config.h"
+
+#include <stdio.h>
+
+void config_gateway(const struct config *config, struct gateway_config *ret_gateway)
+{
+    *ret_gateway = (struct gateway_config){
+        .providers_len = config->providers_len,
+        .disconnect = config->gateway.disconnect ? GATEWAY_CANCEL : GATEWAY_DRAIN,
+        .clamp = config->gateway.clamp != 0,
+        .floor_tokens = config->gateway.floor_tokens,
+        .default_output_tokens = config->gateway.default_output_tokens,
+        .connect_timeout_ms = config->gateway.connect_timeout_ms,
+        .first_byte_timeout_ms = config->gateway.first_byte_timeout_ms,
+        .idle_timeout_ms = config->gateway.idle_timeout_ms,
+        .total_timeout_ms = config->gateway.total_timeout_ms,
+        .response_max = config->gateway.response_max,
+    };
+    for (size_t i = 0; i < config->providers_len; i++) {
+        const struct config_provider *from = &config->providers[i];
+        struct gateway_provider *to = &ret_gateway->providers[i];
+        to->name = from->name;
+        to->base_url = from->base_url;
+        to->credential = from->api_key;
+        to->models_len = (size_t)from->models_len;
+        memcpy(to->models, from->models, sizeof from->models);
+    }
+}
+
+static struct pricing_row row_of(const struct config_cost *cost)
+{
+    struct pricing_row row = {
+        .name = slice_of(cost->model),
+        .provider = slice_of(cost->provider),
+        .currency = slice_of(cost->currency),
+        .output_max = cost->output_max,
+    };
+    for (int i = 0; i < PRICE_METERS; i++)
+        row.per_million[i] = slice_of(cost->prices[i]);
+    return row;
+}
+
+/* A price a hundred times the built-in one, or a hundredth, is a confusion of units: per 1K quoted as
+ * per 1M, dollars as cents. It is used as it stands, and said. */
+static bool is_odd(const struct price_model *before, const struct price_model *after)
+{
+    for (int i = 0; i < PRICE_METERS; i++) {
+        int128 old = before->prices[i].atto_per_million, now = after->prices[i].atto_per_million;
+        if (old > 0 && now > 0 && (now / 100 >= old || old / 100 >= now))
+            return true;
+    }
+    return false;
+}
+
+static int put_cost(struct pricing *pricing, const struct config_cost *cost, bool *ret_odd)
+{
+    struct slice name = slice_of(cost->model);
+    const struct price_model *found = pricing_find(pricing, name);
+    struct price_model before = {0};
+    bool known = found && slice_equal(found->name, name);
+    if (known)
+        before = *found;
+    struct pricing_row row = row_of(cost);
+    int error = pricing_put(pricing, &row);
+    found = error ? NULL : pricing_find(pricing, name);
+    *ret_odd = known && found && is_odd(&before, found);
+    return error;
+}
+
+int config_pricing(const struct config *config, struct pricing **ret_pricing,
+                   void (*odd)(void *user, const struct config_cost *cost), void *user,
+                   char ret_detail[512])
+{
+    struct pricing *pricing = NULL;
+    int error = pricing_new(&pricing);
+    snprintf(ret_detail, 512, "the prices: %s", mete_error_text(error));
+    for (size_t i = 0; i < config->costs_len && !error; i++) {
+        bool is = false;
+        error = put_cost(pricing, &config->costs[i], &is);
+        if (error)
+            snprintf(ret_detail, 512, "line %d: model_costs.%.128s: %s", config->costs[i].line,
+                     config->costs[i].model, mete_error_text(error));
+        else if (is && odd)
+            odd(user, &config->costs[i]);
+    }
+    if (!error && config->has_ceiling) {
+        struct pricing_row row = row_of(&config->ceiling);
+        error = pricing_set_ceiling(pricing, &row);
+        snprintf(ret_detail, 512, "unpriced: %s", mete_error_text(error));
+    }
+    if (error) {
+        pricing_free(pricing);
+        return error;
+    }
+    *ret_pricing = pricing;
+    return 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Numbers with units are whole numbers and one unit; a fraction ("1.5s") is written in the next
+ * smaller unit ("1500ms"), so that no rounding is hidden. Prices stay decimal texts: per thousand
+ * becomes per million by moving the point, exactly. */
+#include "server/config_value.h"
+
+#include "base/checked.h"
+#include "codec/decimal.h"
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit durations[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct unit sizes[] = {{"", 1},          {"B", 1},           {"KB", 1000},
+                                    {"MB", 1000000},  {"KiB", 1024},      {"MiB", 1024 * 1024},
+                                    {"GiB", 1024 * 1024 * 1024},          {NULL, 0}};
+static const struct unit none[] = {{"", 1}, {NULL, 0}};
+
+static const char *const dialects[] = {"openai", NULL};
+static const char *const disconnects[] = {"drain", "cancel", NULL};
+static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const formats[] = {"json", "words", NULL};
+static const char *const booleans[] = {"false", "true", NULL};
+
+static int number(struct slice text, const struct unit *units, int64_t *ret_value)
+{
+    int64_t value = 0;
+    size_t i = 0;
+    for (; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+        if (!checked_mul(value, 10, &value) || !checked_add(value, text.data[i] - '0', &value))
+            return METE_E_SYNTAX;
+    if (i == 0)
+        return METE_E_SYNTAX;
+    struct slice unit = slice_from(text, i);
+    while (unit.len && unit.data[0] == ' ')
+        unit = slice_from(unit, 1);
+    for (; units->name; units++)
+        if (slice_is(unit, units->name))
+            return checked_mul(value, units->factor, ret_value) ? 0 : METE_E_SYNTAX;
+    return METE_E_SYNTAX;
+}
+
+static int choice(struct slice text, const char *const *names, int64_t *ret_value)
+{
+    for (int64_t i = 0; names[i]; i++)
+        if (slice_is(text, names[i])) {
+            *ret_value = i;
+            return 0;
+        }
+    return METE_E_SYNTAX;
+}
+
+int config_value(enum config_type type, struct slice text, int64_t *ret_value,
+                 const char **ret_wanted)
+{
+    switch ((int)type) {
+    case CONFIG_DURATION:
+        *ret_wanted = "a duration such as 250ms, 30s, 5m or 1h";
+        return number(text, durations, ret_value);
+    case CONFIG_SIZE:
+        *ret_wanted = "a size such as 4096, 64KiB or 16MiB";
+        return number(text, sizes, ret_value);
+    case CONFIG_INTEGER:
+        *ret_wanted = "a whole number";
+        return number(text, none, ret_value);
+    case CONFIG_BOOLEAN:
+        *ret_wanted = "true or false";
+        return choice(text, booleans, ret_value);
+    case CONFIG_CHOICE_DIALECT:
+        *ret_wanted = "openai (other dialects are not built yet)";
+        return choice(text, dialects, ret_value);
+    case CONFIG_CHOICE_DISCONNECT:
+        *ret_wanted = "drain or cancel";
+        return choice(text, disconnects, ret_value);
+    case CONFIG_CHOICE_LEVEL:
+        *ret_wanted = "error, warning, info or debug";
+        return choice(text, levels, ret_value);
+    case CONFIG_CHOICE_FORMAT:
+        *ret_wanted = "json or words";
+        return choice(text, formats, ret_value);
+    default:
+        *ret_wanted = "something else";
+        return METE_E_SYNTAX;
+    }
+}
+
+int config_price(enum config_type type, struct slice text, char room[64])
+{
+    /* 10^-18 of a unit per million is as fine as prices are kept. */
+    const unsigned kept = 18;
+    int128 value = 0;
+    int error = decimal_parse128(text, type == CONFIG_PRICE_1K ? kept + 3 : kept, false, &value);
+    if (error)
+        return error;
+    if (value < 0)
+        return METE_E_INVALID;
+    decimal_format(value, kept, 0, room);
+    return 0;
+}

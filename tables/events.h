@@ -1,0 +1,22 @@
+/* Events of the log: one row each.
+ * ROW(NAME, name, level, per_second, text) - at most per_second of a kind are written in a second;
+ * the next one then says how many were swallowed. level: ERROR, WARNING, INFO, DEBUG. */
+#ifndef ROW
+#error "define ROW before including tables/events.h"
+#endif
+ROW(STARTED, started, INFO, 10, "The server answers at address.")
+ROW(STOPPING, stopping, INFO, 10, "A signal asked it to stop; open calls may finish.")
+ROW(CALLED_OFF, called_off, WARNING, 10, "stop_timeout ran out; the calls still open were ended.")
+ROW(STOPPED, stopped, INFO, 10, "Everything is on disk and closed.")
+ROW(RECOVERED, recovered, INFO, 10, "The journal was read; entries and milliseconds it took.")
+ROW(EXAMPLE_MADE, example_made, INFO, 10, "A first start: the example organization was created.")
+ROW(NO_PROVIDER, no_provider, WARNING, 10, "No provider is configured: the gateway can answer nothing.")
+ROW(PRICE_ODD, price_odd, WARNING, 100, "A configured price is 100 times the built-in one, or a hundredth: per 1K and per 1M confused?")
+ROW(CALL, call, INFO, 200, "A gateway call is over.")
+ROW(REQUEST, request, DEBUG, 1000, "An HTTP exchange is over.")
+ROW(THRESHOLD, threshold, WARNING, 50, "A budget's committed amount reached a threshold, in parts per million of its limit.")
+ROW(OVERRUN, overrun, WARNING, 50, "More was charged than reserved, or a budget passed its limit.")
+ROW(EXPIRED, expired, INFO, 20, "A reservation ended because nobody ended it.")
+ROW(LIMIT_BELOW, limit_below, WARNING, 20, "A limit was set below what is already used.")
+ROW(DRIFT, drift, ERROR, 1, "Counters differ from what their reservations add up to. Stop, keep the journal, run mete verify.")
+#undef ROW
