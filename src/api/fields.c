@@ -125,6 +125,21 @@ static int read_word(const struct fields *fields, const struct field *field, str
     return fields_fault(fields, METE_E_INVALID, field->name, "It must be one of: %s.", known);
 }
 
+/* Digits, perhaps a point and more digits: what the contract has for a string. */
+static bool is_plain_decimal(struct slice text)
+{
+    size_t whole = 0, at = 0, places = 0;
+    while (at < text.len && text.data[at] >= '0' && text.data[at] <= '9')
+        whole = ++at;
+    if (at < text.len && text.data[at] == '.') {
+        for (at++; at < text.len && text.data[at] >= '0' && text.data[at] <= '9'; at++)
+            places++;
+        if (places < 1 || places > 9)
+            return false;
+    }
+    return at == text.len && whole >= 1 && whole <= 19;
+}
+
 /* Money may come as a number: its digits are taken as they were written, never through a double. */
 static int read_amount(const struct fields *fields, const struct field *field, struct json value,
                        struct slice *ret_text)
@@ -138,9 +153,10 @@ static int read_amount(const struct fields *fields, const struct field *field, s
     }
     int128 parsed;
     int rc = decimal_parse128(text, 18, true, &parsed);
-    if (rc == METE_E_SYNTAX)
+    bool negative = !rc && parsed < 0;
+    if (rc == METE_E_SYNTAX || (value.type == JSON_STRING && !negative && !is_plain_decimal(text)))
         return fields_fault(fields, METE_E_INVALID, field->name,
-                            "It must be a decimal, such as \"5.00\".");
+                            "It must be a decimal such as \"5.00\", with 1 to 9 places if any.");
     if (rc)
         return fields_fault(fields, METE_E_INVALID, field->name, "It is too large.");
     if (parsed < 0)
