@@ -45,7 +45,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: mete sim [--listen ADDRESS:PORT] [--latency-ms N] [--tokens-per-second N]\n"
             "                [--failures PERCENT] [--cuts PERCENT] [--seed N] [--output-tokens N]\n"
-            "Speaks OpenAI chat completions; GET /sim/billed has what it billed. Port 0: a free one.\n");
+            "Speaks OpenAI chat completions; GET /sim/billed has what it billed.\n");
     return CLI_USAGE;
 }
 

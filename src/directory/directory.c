@@ -49,7 +49,7 @@ struct directory {
     uint8_t secret[32];
 };
 
-/* ---- The table --------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 static size_t slot_of(const struct directory *directory, const char *id)
 {
@@ -124,7 +124,7 @@ void directory_free(struct directory *directory)
     free(directory);
 }
 
-/* ---- Documents --------------------------------------------------------------------------------- */
+/* ---- Documents ------------------------------------------------------------------------------- */
 
 static int read_hash(struct json value, uint8_t ret_hash[KEY_HASH])
 {
@@ -247,15 +247,15 @@ int directory_put(struct directory *directory, const struct records_entity *enti
     return 0;
 }
 
-/* ---- Keys --------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 /* CRC-32 as of IEEE 802.3; four bits a step, for 50 bytes a call a larger table is not worth it. */
 static uint32_t crc32_of(struct slice text)
 {
-    static const uint32_t nibbles[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    static const uint32_t nibbles[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+                                         0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+                                         0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+                                         0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
     uint32_t crc = UINT32_MAX;
     for (size_t i = 0; i < text.len; i++) {
         crc ^= (uint8_t)text.data[i];

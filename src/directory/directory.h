@@ -46,7 +46,8 @@ METE_MUST_USE int directory_put(struct directory *directory, const struct record
 
 /* The key with this text: checksum, then look-up, then hash. NULL: unknown. Revoked and expired
  * ones are found: the ledger refuses them, with the reason. Borrowed until the next put. */
-const struct directory_key *directory_find_key(const struct directory *directory, struct slice text);
+const struct directory_key *directory_find_key(const struct directory *directory,
+                                               struct slice text);
 /* The key with this id ("key_" and its public id); NULL: unknown. Borrowed until the next put. */
 const struct directory_key *directory_find_id(const struct directory *directory, struct slice id);
 bool directory_allows_model(const struct directory_key *key, struct slice model);
@@ -56,7 +57,8 @@ void directory_make_key(const struct directory *directory,
                         void (*random)(void *user, void *ret_bytes, size_t len), void *user,
                         struct directory_new_key *ret_key);
 
-/* ---- Reading what is projected: one place where everything is filtered by organization (INV-12) */
+/* ---- Reading what is projected: one place where everything is filtered by organization (INV-12)
+ */
 
 struct directory_entity {
     enum mete_kind kind; /* METE_KIND_NONE: a budget */
@@ -71,12 +73,14 @@ struct directory_entity {
  * returned. On a worker thread, with the reader that thread has. */
 METE_MUST_USE int directory_list(struct records_reader *reader, enum mete_kind kind,
                                  struct mete_scope_id organization, uint32_t after_handle,
-                                 size_t limit, int (*fn)(void *user, const struct directory_entity *),
+                                 size_t limit,
+                                 int (*fn)(void *user, const struct directory_entity *),
                                  void *user);
 /* NOT_FOUND. */
 METE_MUST_USE int directory_find(struct records_reader *reader, enum mete_kind kind,
                                  struct mete_scope_id organization, struct slice id,
-                                 int (*fn)(void *user, const struct directory_entity *), void *user);
+                                 int (*fn)(void *user, const struct directory_entity *),
+                                 void *user);
 
 /* Constant time. */
 bool directory_same_secret(struct slice a, struct slice b);

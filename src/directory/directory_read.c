@@ -23,8 +23,8 @@ static int entity_of(void *user, const struct records_entity *entity)
 {
     const struct walk *walk = user;
     ASSERT(entity->kind == records_kind(walk->kind));
-    ASSERT_INV("INV-12", walk->kind == METE_ORGANIZATION ||
-                             entity->organization.n == walk->organization.n);
+    ASSERT_INV("INV-12",
+               walk->kind == METE_ORGANIZATION || entity->organization.n == walk->organization.n);
     struct directory_entity shown = {.kind = walk->kind,
                                      .handle = entity->handle,
                                      .organization = entity->organization,

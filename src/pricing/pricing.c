@@ -23,7 +23,7 @@
 extern const unsigned char data_prices_csv[];
 extern const size_t data_prices_csv_len;
 
-#define ATTO INT64_C(1000000000000000000)     /* of a price, in one currency unit */
+#define ATTO INT64_C(1000000000000000000)        /* of a price, in one currency unit */
 #define YOCTO_PER_NANO INT64_C(1000000000000000) /* 10^-24 units in a nano */
 #define ATTO_PER_NANO INT64_C(1000000000)
 
@@ -43,12 +43,12 @@ struct pricing {
     struct texts *texts;
     struct price_model ceiling;
     bool has_ceiling;
-    uint64_t added; /* hash of all that was put, in order; 0: nothing */
+    uint64_t added;    /* hash of all that was put, in order; 0: nothing */
     struct slice base; /* "builtin-DATE" */
     char version[VERSION_ROOM];
 };
 
-/* ---- One row ---------------------------------------------------------------------------------- */
+/* ---- One row --------------------------------------------------------------------------------- */
 
 static int parse_price(struct slice text, struct price *ret_price)
 {
@@ -124,7 +124,7 @@ static bool is_whole(const struct price_model *model)
     return true;
 }
 
-/* ---- The list ---------------------------------------------------------------------------------- */
+/* ---- The list -------------------------------------------------------------------------------- */
 
 static int compare(struct slice a, struct slice b)
 {
@@ -341,7 +341,7 @@ int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row)
     return 0;
 }
 
-/* ---- Looking up -------------------------------------------------------------------------------- */
+/* ---- Looking up ------------------------------------------------------------------------------ */
 
 static bool is_date(struct slice text, const char *shape)
 {
@@ -383,8 +383,7 @@ static const struct price_model *find_of_provider(const struct pricing *pricing,
     if (!slash)
         return NULL;
     struct slice provider = {name.data, (size_t)(slash - name.data)};
-    const struct price_model *model =
-        find_dated(pricing, slice_from(name, provider.len + 1));
+    const struct price_model *model = find_dated(pricing, slice_from(name, provider.len + 1));
     bool fits = model && (!model->provider.len || slice_starts(model->provider, provider));
     return fits ? model : NULL;
 }
@@ -417,7 +416,7 @@ const struct price_model *pricing_at(const struct pricing *pricing, size_t i)
     return &pricing->models[i];
 }
 
-/* ---- Money ------------------------------------------------------------------------------------- */
+/* ---- Money ----------------------------------------------------------------------------------- */
 
 static bool add_product(int128 *sum, int64_t units, struct price price)
 {

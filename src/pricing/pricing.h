@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Usage to money. Price lists are data: the built-in one (data/prices.csv, compiled in), and what the
- * configuration adds or replaces by name. Exact: a price is an integer of 10^-18 currency units per
- * million units, sums are 128 bits wide, and one call is rounded once (INV-08).
+ * Usage to money. Price lists are data: the built-in one (data/prices.csv, compiled in), and what
+ * the configuration adds or replaces by name. Exact: a price is an integer of 10^-18 currency units
+ * per million units, sums are 128 bits wide, and one call is rounded once (INV-08).
  * THREAD a list is immutable once built; any thread may read it. */
 #ifndef PRICING_PRICING_H
 #define PRICING_PRICING_H
@@ -15,14 +15,21 @@ struct price {
     int128 atto_per_million;
 };
 
-enum price_meter { PRICE_INPUT = 0, PRICE_CACHED_INPUT, PRICE_CACHE_WRITE, PRICE_OUTPUT, PRICE_REASONING, PRICE_METERS };
+enum price_meter {
+    PRICE_INPUT = 0,
+    PRICE_CACHED_INPUT,
+    PRICE_CACHE_WRITE,
+    PRICE_OUTPUT,
+    PRICE_REASONING,
+    PRICE_METERS
+};
 
 struct price_model {
     struct slice name, provider; /* provider as the source has it: "openai"; may be empty */
     uint32_t currency;
     struct price prices[PRICE_METERS]; /* a missing cached or cache-write price is the input's, a
                                           missing reasoning price the output's */
-    int64_t output_max; /* tokens the model can make in one call; 0: not known */
+    int64_t output_max;                /* tokens the model can make in one call; 0: not known */
 };
 
 struct pricing;
@@ -36,7 +43,8 @@ struct pricing_usage {
 /* A new list with the built-in prices. METE_E_MEMORY. */
 METE_MUST_USE int pricing_new(struct pricing **ret_pricing);
 void pricing_free(struct pricing *pricing);
-/* Price texts are exact decimals of the currency per million units, at most 18 places; empty: not set. */
+/* Price texts are exact decimals of the currency per million units, at most 18 places; empty: not
+ * set. */
 struct pricing_row {
     struct slice name, provider, currency; /* currency empty: USD */
     struct slice per_million[PRICE_METERS];
@@ -50,9 +58,9 @@ METE_MUST_USE int pricing_put(struct pricing *pricing, const struct pricing_row 
  * also without an input or output price. */
 METE_MUST_USE int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row);
 
-/* By exact name; then without a leading "provider/", if what is found is of that provider or of none;
- * then without a date suffix (-2024-08-06, -20250929); then the ceiling. NULL: unpriced, or listed
- * without an input or output price. */
+/* By exact name; then without a leading "provider/", if what is found is of that provider or of
+ * none; then without a date suffix (-2024-08-06, -20250929); then the ceiling. NULL: unpriced, or
+ * listed without an input or output price. */
 const struct price_model *pricing_find(const struct pricing *pricing, struct slice model);
 /* Name of this state of the list for records: "builtin-2026-07-24" or that + "+" + a hash of what
  * was added. Lives as long as the list. */
@@ -68,7 +76,7 @@ METE_MUST_USE int pricing_charge(const struct price_model *model, const struct p
  * per_million = the dearest output-side price, both rounded up. Times choices (n) for the output.
  * What it makes for a quantity is never below pricing_charge() of a usage with input <= input_bound
  * and output <= choices * quantity. input_bound >= 0, choices >= 1. METE_E_TOO_LARGE. */
-METE_MUST_USE int pricing_bound(const struct price_model *model, int64_t input_bound, int64_t choices,
-                                struct mete_demand *ret_demand);
+METE_MUST_USE int pricing_bound(const struct price_model *model, int64_t input_bound,
+                                int64_t choices, struct mete_demand *ret_demand);
 
 #endif

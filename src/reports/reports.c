@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Usage records as JSON. A record in the file names its scopes by handle; their ids are looked up in
- * the entities of the same snapshot, and kept for the page, on which few scopes usually make many
- * calls: one place a handle falls to, the last one there stays.
+ * Usage records as JSON. A record in the file names its scopes by handle; their ids are looked up
+ * in the entities of the same snapshot, and kept for the page, on which few scopes usually make
+ * many calls: one place a handle falls to, the last one there stays.
  *
  * One more record than asked for is read, to know whether there is a next page.
  *
- * Not done: a join in SQL, four left joins a row for what repeats; jansson, a tree to print a row. */
+ * Not done: a join in SQL, four left joins a row for what repeats; jansson, a tree to print a row.
+ */
 #include "reports/reports.h"
 
 #include "base/assert.h"
@@ -38,7 +39,7 @@ struct page {
     bool more;
 };
 
-/* ---- Names of scopes --------------------------------------------------------------------------- */
+/* ---- Names of scopes ------------------------------------------------------------------------- */
 
 static int keep_name(void *user, const struct records_entity *entity)
 {
@@ -59,8 +60,8 @@ static int find_name(struct names *names, enum mete_kind kind, uint32_t handle,
     if (name->handle != handle) {
         struct name found = {.handle = handle};
         struct mete_scope_id any = {0};
-        int rc = records_each_entity(names->reader, (int)kind, any, handle - 1, 1, 1, keep_name,
-                                     &found);
+        int rc =
+            records_each_entity(names->reader, (int)kind, any, handle - 1, 1, 1, keep_name, &found);
         if (!rc && !found.len)
             rc = METE_E_CORRUPT;
         if (rc)
@@ -71,7 +72,7 @@ static int find_name(struct names *names, enum mete_kind kind, uint32_t handle,
     return 0;
 }
 
-/* ---- Members ------------------------------------------------------------------------------------ */
+/* ---- Members --------------------------------------------------------------------------------- */
 
 static int put_text(struct buffer *out, const char *key, struct slice text)
 {
@@ -117,7 +118,7 @@ static struct slice text_of(struct mete_text text)
     return (struct slice){text.data, text.len};
 }
 
-/* ---- One record --------------------------------------------------------------------------------- */
+/* ---- One record ------------------------------------------------------------------------------ */
 
 static int put_scopes(struct names *names, const struct records_usage *usage, struct buffer *out)
 {
@@ -284,7 +285,7 @@ int reports_record_json(struct records_reader *reader, const struct records_usag
     return rc;
 }
 
-/* ---- A page ------------------------------------------------------------------------------------- */
+/* ---- A page ---------------------------------------------------------------------------------- */
 
 static int put_one(void *user, const struct records_usage *usage)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Read-only questions over the records, answered as JSON. They read a projection: last_seq says
- * how fresh it is. THREAD any worker, with its own reader. COST in rows of the answer (index), except
- * totals: in rows that match. */
+ * how fresh it is. THREAD any worker, with its own reader. COST in rows of the answer (index),
+ * except totals: in rows that match. */
 #ifndef REPORTS_REPORTS_H
 #define REPORTS_REPORTS_H
 
@@ -9,12 +9,12 @@
 #include "store/records.h"
 
 /* One page of usage records, newest first:
- * {"data":[record...],"next_cursor":"..."|null,"last_seq":N}. next_cursor is the decimal seq that the
- * next page's filter has as before_seq. Costs are decimal strings; docs/openapi.yaml, Record, is the
- * contract. filter->limit 1..1000. STORAGE; TOO_LARGE, MEMORY: out is full. On an error out is as it
- * was. */
-METE_MUST_USE int reports_records(struct records_reader *reader, const struct records_filter *filter,
-                                  struct buffer *out);
+ * {"data":[record...],"next_cursor":"..."|null,"last_seq":N}. next_cursor is the decimal seq that
+ * the next page's filter has as before_seq. Costs are decimal strings; docs/openapi.yaml, Record,
+ * is the contract. filter->limit 1..1000. STORAGE; TOO_LARGE, MEMORY: out is full. On an error out
+ * is as it was. */
+METE_MUST_USE int reports_records(struct records_reader *reader,
+                                  const struct records_filter *filter, struct buffer *out);
 
 /* One record as the API shows it. Ids of its scopes are read through reader. */
 METE_MUST_USE int reports_record_json(struct records_reader *reader,

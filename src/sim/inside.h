@@ -11,7 +11,7 @@
 
 enum { MODEL_RAW = 256, REASON_ROOM = 160 };
 
-/* ---- A request, read (sim_request.c) ----------------------------------------------------------- */
+/* ---- A request, read (sim_request.c) --------------------------------------------------------- */
 
 /* What a call may ask of the simulator; -1: it did not. */
 struct sim_wish {
@@ -19,9 +19,9 @@ struct sim_wish {
 };
 
 struct sim_request {
-    struct slice model;  /* raw JSON, quotes included */
+    struct slice model; /* raw JSON, quotes included */
     int64_t input_tokens;
-    int64_t max_tokens;  /* of one choice; INT64_MAX: not bounded */
+    int64_t max_tokens; /* of one choice; INT64_MAX: not bounded */
     int64_t choices;
     bool stream, include_usage;
     struct sim_wish wish;
@@ -37,7 +37,7 @@ struct sim_fault {
 bool sim_request_read(const struct exchange *exchange, struct sim_request *ret_request,
                       struct sim_fault *ret_fault);
 
-/* ---- One answer, written (sim_text.c) ----------------------------------------------------------- */
+/* ---- One answer, written (sim_text.c) -------------------------------------------------------- */
 
 struct sim_answer {
     uint64_t number; /* of the call: 1, 2, 3 */
@@ -61,7 +61,7 @@ METE_MUST_USE int sim_text_end(const struct sim_answer *answer, struct buffer *o
 METE_MUST_USE int sim_text_error(int status, const char *message, const char *param,
                                  struct buffer *out);
 
-/* ---- What was billed (sim_account.c) ------------------------------------------------------------ */
+/* ---- What was billed (sim_account.c) --------------------------------------------------------- */
 
 struct sim_billed {
     uint64_t number;

@@ -25,10 +25,10 @@
 #include <stdlib.h>
 
 enum {
-    BATCH_TOKENS = 256,  /* of one write: some 60 KB */
-    TICK_US = 2000,      /* no shorter waits between batches: a timer each token costs more */
+    BATCH_TOKENS = 256, /* of one write: some 60 KB */
+    TICK_US = 2000,     /* no shorter waits between batches: a timer each token costs more */
     PPM = 1000000,
-    TOKEN_BYTES = 8,     /* of an answer, at most */
+    TOKEN_BYTES = 8, /* of an answer, at most */
     SCRATCH_MAX = LIMIT_SIM_TOKENS * TOKEN_BYTES + 1048576
 };
 
@@ -46,7 +46,7 @@ struct call {
     struct sim *sim;
     struct exchange *exchange;
     struct sim_answer answer;
-    struct buffer text; /* head, then tail */
+    struct buffer text;      /* head, then tail */
     int64_t produced, limit; /* tokens of all choices; limit: where it ends or is cut */
     int64_t begun_us;
     int fail; /* status, or 0 */
@@ -68,7 +68,7 @@ static bool happens(const struct sim *sim, uint64_t number, enum salt salt, uint
     return chance(sim, number, salt) % PPM < ppm;
 }
 
-/* ---- Replies ------------------------------------------------------------------------------------ */
+/* ---- Replies --------------------------------------------------------------------------------- */
 
 static void reply_json(struct exchange *exchange, int status, struct slice body)
 {
@@ -81,9 +81,10 @@ static void reply_json(struct exchange *exchange, int status, struct slice body)
 
 static void reply_no_memory(struct exchange *exchange)
 {
-    reply_json(exchange, 503, SLICE_LITERAL("{\"error\":{\"message\":\"No memory.\","
-                                            "\"type\":\"server_error\",\"param\":null,"
-                                            "\"code\":null}}"));
+    reply_json(exchange, 503,
+               SLICE_LITERAL("{\"error\":{\"message\":\"No memory.\","
+                             "\"type\":\"server_error\",\"param\":null,"
+                             "\"code\":null}}"));
 }
 
 static void reply_scratch(struct sim *sim, struct exchange *exchange, int status, int rc)
@@ -102,7 +103,7 @@ static void reply_error(struct sim *sim, struct exchange *exchange, int status,
     reply_scratch(sim, exchange, status, rc);
 }
 
-/* ---- The life of a call -------------------------------------------------------------------------- */
+/* ---- The life of a call ---------------------------------------------------------------------- */
 
 /* Bills it and gives its memory back; the exchange is the caller's to end. */
 static void close_call(struct call *call, bool usage_reported)
@@ -229,7 +230,7 @@ static void fire(struct timer *timer)
     go_on((struct call *)(void *)timer);
 }
 
-/* ---- Beginning one ------------------------------------------------------------------------------- */
+/* ---- Beginning one --------------------------------------------------------------------------- */
 
 static void draw_fate(struct call *call, const struct sim_wish *wish)
 {
@@ -326,7 +327,7 @@ static void begin_chat(struct sim *sim, struct exchange *exchange)
         go_on(call);
 }
 
-/* ---- Routes --------------------------------------------------------------------------------------- */
+/* ---- Routes ---------------------------------------------------------------------------------- */
 
 static void list_models(struct sim *sim, struct exchange *exchange)
 {
@@ -414,7 +415,7 @@ struct exchange_handler sim_handler(struct sim *sim)
     return (struct exchange_handler){sim, begin, gone, drained};
 }
 
-/* ---- The simulator ------------------------------------------------------------------------------- */
+/* ---- The simulator --------------------------------------------------------------------------- */
 
 int sim_new(const struct sim_config *config, struct timers *timers, struct sim **ret_sim)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the simulator billed: sums over everything, and the last calls one by one in a ring. A call is
- * billed once, when it is over. */
+ * What the simulator billed: sums over everything, and the last calls one by one in a ring. A call
+ * is billed once, when it is over. */
 #include "base/assert.h"
 #include "sim/inside.h"
 
@@ -40,8 +40,8 @@ void sim_account_bill(struct sim_account *account, const struct sim_answer *answ
 
 static int put_billed(const struct sim_billed *billed, struct buffer *out)
 {
-    int rc = buffer_format(out, "{\"id\":\"chatcmpl-sim-%llu\",\"model\":",
-                           (unsigned long long)billed->number);
+    int rc = buffer_format(
+        out, "{\"id\":\"chatcmpl-sim-%llu\",\"model\":", (unsigned long long)billed->number);
     if (!rc)
         rc = buffer_append(out, (struct slice){billed->model, billed->model_len});
     return rc ? rc
@@ -54,13 +54,12 @@ static int put_billed(const struct sim_billed *billed, struct buffer *out)
 
 int sim_account_json(const struct sim_account *account, struct buffer *out)
 {
-    int rc = buffer_format(
-        out,
-        "{\"calls\":%llu,\"failed\":%llu,\"cut\":%llu,\"input_tokens\":%lld,"
-        "\"output_tokens\":%lld,\"requests\":[",
-        (unsigned long long)account->calls, (unsigned long long)account->failed,
-        (unsigned long long)account->cut, (long long)account->input_tokens,
-        (long long)account->output_tokens);
+    int rc = buffer_format(out,
+                           "{\"calls\":%llu,\"failed\":%llu,\"cut\":%llu,\"input_tokens\":%lld,"
+                           "\"output_tokens\":%lld,\"requests\":[",
+                           (unsigned long long)account->calls, (unsigned long long)account->failed,
+                           (unsigned long long)account->cut, (long long)account->input_tokens,
+                           (long long)account->output_tokens);
     uint64_t first = account->billed > LIMIT_SIM_BILLED ? account->billed - LIMIT_SIM_BILLED : 0;
     for (uint64_t i = first; !rc && i < account->billed; i++) {
         rc = i > first ? buffer_text(out, ",") : 0;

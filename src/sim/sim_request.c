@@ -24,7 +24,7 @@ static bool is_absent(struct json value)
     return value.type == JSON_NONE || value.type == JSON_NULL;
 }
 
-/* ---- Messages ----------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 static bool read_parts(struct json parts, int64_t *bytes, struct sim_fault *fault)
 {
@@ -69,7 +69,7 @@ static bool read_messages(struct json messages, struct sim_request *request,
     return true;
 }
 
-/* ---- The other members --------------------------------------------------------------------------- */
+/* ---- The other members ----------------------------------------------------------------------- */
 
 static bool read_model(struct json model, struct sim_request *request, struct sim_fault *fault)
 {
@@ -139,14 +139,14 @@ static bool read_bounds(struct json body, struct sim_request *request, struct si
                     &older, fault) ||
         !read_whole(json_member(body, "max_completion_tokens"),
                     (struct bounds){"max_completion_tokens", 1, INT64_MAX}, &newer, fault) ||
-        !read_whole(json_member(body, "n"), (struct bounds){"n", 1, CHOICES_MAX},
-                    &request->choices, fault))
+        !read_whole(json_member(body, "n"), (struct bounds){"n", 1, CHOICES_MAX}, &request->choices,
+                    fault))
         return false;
     request->max_tokens = older < newer ? older : newer;
     return true;
 }
 
-/* ---- Wishes -------------------------------------------------------------------------------------- */
+/* ---- Wishes ---------------------------------------------------------------------------------- */
 
 static bool read_wishes(const struct exchange *exchange, struct json body, struct sim_wish *wish,
                         struct sim_fault *fault)

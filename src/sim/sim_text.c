@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The simulator's answers as bytes. A stream's chunks differ only in index and delta, so the rest is
- * written once a call (head, tail) and a token costs five copies:
+ * The simulator's answers as bytes. A stream's chunks differ only in index and delta, so the rest
+ * is written once a call (head, tail) and a token costs five copies:
  *
- *   data: {"id":..,"model":"m","choices":[{"index":  0,"delta":{"content":"ipsum  "},"logprobs":..}]}
- *   |---------------- head -----------------------|                             |----- tail -----|
+ *   data: {"id":..,"choices":[{"index":  0,"delta":{"content":" sed"},"finish_reason":null  }]}
+ *   |------------- head -------------|  |-------------------- rest ---------------------|  |tail|
  *
  * `created` is a constant: nothing here has a clock. */
 #include "base/assert.h"
@@ -12,9 +12,9 @@
 #define CREATED "1763683200"
 
 /* One token each: what a model says when it has nothing to say. */
-static const char *const words[16] = {
-    " lorem", " ipsum", " dolor", " sit", " amet", " sed", " do", " magna",
-    " aliqua", " ut", " enim", " ad", " minim", " veniam", " quis", " nisi"};
+static const char *const words[16] = {" lorem", " ipsum",  " dolor",  " sit", " amet", " sed",
+                                      " do",    " magna",  " aliqua", " ut",  " enim", " ad",
+                                      " minim", " veniam", " quis",   " nisi"};
 
 static struct slice word(int64_t token)
 {
@@ -30,10 +30,9 @@ static const char *finish_reason(const struct sim_answer *answer)
 /* "id":...,"object":...,"created":...,"model":... */
 static int put_common(const struct sim_answer *answer, const char *object, struct buffer *out)
 {
-    int rc = buffer_format(out,
-                           "\"id\":\"chatcmpl-sim-%llu\",\"object\":\"%s\",\"created\":" CREATED
-                           ",\"model\":",
-                           (unsigned long long)answer->number, object);
+    int rc = buffer_format(
+        out, "\"id\":\"chatcmpl-sim-%llu\",\"object\":\"%s\",\"created\":" CREATED ",\"model\":",
+        (unsigned long long)answer->number, object);
     if (!rc)
         rc = buffer_append(out, answer->model);
     return rc ? rc : buffer_text(out, ",\"system_fingerprint\":\"fp_mete_sim\"");
@@ -52,13 +51,14 @@ static int put_usage(const struct sim_answer *answer, struct buffer *out)
 
 static int put_choice(const struct sim_answer *answer, int64_t index, struct buffer *out)
 {
-    int rc = buffer_format(out,
-                           "%s{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":\"",
-                           index ? "," : "", (long long)index);
+    int rc =
+        buffer_format(out, "%s{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":\"",
+                      index ? "," : "", (long long)index);
     for (int64_t token = 0; !rc && token < answer->length; token++)
         rc = buffer_append(out, word(token));
     return rc ? rc
-              : buffer_format(out, "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"%s\"}",
+              : buffer_format(out,
+                              "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"%s\"}",
                               finish_reason(answer));
 }
 
@@ -78,7 +78,7 @@ int sim_text_plain(const struct sim_answer *answer, struct buffer *out)
     return rc ? rc : buffer_text(out, "}");
 }
 
-/* ---- Streams -------------------------------------------------------------------------------------- */
+/* ---- Streams --------------------------------------------------------------------------------- */
 
 static int put_chunk_common(const struct sim_answer *answer, struct buffer *out)
 {
@@ -166,7 +166,7 @@ int sim_text_end(const struct sim_answer *answer, struct buffer *out)
     return rc ? rc : buffer_text(out, "data: [DONE]\n\n");
 }
 
-/* ---- Errors --------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 int sim_text_error(int status, const char *message, const char *param, struct buffer *out)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proves INV-08 for prices: a charge is the exact sum, rounded half to even once, and no usage within
- * the bound of a call costs more than its reservation (on which INV-01 rests). How: random prices of
- * up to 18 places and random usages, against school arithmetic on decimal digits that starts from
- * the price's text and shares nothing with src/pricing. Choices come from the tape (tape.h). */
+ * Proves INV-08 for prices: a charge is the exact sum, rounded half to even once, and no usage
+ * within the bound of a call costs more than its reservation (on which INV-01 rests). How: random
+ * prices of up to 18 places and random usages, against school arithmetic on decimal digits that
+ * starts from the price's text and shares nothing with src/pricing. Choices come from the tape
+ * (tape.h). */
 #include "base/checked.h"
 #include "pricing/pricing.h"
 #include "property/tape.h"
 
-/* ---- The slow model: non-negative decimal numbers, least digit first, 24 places ---------------- */
+/* ---- The slow model: non-negative decimal numbers, least digit first, 24 places -------------- */
 
 enum { DIGITS = 80, PLACES = 24, NANO_AT = PLACES - 9 };
 
@@ -68,7 +69,7 @@ static int128 to_nano(const struct digits *sum)
     return nano;
 }
 
-/* ---- Drawn cases --------------------------------------------------------------------------------- */
+/* ---- Drawn cases ----------------------------------------------------------------------------- */
 
 static struct pricing *pricing; /* one for all tapes: each replaces its one row */
 
@@ -177,8 +178,7 @@ static int the_finest_prices_of_the_source_keep_every_digit(struct tape *tape)
         struct digits sum = times(finest[i], usage.input);
         int64_t nano = -1;
         if (pricing_put(pricing, &row) ||
-            pricing_charge(pricing_find(pricing, row.name), &usage, &nano) ||
-            nano != to_nano(&sum))
+            pricing_charge(pricing_find(pricing, row.name), &usage, &nano) || nano != to_nano(&sum))
             return 1;
     }
     return 0;

@@ -73,8 +73,8 @@ static void an_explicit_zero_is_a_price(void **state)
     size_t free_of_charge = 0;
     for (size_t i = 0; i < pricing_len(pricing); i++) {
         const struct price_model *at = pricing_at(pricing, i);
-        free_of_charge += !at->prices[PRICE_INPUT].atto_per_million &&
-                          !at->prices[PRICE_OUTPUT].atto_per_million;
+        free_of_charge +=
+            !at->prices[PRICE_INPUT].atto_per_million && !at->prices[PRICE_OUTPUT].atto_per_million;
     }
     assert_true(free_of_charge > 20);
     assert_int_equal(put(pricing, "gift", "0", "0.0"), 0);
@@ -110,10 +110,18 @@ static void names_are_found_in_the_promised_order(void **state)
     assert_true(slice_is(must_find(pricing, "azure/gpt-4o")->provider, "azure"));
     assert_true(slice_starts(must_find(pricing, "claude-3.5-sonnet")->provider, TEXT("anthropic")));
     assert_non_null(pricing_find(pricing, TEXT("deepseek-coder")));
-    const char *const unknown[] = {
-        "", "/", "gpt", "gpt-4o-min", "GPT-4o-mini", "gpt-4o-mini-", "gpt-4o-mini-2031-12-3",
-        "gpt-4o-mini-2031x12-31", "-20311231", "openai/", "openai/openai/gpt-4o-mini",
-        "elsewhere/gpt-4o-mini"};
+    const char *const unknown[] = {"",
+                                   "/",
+                                   "gpt",
+                                   "gpt-4o-min",
+                                   "GPT-4o-mini",
+                                   "gpt-4o-mini-",
+                                   "gpt-4o-mini-2031-12-3",
+                                   "gpt-4o-mini-2031x12-31",
+                                   "-20311231",
+                                   "openai/",
+                                   "openai/openai/gpt-4o-mini",
+                                   "elsewhere/gpt-4o-mini"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         assert_null(pricing_find(pricing, slice_of(unknown[i])));
     pricing_free(pricing);
@@ -249,9 +257,9 @@ static void usage_that_contradicts_itself_is_invalid(void **state)
     struct pricing *pricing = fresh();
     const struct price_model *model = must_find(pricing, "gpt-4o");
     const struct pricing_usage bad[] = {
-        {-1, 0, 0, 0, 0}, {0, 0, 0, -1, 0}, {10, -1, 0, 0, 0}, {10, 0, -1, 0, 0},
-        {10, 0, 0, 5, -1}, {10, 11, 0, 0, 0}, {10, 6, 5, 0, 0}, {10, 0, 0, 5, 6},
-        {INT64_MAX, INT64_MAX, INT64_MAX, 0, 0}};
+        {-1, 0, 0, 0, 0},  {0, 0, 0, -1, 0},  {10, -1, 0, 0, 0},
+        {10, 0, -1, 0, 0}, {10, 0, 0, 5, -1}, {10, 11, 0, 0, 0},
+        {10, 6, 5, 0, 0},  {10, 0, 0, 5, 6},  {INT64_MAX, INT64_MAX, INT64_MAX, 0, 0}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t nano = 77;
         assert_int_equal(pricing_charge(model, &bad[i], &nano), METE_E_INVALID);

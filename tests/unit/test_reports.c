@@ -26,7 +26,7 @@ static void put_scope(struct records *records, int kind, uint32_t handle, const 
     assert_int_equal(records_put_entity(records, &entity), 0);
 }
 
-#define MINUTES(n) ((n) * INT64_C(60000000))
+#define MINUTES(n) ((n)*INT64_C(60000000))
 
 static void put_call(struct records *records, const struct records_usage *call)
 {
@@ -39,19 +39,36 @@ static void put_calls(struct records *records)
         {METE_COST, METE_USD, 1234567890}, {METE_INPUT, 0, 1000}, {METE_CACHED_INPUT, 0, 400},
         {METE_CACHE_WRITE, 0, 100},        {METE_OUTPUT, 0, 50},  {METE_REASONING, 0, 20},
         {METE_TOTAL_TOKENS, 0, 1050},      {METE_REQUESTS, 0, 1}};
-    struct records_usage call = {
-        .seq = 10, .reservation = 9, .scope = {KEY}, .organization = {ACME},
-        .department = {RESEARCH}, .user = {ADA}, .key = {KEY}, .request_id = SLICE_LITERAL("r\"1"),
-        .model = SLICE_LITERAL("gpt-4o"), .provider = SLICE_LITERAL("openai"),
-        .started_us = MINUTES(1), .ended_us = MINUTES(2) + 250000, .state = METE_COMMITTED,
-        .overrun = 1, .usage = full, .usage_len = sizeof full / sizeof full[0],
-        .outcome = {.ending = METE_ENDED_CLIENT_GONE, .flags = METE_OUTCOME_COUNTED, .status = 200,
-                    .attempts = 1, .latency_ms = 812, .first_token_ms = 90,
-                    .price_list = {"builtin-2026-07-24", 18},
-                    .note = {"{\"tags\":[\"a\"]}", 14}}};
+    struct records_usage call = {.seq = 10,
+                                 .reservation = 9,
+                                 .scope = {KEY},
+                                 .organization = {ACME},
+                                 .department = {RESEARCH},
+                                 .user = {ADA},
+                                 .key = {KEY},
+                                 .request_id = SLICE_LITERAL("r\"1"),
+                                 .model = SLICE_LITERAL("gpt-4o"),
+                                 .provider = SLICE_LITERAL("openai"),
+                                 .started_us = MINUTES(1),
+                                 .ended_us = MINUTES(2) + 250000,
+                                 .state = METE_COMMITTED,
+                                 .overrun = 1,
+                                 .usage = full,
+                                 .usage_len = sizeof full / sizeof full[0],
+                                 .outcome = {.ending = METE_ENDED_CLIENT_GONE,
+                                             .flags = METE_OUTCOME_COUNTED,
+                                             .status = 200,
+                                             .attempts = 1,
+                                             .latency_ms = 812,
+                                             .first_token_ms = 90,
+                                             .price_list = {"builtin-2026-07-24", 18},
+                                             .note = {"{\"tags\":[\"a\"]}", 14}}};
     put_call(records, &call);
-    struct records_usage bare = {.seq = 11, .scope = {ACME}, .organization = {ACME},
-                                 .started_us = MINUTES(3), .ended_us = MINUTES(3),
+    struct records_usage bare = {.seq = 11,
+                                 .scope = {ACME},
+                                 .organization = {ACME},
+                                 .started_us = MINUTES(3),
+                                 .ended_us = MINUTES(3),
                                  .state = METE_RELEASED,
                                  .outcome = {.ending = METE_ENDED_NOT_SENT, .note = {"{]", 2}}};
     put_call(records, &bare);
@@ -189,13 +206,15 @@ static size_t walk(const struct place *place, struct records_filter filter, cons
         json_t *page = ask(place, filter), *record;
         size_t i, len = json_array_size(json_object_get(page, "data"));
         assert_true(len <= filter.limit);
-        json_array_foreach(json_object_get(page, "data"), i, record) {
+        json_array_foreach(json_object_get(page, "data"), i, record)
+        {
             const char *id = json_string_value(json_object_get(record, "id"));
             unsigned long long seq = strtoull(id + 4, NULL, 10);
             assert_true(seq < last);
             last = seq;
             if (only)
-                assert_string_equal(json_string_value(json_object_get(record, "organization")), only);
+                assert_string_equal(json_string_value(json_object_get(record, "organization")),
+                                    only);
         }
         count += len;
         const char *cursor = json_string_value(json_object_get(page, "next_cursor"));

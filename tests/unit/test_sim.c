@@ -16,7 +16,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-/* ---- Timers ---------------------------------------------------------------------------------------- */
+/* ---- Timers ---------------------------------------------------------------------------------- */
 
 enum { TIMERS = 64 };
 
@@ -73,7 +73,7 @@ static void turn_to(struct clockwork *clock, int64_t to_us)
     clock->now_us = to_us;
 }
 
-/* ---- Exchanges ------------------------------------------------------------------------------------- */
+/* ---- Exchanges ------------------------------------------------------------------------------- */
 
 struct client {
     struct exchange exchange; /* first */
@@ -139,7 +139,7 @@ static void finish(struct exchange *exchange)
 
 static const struct exchange_ops ops = {get_header, reply, start, write_piece, finish};
 
-/* ---- One simulator and its clients ------------------------------------------------------------------ */
+/* ---- One simulator and its clients ----------------------------------------------------------- */
 
 struct world {
     struct clockwork clock;
@@ -233,7 +233,7 @@ static void billed_is(struct world *world, const char *expected)
     json_decref(json);
 }
 
-/* ---- Streams, read back ------------------------------------------------------------------------------ */
+/* ---- Streams, read back ---------------------------------------------------------------------- */
 
 struct seen {
     size_t chunks, roles, tokens, finishes;
@@ -302,7 +302,7 @@ static struct seen see(struct client *client)
 #define STREAM "{\"model\":\"gpt-4o\"," HELLO ",\"stream\":true"
 static const struct sim_config plain_config = {.output_tokens = 8, .seed = 1};
 
-/* ---- Plain ------------------------------------------------------------------------------------------- */
+/* ---- Plain ----------------------------------------------------------------------------------- */
 
 static void a_plain_answer_is_a_chat_completion(void **state)
 {
@@ -348,11 +348,13 @@ static void prompt_tokens_are_a_quarter_of_the_texts_bytes(void **state)
     } cases[] = {
         {"[{\"role\":\"user\",\"content\":\"\"}]", 1},
         {"[{\"role\":\"user\",\"content\":\"abcdefg\"}]", 1},
-        {"[{\"role\":\"user\",\"content\":\"abcd\"},{\"role\":\"assistant\",\"content\":\"efgh\"}]", 2},
+        {"[{\"role\":\"user\",\"content\":\"abcd\"},{\"role\":\"assistant\",\"content\":\"efgh\"}]",
+         2},
         {"[{\"role\":\"user\",\"content\":\"\\u20ac\\u20ac\\u20ac\"}]", 2}, /* 9 bytes */
         {"[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"abcdefgh\"},"
          "{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}},"
-         "{\"type\":\"text\",\"text\":\"ijkl\"}]}]", 3},
+         "{\"type\":\"text\",\"text\":\"ijkl\"}]}]",
+         3},
         {"[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}]", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -373,10 +375,14 @@ static void a_wrong_body_is_a_400_that_names_the_field(void **state)
     struct world world;
     open_world(&world, plain_config);
     const char *const cases[][2] = {
-        {"", NULL}, {"{", NULL}, {"[]", NULL},
-        {"{" HELLO "}", "model"}, {"{\"model\":\"\"," HELLO "}", "model"},
+        {"", NULL},
+        {"{", NULL},
+        {"[]", NULL},
+        {"{" HELLO "}", "model"},
+        {"{\"model\":\"\"," HELLO "}", "model"},
         {"{\"model\":7," HELLO "}", "model"},
-        {"{\"model\":\"m\"}", "messages"}, {"{\"model\":\"m\",\"messages\":[]}", "messages"},
+        {"{\"model\":\"m\"}", "messages"},
+        {"{\"model\":\"m\",\"messages\":[]}", "messages"},
         {"{\"model\":\"m\",\"messages\":[7]}", "messages"},
         {"{\"model\":\"m\",\"messages\":[{\"content\":\"x\"}]}", "messages"},
         {"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":7}]}", "messages"},
@@ -425,7 +431,7 @@ static void other_routes_are_answered(void **state)
     close_world(&world);
 }
 
-/* ---- Streams ----------------------------------------------------------------------------------------- */
+/* ---- Streams --------------------------------------------------------------------------------- */
 
 static void a_stream_has_role_tokens_finish_and_done(void **state)
 {
@@ -554,7 +560,7 @@ static void a_long_stream_gives_way(void **state)
     close_world(&world);
 }
 
-/* ---- Failures ---------------------------------------------------------------------------------------- */
+/* ---- Failures -------------------------------------------------------------------------------- */
 
 static void calls_fail_and_break_off_in_their_share_and_in_the_same_order(void **state)
 {
@@ -563,8 +569,8 @@ static void calls_fail_and_break_off_in_their_share_and_in_the_same_order(void *
     char fates[2][CALLS];
     for (int run = 0; run < 2; run++) {
         struct world world;
-        struct sim_config config = {.output_tokens = 5, .failure_ppm = 250000, .cut_ppm = 500000,
-                                    .seed = 42};
+        struct sim_config config = {
+            .output_tokens = 5, .failure_ppm = 250000, .cut_ppm = 500000, .seed = 42};
         long long failed = 0, cut = 0, output = 0;
         open_world(&world, config);
         for (int i = 0; i < CALLS; i++) {
@@ -655,7 +661,7 @@ static void a_client_that_leaves_is_billed_what_was_made(void **state)
     close_world(&world);
 }
 
-/* ---- The account -------------------------------------------------------------------------------------- */
+/* ---- The account ----------------------------------------------------------------------------- */
 
 static void the_last_thousand_are_kept_and_all_are_summed(void **state)
 {
