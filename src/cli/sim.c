@@ -20,6 +20,7 @@ enum { PERCENT_PLACES = 4 /* of a percent: parts per million */ };
 struct arguments {
     const char *listen;
     struct sim_config config;
+    bool help;
 };
 
 static struct loop *running; /* for the signal handler alone */
@@ -40,13 +41,23 @@ static void watch_signals(struct loop *loop)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int usage(void)
+static int print_usage(FILE *to, int code)
 {
-    fprintf(stderr,
-            "usage: mete sim [--listen ADDRESS:PORT] [--latency-ms N] [--tokens-per-second N]\n"
-            "                [--failures PERCENT] [--cuts PERCENT] [--seed N] [--output-tokens N]\n"
-            "Speaks OpenAI chat completions; GET /sim/billed has what it billed.\n");
-    return CLI_USAGE;
+    fprintf(
+        to,
+        "usage: mete sim [--listen ADDRESS:PORT] [--latency-ms N] [--tokens-per-second N]\n"
+        "                [--failures PERCENT] [--cuts PERCENT] [--seed N] [--output-tokens N]\n\n"
+        "Runs a simulated provider that speaks OpenAI chat completions, plain and streaming.\n"
+        "Its first line says where. GET /sim/billed has what it billed, POST /sim/reset forgets\n"
+        "it.\n\n"
+        "  --listen             where; port 0: a free one (127.0.0.1:9101)\n"
+        "  --latency-ms         before the first byte (0)\n"
+        "  --tokens-per-second  of a stream; 0: as fast as it goes (0)\n"
+        "  --failures           share of calls answered with a 500 (0)\n"
+        "  --cuts               share of streams that break off (0)\n"
+        "  --seed               of which calls these are (0)\n"
+        "  --output-tokens      of an answer that max_tokens does not end before (64)\n");
+    return code;
 }
 
 static bool parse_whole(const char *text, int64_t from, int64_t to, int64_t *ret_value)
@@ -91,6 +102,9 @@ static bool parse_option(int option, const char *text, struct arguments *argumen
             return false;
         config->seed = (uint64_t)seed;
         return true;
+    case 'h':
+        arguments->help = true;
+        return true;
     case 'o':
         return parse_whole(text, 1, LIMIT_SIM_TOKENS, &config->output_tokens);
     default:
@@ -108,6 +122,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
         {"cuts", required_argument, NULL, 'c'},
         {"seed", required_argument, NULL, 's'},
         {"output-tokens", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
         {0},
     };
     int option, index = 0;
@@ -161,7 +176,9 @@ int cli_sim(int argc, char **argv)
     struct arguments arguments = {.listen = "127.0.0.1:9101", .config = {.output_tokens = 64}};
     struct loop *loop;
     if (!parse(argc, argv, &arguments))
-        return usage();
+        return print_usage(stderr, CLI_USAGE);
+    if (arguments.help)
+        return print_usage(stdout, CLI_DONE);
     int rc = loop_new(&loop);
     if (rc) {
         fprintf(stderr, "mete sim: %s\n", mete_error_text(rc));
