@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mete budget - sets, lists, shows and deletes budgets. "set" with an id makes the budget or changes
+ * it, so that a script can be run again. */
+#include "cli/cli.h"
+#include "cli/client.h"
+
+#include "base/limits.h"
+#include "mete.h"
+
+#include <stdio.h>
+
+static const char usage[] =
+    "usage: mete budget set --organization O --amount A [--id ID] [--name N] [--scope KIND:ID]\n"
+    "                       [--unit USD|tokens|requests] [--period hourly|daily|monthly|total]\n"
+    "                       [--mode enforce|shadow|off] [--threshold T]...\n"
+    "       mete budget list --organization O\n"
+    "       mete budget show ID --organization O\n"
+    "       mete budget delete ID --organization O\n"
+    "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
+    "directory the command asks it; with none it opens the data itself.\n"
+    "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With an\n"
+    "id that is there already, set changes its amount, mode, name and thresholds.\n";
+
+struct budget_options {
+    struct client_options client;
+    const char *organization, *amount, *id, *name, *scope, *unit, *period, *mode, *subject;
+    const char *thresholds[METE_THRESHOLDS_MAX];
+    size_t thresholds_len;
+};
+
+static const struct client_column columns[] = {
+    {"id", "id"},           {"scope", "scope.kind"},     {"of", "scope.id"},
+    {"period", "period"},   {"unit", "unit"},            {"amount", "amount"},
+    {"used", "used"},       {"held", "held"},            {"remaining", "remaining"},
+    {"status", "status"},   {"mode", "mode"},            {"resets", "window_end"},
+    {"name", "name"},       {"percent", "usage_percentage"}, {"thresholds", "alert_thresholds"},
+    {"made", "created_at"},
+};
+enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 12 };
+
+static int wrong(const char *why, const char *what)
+{
+    fprintf(stderr, "mete budget: %s%s\n%s", why, what, usage);
+    return CLI_USAGE;
+}
+
+static const char **value_of(struct budget_options *options, const char *name)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {{"--organization", &options->organization}, {"--amount", &options->amount},
+                 {"--id", &options->id},                     {"--name", &options->name},
+                 {"--scope", &options->scope},               {"--unit", &options->unit},
+                 {"--period", &options->period},             {"--mode", &options->mode}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(name, known[i].name))
+            return known[i].value;
+    if (!strcmp(name, "--threshold") && options->thresholds_len < METE_THRESHOLDS_MAX)
+        return &options->thresholds[options->thresholds_len++];
+    return NULL;
+}
+
+static int read_options(int argc, char **argv, struct budget_options *options)
+{
+    for (int at = 2; at < argc;) {
+        int taken = client_option(argc, argv, &at, &options->client);
+        if (taken < 0)
+            return wrong("a value is missing after ", argv[at]);
+        if (taken)
+            continue;
+        if (argv[at][0] != '-' && !options->subject) {
+            options->subject = argv[at++];
+            continue;
+        }
+        const char **value = argv[at][0] == '-' ? value_of(options, argv[at]) : NULL;
+        if (!value)
+            return wrong("unknown: ", argv[at]);
+        if (at + 1 >= argc)
+            return wrong("a value is missing after ", argv[at]);
+        *value = argv[at + 1];
+        at += 2;
+    }
+    return CLI_DONE;
+}
+
+static void put(struct out *out, const char *name, const char *text)
+{
+    if (text)
+        out_member_text(out, name, slice_of(text));
+}
+
+/* What a new budget and a changed one both may say. */
+static void write_changeable(const struct budget_options *options, struct out *out)
+{
+    put(out, "amount", options->amount);
+    put(out, "name", options->name);
+    put(out, "mode", options->mode);
+    if (!options->thresholds_len)
+        return;
+    out_key(out, "alert_thresholds");
+    out_open(out, '[');
+    for (size_t i = 0; i < options->thresholds_len; i++) {
+        struct json number;
+        struct slice text = slice_of(options->thresholds[i]);
+        if (!json_scan(text, &number, NULL) && number.type == JSON_NUMBER)
+            out_raw(out, number.raw);
+        else
+            out_text(out, text); /* the API says what is wrong with it */
+    }
+    out_close(out, ']');
+}
+
+static void write_new(const struct budget_options *options, struct out *out)
+{
+    const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
+    out_open(out, '{');
+    put(out, "id", options->id);
+    out_key(out, "scope");
+    out_open(out, '{');
+    if (scope) {
+        size_t kind_len = colon ? (size_t)(colon - scope) : strlen(scope);
+        out_member_text(out, "kind", (struct slice){scope, kind_len});
+        out_member_text(out, "id", slice_of(colon ? colon + 1 : ""));
+    } else {
+        out_member_text(out, "kind", SLICE_LITERAL("organization"));
+        out_member_text(out, "id", slice_of(options->organization));
+    }
+    out_close(out, '}');
+    put(out, "unit", options->unit ? options->unit : "USD");
+    put(out, "period", options->period ? options->period : "monthly");
+    write_changeable(options, out);
+    out_close(out, '}');
+}
+
+static bool differs(struct json budget, const char *path, const char *wanted)
+{
+    char room[160];
+    client_member(budget, path, room, sizeof room);
+    return wanted && strcmp(room, wanted) != 0;
+}
+
+/* What cannot change must be as it is. */
+static int check_same(const struct budget_options *options, const struct client_reply *reply)
+{
+    struct json budget;
+    char scope[320] = "";
+    if (json_scan(buffer_slice(&reply->body), &budget, NULL))
+        return CLI_FAILED;
+    client_member(budget, "scope.kind", scope, 64);
+    size_t len = strlen(scope);
+    scope[len++] = ':';
+    client_member(budget, "scope.id", scope + len, sizeof scope - len);
+    const char *what = NULL;
+    if (differs(budget, "unit", options->unit))
+        what = "unit";
+    else if (differs(budget, "period", options->period))
+        what = "period";
+    else if (options->scope && strcmp(options->scope, scope) != 0)
+        what = "scope";
+    if (!what)
+        return CLI_DONE;
+    fprintf(stderr, "mete: budget %s is there with another %s, which cannot change: delete it first\n",
+            options->id, what);
+    return CLI_NO;
+}
+
+static int print_reply(const struct budget_options *options, struct client_reply *reply)
+{
+    int code = client_problem(reply);
+    if (!code && reply->body.len)
+        client_print_one(buffer_slice(&reply->body), &options->client, columns, COLUMNS_ALL);
+    client_reply_done(reply);
+    return code;
+}
+
+/* Whether the id is there: CLI_DONE and 200 or 404 in *ret_status. */
+static int look(struct client *client, const struct budget_options *options, const char *path,
+                int *ret_status)
+{
+    struct client_reply reply;
+    int code = client_call(client, "GET", path, (struct slice){0}, &reply);
+    if (code)
+        return code;
+    *ret_status = reply.status;
+    if (reply.status == 200)
+        code = check_same(options, &reply);
+    else if (reply.status != 404)
+        code = client_problem(&reply);
+    client_reply_done(&reply);
+    return code;
+}
+
+/* one: path of the budget; all: of the organization's budgets. */
+static int set(struct client *client, const struct budget_options *options, const char *all,
+               const char *one)
+{
+    int status = 404;
+    int code = options->id ? look(client, options, one, &status) : CLI_DONE;
+    if (code)
+        return code;
+    struct out body;
+    struct client_reply reply;
+    out_init(&body, 64 * 1024);
+    if (status == 200) {
+        out_open(&body, '{');
+        write_changeable(options, &body);
+        out_close(&body, '}');
+    } else {
+        write_new(options, &body);
+    }
+    code = client_call(client, status == 200 ? "PUT" : "POST", status == 200 ? one : all,
+                       buffer_slice(&body.bytes), &reply);
+    out_done(&body);
+    return code ? code : print_reply(options, &reply);
+}
+
+static int run(const char *word, const struct budget_options *options, const char *all,
+               const char *one)
+{
+    struct client *client;
+    struct client_reply reply;
+    int code = client_open(&options->client, &client);
+    if (code)
+        return code;
+    if (!strcmp(word, "set")) {
+        code = set(client, options, all, one);
+    } else if (!strcmp(word, "list")) {
+        code = client_print_list(client, all, &options->client, columns, COLUMNS_LIST);
+    } else {
+        const char *method = !strcmp(word, "show") ? "GET" : "DELETE";
+        code = client_call(client, method, one, (struct slice){0}, &reply);
+        if (!code)
+            code = print_reply(options, &reply);
+    }
+    client_close(client);
+    return code;
+}
+
+static int check_options(const char *word, struct budget_options *options)
+{
+    bool names_one = !strcmp(word, "show") || !strcmp(word, "delete");
+    if (!options->organization)
+        return wrong("--organization is missing", "");
+    if (!strcmp(word, "set") && !options->amount)
+        return wrong("--amount is missing", "");
+    if (!names_one && options->subject)
+        return wrong("unknown: ", options->subject);
+    if (names_one && !options->subject)
+        return wrong("the ID is missing", "");
+    if (names_one)
+        options->id = options->subject;
+    return CLI_DONE;
+}
+
+int cli_budget(int argc, char **argv)
+{
+    struct budget_options options = {0};
+    const char *word = argc > 1 ? argv[1] : "";
+    if (client_wants_help(argc, argv)) {
+        fputs(usage, stdout);
+        return CLI_DONE;
+    }
+    if (strcmp(word, "set") && strcmp(word, "list") && strcmp(word, "show") &&
+        strcmp(word, "delete"))
+        return wrong(word[0] ? "unknown: " : "say what to do", word);
+    int code = read_options(argc, argv, &options);
+    if (!code)
+        code = check_options(word, &options);
+    if (code)
+        return code;
+    struct buffer all, one;
+    buffer_init(&all, 1024);
+    buffer_init(&one, 2048);
+    int rc = buffer_text(&all, "/api/v1/organizations/");
+    client_encode(&all, options.organization);
+    rc |= buffer_text(&all, "/budgets");
+    rc |= buffer_append(&one, buffer_slice(&all)) | buffer_text(&one, "/");
+    client_encode(&one, options.id ? options.id : "");
+    rc |= buffer_append(&all, (struct slice){"", 1}) | buffer_append(&one, (struct slice){"", 1});
+    code = rc ? wrong("too long: ", options.organization)
+              : run(word, &options, all.data, one.data);
+    buffer_done(&all);
+    buffer_done(&one);
+    return code;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mete key - makes, lists, shows and revokes API keys. */
+#include "cli/cli.h"
+#include "cli/client.h"
+
+#include "base/limits.h"
+#include "directory/directory.h"
+
+#include <stdio.h>
+
+static const char usage[] =
+    "usage: mete key create --organization O [--user U] [--department D] [--name N]\n"
+    "                       [--model GLOB]... [--expires-at T] [--monthly-requests N]\n"
+    "       mete key list --organization O\n"
+    "       mete key show ID\n"
+    "       mete key revoke ID\n"
+    "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
+    "directory the command asks it; with none it opens the data itself.\n"
+    "A new key's text is shown once. T is an instant such as 2030-01-31T00:00:00Z; a GLOB names\n"
+    "models, with * for any run of characters.\n";
+
+struct key_options {
+    struct client_options client;
+    const char *organization, *user, *department, *name, *expires_at, *monthly_requests, *id;
+    const char *models[DIRECTORY_MODELS_MAX];
+    size_t models_len;
+};
+
+static const struct client_column columns[] = {
+    {"key", "key"},          {"id", "id"},         {"name", "name"},
+    {"status", "status"},    {"user", "user"},     {"department", "department"},
+    {"expires", "expires_at"}, {"prefix", "prefix"}, {"models", "models"},
+    {"organization", "organization"}, {"made", "created_at"},
+};
+enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 8 };
+
+static int wrong(const char *why, const char *what)
+{
+    fprintf(stderr, "mete key: %s%s\n%s", why, what, usage);
+    return CLI_USAGE;
+}
+
+static const char **value_of(struct key_options *options, const char *name)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {{"--organization", &options->organization},
+                 {"--user", &options->user},
+                 {"--department", &options->department},
+                 {"--name", &options->name},
+                 {"--expires-at", &options->expires_at},
+                 {"--monthly-requests", &options->monthly_requests}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(name, known[i].name))
+            return known[i].value;
+    if (!strcmp(name, "--model") && options->models_len < DIRECTORY_MODELS_MAX)
+        return &options->models[options->models_len++];
+    return NULL;
+}
+
+static int read_options(int argc, char **argv, struct key_options *options)
+{
+    for (int at = 2; at < argc;) {
+        int taken = client_option(argc, argv, &at, &options->client);
+        if (taken < 0)
+            return wrong("a value is missing after ", argv[at]);
+        if (taken)
+            continue;
+        if (argv[at][0] != '-' && !options->id) {
+            options->id = argv[at++];
+            continue;
+        }
+        const char **value = argv[at][0] == '-' ? value_of(options, argv[at]) : NULL;
+        if (!value)
+            return wrong("unknown: ", argv[at]);
+        if (at + 1 >= argc)
+            return wrong("a value is missing after ", argv[at]);
+        *value = argv[at + 1];
+        at += 2;
+    }
+    return CLI_DONE;
+}
+
+/* A member with the text given, if one was. */
+static void put(struct out *out, const char *name, const char *text)
+{
+    if (text)
+        out_member_text(out, name, slice_of(text));
+}
+
+static void write_body(const struct key_options *options, struct out *out)
+{
+    out_open(out, '{');
+    put(out, "name", options->name ? options->name : "key");
+    put(out, "user", options->user);
+    put(out, "department", options->department);
+    put(out, "expires_at", options->expires_at);
+    if (options->monthly_requests) {
+        struct json number;
+        struct slice text = slice_of(options->monthly_requests);
+        out_key(out, "monthly_request_quota");
+        if (!json_scan(text, &number, NULL) && number.type == JSON_NUMBER)
+            out_raw(out, number.raw);
+        else
+            out_text(out, text); /* the API says what is wrong with it */
+    }
+    if (options->models_len) {
+        out_key(out, "models");
+        out_open(out, '[');
+        for (size_t i = 0; i < options->models_len; i++)
+            out_text(out, slice_of(options->models[i]));
+        out_close(out, ']');
+    }
+    out_close(out, '}');
+}
+
+static int ask(const struct key_options *options, const char *method, const char *path,
+               struct slice body)
+{
+    struct client *client;
+    struct client_reply reply;
+    int code = client_open(&options->client, &client);
+    if (code)
+        return code;
+    code = client_call(client, method, path, body, &reply);
+    if (!code) {
+        code = client_problem(&reply);
+        if (!code)
+            client_print_one(buffer_slice(&reply.body), &options->client, columns, COLUMNS_ALL);
+        client_reply_done(&reply);
+    }
+    client_close(client);
+    return code;
+}
+
+static int create(const struct key_options *options, const char *path)
+{
+    struct out body;
+    out_init(&body, 64 * 1024);
+    write_body(options, &body);
+    int code = body.failed ? CLI_FAILED : ask(options, "POST", path, buffer_slice(&body.bytes));
+    out_done(&body);
+    return code;
+}
+
+static int list(const struct key_options *options, const char *path)
+{
+    struct client *client;
+    int code = client_open(&options->client, &client);
+    if (code)
+        return code;
+    /* The text of a key is never in a list. */
+    code = client_print_list(client, path, &options->client, columns + 1, COLUMNS_LIST);
+    client_close(client);
+    return code;
+}
+
+static int run(const char *word, const struct key_options *options, struct buffer *path)
+{
+    bool of_organization = !strcmp(word, "create") || !strcmp(word, "list");
+    const char *subject = of_organization ? options->organization : options->id;
+    if (!subject)
+        return wrong(of_organization ? "--organization is missing" : "the ID is missing", "");
+    if (of_organization && options->id)
+        return wrong("unknown: ", options->id);
+    int rc = buffer_text(path, of_organization ? "/api/v1/organizations/" : "/api/v1/api-keys/");
+    client_encode(path, subject);
+    if (!rc && of_organization)
+        rc = buffer_text(path, "/api-keys");
+    else if (!rc && !strcmp(word, "revoke"))
+        rc = buffer_text(path, "/revoke");
+    if (rc || buffer_append(path, (struct slice){"", 1}))
+        return wrong("too long: ", subject);
+    if (!strcmp(word, "create"))
+        return create(options, path->data);
+    if (!strcmp(word, "list"))
+        return list(options, path->data);
+    bool revokes = !strcmp(word, "revoke");
+    return ask(options, revokes ? "POST" : "GET", path->data,
+               revokes ? SLICE_LITERAL("{}") : (struct slice){0});
+}
+
+int cli_key(int argc, char **argv)
+{
+    struct key_options options = {0};
+    const char *word = argc > 1 ? argv[1] : "";
+    if (client_wants_help(argc, argv)) {
+        fputs(usage, stdout);
+        return CLI_DONE;
+    }
+    if (strcmp(word, "create") && strcmp(word, "list") && strcmp(word, "show") &&
+        strcmp(word, "revoke"))
+        return wrong(word[0] ? "unknown: " : "say what to do", word);
+    int code = read_options(argc, argv, &options);
+    if (code)
+        return code;
+    struct buffer path;
+    buffer_init(&path, 1024);
+    code = run(word, &options, &path);
+    buffer_done(&path);
+    return code;
+}
