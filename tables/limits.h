@@ -55,4 +55,5 @@ ROW(TRANSFERS, 16384, "transfers", "to providers at once: one for every connecti
 ROW(UPSTREAM_IDLE, 1024, "connections", "kept open to providers")
 ROW(SCRAPE_BUDGETS, 16384, "budgets", "that one scrape of the metrics asks for: some 10 ms of the loop, in small pieces")
 ROW(SCRAPE, 262144, "bytes", "the metrics' text: four times what all families take")
+ROW(TRACE_LINE, 65536, "bytes", "one call of a trace; prompt-cache block lists are long")
 #undef ROW

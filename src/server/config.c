@@ -17,7 +17,7 @@
 
 enum { FILE_MAX = 4 * 1024 * 1024, SCALAR_MAX = 16384 };
 
-enum section { AT_TOP = 0, AT_PROVIDER, AT_COST, AT_GATEWAY, AT_LIMITS, AT_LOG };
+enum section { AT_TOP = 0, AT_PROVIDER, AT_COST, AT_GATEWAY, AT_LIMITS, AT_LOG, AT_POLICY, AT_BUDGET };
 
 struct row {
     enum section section;
@@ -32,6 +32,8 @@ struct row {
 #define OFFSET_GATEWAY(field) offsetof(struct config, field)
 #define OFFSET_LIMITS(field) offsetof(struct config, field)
 #define OFFSET_LOG(field) offsetof(struct config, field)
+#define OFFSET_POLICY(field) offsetof(struct config, field)
+#define OFFSET_BUDGET(field) offsetof(struct config_budget, field)
 #define OFFSET_PROVIDER(field) offsetof(struct config_provider, field)
 #define OFFSET_COST(field) offsetof(struct config_cost, field)
 #define ROW(section, key, field, type, standard, min, max, text)                                   \
@@ -42,7 +44,8 @@ static const struct row table[] = {
 enum { ROWS = sizeof table / sizeof table[0] };
 
 static const char *const section_names[] = {"",           "providers[].", "model_costs.*.",
-                                            "gateway.",   "limits.",      "log."};
+                                            "gateway.",   "limits.",      "log.",
+                                            "policy.",    "policy.budgets[]."};
 
 struct config_text {
     struct config_text *next;
@@ -236,8 +239,7 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
 static int read_mapping(struct reader *reader, const yaml_node_t *node, enum section section,
                         void *base)
 {
-    uint64_t seen = 0;
-    _Static_assert(ROWS <= 64, "seen has a bit for each row");
+    bool seen[ROWS] = {false};
     if (node->type != YAML_MAPPING_NODE)
         return wrong(reader, node, "expected keys and values here (%.*s)",
                      (int)strlen(section_names[section]), section_names[section]);
@@ -252,9 +254,9 @@ static int read_mapping(struct reader *reader, const yaml_node_t *node, enum sec
             return wrong(reader, key, "%s%.*s: there is no such key", section_names[section],
                          (int)(key->data.scalar.length > 64 ? 64 : key->data.scalar.length),
                          (const char *)key->data.scalar.value);
-        if (seen & UINT64_C(1) << (row - table))
+        if (seen[row - table])
             return wrong(reader, key, "%s%s stands here twice", section_names[section], row->key);
-        seen |= UINT64_C(1) << (row - table);
+        seen[row - table] = true;
         int error = read_value(reader, value, row, base);
         if (error)
             return error;
@@ -395,6 +397,38 @@ static int read_unpriced(struct reader *reader, const yaml_node_t *node)
     return 0;
 }
 
+static int read_budget(struct reader *reader, const yaml_node_t *node)
+{
+    struct config *config = reader->config;
+    struct config_budget budget = {0};
+    struct config_limit limit;
+    if (config->policy.budgets_len == CONFIG_BUDGETS_MAX)
+        return wrong(reader, node, "policy.budgets: at most %d", CONFIG_BUDGETS_MAX);
+    int error = set_defaults(reader, AT_BUDGET, &budget);
+    if (!error)
+        error = read_mapping(reader, node, AT_BUDGET, &budget);
+    if (error)
+        return error;
+    if (!budget.amount)
+        return wrong(reader, node, "policy.budgets[].amount is missing");
+    if (config_limit(&budget, &limit))
+        return wrong(reader, node, "policy.budgets[]: %s %s is no amount to limit", budget.amount,
+                     budget.unit);
+    config->policy.budgets[config->policy.budgets_len++] = budget;
+    return 0;
+}
+
+static int read_budgets(struct reader *reader, const yaml_node_t *node)
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return wrong(reader, node, "policy.budgets must be a list");
+    int error = 0;
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top && !error; item++)
+        error = read_budget(reader, yaml_document_get_node(&reader->document, *item));
+    return error;
+}
+
 static int read_value(struct reader *reader, const yaml_node_t *node, const struct row *row,
                       void *base)
 {
@@ -414,6 +448,10 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
         return read_mapping(reader, node, AT_LIMITS, base);
     case CONFIG_SECTION_LOG:
         return read_mapping(reader, node, AT_LOG, base);
+    case CONFIG_SECTION_POLICY:
+        return read_mapping(reader, node, AT_POLICY, base);
+    case CONFIG_BUDGETS:
+        return read_budgets(reader, node);
     default:
         break;
     }
@@ -494,13 +532,10 @@ int config_parse(const char *name, struct slice text, struct config **ret_config
     snprintf(ret_detail, 512, "out of memory");
     if (!config)
         return METE_E_MEMORY;
-    int error = set_defaults(&reader, AT_TOP, config);
-    if (!error)
-        error = set_defaults(&reader, AT_GATEWAY, config);
-    if (!error)
-        error = set_defaults(&reader, AT_LIMITS, config);
-    if (!error)
-        error = set_defaults(&reader, AT_LOG, config);
+    static const enum section whole[] = {AT_TOP, AT_GATEWAY, AT_LIMITS, AT_LOG, AT_POLICY};
+    int error = 0;
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0] && !error; i++)
+        error = set_defaults(&reader, whole[i], config);
     if (!error)
         error = read_text(&reader, text);
     if (!error)

@@ -23,7 +23,21 @@ struct config_cost {
     int line; /* where it stands in the file */
 };
 
-enum { CONFIG_COSTS_MAX = 4096 };
+enum { CONFIG_COSTS_MAX = 4096, CONFIG_BUDGETS_MAX = 8 };
+
+/* One budget of the policy that a replay tries. */
+struct config_budget {
+    const char *unit, *amount;
+    int64_t scope; /* 0: one for all, 1: one for each client */
+    int64_t period, mode;
+};
+
+/* One that has been read: what its texts mean. */
+struct config_limit {
+    uint16_t meter;
+    uint32_t currency;
+    int64_t limit;
+};
 
 struct config {
     const char *listen, *metrics_listen, *data;
@@ -42,6 +56,12 @@ struct config {
     int64_t max_connections, max_header_bytes, max_body_bytes;
     int64_t request_timeout_ms, keepalive_timeout_ms;
     int64_t log_level, log_format;
+    struct { /* what `mete replay` tries */
+        const char *model, *start;
+        int64_t max_output_tokens, tokens_per_second;
+        struct config_budget budgets[CONFIG_BUDGETS_MAX];
+        size_t budgets_len;
+    } policy;
     struct config_text *texts; /* what the strings above point into */
 };
 
@@ -55,6 +75,9 @@ void config_free(struct config *config);
 
 /* config's strings are borrowed. */
 void config_gateway(const struct config *config, struct gateway_config *ret_gateway);
+/* The meter and limit a budget's texts name. METE_E_SYNTAX: the unit is neither a currency, tokens nor
+ * requests, or the amount is no decimal of it. */
+METE_MUST_USE int config_limit(const struct config_budget *budget, struct config_limit *ret_limit);
 /* Built-in prices, and the configured ones over them. odd, unless NULL, is called for prices that
  * look like a mistake of units. Errors of pricing_put(); ret_detail says of which model. */
 METE_MUST_USE int config_pricing(const struct config *config, struct pricing **ret_pricing,

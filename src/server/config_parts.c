@@ -2,6 +2,8 @@
  * From the configuration to what the layers below take. */
 #include "server/config.h"
 
+#include "codec/decimal.h"
+
 #include <stdio.h>
 
 void config_gateway(const struct config *config, struct gateway_config *ret_gateway)
@@ -27,6 +29,28 @@ void config_gateway(const struct config *config, struct gateway_config *ret_gate
         to->models_len = (size_t)from->models_len;
         memcpy(to->models, from->models, sizeof from->models);
     }
+}
+
+int config_limit(const struct config_budget *budget, struct config_limit *ret_limit)
+{
+    struct config_limit limit = {.meter = METE_COST};
+    struct slice unit = slice_of(budget->unit);
+    if (slice_is(unit, "tokens"))
+        limit.meter = METE_TOTAL_TOKENS;
+    else if (slice_is(unit, "requests"))
+        limit.meter = METE_REQUESTS;
+    else if (unit.len != 3)
+        return METE_E_SYNTAX;
+    for (size_t i = 0; limit.meter == METE_COST && i < 3; i++)
+        if (unit.data[i] < 'A' || unit.data[i] > 'Z')
+            return METE_E_SYNTAX;
+    if (limit.meter == METE_COST)
+        limit.currency = METE_CURRENCY(unit.data[0], unit.data[1], unit.data[2]);
+    if (decimal_parse(slice_of(budget->amount), limit.meter == METE_COST ? 9 : 0, &limit.limit) ||
+        limit.limit < 0 || limit.limit > METE_AMOUNT_MAX)
+        return METE_E_SYNTAX;
+    *ret_limit = limit;
+    return 0;
 }
 
 static struct pricing_row row_of(const struct config_cost *cost)
