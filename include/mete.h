@@ -306,7 +306,7 @@ struct mete_verdict {
     struct mete_budget_id remaining_of;
     struct mete_instant retry_at; /* earliest instant at which asking again can help; 0: at once,
                                      INT64_MAX us: never, without an administrator */
-    size_t refusals_len;    /* all that refused or, with shadow set, would have */
+    size_t refusals_len;    /* all that refused, then, with shadow set, those that would have */
     int repeated;           /* this is the stored answer to an earlier, equal request */
     uint64_t seq;           /* journal entry this rests on; 0 when none was needed */
     struct mete_receipt ended; /* with METE_E_ENDED only: how the id's call ended */

@@ -204,6 +204,7 @@ void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32])
     struct hasher hasher;
     hasher.len = 0;
     for (unsigned i = 0; i < LANES; i++) {
+        XXH3_INITSTATE(&hasher.lanes[i]); /* else a seed that stood here before is believed in */
         XXH_errorcode rc = XXH3_64bits_reset_withSeed(&hasher.lanes[i], i);
         ASSERT(rc == XXH_OK);
     }

@@ -36,9 +36,21 @@ struct ledger_decision {
     uint32_t stale_budget;
 };
 
-/* Admits iff for every touched enforced budget committed + held + amount <= limit. Grants the
- * largest quantity in floor..wish that fits them all. Idempotent by (scope, request_id). A refusal
- * is journaled only if it has a request id and METE_RESERVE_CALL is not set. */
+/* Admits iff no scope on the path is expired or revoked, and for every touched enforced budget
+ * committed + held + amount <= limit (a limit of 0 refuses even an amount of 0). Grants the largest
+ * quantity in floor..wish that fits them all. Every counting budget on the path is taken from, with
+ * 0 where its meter is not demanded, so that a commit with more meters is charged to it too.
+ * REFUSALS in order: expired scopes, revoked scopes (leaf first; one a scope), enforced budgets
+ * (leaf first, then by handle), then what shadow budgets would have done. retry_at is the latest of
+ * what the enforced ones say: never, if the floor does not fit an empty window; at once, if it is
+ * only held; else the window's end.
+ * REPEATS by (scope, request_id). Open or ended, a plain reservation's verdict is given again (but
+ * for the refusals of shadow budgets); a METE_RESERVE_CALL gets IN_FLIGHT, then ENDED with
+ * verdict.ended. A refusal with a request id and without METE_RESERVE_CALL binds: until its
+ * retry_at; one with retry_at 0 not at all; one that was to last, until its budget's limit or mode
+ * is changed or its scope admits again, and at most LIMIT_OUTCOME_S. Only a binding one is
+ * journaled. An id that mete_record has used: CONTENT.
+ * TOO_LARGE also if a shadow budget's counter could not hold it. FULL: no free reservation. */
 METE_MUST_USE int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
                                         const struct mete_reserve *args, struct mete_refusal *refusals,
                                         size_t refusals_max, struct mete_verdict *ret_verdict,
@@ -47,12 +59,16 @@ METE_MUST_USE int ledger_decide_check(struct ledger *ledger, struct mete_instant
                                       const struct mete_reserve *args, struct mete_refusal *refusals,
                                       size_t refusals_max, struct mete_verdict *ret_verdict,
                                       struct ledger_decision *ret_decision);
+/* Commit and release need no present window: they count where the reservation was made. Repeated
+ * with the same usage (order and zeros do not matter): the same receipt. ENDED fills the receipt
+ * as well. TOO_LARGE also if a counter could not hold it; the reservation is then still open. */
 METE_MUST_USE int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
                                        const struct mete_commit *args, struct mete_receipt *ret_receipt,
                                        struct ledger_decision *ret_decision);
 METE_MUST_USE int ledger_decide_release(struct ledger *ledger, struct mete_instant now,
                                         struct mete_reservation_id id, struct mete_receipt *ret_receipt,
                                         struct ledger_decision *ret_decision);
+/* Repeats by (scope, request_id) give the same receipt; an id that a reserve has used: CONTENT. */
 METE_MUST_USE int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
                                        const struct mete_record *args, struct mete_receipt *ret_receipt,
                                        struct ledger_decision *ret_decision);
@@ -83,7 +99,8 @@ bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct
 
 /* ---- Applying ------------------------------------------------------------------------------- */
 
-/* A call that ended with this entry, for its usage record. Slices live until the next apply. */
+/* A call that ended with this entry, for its usage record. Slices live until the next apply, and
+ * no longer than the entry's own. An expiry that charged (amounts_len > 0) is provisional. */
 struct ledger_ended {
     uint64_t reservation; /* 0: ENTRY_RECORD */
     uint32_t scope;

@@ -165,8 +165,11 @@ static void a_plain_reserve_and_commit_are_under_128_bytes(void **state)
     assert_true(read.u.reserve.flags == METE_RESERVE_CALL);
     assert_true(read.u.reserve.on_expiry == METE_EXPIRY_CHARGE);
     assert_true(read.u.reserve.expires_at_us == entry.u.reserve.expires_at_us);
-    assert_memory_equal(read.u.reserve.amounts, entry.u.reserve.amounts,
-                        3 * sizeof(struct entry_amount));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read.u.reserve.amounts[i].meter, entry.u.reserve.amounts[i].meter);
+        assert_int_equal(read.u.reserve.amounts[i].currency, entry.u.reserve.amounts[i].currency);
+        assert_true(read.u.reserve.amounts[i].amount == entry.u.reserve.amounts[i].amount);
+    }
 
     struct entry end = new_entry(ENTRY_COMMIT);
     end.u.commit.reservation = entry.u.reserve.reservation;
@@ -214,8 +217,11 @@ static void other_ends_read_back(void **state)
                                                    .resets_at = {INT64_MAX}};
     read = back(&entry);
     assert_true(read.u.refuse.retry_at_us == INT64_MAX);
-    assert_memory_equal(&read.u.refuse.primary, &entry.u.refuse.primary,
-                        sizeof(struct mete_refusal));
+    const struct mete_refusal *primary = &read.u.refuse.primary;
+    assert_true(primary->reason == METE_HARD_LIMIT && primary->scope.n == 1);
+    assert_true(primary->budget.n == 2 && primary->meter == 0 && primary->currency == METE_USD);
+    assert_true(primary->limit == 10 && primary->committed == 9 && primary->held == 1);
+    assert_true(primary->asked == 5 && primary->resets_at.us == INT64_MAX);
 }
 
 /* Whether the reader takes what these fields write. */
