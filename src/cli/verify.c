@@ -69,6 +69,10 @@ int cli_verify(int argc, char **argv)
 {
     const char *directory = NULL;
     int json = 0, wrong = 0;
+    if (argc == 2 && !strcmp(argv[1], "--help")) {
+        fputs(usage, stdout);
+        return CLI_DONE;
+    }
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--json"))
             json = 1;
@@ -79,7 +83,7 @@ int cli_verify(int argc, char **argv)
     }
     if (wrong || !directory) {
         fputs(usage, stderr);
-        return 2;
+        return CLI_USAGE;
     }
     struct verify_report report;
     int error = engine_verify(directory, &report);
@@ -94,6 +98,6 @@ int cli_verify(int argc, char **argv)
     else
         fprintf(stderr, "mete verify: %s: %s\n", directory, mete_error_text(error));
     if (!error)
-        return 0;
-    return error == METE_E_CORRUPT ? 1 : 3;
+        return CLI_DONE;
+    return error == METE_E_CORRUPT ? CLI_NO : CLI_FAILED;
 }
