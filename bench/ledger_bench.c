@@ -133,8 +133,8 @@ static uint64_t reserve(struct bench *b, struct mete_text request_id)
                                       .ttl_ms = 60000};
     struct mete_verdict verdict;
     struct mete_refusal refusals[1];
-    int rc = ledger_decide_reserve(b->ledger, (struct mete_instant){++b->now_us}, &args, refusals, 1,
-                                   &verdict, &b->decision);
+    int rc = ledger_decide_reserve(b->ledger, (struct mete_instant){++b->now_us}, &args, refusals,
+                                   1, &verdict, &b->decision);
     ASSERT(rc == 0 && verdict.allowed);
     apply(b);
     return verdict.reservation.n;

@@ -59,8 +59,8 @@ static struct window fixed_window(int64_t now_us, int64_t len_us)
 static struct window month_window(int64_t now_us)
 {
     struct month m = month_of(now_us / DAY_US);
-    struct month next = m.month == 12 ? (struct month){m.year + 1, 1}
-                                      : (struct month){m.year, m.month + 1};
+    struct month next =
+        m.month == 12 ? (struct month){m.year + 1, 1} : (struct month){m.year, m.month + 1};
     return (struct window){first_day(m) * DAY_US, first_day(next) * DAY_US};
 }
 

@@ -13,6 +13,7 @@ struct window {
 
 /* period: one that this version counts (mete_not_yet() lists the others; METE_E_NOT_YET).
  * now_us: 0 .. year 9999. METE_TOTAL is [0, INT64_MAX). Constant time. */
-METE_MUST_USE int calendar_window(enum mete_period period, int64_t now_us, struct window *ret_window);
+METE_MUST_USE int calendar_window(enum mete_period period, int64_t now_us,
+                                  struct window *ret_window);
 
 #endif

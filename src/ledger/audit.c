@@ -52,7 +52,7 @@ uint64_t ledger_audit(struct ledger *ledger)
     return drift;
 }
 
-/* ---- ledger_check() ---------------------------------------------------------------------------- */
+/* ---- ledger_check() -------------------------------------------------------------------------- */
 
 static void check_scopes(const struct ledger *ledger)
 {
@@ -61,8 +61,8 @@ static void check_scopes(const struct ledger *ledger)
         const struct scope *scope = &ledger->scopes[s];
         ASSERT(scope->parent < s && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
         ASSERT(scope->depth == (scope->parent ? ledger->scopes[scope->parent].depth + 1 : 1));
-        ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind, scopes_organization(ledger, s),
-                                 scopes_id(ledger, s)) == s);
+        ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind,
+                                 scopes_organization(ledger, s), scopes_id(ledger, s)) == s);
         for (unsigned i = 0; i < scope->budgets_len; i++) {
             const struct budget *budget = &ledger->budgets[scope->budgets[i]];
             ASSERT(budget->scope == s && budget->life == BUDGET_LIVES);
@@ -89,8 +89,8 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     uint32_t ppm[METE_THRESHOLDS_MAX];
     size_t len = budgets_thresholds(ledger, b, ppm);
     for (size_t i = 0; i < len; i++) {
-        bool is_reached = budget->committed > 0 && (int128)budget->committed * 1000000 >=
-                                                       (int128)budget->limit * ppm[i];
+        bool is_reached = budget->committed > 0 &&
+                          (int128)budget->committed * 1000000 >= (int128)budget->limit * ppm[i];
         ASSERT_INV("INV-10", budget->mode == METE_OFF || is_reached == (budget->fired >> i & 1));
     }
     int64_t before_us = budget_start_us(budget);

@@ -53,7 +53,8 @@ static void write_text(struct ledger *ledger, uint32_t budget, struct slice id, 
     ledger->cold[budget].text = at;
 }
 
-static void set_thresholds(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec)
+static void set_thresholds(struct ledger *ledger, uint32_t budget,
+                           const struct mete_budget_spec *spec)
 {
     ASSERT(spec->thresholds_len <= METE_THRESHOLDS_MAX);
     if (spec->thresholds_len > text_of(ledger, budget)->thresholds_room)
@@ -213,8 +214,7 @@ static void set_window(struct budget *budget, int64_t start_us, int64_t end_us)
 {
     ASSERT(entry_is_window(start_us, end_us));
     budget->window_end_us = end_us;
-    budget->window_s =
-        end_us == INT64_MAX ? 0 : (uint32_t)((end_us - start_us) / ENTRY_SECOND_US);
+    budget->window_s = end_us == INT64_MAX ? 0 : (uint32_t)((end_us - start_us) / ENTRY_SECOND_US);
 }
 
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
@@ -371,7 +371,8 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     budget->limit = spec->limit;
     budget->mode = (uint8_t)spec->mode;
     set_thresholds(ledger, handle, spec);
-    struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
+    struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
+                                0};
     const struct moment moment = {ledger, entry, effects, handle, &counters};
     if (falls && budget->mode == METE_ENFORCE && budget->committed + budget->held > budget->limit)
         emit(&moment, METE_EVENT_LIMIT_BELOW, 0);
@@ -381,7 +382,8 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     return true;
 }
 
-bool budgets_apply_put(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
+bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
+                       struct ledger_effects *effects)
 {
     const struct mete_budget_spec *spec = &entry->u.budget.spec;
     uint32_t handle = entry->u.budget.handle;

@@ -12,7 +12,7 @@
 
 enum { PER = 1000000, NOT_A_REPEAT = 2 };
 
-/* ---- Form ------------------------------------------------------------------------------------- */
+/* ---- Form ------------------------------------------------------------------------------------ */
 
 static bool is_text(struct mete_text text)
 {
@@ -29,7 +29,8 @@ static struct slice of_text(struct mete_text text)
 
 /* The parts that a reserve and a record have in common. */
 static int check_call(const struct ledger *ledger, struct mete_scope_id scope,
-                      struct mete_text request_id, struct mete_text model, struct mete_text provider)
+                      struct mete_text request_id, struct mete_text model,
+                      struct mete_text provider)
 {
     if (request_id.len > LIMIT_ID || model.len > LIMIT_ID || provider.len > LIMIT_PROVIDER)
         return METE_E_TOO_LARGE;
@@ -112,7 +113,7 @@ static int check_outcome(const struct mete_outcome *outcome)
     return 0;
 }
 
-/* ---- Repeats ---------------------------------------------------------------------------------- */
+/* ---- Repeats --------------------------------------------------------------------------------- */
 
 static int repeat_open(const struct ledger *ledger, const struct mete_reserve *args,
                        const struct reservation *open, struct mete_verdict *verdict)
@@ -190,15 +191,14 @@ static void put_refusal(struct sink *sink, const struct mete_refusal *refusal)
 
 /* NOT_A_REPEAT, or what a repeat of this request id gets. */
 static int repeat(const struct ledger *ledger, struct mete_instant now,
-                  const struct mete_reserve *args, struct sink *sink, struct mete_verdict *ret_verdict)
+                  const struct mete_reserve *args, struct sink *sink,
+                  struct mete_verdict *ret_verdict)
 {
     struct slice request_id = of_text(args->request_id);
-    const struct reservation *open =
-        reservations_of_request(ledger, args->scope.n, request_id);
+    const struct reservation *open = reservations_of_request(ledger, args->scope.n, request_id);
     if (open)
         return repeat_open(ledger, args, open, ret_verdict);
-    const struct outcome *outcome =
-        outcomes_of_request(ledger, args->scope.n, request_id, now.us);
+    const struct outcome *outcome = outcomes_of_request(ledger, args->scope.n, request_id, now.us);
     if (!outcome)
         return NOT_A_REPEAT;
     if (outcome->kind == OUTCOME_RECORDED)
@@ -211,14 +211,12 @@ static int repeat(const struct ledger *ledger, struct mete_instant now,
     if (asked->content != args->content)
         return METE_E_CONTENT;
     put_refusal(sink, &asked->primary);
-    *ret_verdict = (struct mete_verdict){.retry_at = {asked->expires_at_us},
-                                         .refusals_len = 1,
-                                         .repeated = 1,
-                                         .seq = outcome->seq};
+    *ret_verdict = (struct mete_verdict){
+        .retry_at = {asked->expires_at_us}, .refusals_len = 1, .repeated = 1, .seq = outcome->seq};
     return 0;
 }
 
-/* ---- Weighing --------------------------------------------------------------------------------- */
+/* ---- Weighing -------------------------------------------------------------------------------- */
 
 /* One demand, and what the enforced budgets of its unit allow. */
 struct share {
@@ -284,7 +282,8 @@ static int measure(struct weighing *weighing, struct mete_instant now, uint32_t 
     return 0;
 }
 
-static void refuse(struct weighing *weighing, const struct mete_refusal *refusal, int64_t retry_at_us)
+static void refuse(struct weighing *weighing, const struct mete_refusal *refusal,
+                   int64_t retry_at_us)
 {
     put_refusal(&weighing->sink, refusal);
     if (refusal->shadow)
@@ -439,7 +438,7 @@ static struct mete_verdict verdict_of(const struct weighing *weighing, bool take
     return verdict;
 }
 
-/* ---- Reserve and check ------------------------------------------------------------------------ */
+/* ---- Reserve and check ----------------------------------------------------------------------- */
 
 static void begin_entry(const struct ledger *ledger, struct mete_instant now, enum entry_kind kind,
                         struct entry *entry)
@@ -552,7 +551,7 @@ int ledger_decide_check(struct ledger *ledger, struct mete_instant now,
     return 0;
 }
 
-/* ---- Ends ------------------------------------------------------------------------------------- */
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 static void usage_to_held(const struct mete_usage *usage, size_t len, struct held *ret_held)
 {
@@ -566,8 +565,7 @@ static void usage_to_amounts(const struct mete_usage *usage, size_t len, uint32_
 {
     ASSERT(len <= METE_DEMANDS_MAX);
     for (size_t i = 0; i < len; i++)
-        ret_amounts[i] =
-            (struct entry_amount){usage[i].meter, usage[i].currency, usage[i].amount};
+        ret_amounts[i] = (struct entry_amount){usage[i].meter, usage[i].currency, usage[i].amount};
     *ret_len = (uint32_t)len;
 }
 
@@ -627,8 +625,8 @@ int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
     entry->u.commit.reservation = args->reservation.n;
     usage_to_amounts(args->usage, args->usage_len, &entry->u.commit.amounts_len,
                      entry->u.commit.amounts);
-    entry->u.commit.outcome = outcome_of(
-        &args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
+    entry->u.commit.outcome =
+        outcome_of(&args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
     *ret_receipt = (struct mete_receipt){.state = METE_COMMITTED,
                                          .cost = reservations_cost(ending.used, ending.used_len),
                                          .overrun = ending.overrun,
@@ -649,8 +647,7 @@ int ledger_decide_release(struct ledger *ledger, struct mete_instant now,
         return already_ended(ledger, now, id.n, &ending, ret_receipt);
     begin_entry(ledger, now, ENTRY_RELEASE, &ret_decision->entry);
     ret_decision->entry.u.end.reservation = id.n;
-    *ret_receipt = (struct mete_receipt){.state = METE_RELEASED,
-                                         .record = ret_decision->entry.seq};
+    *ret_receipt = (struct mete_receipt){.state = METE_RELEASED, .record = ret_decision->entry.seq};
     return 0;
 }
 
@@ -684,7 +681,7 @@ bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct
     return true;
 }
 
-/* ---- Record ----------------------------------------------------------------------------------- */
+/* ---- Record ---------------------------------------------------------------------------------- */
 
 /* NOT_A_REPEAT, or what a repeat of this request id gets. A refusal does not stand in the way of
  * recording what was spent in spite of it. */

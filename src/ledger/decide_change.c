@@ -40,7 +40,8 @@ struct node {
 static const struct mete_change *creator(const struct batch *batch, enum mete_change_kind kind,
                                          uint32_t handle)
 {
-    uint32_t there = kind == METE_PUT_SCOPE ? batch->ledger->scopes_len : batch->ledger->budgets_len;
+    uint32_t there =
+        kind == METE_PUT_SCOPE ? batch->ledger->scopes_len : batch->ledger->budgets_len;
     for (size_t i = 0; handle > there && i < batch->len; i++)
         if (batch->changes[i].kind == kind && batch->handles[i] == handle)
             return &batch->changes[i];
@@ -78,7 +79,7 @@ static uint32_t find_scope(const struct batch *batch, enum mete_kind kind, uint3
     return ledger_find_scope(batch->ledger, kind, organization, id);
 }
 
-/* ---- Scopes ----------------------------------------------------------------------------------- */
+/* ---- Scopes ---------------------------------------------------------------------------------- */
 
 static int judge_new_scope(const struct batch *batch, const struct mete_scope_spec *spec,
                            uint32_t *ret_handle)
@@ -128,7 +129,7 @@ static int judge_scope(const struct batch *batch, const struct mete_change *chan
     return 0;
 }
 
-/* ---- Budgets ---------------------------------------------------------------------------------- */
+/* ---- Budgets --------------------------------------------------------------------------------- */
 
 /* How a budget will be once the batch so far is done. */
 struct found_budget {
@@ -210,8 +211,8 @@ static int check_spec(const struct mete_budget_spec *spec)
     if (spec->id.len > LIMIT_ID || spec->thresholds_len > METE_THRESHOLDS_MAX)
         return METE_E_TOO_LARGE;
     if (!entry_is_id(of_text(spec->id)) || !entry_is_unit(spec->meter, spec->currency) ||
-        spec->limit < 0 || spec->limit > METE_AMOUNT_MAX || (unsigned)spec->period >= METE_PERIODS ||
-        (unsigned)spec->mode > METE_OFF ||
+        spec->limit < 0 || spec->limit > METE_AMOUNT_MAX ||
+        (unsigned)spec->period >= METE_PERIODS || (unsigned)spec->mode > METE_OFF ||
         !entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len))
         return METE_E_INVALID;
     return 0;
@@ -257,15 +258,14 @@ static int judge_end(const struct batch *batch, const struct mete_change *change
     uint32_t handle = resolve(batch, change->end.n);
     if (handle == 0 || handle > batch->budgets_len || ends_in(batch, handle))
         return METE_E_NOT_FOUND;
-    if (handle > batch->ledger->budgets_len
-            ? !creator(batch, METE_PUT_BUDGET, handle)
-            : batch->ledger->budgets[handle].life != BUDGET_LIVES)
+    if (handle > batch->ledger->budgets_len ? !creator(batch, METE_PUT_BUDGET, handle)
+                                            : batch->ledger->budgets[handle].life != BUDGET_LIVES)
         return METE_E_NOT_FOUND;
     *ret_handle = handle;
     return 0;
 }
 
-/* ---- Any change ------------------------------------------------------------------------------- */
+/* ---- Any change ------------------------------------------------------------------------------ */
 
 static int judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle)
 {

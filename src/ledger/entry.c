@@ -18,13 +18,13 @@
 enum { HAS_ID = 1, IS_CALL = 2, CHARGES = 4, HAS_GRANT = 8, RESERVE_BITS = 15 };
 
 enum {
-    FIXED_MAX = 40 * VARINT_MAX,  /* all that is not text or an amount, of the largest entry */
+    FIXED_MAX = 40 * VARINT_MAX, /* all that is not text or an amount, of the largest entry */
     AMOUNT_MAX = 3 * VARINT_MAX,
-    SLOT_BITS = 28,               /* of a reservation's id; the rest is its generation */
+    SLOT_BITS = 28, /* of a reservation's id; the rest is its generation */
     GENERATION_BITS = 64 - SLOT_BITS
 };
 
-/* ---- Ranges ----------------------------------------------------------------------------------- */
+/* ---- Ranges ---------------------------------------------------------------------------------- */
 
 bool entry_is_id(struct slice id)
 {
@@ -65,7 +65,7 @@ bool entry_is_thresholds(const uint32_t *ppm, size_t len)
     return true;
 }
 
-/* ---- Writing ---------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static struct slice of_text(struct mete_text text)
 {
@@ -269,8 +269,8 @@ size_t entry_size_max(const struct entry *entry)
         len += entry->u.scope.spec.id.len + entry->u.scope.document.len + entry->u.scope.actor.len;
         break;
     case ENTRY_BUDGET:
-        len += entry->u.budget.spec.id.len + entry->u.budget.document.len +
-               entry->u.budget.actor.len;
+        len +=
+            entry->u.budget.spec.id.len + entry->u.budget.document.len + entry->u.budget.actor.len;
         break;
     case ENTRY_BUDGET_END:
         len += entry->u.budget_end.actor.len;
@@ -283,7 +283,8 @@ size_t entry_size_max(const struct entry *entry)
         len += entry->u.refuse.request_id.len;
         break;
     case ENTRY_COMMIT:
-        len += entry->u.commit.amounts_len * AMOUNT_MAX + outcome_text_len(&entry->u.commit.outcome);
+        len +=
+            entry->u.commit.amounts_len * AMOUNT_MAX + outcome_text_len(&entry->u.commit.outcome);
         break;
     case ENTRY_RECORD:
         len += entry->u.record.request_id.len + entry->u.record.model.text.len +
@@ -301,7 +302,7 @@ size_t entry_size_max(const struct entry *entry)
     return len;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static void require(struct reader *r, bool fits)
 {

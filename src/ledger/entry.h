@@ -69,7 +69,8 @@ struct entry {
         struct {
             uint32_t handle;
             struct mete_budget_spec spec;
-            int64_t window_start_us, window_end_us; /* the first one; of an update: the present one */
+            int64_t window_start_us,
+                window_end_us; /* the first one; of an update: the present one */
             struct slice document, actor;
         } budget;
         struct {

@@ -11,7 +11,7 @@
 
 #include <sys/mman.h>
 
-/* ---- Opening ---------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 /* First and last byte of an array share no page with another array's, so that touching one touches
  * no other; large pages are asked for where an array is large, not where it begins, or an idle
@@ -112,7 +112,7 @@ void ledger_close(struct ledger *ledger)
     ASSERT(rc == 0);
 }
 
-/* ---- Applying --------------------------------------------------------------------------------- */
+/* ---- Applying -------------------------------------------------------------------------------- */
 
 static bool apply_genesis(struct ledger *ledger, const struct entry *entry)
 {
@@ -153,7 +153,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     return false;
 }
 
-int ledger_apply(struct ledger *ledger, const struct entry *entry, struct ledger_effects *ret_effects)
+int ledger_apply(struct ledger *ledger, const struct entry *entry,
+                 struct ledger_effects *ret_effects)
 {
     if (ret_effects) {
         ret_effects->has_ended = false;
@@ -170,7 +171,7 @@ int ledger_apply(struct ledger *ledger, const struct entry *entry, struct ledger
     return 0;
 }
 
-/* ---- Looking ---------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 static void copy_id(char ret_id[LIMIT_ID + 1], struct slice id)
 {
@@ -199,39 +200,40 @@ int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budg
     if (handle == 0 || handle > ledger->budgets_len)
         return METE_E_NOT_FOUND;
     const struct budget *budget = &ledger->budgets[handle];
-    *ret_view = (struct mete_budget_view){
-        .budget = {handle},
-        .scope = {budget->scope},
-        .organization = {scopes_organization(ledger, budget->scope)},
-        .meter = unit_meter(budget->unit),
-        .currency = unit_currency(budget->unit),
-        .period = (enum mete_period)budget->period,
-        .mode = (enum mete_mode)budget->mode,
-        .limit = budget->limit,
-        .committed = budget->committed,
-        .held = budget->held,
-        .window_start = {budget_start_us(budget)},
-        .window_end = {budget->window_end_us},
-        .revision = budget->revision,
-        .fired = budget->fired,
-        .ended = budget->life != BUDGET_LIVES};
+    *ret_view =
+        (struct mete_budget_view){.budget = {handle},
+                                  .scope = {budget->scope},
+                                  .organization = {scopes_organization(ledger, budget->scope)},
+                                  .meter = unit_meter(budget->unit),
+                                  .currency = unit_currency(budget->unit),
+                                  .period = (enum mete_period)budget->period,
+                                  .mode = (enum mete_mode)budget->mode,
+                                  .limit = budget->limit,
+                                  .committed = budget->committed,
+                                  .held = budget->held,
+                                  .window_start = {budget_start_us(budget)},
+                                  .window_end = {budget->window_end_us},
+                                  .revision = budget->revision,
+                                  .fired = budget->fired,
+                                  .ended = budget->life != BUDGET_LIVES};
     ret_view->thresholds_len = budgets_thresholds(ledger, handle, ret_view->thresholds_ppm);
     copy_id(ret_view->id, budgets_id(ledger, handle));
     return 0;
 }
 
-static int view_ended(const struct ledger *ledger, uint64_t id, struct mete_reservation_view *ret_view)
+static int view_ended(const struct ledger *ledger, uint64_t id,
+                      struct mete_reservation_view *ret_view)
 {
     const struct outcome *outcome = outcomes_find(ledger, id, ledger->last_at_us);
     if (!outcome)
         return METE_E_NOT_FOUND;
-    *ret_view = (struct mete_reservation_view){.id = {id},
-                                               .state = (enum mete_state)outcome->state,
-                                               .scope = {outcome->scope}};
+    *ret_view = (struct mete_reservation_view){
+        .id = {id}, .state = (enum mete_state)outcome->state, .scope = {outcome->scope}};
     return 0;
 }
 
-int ledger_reservation(const struct ledger *ledger, uint64_t id, struct mete_reservation_view *ret_view)
+int ledger_reservation(const struct ledger *ledger, uint64_t id,
+                       struct mete_reservation_view *ret_view)
 {
     const struct reservation *slot = reservations_find(ledger, id);
     if (!slot)

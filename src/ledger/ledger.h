@@ -10,8 +10,8 @@
  *   the caller applies an ENTRY_WINDOW with the new bounds and asks again. (The ledger does not
  *   know calendars.)
  * INVARIANTS kept here, asserted in ledger_apply() and in ledger_check(): INV-01, 02, 03, 07, 10.
- * THREAD one. TIME is an argument, and never before the last entry's (asserted). COST is per function, in budgets on the path; never in the
- *   number of scopes, budgets or reservations. */
+ * THREAD one. TIME is an argument, and never before the last entry's (asserted). COST is per
+ * function, in budgets on the path; never in the number of scopes, budgets or reservations. */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
 
@@ -52,25 +52,30 @@ struct ledger_decision {
  * journaled. An id that mete_record has used: CONTENT.
  * TOO_LARGE also if a shadow budget's counter could not hold it. FULL: no free reservation. */
 METE_MUST_USE int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
-                                        const struct mete_reserve *args, struct mete_refusal *refusals,
-                                        size_t refusals_max, struct mete_verdict *ret_verdict,
+                                        const struct mete_reserve *args,
+                                        struct mete_refusal *refusals, size_t refusals_max,
+                                        struct mete_verdict *ret_verdict,
                                         struct ledger_decision *ret_decision);
 METE_MUST_USE int ledger_decide_check(struct ledger *ledger, struct mete_instant now,
-                                      const struct mete_reserve *args, struct mete_refusal *refusals,
-                                      size_t refusals_max, struct mete_verdict *ret_verdict,
+                                      const struct mete_reserve *args,
+                                      struct mete_refusal *refusals, size_t refusals_max,
+                                      struct mete_verdict *ret_verdict,
                                       struct ledger_decision *ret_decision);
 /* Commit and release need no present window: they count where the reservation was made. Repeated
  * with the same usage (order and zeros do not matter): the same receipt. ENDED fills the receipt
  * as well. TOO_LARGE also if a counter could not hold it; the reservation is then still open. */
 METE_MUST_USE int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
-                                       const struct mete_commit *args, struct mete_receipt *ret_receipt,
+                                       const struct mete_commit *args,
+                                       struct mete_receipt *ret_receipt,
                                        struct ledger_decision *ret_decision);
 METE_MUST_USE int ledger_decide_release(struct ledger *ledger, struct mete_instant now,
-                                        struct mete_reservation_id id, struct mete_receipt *ret_receipt,
+                                        struct mete_reservation_id id,
+                                        struct mete_receipt *ret_receipt,
                                         struct ledger_decision *ret_decision);
 /* Repeats by (scope, request_id) give the same receipt; an id that a reserve has used: CONTENT. */
 METE_MUST_USE int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
-                                       const struct mete_record *args, struct mete_receipt *ret_receipt,
+                                       const struct mete_record *args,
+                                       struct mete_receipt *ret_receipt,
                                        struct ledger_decision *ret_decision);
 /* Whether a batch can be applied whole, each change after the ones before it: nothing is applied
  * unless this agrees, because an entry cannot be taken back. METE_FROM_CHANGE handles may stand in
@@ -97,7 +102,7 @@ bool ledger_decide_expiry(struct ledger *ledger, struct mete_instant now, struct
 /* After a crash: the next open METE_RESERVE_CALL reservation to be charged at its worst case. */
 bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry);
 
-/* ---- Applying ------------------------------------------------------------------------------- */
+/* ---- Applying -------------------------------------------------------------------------------- */
 
 /* A call that ended with this entry, for its usage record. Slices live until the next apply, and
  * no longer than the entry's own. An expiry that charged (amounts_len > 0) is provisional. */
@@ -128,11 +133,14 @@ struct ledger_effects {
 METE_MUST_USE int ledger_apply(struct ledger *ledger, const struct entry *entry,
                                struct ledger_effects *ret_effects);
 
-/* ---- Looking -------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
-/* Views say what stands in memory; a budget's window may be over (see its window_end). NOT_FOUND. */
-METE_MUST_USE int ledger_scope(const struct ledger *ledger, uint32_t handle, struct mete_scope_view *ret_view);
-METE_MUST_USE int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budget_view *ret_view);
+/* Views say what stands in memory; a budget's window may be over (see its window_end). NOT_FOUND.
+ */
+METE_MUST_USE int ledger_scope(const struct ledger *ledger, uint32_t handle,
+                               struct mete_scope_view *ret_view);
+METE_MUST_USE int ledger_budget(const struct ledger *ledger, uint32_t handle,
+                                struct mete_budget_view *ret_view);
 METE_MUST_USE int ledger_reservation(const struct ledger *ledger, uint64_t id,
                                      struct mete_reservation_view *ret_view);
 /* 0: none. */
@@ -154,7 +162,8 @@ uint64_t ledger_last_seq(const struct ledger *ledger);
 void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32]);
 
 /* How many budgets have held or committed figures that differ from what their open reservations
- * and their own totals add up to (INV-07). Linear in budgets and open reservations; no allocation. */
+ * and their own totals add up to (INV-07). Linear in budgets and open reservations; no allocation.
+ */
 uint64_t ledger_audit(struct ledger *ledger);
 
 /* Asserts every invariant of the data structures. Linear; for tests. */

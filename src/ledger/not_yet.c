@@ -12,8 +12,8 @@ const char *mete_not_yet(size_t i)
     return i < sizeof texts / sizeof texts[0] ? texts[i] : NULL;
 }
 
-#define ROW(condition, text) \
-    if (condition)           \
+#define ROW(condition, text)                                                                       \
+    if (condition)                                                                                 \
         return true;
 bool not_yet_change(const struct mete_change *change)
 {

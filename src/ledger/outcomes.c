@@ -84,7 +84,8 @@ static bool is_remembered(const struct outcome *outcome, int64_t now_us)
     return now_us - outcome->ended_at_us < AGE_MAX_US;
 }
 
-const struct outcome *outcomes_find(const struct ledger *ledger, uint64_t reservation, int64_t now_us)
+const struct outcome *outcomes_find(const struct ledger *ledger, uint64_t reservation,
+                                    int64_t now_us)
 {
     uint32_t item = table_first(&ledger->ended_ids, hash_id(reservation));
     while (item && outcome_of(ledger, item)->reservation != reservation)
@@ -109,7 +110,8 @@ const struct outcome *outcomes_of_request(const struct ledger *ledger, uint32_t 
     return NULL;
 }
 
-const struct outcome_asked *outcomes_asked(const struct ledger *ledger, const struct outcome *outcome)
+const struct outcome_asked *outcomes_asked(const struct ledger *ledger,
+                                           const struct outcome *outcome)
 {
     ASSERT(outcome->has_id);
     return &ledger->asked[outcome - ledger->outcomes];

@@ -134,8 +134,8 @@ static bool take(struct budget *budget, const struct entry *entry)
     if (budget->mode == METE_ENFORCE && (sum > budget->limit || budget->limit == 0))
         return false;
     budget->held += amount->amount;
-    ASSERT_INV("INV-01", budget->mode != METE_ENFORCE ||
-                             budget->committed + budget->held <= budget->limit);
+    ASSERT_INV("INV-01",
+               budget->mode != METE_ENFORCE || budget->committed + budget->held <= budget->limit);
     return true;
 }
 
@@ -177,8 +177,7 @@ static uint32_t tightest(const struct ledger *ledger, const struct entry *entry,
 }
 
 static void remember_request(struct ledger *ledger, const struct entry *entry,
-                             const struct path *path, struct reservation *slot,
-                             struct words *words)
+                             const struct path *path, struct reservation *slot, struct words *words)
 {
     struct slice request_id = entry->u.reserve.request_id;
     int64_t remaining = 0;
@@ -272,8 +271,8 @@ charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
     const struct held *held = held_of(ending->held, ending->held_len, unit);
     const struct held *used = held_of(ending->used, ending->used_len, unit);
     return (struct charge){.budget = budget,
-                           .counters = budgets_counters(ledger, budget,
-                                                        (int64_t)ending->slot->made_at_us),
+                           .counters =
+                               budgets_counters(ledger, budget, (int64_t)ending->slot->made_at_us),
                            .reserved = held ? held->amount : 0,
                            .asked = held != NULL,
                            .amount = used ? used->amount : 0};
@@ -324,8 +323,8 @@ static size_t to_held(const struct entry_amount *amounts, uint32_t len, struct h
 {
     ASSERT(len <= METE_DEMANDS_MAX);
     for (uint32_t i = 0; i < len; i++)
-        ret_held[i] = (struct held){unit_of(amounts[i].meter, amounts[i].currency),
-                                    amounts[i].amount};
+        ret_held[i] =
+            (struct held){unit_of(amounts[i].meter, amounts[i].currency), amounts[i].amount};
     return len;
 }
 
@@ -341,8 +340,8 @@ int64_t reservations_cost(const struct held *used, size_t len)
 static bool read_end(struct ledger *ledger, const struct entry *entry, struct ending *ret_ending)
 {
     bool is_commit = entry->kind == ENTRY_COMMIT;
-    struct reservation *slot = reservations_find(
-        ledger, is_commit ? entry->u.commit.reservation : entry->u.end.reservation);
+    struct reservation *slot = reservations_find(ledger, is_commit ? entry->u.commit.reservation
+                                                                   : entry->u.end.reservation);
     if (!slot)
         return false;
     ret_ending->slot = slot;
@@ -386,9 +385,9 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
         .overrun = ending->overrun,
         .amounts_len = (uint32_t)ending->used_len};
     for (size_t i = 0; i < ending->used_len; i++)
-        ret_ended->amounts[i] = (struct entry_amount){unit_meter(ending->used[i].unit),
-                                                      unit_currency(ending->used[i].unit),
-                                                      ending->used[i].amount};
+        ret_ended->amounts[i] =
+            (struct entry_amount){unit_meter(ending->used[i].unit),
+                                  unit_currency(ending->used[i].unit), ending->used[i].amount};
     struct words words = ending->takes;
     for (unsigned i = 0; i < slot->takes_len; i++)
         words_next(&words);
@@ -405,37 +404,36 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
     if (entry->kind != ENTRY_COMMIT)
         return;
     const struct entry_name *list = &entry->u.commit.outcome.price_list;
-    ret_ended->price_list =
-        list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
+    ret_ended->price_list = list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
 }
 
 static void add_outcome(struct ledger *ledger, const struct entry *entry,
                         const struct ending *ending)
 {
     const struct reservation *slot = ending->slot;
-    struct outcome outcome = {
-        .reservation = reservation_id(reservations_slot(ledger, slot), slot->generation),
-        .ended_at_us = entry->at_us,
-        .cost = reservations_cost(ending->used, ending->used_len),
-        .figures = outcomes_figures(ending->used, ending->used_len),
-        .seq = entry->seq,
-        .scope = slot->scope,
-        .kind = OUTCOME_RESERVED,
-        .state = (uint8_t)ending->state,
-        .overrun = ending->overrun,
-        .is_call = slot->is_call};
+    struct outcome outcome = {.reservation =
+                                  reservation_id(reservations_slot(ledger, slot), slot->generation),
+                              .ended_at_us = entry->at_us,
+                              .cost = reservations_cost(ending->used, ending->used_len),
+                              .figures = outcomes_figures(ending->used, ending->used_len),
+                              .seq = entry->seq,
+                              .scope = slot->scope,
+                              .kind = OUTCOME_RESERVED,
+                              .state = (uint8_t)ending->state,
+                              .overrun = ending->overrun,
+                              .is_call = slot->is_call};
     if (!slot->has_id) {
         outcomes_add(ledger, &outcome, (struct slice){0}, NULL);
         return;
     }
     struct asked asked;
     reservations_asked(ledger, slot, &asked);
-    struct outcome_asked remembered = {
-        .content = asked.content,
-        .expires_at_us = (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000,
-        .granted = slot->granted,
-        .remaining = asked.remaining,
-        .remaining_of = asked.remaining_of};
+    struct outcome_asked remembered = {.content = asked.content,
+                                       .expires_at_us =
+                                           (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000,
+                                       .granted = slot->granted,
+                                       .remaining = asked.remaining,
+                                       .remaining_of = asked.remaining_of};
     outcomes_add(ledger, &outcome, (struct slice){asked.id, asked.id_len}, &remembered);
 }
 
@@ -489,10 +487,9 @@ static struct charge record_charge(struct ledger *ledger, uint32_t budget, const
 {
     struct budget *at = &ledger->budgets[budget];
     const struct held *held = held_of(used, used_len, at->unit);
-    return (struct charge){
-        .budget = budget,
-        .counters = {&at->committed, &at->held, &at->fired, &at->open, 0},
-        .amount = held ? held->amount : 0};
+    return (struct charge){.budget = budget,
+                           .counters = {&at->committed, &at->held, &at->fired, &at->open, 0},
+                           .amount = held ? held->amount : 0};
 }
 
 bool reservations_weigh_record(struct ledger *ledger, const struct path *path,

@@ -131,8 +131,10 @@ static bool create(struct ledger *ledger, const struct mete_scope_spec *spec)
     uint32_t scope = ++ledger->scopes_len;
     unsigned depth = spec->parent.n ? ledger->scopes[spec->parent.n].depth + 1u : 1;
     ASSERT(depth <= LIMIT_PATH_SCOPES);
-    ledger->scopes[scope] = (struct scope){
-        .parent = spec->parent.n, .text = text, .kind = (uint8_t)spec->kind, .depth = (uint8_t)depth};
+    ledger->scopes[scope] = (struct scope){.parent = spec->parent.n,
+                                           .text = text,
+                                           .kind = (uint8_t)spec->kind,
+                                           .depth = (uint8_t)depth};
     table_put(&ledger->scope_ids, scope, hash_key(spec->kind, spec->organization.n, id));
     ledger->counts.scopes++;
     return true;

@@ -84,7 +84,7 @@ struct reservation {
     uint64_t made_at_us : 58, charges : 1, amounts_len : 5;
     int64_t granted;
     uint32_t scope;
-    uint16_t model, provider;                             /* names; ENTRY_NAME_WHOLE: in the words */
+    uint16_t model, provider; /* names; ENTRY_NAME_WHOLE: in the words */
     uint32_t position : 24, takes_len : 7, has_id : 1;    /* position: in heap[] or calls[] */
     uint32_t chunk;                                       /* where the words go on; 0: nowhere */
     uint32_t words[SLOT_WORDS];
@@ -240,7 +240,8 @@ static inline struct counters budgets_counters(struct ledger *ledger, uint32_t h
         return budgets_past(ledger, handle, made_at_us);
     return (struct counters){&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
 }
-bool budgets_apply_put(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects);
+bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
+                       struct ledger_effects *effects);
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
 /* What a call's end means to one budget. */
@@ -342,7 +343,8 @@ static inline uint64_t reservation_seq(uint64_t id) /* of the entry that made it
 }
 /* The id that a reserve of this sequence number gets; 0: no room. */
 uint64_t reservations_next_id(const struct ledger *ledger, uint64_t seq);
-struct reservation *reservations_find(const struct ledger *ledger, uint64_t id); /* NULL: not open */
+struct reservation *reservations_find(const struct ledger *ledger,
+                                      uint64_t id); /* NULL: not open */
 uint32_t reservations_slot(const struct ledger *ledger, const struct reservation *reservation);
 /* Its amounts, and words positioned at its takes. Returns how many amounts. */
 size_t reservations_amounts(const struct ledger *ledger, const struct reservation *reservation,
@@ -394,10 +396,12 @@ bool not_yet_change(const struct mete_change *change);
 /* ---- outcomes.c ---- */
 uint64_t outcomes_figures(const struct held *held, size_t len);
 /* Newest of a reservation or request id that is remembered at now; NULL: none. */
-const struct outcome *outcomes_find(const struct ledger *ledger, uint64_t reservation, int64_t now_us);
+const struct outcome *outcomes_find(const struct ledger *ledger, uint64_t reservation,
+                                    int64_t now_us);
 const struct outcome *outcomes_of_request(const struct ledger *ledger, uint32_t scope,
                                           struct slice request_id, int64_t now_us);
-const struct outcome_asked *outcomes_asked(const struct ledger *ledger, const struct outcome *outcome);
+const struct outcome_asked *outcomes_asked(const struct ledger *ledger,
+                                           const struct outcome *outcome);
 /* Appends one, forgetting what is too old or too much. asked->id is computed from request_id. */
 void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct slice request_id,
                   const struct outcome_asked *asked);

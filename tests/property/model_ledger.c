@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Everything is a walk over lists. The largest quantity is searched for, not solved for. */
-#include "property/model_ledger.h"
+#include "property/model_budgets.h"
 
 #include "base/limits.h"
 #include "calendar/calendar.h"
@@ -23,165 +23,7 @@ static void keep_text(char *room, size_t size, struct mete_text text)
         memcpy(room, text.data, text.len);
 }
 
-static struct mete_budget_spec *spec_of(struct model *model, uint32_t budget)
-{
-    ASSERT(budget > 0 && budget <= model->budgets_len);
-    return &model->budgets[budget].spec;
-}
-
-/* ---- Sums ------------------------------------------------------------------------------------- */
-
-static struct window window_of(const struct model *model, uint32_t budget, int64_t at_us)
-{
-    struct window window;
-    int rc = calendar_window(model->budgets[budget].spec.period, at_us, &window);
-    ASSERT(rc == 0);
-    return window;
-}
-
-static bool is_in(struct window window, int64_t at_us)
-{
-    return window.start_us <= at_us && at_us < window.end_us;
-}
-
-int128 model_committed(const struct model *model, uint32_t budget, int64_t at_us)
-{
-    struct window window = window_of(model, budget, at_us);
-    int128 sum = 0;
-    for (size_t i = 0; i < model->charges_len; i++)
-        if (model->charges[i].budget == budget && is_in(window, model->charges[i].made_at_us))
-            sum += model->charges[i].amount;
-    return sum;
-}
-
-static const struct mete_usage *usage_of(const struct mete_usage *usage, size_t len,
-                                         const struct mete_budget_spec *spec)
-{
-    for (size_t i = 0; i < len; i++)
-        if (usage[i].meter == spec->meter && usage[i].currency == spec->currency)
-            return &usage[i];
-    return NULL;
-}
-
-static bool takes(const struct model_reservation *reservation, uint32_t budget)
-{
-    for (size_t i = 0; i < reservation->takes_len; i++)
-        if (reservation->takes[i] == budget)
-            return true;
-    return false;
-}
-
-int128 model_held(const struct model *model, uint32_t budget, int64_t at_us)
-{
-    struct window window = window_of(model, budget, at_us);
-    int128 sum = 0;
-    for (size_t i = 0; i < model->reservations_len; i++) {
-        const struct model_reservation *at = &model->reservations[i];
-        const struct mete_usage *amount =
-            usage_of(at->amounts, at->amounts_len, &model->budgets[budget].spec);
-        if (at->open && takes(at, budget) && is_in(window, at->made_at_us) && amount)
-            sum += amount->amount;
-    }
-    return sum;
-}
-
-uint64_t model_open(const struct model *model)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < model->reservations_len; i++)
-        count += model->reservations[i].open != 0;
-    return count;
-}
-
-/* ---- Thresholds ------------------------------------------------------------------------------- */
-
-static struct mete_event *event(struct model *model, enum mete_event_kind kind, int64_t now_us)
-{
-    ASSERT(model->reply.events_len < MODEL_EVENTS);
-    struct mete_event *at = &model->reply.events[model->reply.events_len++];
-    *at = (struct mete_event){.kind = kind, .at = {now_us}, .seq = model->seq};
-    return at;
-}
-
-struct where { /* of a budget's event: now, and an instant in the window it is about */
-    uint32_t budget;
-    int64_t now_us, at_us;
-};
-
-static void budget_event(struct model *model, struct where where, enum mete_event_kind kind,
-                         uint32_t ppm)
-{
-    const struct mete_budget_spec *spec = spec_of(model, where.budget);
-    struct mete_event *at = event(model, kind, where.now_us);
-    at->scope = spec->scope;
-    at->budget.n = where.budget;
-    at->threshold_ppm = ppm;
-    at->limit = spec->limit;
-    at->committed = (int64_t)model_committed(model, where.budget, where.at_us);
-    at->held = (int64_t)model_held(model, where.budget, where.at_us);
-}
-
-static bool is_reached(const struct model *model, uint32_t budget, int64_t at_us, uint32_t ppm)
-{
-    int128 committed = model_committed(model, budget, at_us);
-    return committed > 0 && committed * 1000000 >= (int128)model->budgets[budget].spec.limit * ppm;
-}
-
-static bool has_fired(const struct model *model, uint32_t budget, int64_t start_us, uint32_t ppm)
-{
-    for (size_t i = 0; i < model->fired_len; i++)
-        if (model->fired[i].budget == budget && model->fired[i].ppm == ppm &&
-            model->fired[i].window_start_us == start_us)
-            return true;
-    return false;
-}
-
-uint32_t model_fired(const struct model *model, uint32_t budget, int64_t at_us)
-{
-    const struct mete_budget_spec *spec = &model->budgets[budget].spec;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < spec->thresholds_len; i++)
-        if (has_fired(model, budget, window_of(model, budget, at_us).start_us,
-                      spec->thresholds_ppm[i]))
-            bits |= 1u << i;
-    return bits;
-}
-
-static void fire(struct model *model, struct where where)
-{
-    const struct mete_budget_spec *spec = spec_of(model, where.budget);
-    int64_t start_us = window_of(model, where.budget, where.at_us).start_us;
-    for (size_t i = 0; i < spec->thresholds_len; i++) {
-        uint32_t ppm = spec->thresholds_ppm[i];
-        if (!is_reached(model, where.budget, where.at_us, ppm) ||
-            has_fired(model, where.budget, start_us, ppm))
-            continue;
-        ASSERT(model->fired_len < MODEL_THINGS);
-        model->fired[model->fired_len++] = (struct model_fired){where.budget, ppm, start_us};
-        budget_event(model, where, METE_EVENT_THRESHOLD, ppm);
-    }
-}
-
-/* After a change: what is out of reach, or no threshold any longer, has not fired. */
-static void rearm(struct model *model, uint32_t budget)
-{
-    const struct mete_budget_spec *spec = spec_of(model, budget);
-    size_t kept = 0;
-    for (size_t i = 0; i < model->fired_len; i++) {
-        struct model_fired fired = model->fired[i];
-        bool listed = false;
-        for (size_t t = 0; t < spec->thresholds_len; t++)
-            listed |= spec->thresholds_ppm[t] == fired.ppm;
-        bool stays = fired.budget != budget ||
-                     (listed && (model->canary == CANARY_REARM ||
-                                 is_reached(model, budget, fired.window_start_us, fired.ppm)));
-        if (stays)
-            model->fired[kept++] = fired;
-    }
-    model->fired_len = kept;
-}
-
-/* ---- Administration --------------------------------------------------------------------------- */
+/* ---- Administration -------------------------------------------------------------------------- */
 
 static void begin(struct model *model)
 {
@@ -212,22 +54,21 @@ void model_put_budget(struct model *model, int64_t now_us, uint32_t handle,
     struct model_budget *budget = &model->budgets[handle];
     if (handle > model->budgets_len) {
         model->budgets_len = handle;
-        *budget = (struct model_budget){.spec = *spec,
-                                        .organization = root_of(model, spec->scope.n),
-                                        .revision = 1};
+        *budget = (struct model_budget){
+            .spec = *spec, .organization = root_of(model, spec->scope.n), .revision = 1};
         keep_text(budget->id, sizeof budget->id, spec->id);
         return;
     }
     const struct mete_budget_spec old = budget->spec;
     budget->spec = *spec;
     budget->revision += old.limit != spec->limit || old.mode != spec->mode;
-    rearm(model, handle);
+    model_rearm(model, handle);
     const struct where here = {handle, now_us, now_us};
     if (spec->mode == METE_ENFORCE && (old.mode != METE_ENFORCE || spec->limit < old.limit) &&
         model_committed(model, handle, now_us) + model_held(model, handle, now_us) > spec->limit)
-        budget_event(model, here, METE_EVENT_LIMIT_BELOW, 0);
+        model_budget_event(model, here, METE_EVENT_LIMIT_BELOW, 0);
     if (spec->mode != METE_OFF)
-        fire(model, here);
+        model_fire(model, here);
 }
 
 void model_end_budget(struct model *model, uint32_t handle)
@@ -237,7 +78,7 @@ void model_end_budget(struct model *model, uint32_t handle)
     model->budgets[handle].ended = 1;
 }
 
-/* ---- Remembering ------------------------------------------------------------------------------ */
+/* ---- Remembering ----------------------------------------------------------------------------- */
 
 static const struct model_outcome *remembered(const struct model *model, size_t i, int64_t now_us)
 {
@@ -257,13 +98,17 @@ static const struct model_outcome *outcome_of_request(const struct model *model,
     return NULL;
 }
 
-static struct model_outcome *new_outcome(struct model *model, int64_t now_us)
+static struct model_outcome *new_outcome(struct model *model, int64_t now_us, enum mete_state state,
+                                         uint32_t scope, struct mete_text request_id)
 {
     ASSERT(model->outcomes_len < MODEL_THINGS);
     struct model_outcome *outcome = &model->outcomes[model->outcomes_len++];
-    memset(outcome, 0, sizeof *outcome);
-    outcome->ended_at_us = now_us;
-    outcome->reservation = MODEL_THINGS;
+    *outcome = (struct model_outcome){.state = state,
+                                      .scope = scope,
+                                      .ended_at_us = now_us,
+                                      .reservation = MODEL_THINGS,
+                                      .verdict = {.seq = model->seq}};
+    keep_text(outcome->request_id, sizeof outcome->request_id, request_id);
     return outcome;
 }
 
@@ -339,7 +184,7 @@ static bool repeat_reserve(struct model *model, int64_t now_us, const struct met
     return true;
 }
 
-/* ---- Reserving -------------------------------------------------------------------------------- */
+/* ---- Reserving ------------------------------------------------------------------------------- */
 
 /* Budgets on the path, leaf first, then by handle. */
 static size_t path_of(const struct model *model, uint32_t scope, uint32_t ret_budgets[])
@@ -427,9 +272,8 @@ static void refuse_for_scopes(struct model *model, int64_t now_us, uint32_t leaf
         for (uint32_t scope = leaf; scope; scope = model->scopes[scope].parent.n)
             if (scope_refuses(model, scope, now_us, reasons[r]))
                 refuse(model,
-                       &(struct mete_refusal){.reason = reasons[r],
-                                              .scope = {scope},
-                                              .resets_at = {INT64_MAX}},
+                       &(struct mete_refusal){
+                           .reason = reasons[r], .scope = {scope}, .resets_at = {INT64_MAX}},
                        INT64_MAX);
 }
 
@@ -447,7 +291,7 @@ static void refuse_for_budgets(struct model *model, int64_t now_us, const struct
         if (fits(model, path[i], now_us, asked))
             continue;
         int128 committed = model_committed(model, path[i], now_us);
-        int64_t end_us = window_of(model, path[i], now_us).end_us, retry_at_us = end_us;
+        int64_t end_us = model_window(model, path[i], now_us).end_us, retry_at_us = end_us;
         if (spec->limit == 0 || asked > spec->limit)
             retry_at_us = INT64_MAX;
         else if (committed + asked <= spec->limit)
@@ -572,18 +416,16 @@ void model_reserve(struct model *model, int64_t now_us, const struct mete_reserv
     if (!args->request_id.len || args->flags & METE_RESERVE_CALL || verdict->retry_at.us == 0)
         return;
     verdict->seq = model->seq;
-    struct model_outcome *outcome = new_outcome(model, now_us);
-    outcome->state = METE_REFUSED;
-    outcome->scope = args->scope.n;
+    struct model_outcome *outcome =
+        new_outcome(model, now_us, METE_REFUSED, args->scope.n, args->request_id);
     outcome->content = args->content;
-    keep_text(outcome->request_id, sizeof outcome->request_id, args->request_id);
-    outcome->verdict = (struct mete_verdict){.retry_at = verdict->retry_at, .seq = model->seq};
+    outcome->verdict.retry_at = verdict->retry_at;
     outcome->primary = model->reply.refusals[0];
     if (outcome->primary.budget.n)
         outcome->revision = model->budgets[outcome->primary.budget.n].revision;
 }
 
-/* ---- Ending ----------------------------------------------------------------------------------- */
+/* ---- Ending ---------------------------------------------------------------------------------- */
 
 static struct model_reservation *find_open(struct model *model, uint64_t id)
 {
@@ -598,15 +440,22 @@ static int64_t amount_of(const struct mete_usage *usage)
     return usage ? usage->amount : 0;
 }
 
-static bool same_usage(const struct mete_usage *a, size_t a_len, const struct mete_usage *b,
-                       size_t b_len)
+static bool has_usage(const struct mete_usage *a, size_t a_len, const struct mete_usage *b,
+                      size_t b_len)
 {
     for (size_t i = 0; i < a_len; i++) {
         const struct mete_budget_spec unit = {.meter = a[i].meter, .currency = a[i].currency};
-        if (a[i].amount != amount_of(usage_of(b, b_len, &unit)))
+        if (a[i].amount != amount_of(model_usage(b, b_len, &unit)))
             return false;
     }
     return true;
+}
+
+static bool used_same(const struct model_outcome *outcome, const struct mete_usage *used,
+                      size_t len)
+{
+    return has_usage(used, len, outcome->used, outcome->used_len) &&
+           has_usage(outcome->used, outcome->used_len, used, len);
 }
 
 struct end {
@@ -631,9 +480,7 @@ static void not_open(struct model *model, int64_t now_us, uint64_t id, const str
         if (!outcome || outcome->reservation == MODEL_THINGS ||
             model->reservations[outcome->reservation].id != id)
             continue;
-        bool same = outcome->state == end->state &&
-                    same_usage(end->used, end->used_len, outcome->used, outcome->used_len) &&
-                    same_usage(outcome->used, outcome->used_len, end->used, end->used_len);
+        bool same = outcome->state == end->state && used_same(outcome, end->used, end->used_len);
         model->reply.rc = same ? 0 : METE_E_ENDED;
         model->reply.receipt = outcome->receipt;
         model->reply.receipt.repeated = same;
@@ -650,16 +497,16 @@ static void add_charge(struct model *model, uint32_t budget, int64_t made_at_us,
 static bool charge(struct model *model, struct where where, const struct mete_usage *reserved,
                    int64_t amount)
 {
-    const struct mete_budget_spec *spec = spec_of(model, where.budget);
-    add_charge(model, where.budget,
-               model->canary == CANARY_WINDOW ? where.now_us : where.at_us, amount);
+    const struct mete_budget_spec *spec = model_spec(model, where.budget);
+    add_charge(model, where.budget, model->canary == CANARY_WINDOW ? where.now_us : where.at_us,
+               amount);
     int128 stands = model_committed(model, where.budget, where.at_us) +
                     model_held(model, where.budget, where.at_us);
     bool overrun = reserved ? amount > reserved->amount
                             : amount > 0 && spec->mode == METE_ENFORCE && stands > spec->limit;
     if (overrun)
-        budget_event(model, where, METE_EVENT_OVERRUN, 0);
-    fire(model, where);
+        model_budget_event(model, where, METE_EVENT_OVERRUN, 0);
+    model_fire(model, where);
     return overrun;
 }
 
@@ -669,11 +516,10 @@ static bool end_fits(const struct model *model, const struct model_reservation *
     for (size_t i = 0; i < reservation->takes_len; i++) {
         uint32_t b = reservation->takes[i];
         const struct mete_budget_spec *spec = &model->budgets[b].spec;
-        int64_t held =
-            amount_of(usage_of(reservation->amounts, reservation->amounts_len, spec));
+        int64_t held = amount_of(model_usage(reservation->amounts, reservation->amounts_len, spec));
         if (model_committed(model, b, reservation->made_at_us) +
                 model_held(model, b, reservation->made_at_us) - held +
-                amount_of(usage_of(end->used, end->used_len, spec)) >
+                amount_of(model_usage(end->used, end->used_len, spec)) >
             INT64_MAX)
             return false;
     }
@@ -691,26 +537,25 @@ static void end_open(struct model *model, int64_t now_us, struct model_reservati
     for (size_t i = 0; i < reservation->amounts_len; i++) {
         const struct mete_usage *held = &reservation->amounts[i];
         const struct mete_budget_spec unit = {.meter = held->meter, .currency = held->currency};
-        overrun |= amount_of(usage_of(end->used, end->used_len, &unit)) > held->amount;
+        overrun |= amount_of(model_usage(end->used, end->used_len, &unit)) > held->amount;
     }
     if (end->state == METE_EXPIRED)
-        event(model, METE_EVENT_EXPIRED, now_us)->scope.n = reservation->scope;
+        model_event(model, METE_EVENT_EXPIRED, now_us)->scope.n = reservation->scope;
     for (size_t i = 0; i < reservation->takes_len; i++) {
         uint32_t b = reservation->takes[i];
         const struct mete_budget_spec *spec = &model->budgets[b].spec;
         const struct mete_usage *reserved =
-            usage_of(reservation->amounts, reservation->amounts_len, spec);
+            model_usage(reservation->amounts, reservation->amounts_len, spec);
         /* Its amounts return budget by budget, as events tell what stands then. */
         reservation->takes[i] = 0;
         overrun |= charge(model, (struct where){b, now_us, reservation->made_at_us}, reserved,
-                          amount_of(usage_of(end->used, end->used_len, spec)));
+                          amount_of(model_usage(end->used, end->used_len, spec)));
         reservation->takes[i] = b;
     }
     reservation->open = 0;
-    struct model_outcome *outcome = new_outcome(model, now_us);
-    outcome->state = end->state;
-    outcome->scope = reservation->scope;
-    memcpy(outcome->request_id, reservation->request_id, sizeof outcome->request_id);
+    struct model_outcome *outcome =
+        new_outcome(model, now_us, end->state, reservation->scope,
+                    (struct mete_text){reservation->request_id, strlen(reservation->request_id)});
     outcome->content = reservation->content;
     outcome->reservation = (size_t)(reservation - model->reservations);
     for (size_t i = 0; i < end->used_len; i++)
@@ -765,12 +610,12 @@ void model_expire(struct model *model, int64_t now_us, uint64_t id, int is_orpha
         return;
     }
     bool charges = is_call || reservation->on_expiry == METE_EXPIRY_CHARGE;
-    end_open(model, now_us, reservation,
-             &(struct end){METE_EXPIRED, reservation->amounts,
-                           charges ? reservation->amounts_len : 0});
+    end_open(
+        model, now_us, reservation,
+        &(struct end){METE_EXPIRED, reservation->amounts, charges ? reservation->amounts_len : 0});
 }
 
-/* ---- Recording -------------------------------------------------------------------------------- */
+/* ---- Recording ------------------------------------------------------------------------------- */
 
 static bool repeat_record(struct model *model, int64_t now_us, const struct mete_record *args)
 {
@@ -783,8 +628,7 @@ static bool repeat_record(struct model *model, int64_t now_us, const struct mete
     if (!outcome || outcome->state == METE_REFUSED)
         return false;
     bool same = outcome->recorded && outcome->content == args->content &&
-                same_usage(args->usage, args->usage_len, outcome->used, outcome->used_len) &&
-                same_usage(outcome->used, outcome->used_len, args->usage, args->usage_len);
+                used_same(outcome, args->usage, args->usage_len);
     model->reply.rc = same ? 0 : METE_E_CONTENT;
     model->reply.receipt = outcome->receipt;
     return true;
@@ -801,25 +645,22 @@ void model_record(struct model *model, int64_t now_us, const struct mete_record 
     bool overrun = false;
     for (size_t i = 0; i < len; i++)
         if (model_committed(model, path[i], now_us) + model_held(model, path[i], now_us) +
-                amount_of(usage_of(end.used, end.used_len, spec_of(model, path[i]))) >
+                amount_of(model_usage(end.used, end.used_len, model_spec(model, path[i]))) >
             INT64_MAX) {
             model->reply.rc = METE_E_TOO_LARGE;
             return;
         }
     for (size_t i = 0; i < len; i++)
-        overrun |= charge(model, (struct where){path[i], now_us, now_us}, NULL,
-                          amount_of(usage_of(end.used, end.used_len, spec_of(model, path[i]))));
-    model->reply.receipt = (struct mete_receipt){.state = METE_COMMITTED,
-                                                 .cost = cost_of(&end),
-                                                 .overrun = overrun,
-                                                 .record = model->seq};
+        overrun |=
+            charge(model, (struct where){path[i], now_us, now_us}, NULL,
+                   amount_of(model_usage(end.used, end.used_len, model_spec(model, path[i]))));
+    model->reply.receipt = (struct mete_receipt){
+        .state = METE_COMMITTED, .cost = cost_of(&end), .overrun = overrun, .record = model->seq};
     if (!args->request_id.len)
         return;
-    struct model_outcome *outcome = new_outcome(model, now_us);
-    outcome->state = METE_COMMITTED;
+    struct model_outcome *outcome =
+        new_outcome(model, now_us, METE_COMMITTED, args->scope.n, args->request_id);
     outcome->recorded = 1;
-    outcome->scope = args->scope.n;
-    keep_text(outcome->request_id, sizeof outcome->request_id, args->request_id);
     outcome->content = args->content;
     outcome->receipt = model->reply.receipt;
     outcome->receipt.repeated = 1;

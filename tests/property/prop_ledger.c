@@ -21,23 +21,24 @@
 
 static bool quiet; /* a fault is what is looked for */
 
-#define HOLDS(cond) \
-    do { \
-        if (!(cond)) { \
-            if (!quiet) \
-                fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-            return 1; \
-        } \
+#define HOLDS(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            if (!quiet)                                                                            \
+                fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond);          \
+            return 1;                                                                              \
+        }                                                                                          \
     } while (0)
 
 /* Passes a fault on. */
-#define TRY(call) \
-    do { \
-        if (call) \
-            return 1; \
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        if (call)                                                                                  \
+            return 1;                                                                              \
     } while (0)
 
-#define T0 INT64_C(1706745540000000) /* 2024-01-31T23:59:00Z: a month, a day and an hour end soon */
+#define T0 INT64_C(1706745540000000) /* 2024-01-31T23:59:00Z: a month, a day and an hour end soon  \
+                                      */
 #define SECOND_US INT64_C(1000000)
 
 enum { STEPS_MAX = 300, OUTCOMES = 12, RESERVATIONS = 8, ENTRY_ROOM = 2048 };
@@ -55,7 +56,7 @@ struct world {
     uint64_t seq_before;
 };
 
-/* ---- The ledger's side ------------------------------------------------------------------------ */
+/* ---- The ledger's side ----------------------------------------------------------------------- */
 
 static struct mete_instant now(const struct world *w)
 {
@@ -123,7 +124,7 @@ static int replay(const struct world *w)
     return 0;
 }
 
-/* ---- Comparing -------------------------------------------------------------------------------- */
+/* ---- Comparing ------------------------------------------------------------------------------- */
 
 static int compare_budgets(const struct world *w)
 {
@@ -215,7 +216,7 @@ static int compare_ended(const struct world *w, const struct mete_usage *used, s
     return 0;
 }
 
-/* ---- Drawing ---------------------------------------------------------------------------------- */
+/* ---- Drawing --------------------------------------------------------------------------------- */
 
 #define PICK(tape, list) ((list)[tape_pick((tape), sizeof(list) / sizeof(list)[0])])
 
@@ -244,11 +245,11 @@ static struct mete_text draw_request_id(struct tape *tape)
     return text(PICK(tape, ids));
 }
 
-static const struct mete_usage units[] = {{.meter = METE_COST, .currency = METE_USD},
-                                          {.meter = METE_TOTAL_TOKENS},
-                                          {.meter = METE_REQUESTS},
-                                          {.meter = METE_COST,
-                                           .currency = METE_CURRENCY('E', 'U', 'R')}};
+static const struct mete_usage units[] = {
+    {.meter = METE_COST, .currency = METE_USD},
+    {.meter = METE_TOTAL_TOKENS},
+    {.meter = METE_REQUESTS},
+    {.meter = METE_COST, .currency = METE_CURRENCY('E', 'U', 'R')}};
 
 static struct mete_reserve draw_reserve(struct world *w)
 {
@@ -293,7 +294,7 @@ static size_t draw_usage(struct world *w)
     return len;
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------ */
+/* ---- Steps ----------------------------------------------------------------------------------- */
 
 static int put(struct world *w, const struct mete_change *change, uint32_t *ret_handle, int *ret_rc)
 {
@@ -574,12 +575,8 @@ static int expire(struct world *w, bool orphans)
 
 static int pass_time(struct world *w)
 {
-    static const int64_t steps_us[] = {1,
-                                       SECOND_US,
-                                       60 * SECOND_US,
-                                       3600 * SECOND_US,
-                                       86400 * SECOND_US,
-                                       31 * 86400 * SECOND_US};
+    static const int64_t steps_us[] = {
+        1, SECOND_US, 60 * SECOND_US, 3600 * SECOND_US, 86400 * SECOND_US, 31 * 86400 * SECOND_US};
     struct window window;
     if (tape_chance(w->tape, 50)) {
         w->now_us += PICK(w->tape, steps_us);
@@ -628,7 +625,7 @@ static int step(struct world *w)
     }
 }
 
-/* ---- The property ----------------------------------------------------------------------------- */
+/* ---- The property ---------------------------------------------------------------------------- */
 
 /* Two organizations; a tree of each kind and depth. */
 static int plant(struct world *w)
@@ -685,7 +682,7 @@ static int agree(struct tape *tape, enum model_canary canary)
 static int the_ledger_is_the_model(struct tape *tape)
 {
     const char *canary = getenv("METE_CANARY");
-    return agree(tape, canary ? (enum model_canary)atol(canary) : CANARY_NONE);
+    return agree(tape, canary ? (enum model_canary)strtol(canary, NULL, 10) : CANARY_NONE);
 }
 
 static void the_ledger_is_the_naive_model(void **state)

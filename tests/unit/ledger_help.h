@@ -67,9 +67,8 @@ static inline void roll(struct bench *b, uint32_t budget)
     struct window window;
     assert_int_equal(ledger_budget(b->ledger, budget, &view), 0);
     assert_int_equal(calendar_window(view.period, b->now_us, &window), 0);
-    struct entry entry = {.kind = ENTRY_WINDOW,
-                          .seq = ledger_last_seq(b->ledger) + 1,
-                          .at_us = b->now_us};
+    struct entry entry = {
+        .kind = ENTRY_WINDOW, .seq = ledger_last_seq(b->ledger) + 1, .at_us = b->now_us};
     entry.u.window.budget = budget;
     entry.u.window.start_us = window.start_us;
     entry.u.window.end_us = window.end_us;
@@ -95,7 +94,8 @@ static inline int put(struct bench *b, const struct mete_change *change, uint32_
     return 0;
 }
 
-static inline uint32_t put_scope(struct bench *b, enum mete_kind kind, const char *id, uint32_t parent)
+static inline uint32_t put_scope(struct bench *b, enum mete_kind kind, const char *id,
+                                 uint32_t parent)
 {
     uint32_t handle = 0;
     struct mete_change change = {.kind = METE_PUT_SCOPE,
@@ -108,7 +108,7 @@ static inline uint32_t put_scope(struct bench *b, enum mete_kind kind, const cha
 }
 
 static inline struct mete_change budget_change(uint32_t scope, const char *id, int64_t limit,
-                                        enum mete_period period)
+                                               enum mete_period period)
 {
     return (struct mete_change){.kind = METE_PUT_BUDGET,
                                 .budget = {.id = text(id),
@@ -120,7 +120,7 @@ static inline struct mete_change budget_change(uint32_t scope, const char *id, i
 }
 
 static inline uint32_t put_budget(struct bench *b, uint32_t scope, const char *id, int64_t limit,
-                           enum mete_period period)
+                                  enum mete_period period)
 {
     uint32_t handle = 0;
     struct mete_change change = budget_change(scope, id, limit, period);

@@ -162,7 +162,7 @@ static void inv_10_a_threshold_fires_once_and_again_when_the_limit_rises(void **
 }
 
 static uint32_t put_mode(struct bench *b, uint32_t scope, const char *id, int64_t limit,
-                                   enum mete_mode mode)
+                         enum mete_mode mode)
 {
     uint32_t handle = 0;
     struct mete_change change = budget_change(scope, id, limit, METE_DAILY);
@@ -219,9 +219,8 @@ static void refusals_come_in_order_of_precedence(void **state)
                                            .organization = {b->org},
                                            .revoked = 1}};
     assert_int_equal(put(b, &change, &handle), 0);
-    change.scope = (struct mete_scope_spec){.kind = METE_ORGANIZATION,
-                                            .id = text("acme"),
-                                            .expires_at = {T0}};
+    change.scope =
+        (struct mete_scope_spec){.kind = METE_ORGANIZATION, .id = text("acme"), .expires_at = {T0}};
     assert_int_equal(put(b, &change, &handle), 0);
     struct mete_reserve args = ask(b, &one_dollar);
     assert_int_equal(reserve(b, &args), 0);
@@ -317,9 +316,8 @@ static void a_commit_of_more_meters_than_reserved_is_charged_to_all(void **state
     assert_int_equal(reserve(b, &args), 0);
     const struct mete_usage usage[] = {{.meter = METE_TOTAL_TOKENS, .amount = 101},
                                        {.currency = METE_USD, .amount = 5}};
-    const struct mete_commit end = {.reservation = b->verdict.reservation,
-                                    .usage = usage,
-                                    .usage_len = 2};
+    const struct mete_commit end = {
+        .reservation = b->verdict.reservation, .usage = usage, .usage_len = 2};
     struct ledger_decision decision;
     assert_int_equal(ledger_decide_commit(b->ledger, now(b), &end, &b->receipt, &decision), 0);
     apply(b, &decision.entry);
@@ -411,9 +409,8 @@ static void record_raw(struct ledger *ledger, uint32_t scope, struct slice reque
                                      .usage_len = 1};
     struct mete_receipt receipt;
     struct ledger_decision decision;
-    assert_int_equal(ledger_decide_record(ledger, (struct mete_instant){T0}, &args, &receipt,
-                                          &decision),
-                     0);
+    assert_int_equal(
+        ledger_decide_record(ledger, (struct mete_instant){T0}, &args, &receipt, &decision), 0);
     assert_int_equal(ledger_apply(ledger, &decision.entry, NULL), 0);
 }
 
@@ -467,9 +464,8 @@ static void names_without_a_number_are_kept_whole(void **state)
                      0);
     assert_int_equal(decision.entry.u.reserve.model.n, ENTRY_NAME_WHOLE);
     assert_int_equal(ledger_apply(ledger, &decision.entry, &b->effects), 0);
-    assert_int_equal(ledger_decide_release(ledger, now(b), b->verdict.reservation, &b->receipt,
-                                           &decision),
-                     0);
+    assert_int_equal(
+        ledger_decide_release(ledger, now(b), b->verdict.reservation, &b->receipt, &decision), 0);
     assert_int_equal(ledger_apply(ledger, &decision.entry, &b->effects), 0);
     assert_true(slice_is(b->effects.ended.model, "one model too many"));
     assert_true(slice_is(b->effects.ended.provider, "one provider too many"));

@@ -15,7 +15,8 @@ static struct mete_change scope_change(enum mete_kind kind, const char *id, uint
 {
     return (struct mete_change){
         .kind = METE_PUT_SCOPE,
-        .scope = {.kind = kind, .id = text(id), .organization = {organization}, .parent = {parent}}};
+        .scope = {
+            .kind = kind, .id = text(id), .organization = {organization}, .parent = {parent}}};
 }
 
 static void a_scope_stands_where_its_kind_may(void **state)
