@@ -18,13 +18,19 @@
 
 static const struct problem no_memory = {.error = METE_E_MEMORY};
 
-/* Takes what is in request->problem. */
+/* Takes what is in request->problem; in an array its field begins with the item's index. */
 static void spoil(struct request *request, struct item *item)
 {
+    const struct call *call = request->state;
     struct problem *problem = arena_take_raw(&request->arena, sizeof *problem);
-    if (problem)
-        *problem = request->problem;
     item->problem = problem ? problem : &no_memory;
+    if (!problem)
+        return;
+    *problem = request->problem;
+    const char *field = request->problem.field;
+    if (call->array)
+        snprintf(problem->field, sizeof problem->field, "[%zu]%s%.100s",
+                 (size_t)(item - call->items), field[0] ? "." : "", field);
 }
 
 __attribute__((format(printf, 5, 6))) static void fail_item(struct request *request,

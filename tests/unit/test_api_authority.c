@@ -293,12 +293,13 @@ static void arrays(void **state)
     expect_member(c, "0.success", "true");
     expect_member(c, "0.remaining", "0.15");
     expect_member(c, "1.code", "invalid");
-    expect_member(c, "1.field", "amount");
+    expect_member(c, "1.field", "[1].amount");
     expect_member(c, "1.status", "400");
     expect_member(c, "2.success", "true");
     expect_member(c, "3.code", "invalid");
     expect_member(c, "4.code", "not_found");
-    expect_member(c, "4.field", "scope.id");
+    expect_member(c, "3.field", "[3]");
+    expect_member(c, "4.field", "[4].scope.id");
     expect_member(c, "5.success", "false");
     expect_member(c, "5.refused_by.0.held", "0.20");
     expect_member(c, "6", "(none)");
@@ -313,7 +314,7 @@ static void arrays(void **state)
     expect_member(c, "0.amount", "0.07");
     expect_member(c, "1.amount", "0.10");
     expect_member(c, "2.code", "not_found");
-    expect_member(c, "3.field", "reserve_id");
+    expect_member(c, "3.field", "[3].reserve_id");
     expect_problem(c, 400, "invalid", "(none)", "POST", RELEASE, "[]");
     expect_problem(c, 400, "invalid", "(none)", "POST", RELEASE, "\"x\"");
 }
