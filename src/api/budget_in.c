@@ -76,7 +76,10 @@ static const struct field scope_table[] = {
     {.name = "organization",
      .type = FIELD_ID,
      .offset = offsetof(struct scope_in, organization)},
-    {.name = "advertiser", .type = FIELD_ID, .offset = offsetof(struct scope_in, advertiser)},
+    {.name = "advertiser",
+     .type = FIELD_ID,
+     .flags = FIELD_LATER,
+     .offset = offsetof(struct scope_in, advertiser)},
 };
 
 #define LEN(table) (sizeof(table) / sizeof(table)[0])
@@ -93,9 +96,6 @@ int scope_in_read(struct request *request, struct json object, const char *path,
     if (scope.kind == METE_ADVERTISER || scope.kind == METE_CAMPAIGN)
         return fields_fault(&fields, METE_E_NOT_YET, "kind",
                             "Advertisers and campaigns are planned, and not built yet.");
-    if (scope.advertiser.len)
-        return fields_fault(&fields, METE_E_INVALID, "advertiser",
-                            "Only a campaign has an advertiser.");
     *ret_scope = scope;
     return 0;
 }
@@ -220,7 +220,8 @@ int budget_in_thresholds(struct request *request, const struct budget_in *in,
             return problem_set(&request->problem, METE_E_INVALID, field,
                                "It must be a number above 0 and at most 100.");
         if (!insert(spec, ppm))
-            return problem_set(&request->problem, METE_E_INVALID, field, "It is there twice.");
+            return problem_set(&request->problem, METE_E_INVALID, "alert_thresholds",
+                               "Element %d is there twice.", i);
     }
     return 0;
 }

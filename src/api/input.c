@@ -56,6 +56,19 @@ int request_query(struct request *request, const char *name, size_t len_max,
     return 0;
 }
 
+int request_query_id(struct request *request, const char *name, struct slice *ret_id)
+{
+    struct slice id;
+    int rc = request_query(request, name, LIMIT_ID, &id);
+    if (rc)
+        return rc;
+    if (id.len && !fields_is_id(id))
+        return problem_set(&request->problem, METE_E_INVALID, name,
+                           "It must have only characters of A-Z a-z 0-9 . _ : @ -.");
+    *ret_id = id;
+    return 0;
+}
+
 static bool listed(const char *const *names, struct slice name)
 {
     for (; *names; names++)

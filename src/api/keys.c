@@ -335,7 +335,10 @@ static struct key_state *find_key(struct request *request)
 
 void keys_show(struct request *request)
 {
-    if (find_key(request))
+    static const char *const known[] = {NULL};
+    if (request_query_known(request, known))
+        request_problem(request);
+    else if (find_key(request))
         request_work(request, read_document, shown);
 }
 

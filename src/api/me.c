@@ -289,9 +289,9 @@ static int read_stats_query(struct request *request, struct me_state *state)
     if (!rc)
         rc = request_query(request, "kind", 32, &kind);
     if (!rc)
-        rc = request_query(request, "id", 128, &state->scope.id);
+        rc = request_query_id(request, "id", &state->scope.id);
     if (!rc)
-        rc = request_query(request, "organization", 128, &state->scope.organization);
+        rc = request_query_id(request, "organization", &state->scope.organization);
     if (rc)
         return rc;
     if (hash.len && !slice_is(hash, "0") && !slice_is(hash, "1"))

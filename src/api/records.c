@@ -72,7 +72,7 @@ static int read_filter(struct request *request, struct records_state *state)
     struct page page;
     int rc = request_query_known(request, known);
     if (!rc)
-        rc = request_query(request, "request_id", 128, &filter->request_id);
+        rc = request_query_id(request, "request_id", &filter->request_id);
     if (!rc)
         rc = request_query(request, "model", 128, &filter->model);
     if (!rc)
@@ -90,13 +90,13 @@ static int read_filter(struct request *request, struct records_state *state)
 
 static int read_scope(struct request *request, struct records_state *state)
 {
-    int rc = request_query(request, "organization", 128, &state->organization);
+    int rc = request_query_id(request, "organization", &state->organization);
     if (!rc)
-        rc = request_query(request, "department", 128, &state->department);
+        rc = request_query_id(request, "department", &state->department);
     if (!rc)
-        rc = request_query(request, "user", 128, &state->user);
+        rc = request_query_id(request, "user", &state->user);
     if (!rc)
-        rc = request_query(request, "api_key", 128, &state->api_key);
+        rc = request_query_id(request, "api_key", &state->api_key);
     if (rc)
         return rc;
     if ((state->department.len > 0) + (state->user.len > 0) + (state->api_key.len > 0) > 1)

@@ -113,6 +113,9 @@ METE_MUST_USE int request_read(struct request *request, const struct field *tabl
 /* A query parameter; empty if absent. */
 METE_MUST_USE int request_query(struct request *request, const char *name, size_t len_max,
                                 struct slice *ret_value);
+/* The same, of an id's characters. */
+METE_MUST_USE int request_query_id(struct request *request, const char *name,
+                                   struct slice *ret_id);
 /* Refuses query parameters that names (ended by NULL) does not list. */
 METE_MUST_USE int request_query_known(struct request *request, const char *const *names);
 

@@ -325,6 +325,7 @@ static void records_of_a_key_are_its_own(void **state)
     expect_problem(c, 404, "not_found", "organization", "GET", "/api/v1/records?organization=x",
                    NULL);
     expect_problem(c, 404, "not_found", "api_key", "GET", "/api/v1/records?api_key=x", NULL);
+    expect_problem(c, 400, "invalid", "user", "GET", "/api/v1/records?user=a%20b", NULL);
     expect_problem(c, 400, "invalid", "order", "GET", "/api/v1/records?order=asc", NULL);
 }
 
