@@ -17,7 +17,7 @@ enum router_route router_route(struct slice path)
         return ROUTER_GATEWAY;
     if (slice_starts(path, SLICE_LITERAL("/api/v1/budget/")))
         return ROUTER_AUTHORITY;
-    if (slice_starts(path, SLICE_LITERAL("/api/v1/")))
+    if (slice_starts(path, SLICE_LITERAL("/api/")) || slice_is(path, "/api"))
         return ROUTER_API;
     if (slice_is(path, "/healthz") || slice_is(path, "/readyz"))
         return ROUTER_HEALTH;

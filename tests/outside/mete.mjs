@@ -124,7 +124,9 @@ export class Mete {
   async stop() {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     this.child.kill('SIGTERM');
-    const how = await Promise.race([this.gone, new Promise((done) => { setTimeout(done, 30000, 'late'); })]);
+    let late;
+    const how = await Promise.race([this.gone, new Promise((done) => { late = setTimeout(done, 30000, 'late'); })]);
+    clearTimeout(late);
     if (how === 'late') this.child.kill('SIGKILL');
     assert.deepEqual(how, { code: 0, signal: null }, `a graceful stop: ${this.stderr.slice(-2000)}`);
   }
