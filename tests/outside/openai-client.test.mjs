@@ -186,6 +186,7 @@ test('a model with no price, or half of one, is refused and never free', async (
     await assert.rejects(client.chat.completions.create({ model, messages: say({}) }), (error) => {
       assert.ok(error.status >= 400 && error.status < 500, `${model}: ${error.status}`);
       assert.equal(error.param, 'model');
+      assert.ok(error.message.includes(model), error.message);
       return true;
     });
   }
