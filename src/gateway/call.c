@@ -29,6 +29,7 @@
 #include "codec/base62.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <xxhash.h>
@@ -198,10 +199,7 @@ static void on_head(struct upstream_transfer *transfer, int status)
     ASSERT(call->state == CALL_CALLING);
     call->upstream_status = status;
     call_keep_headers(call);
-    if (status == 401)
-        set_failure(call, 502, "upstream_credential",
-                    "The provider refused the gateway's credential.");
-    else if (status < 200 || (status >= 300 && status < 400) || status > 599)
+    if (status < 200 || (status >= 300 && status < 400) || status > 599)
         set_failure(call, 502, "upstream_status", "The provider answered with a status of no use.");
     const char *type = call->kept[0];
     bool events = !type[0] || !strncasecmp(type, "text/event-stream", 17);
@@ -280,6 +278,17 @@ static void note_broken(struct call *call, enum upstream_end end)
                     "The provider broke off; the call is charged provisionally.");
 }
 
+/* A provider may quote the credential it refuses: no client is to see it (INV-13). */
+static void hide_credential(struct call *call)
+{
+    const char *credential = call->gateway->config->providers[call->provider].credential;
+    bool error = call->upstream_status >= 400 && call->state == CALL_COLLECTING;
+    if (error && credential && credential[0] && call->answer.len &&
+        memmem(call->answer.data, call->answer.len, credential, strlen(credential)))
+        set_failure(call, 502, "upstream_credential",
+                    "The provider refused the gateway's credential.");
+}
+
 static void on_end(struct upstream_transfer *transfer, enum upstream_end end, const char *why)
 {
     static const struct dialect_error not_sent = {
@@ -306,6 +315,7 @@ static void on_end(struct upstream_transfer *transfer, enum upstream_end end, co
     if (end == UPSTREAM_DONE && call->state == CALL_STREAMING && stream_end(&call->stream))
         end = UPSTREAM_LOST; /* the event it broke off in is over its limit */
     note_broken(call, end);
+    hide_credential(call);
     if (call->state == CALL_STREAMING)
         forward(call);
     settle(call, end);
@@ -611,6 +621,16 @@ static bool read_id(struct call *call)
     return !id.len;
 }
 
+/* Always false. */
+static bool refuse_model(struct call *call, int status, const char *code, const char *why,
+                         struct dialect_error *ret_error)
+{
+    snprintf(call->message, sizeof call->message, "%s: %s", why, call->request.model);
+    *ret_error =
+        (struct dialect_error){status, "invalid_request_error", code, "model", call->message, {0}};
+    return false;
+}
+
 static bool read_key(struct call *call, struct dialect_error *ret_error)
 {
     const struct directory_key *key = gateway_find_key(call->gateway, call->exchange);
@@ -635,40 +655,24 @@ static bool read_key(struct call *call, struct dialect_error *ret_error)
     struct slice model = {call->request.model, call->request.model_len};
     if (directory_allows_model(key, model))
         return true;
-    *ret_error = (struct dialect_error){403,
-                                        "invalid_request_error",
-                                        "model_not_allowed",
-                                        "model",
-                                        "The API key may not use this model.",
-                                        {0}};
     call->refused_for = METE_NOT_PERMITTED;
-    return false;
+    return refuse_model(call, 403, "model_not_allowed", "The API key may not use this model",
+                        ret_error);
 }
 
 static bool find_model(struct call *call, struct dialect_error *ret_error)
 {
     struct slice model = {call->request.model, call->request.model_len};
     call->provider = gateway_find_provider(call->gateway, model);
-    if (call->provider < 0) {
-        *ret_error = (struct dialect_error){404,
-                                            "invalid_request_error",
-                                            "model_not_found",
-                                            "model",
-                                            "No provider here answers this model.",
-                                            {0}};
-        return false;
-    }
+    if (call->provider < 0)
+        return refuse_model(call, 404, "model_not_found", "No provider here answers this model",
+                            ret_error);
     call->price = pricing_find(call->gateway->parts.pricing, model);
     if (call->price)
         return true;
-    *ret_error = (struct dialect_error){400,
-                                        "invalid_request_error",
-                                        "model_not_priced",
-                                        "model",
-                                        "The model has no price here, so it cannot be budgeted.",
-                                        {0}};
     call->refused_for = METE_UNPRICED;
-    return false;
+    return refuse_model(call, 400, "model_not_priced",
+                        "This model has no price here, so it cannot be budgeted", ret_error);
 }
 
 static void read_call(struct call *call)

@@ -28,7 +28,14 @@ enum call_basis {
     CALL_RESERVED     /* outcome unknown: the worst case */
 };
 
-enum { CALL_DEMANDS = 3, CALL_USAGES = 8, CALL_ID_ROOM = 32, CALL_KEPT = 6, CALL_KEPT_ROOM = 128 };
+enum {
+    CALL_DEMANDS = 3,
+    CALL_USAGES = 8,
+    CALL_ID_ROOM = 32,
+    CALL_MESSAGE_ROOM = 256,
+    CALL_KEPT = 6,
+    CALL_KEPT_ROOM = 128
+};
 
 /* Only for calls that are refused: never touched by others, so its pages are not either. */
 struct call_refused {
@@ -53,7 +60,7 @@ struct call {
     bool gone, started, paused, cancelled, too_large;
 
     struct dialect_request request;
-    char id_room[CALL_ID_ROOM];
+    char id_room[CALL_ID_ROOM], message[CALL_MESSAGE_ROOM];
     struct slice request_id; /* the caller's; empty: none */
     struct slice shown_id;   /* that, or one of ours */
     int provider;

@@ -20,7 +20,7 @@ enum { HEADERS_MAX = 16, HEADER_VALUE_MAX = 1024 };
 struct head {
     struct exchange_header list[HEADERS_MAX];
     size_t len;
-    char cost[DECIMAL_ROOM], record[24], granted[24], currency[4];
+    char cost[DECIMAL_ROOM], record[28], granted[24], currency[4];
 };
 
 static void add(struct head *head, const char *name, struct slice value)
@@ -55,7 +55,7 @@ static void write_head(const struct call *call, struct head *head)
     }
     if (!call->record)
         return;
-    snprintf(head->record, sizeof head->record, "%llu", (unsigned long long)call->record);
+    snprintf(head->record, sizeof head->record, "rec_%llu", (unsigned long long)call->record);
     add(head, "x-mete-record", slice_of(head->record));
     add(head, "x-mete-cost", cost_text(call, head->cost));
     write_currency(call, head);
@@ -172,7 +172,7 @@ void call_reply_ended(struct call *call)
     call->cost = ended->cost;
     call->record = ended->record;
     (void)cost_text(call, room);
-    int len = snprintf(details, sizeof details, "{\"cost\":\"%s\",\"record\":%llu}", room,
+    int len = snprintf(details, sizeof details, "{\"cost\":\"%s\",\"record\":\"rec_%llu\"}", room,
                        (unsigned long long)ended->record);
     ASSERT(len > 0 && (size_t)len < sizeof details);
     const struct dialect_error error = {

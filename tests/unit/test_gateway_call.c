@@ -252,17 +252,22 @@ static void an_error_status_charges_nothing(void **state)
     ended(METE_ENDED_ERROR, 0);
 }
 
-static void a_refused_credential_is_not_the_clients_fault(void **state)
+/* INV-13 */
+static void a_provider_that_quotes_its_credential_is_not_quoted(void **state)
 {
     (void)state;
-    start(0);
-    struct client *client = bench_post(&bench, PLAIN);
-    bench_head(client, 401, JSON);
-    bench_text(client, "{\"error\":{\"message\":\"Incorrect API key provided: prov*cret\"}}");
-    bench_end(client, UPSTREAM_DONE);
-    assert_int_equal(client->status, 502);
-    assert_false(has(&client->got, "prov*cret"));
-    ended(METE_ENDED_ERROR, 0);
+    const char *const bodies[] = {"{\"error\":{\"message\":\"Incorrect key: provider-secret\"}}",
+                                  "{\"error\":{\"message\":\"Incorrect key\"}}"};
+    for (int i = 0; i < 2; i++) {
+        start(0);
+        struct client *client = bench_post(&bench, PLAIN);
+        bench_head(client, 401, JSON);
+        bench_text(client, bodies[i]);
+        bench_end(client, UPSTREAM_DONE);
+        assert_int_equal(client->status, i ? 401 : 502);
+        assert_false(has(&client->got, "provider-secret"));
+        ended(METE_ENDED_ERROR, 0);
+    }
 }
 
 static void what_was_never_sent_is_released(void **state)
@@ -577,7 +582,7 @@ static void the_same_id_is_billed_once(void **state)
     struct client *third = with_id(PLAIN, "id-1");
     assert_int_equal(third->status, 409);
     assert_true(has(&third->got, "\"code\":\"already_ended\""));
-    assert_true(has(&third->got, "\"mete\":{\"cost\":\"0.000018\",\"record\":"));
+    assert_true(has(&third->got, "\"mete\":{\"cost\":\"0.000018\",\"record\":\"rec_"));
     assert_true(bench_reply_has(third, "x-mete-cost", "0.000018"));
     assert_true(bench_reply_has(third, "x-should-retry", "false"));
     struct client *fourth = with_id("{\"model\":\"bench-model\"," HI ",\"n\":1}", "id-1");
@@ -699,7 +704,7 @@ int main(void)
         cmocka_unit_test(a_stream_without_usage_is_counted),
         cmocka_unit_test(a_reservation_of_one_who_thinks_unseen_is_kept_whole),
         cmocka_unit_test(an_error_status_charges_nothing),
-        cmocka_unit_test(a_refused_credential_is_not_the_clients_fault),
+        cmocka_unit_test(a_provider_that_quotes_its_credential_is_not_quoted),
         cmocka_unit_test(what_was_never_sent_is_released),
         cmocka_unit_test(a_transfer_that_cannot_start_is_released),
         cmocka_unit_test(an_unknown_outcome_stays_charged),
