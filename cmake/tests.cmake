@@ -37,3 +37,12 @@ foreach(source ${fuzz_targets})
   target_link_libraries(${name} mete_parts)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
 endforeach()
+
+# tests/cli/*.sh are given the binary.
+file(GLOB cli_tests CONFIGURE_DEPENDS tests/cli/*.sh)
+if(TARGET mete)
+  foreach(source ${cli_tests})
+    get_filename_component(name ${source} NAME_WE)
+    add_test(NAME cli_${name} COMMAND ${source} $<TARGET_FILE:mete>)
+  endforeach()
+endif()

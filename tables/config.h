@@ -48,7 +48,7 @@ ROW(GATEWAY, idle_timeout, gateway.idle_timeout_ms, DURATION, "2m", 1, 86400000,
 ROW(GATEWAY, total_timeout, gateway.total_timeout_ms, DURATION, "1h", 1, 86400000, "For a whole call.")
 ROW(GATEWAY, max_response_bytes, gateway.response_max, SIZE, "32MiB", 1024, 1073741824, "A plain answer, or one event of a stream.")
 ROW(LIMITS, max_connections, max_connections, INTEGER, "8192", 1, 16384, "Clients connected at once; more wait in the kernel's queue.")
-ROW(LIMITS, max_header_bytes, max_header_bytes, SIZE, "32KiB", 1024, 1048576, "A request's head; more is 431.")
+ROW(LIMITS, max_header_bytes, max_header_bytes, SIZE, "16KiB", 1024, 1048576, "A request's head; more is 431. Each connection takes this much memory, and 8 KiB.")
 ROW(LIMITS, max_body_bytes, max_body_bytes, SIZE, "16MiB", 1024, 33554432, "A request's body; more is 413.")
 ROW(LIMITS, request_timeout, request_timeout_ms, DURATION, "30s", 100, 3600000, "To send a whole request; then 408.")
 ROW(LIMITS, keepalive_timeout, keepalive_timeout_ms, DURATION, "75s", 1000, 3600000, "An idle connection, or a client that takes nothing of its reply.")

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One function a subcommand: argv[0] is the subcommand's name. They return the exit code. --help prints
- * what there is to say on standard output and returns CLI_DONE. */
+ * One function a subcommand: argv[0] is the subcommand's name. They return the exit code. --help
+ * prints what there is to say on standard output and returns CLI_DONE. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
 enum { CLI_DONE = 0, CLI_NO /* is the answer */, CLI_USAGE, CLI_FAILED /* the system did */ };
 
-/* Weak: one that is not linked in is not in the table. */
-#define CLI_OPTIONAL __attribute__((weak))
-
 int cli_serve(int argc, char **argv);
 int cli_init(int argc, char **argv);
-CLI_OPTIONAL int cli_key(int argc, char **argv);
-CLI_OPTIONAL int cli_budget(int argc, char **argv);
-CLI_OPTIONAL int cli_replay(int argc, char **argv);
-CLI_OPTIONAL int cli_verify(int argc, char **argv);
-CLI_OPTIONAL int cli_sim(int argc, char **argv);
-CLI_OPTIONAL int cli_bench(int argc, char **argv);
+int cli_key(int argc, char **argv);
+int cli_budget(int argc, char **argv);
+int cli_replay(int argc, char **argv);
+int cli_verify(int argc, char **argv);
+int cli_sim(int argc, char **argv);
+int cli_bench(int argc, char **argv);
 
 #endif

@@ -10,7 +10,8 @@
 
 static const char usage[] =
     "usage: mete init [--data DIR]\n"
-    "Makes the data directory with its admin token (DIR/admin.token) and an organization, example.\n"
+    "Makes the data directory with its admin token (DIR/admin.token) and an organization, "
+    "example.\n"
     "What is there already is left as it is. Default directory: $METE_DATA, else mete-data.\n"
     "Exit: 0 it is there, 2 usage, 3 it could not be made, or a server runs on it.\n";
 

@@ -28,7 +28,7 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static const struct command *find(const char *name)
 {
     for (int i = 0; i < COMMANDS; i++)
-        if (commands[i].run && strcmp(commands[i].name, name) == 0)
+        if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;
 }
@@ -38,8 +38,7 @@ static void print_usage(FILE *to)
     fprintf(to, "usage: mete COMMAND [ARGUMENTS]\n\n"
                 "mete " METE_VERSION ": spend control for what is billed by use.\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        if (commands[i].run)
-            fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
     fprintf(to, "\n"
                 "  help COMMAND, COMMAND --help   more of one\n"
                 "  --version                      this one's version\n\n"

@@ -17,7 +17,16 @@
 
 enum { FILE_MAX = 4 * 1024 * 1024, SCALAR_MAX = 16384 };
 
-enum section { AT_TOP = 0, AT_PROVIDER, AT_COST, AT_GATEWAY, AT_LIMITS, AT_LOG, AT_POLICY, AT_BUDGET };
+enum section {
+    AT_TOP = 0,
+    AT_PROVIDER,
+    AT_COST,
+    AT_GATEWAY,
+    AT_LIMITS,
+    AT_LOG,
+    AT_POLICY,
+    AT_BUDGET
+};
 
 struct row {
     enum section section;
@@ -43,9 +52,9 @@ static const struct row table[] = {
 };
 enum { ROWS = sizeof table / sizeof table[0] };
 
-static const char *const section_names[] = {"",           "providers[].", "model_costs.*.",
-                                            "gateway.",   "limits.",      "log.",
-                                            "policy.",    "policy.budgets[]."};
+static const char *const section_names[] = {"",         "providers[].",     "model_costs.*.",
+                                            "gateway.", "limits.",          "log.",
+                                            "policy.",  "policy.budgets[]."};
 
 struct config_text {
     struct config_text *next;
@@ -61,9 +70,8 @@ struct reader {
 
 /* ---- Helpers --------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 4))) static int wrong(struct reader *reader,
-                                                       const yaml_node_t *node,
-                                                       const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int
+wrong(struct reader *reader, const yaml_node_t *node, const char *format, ...)
 {
     va_list args;
     int at = 0;
@@ -165,9 +173,8 @@ static int set_text(struct reader *reader, const yaml_node_t *node, const struct
 {
     int64_t len = (int64_t)strlen(text);
     if (len < row->min || len > row->max)
-        return wrong(reader, node, "%s%s must have %lld to %lld bytes",
-                     section_names[row->section], row->key, (long long)row->min,
-                     (long long)row->max);
+        return wrong(reader, node, "%s%s must have %lld to %lld bytes", section_names[row->section],
+                     row->key, (long long)row->min, (long long)row->max);
     put_text(base, row, text);
     return 0;
 }
@@ -516,9 +523,9 @@ static int read_text(struct reader *reader, struct slice text)
         error = read_document(reader, &parser);
         yaml_document_delete(&reader->document);
     } else {
-        error = wrong(reader, NULL, "%.200s:%zu:%zu: %s", reader->name,
-                      parser.problem_mark.line + 1, parser.problem_mark.column + 1,
-                      parser.problem ? parser.problem : "not YAML");
+        error =
+            wrong(reader, NULL, "%.200s:%zu:%zu: %s", reader->name, parser.problem_mark.line + 1,
+                  parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
     }
     yaml_parser_delete(&parser);
     return error;
@@ -577,8 +584,8 @@ int config_load(const char *file, struct config **ret_config, char ret_detail[51
     errno = 0;
     int error = file ? file_read(file, &text, ret_detail) : 0;
     if (!error)
-        error = config_parse(file ? file : "(defaults)", buffer_slice(&text), ret_config,
-                             ret_detail);
+        error =
+            config_parse(file ? file : "(defaults)", buffer_slice(&text), ret_config, ret_detail);
     buffer_done(&text);
     return error;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The configuration: a YAML file whose every key is a row of tables/config.h (docs/configuration.md
- * is for people). What is not in the table, stands twice, has the wrong type or lies out of range is
- * an error that says where; so is ${NAME} of a variable that is not set. */
+ * is for people). What is not in the table, stands twice, has the wrong type or lies out of range
+ * is an error that says where; so is ${NAME} of a variable that is not set. */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
@@ -81,7 +81,7 @@ METE_MUST_USE int config_limit(const struct config_budget *budget, struct config
 /* Built-in prices, and the configured ones over them. odd, unless NULL, is called for prices that
  * look like a mistake of units. Errors of pricing_put(); ret_detail says of which model. */
 METE_MUST_USE int config_pricing(const struct config *config, struct pricing **ret_pricing,
-                                 void (*odd)(void *user, const struct config_cost *cost), void *user,
-                                 char ret_detail[512]);
+                                 void (*odd)(void *user, const struct config_cost *cost),
+                                 void *user, char ret_detail[512]);
 
 #endif

@@ -66,8 +66,8 @@ static struct pricing_row row_of(const struct config_cost *cost)
     return row;
 }
 
-/* A price a hundred times the built-in one, or a hundredth, is a confusion of units: per 1K quoted as
- * per 1M, dollars as cents. It is used as it stands, and said. */
+/* A price a hundred times the built-in one, or a hundredth, is a confusion of units: per 1K quoted
+ * as per 1M, dollars as cents. It is used as it stands, and said. */
 static bool is_odd(const struct price_model *before, const struct price_model *after)
 {
     for (int i = 0; i < PRICE_METERS; i++) {

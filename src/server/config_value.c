@@ -12,10 +12,16 @@ struct unit {
     int64_t factor;
 };
 
-static const struct unit durations[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
-static const struct unit sizes[] = {{"", 1},          {"B", 1},           {"KB", 1000},
-                                    {"MB", 1000000},  {"KiB", 1024},      {"MiB", 1024 * 1024},
-                                    {"GiB", 1024 * 1024 * 1024},          {NULL, 0}};
+static const struct unit durations[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct unit sizes[] = {{"", 1},
+                                    {"B", 1},
+                                    {"KB", 1000},
+                                    {"MB", 1000000},
+                                    {"KiB", 1024},
+                                    {"MiB", 1024 * 1024},
+                                    {"GiB", 1024 * 1024 * 1024},
+                                    {NULL, 0}};
 static const struct unit none[] = {{"", 1}, {NULL, 0}};
 
 static const char *const dialects[] = {"openai", NULL};

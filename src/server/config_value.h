@@ -33,7 +33,8 @@ enum config_type {
     CONFIG_BUDGETS
 };
 
-/* DURATION, SIZE, INTEGER, BOOLEAN, CHOICE_*: METE_E_SYNTAX, and *ret_wanted says what it should be. */
+/* DURATION, SIZE, INTEGER, BOOLEAN, CHOICE_*: METE_E_SYNTAX, and *ret_wanted says what it should
+ * be. */
 METE_MUST_USE int config_value(enum config_type type, struct slice text, int64_t *ret_value,
                                const char **ret_wanted);
 /* PRICE, PRICE_1K: the decimal per million into room. SYNTAX; INVALID: negative or too fine. */

@@ -278,7 +278,8 @@ static void head_copy(struct connection *connection, const char *method)
     struct slice word = method_copy(connection, method, &method_from);
     connection->headers_len = 0;
     int wanted = MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, NULL, NULL);
-    int copied = MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, header_copy, connection);
+    int copied =
+        MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, header_copy, connection);
     if (connection->cut || copied != wanted || (size_t)wanted != connection->headers_len) {
         connection->cut = true; /* no memory */
         return;
@@ -349,8 +350,9 @@ static enum MHD_Result head_whole(struct connection *connection, const char *met
 
 static enum MHD_Result body_more(struct connection *connection, const char *bytes, size_t *len)
 {
-    int error = connection->body_over ? METE_E_TOO_LARGE
-                                      : buffer_append(&connection->body, (struct slice){bytes, *len});
+    int error = connection->body_over
+                    ? METE_E_TOO_LARGE
+                    : buffer_append(&connection->body, (struct slice){bytes, *len});
     if (error == METE_E_TOO_LARGE) {
         /* microhttpd takes no reply before the end of a body: drop the rest, within the time that
          * a body may take, and answer then. */

@@ -211,8 +211,8 @@ void home_unpublish(const struct home *home)
 int home_server(const char *path, char ret_address[HOME_ADDRESS])
 {
     char room[HOME_ADDRESS];
-    int error = strlen(path) < HOME_PATH ? word_get(path, "address", room, sizeof room)
-                                         : METE_E_INVALID;
+    int error =
+        strlen(path) < HOME_PATH ? word_get(path, "address", room, sizeof room) : METE_E_INVALID;
     if (!error)
         memcpy(ret_address, room, sizeof room);
     return error;

@@ -2,7 +2,8 @@
  * The data directory, apart from what the engine keeps in it:
  *   secret.key   32 random bytes that key hashes are made with (0600). Lost: every key is.
  *   admin.token  the admin's token (0600); METE_ADMIN_TOKEN in the environment takes its place
- *   address      HOST:PORT of the server that runs on it; absent when none does, stale after a crash */
+ *   address      HOST:PORT of the server that runs on it; absent when none does, stale after a
+ * crash */
 #ifndef SERVER_HOME_H
 #define SERVER_HOME_H
 

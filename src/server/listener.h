@@ -31,7 +31,8 @@ struct listener_done {
 };
 
 struct listener_options {
-    const char *address; /* "127.0.0.1:8081", "[::1]:0", ":80" for every address; port 0: a free one */
+    const char
+        *address; /* "127.0.0.1:8081", "[::1]:0", ":80" for every address; port 0: a free one */
     struct exchange_handler handler;
     void (*done)(void *user, const struct listener_done *done); /* may be NULL */
     void *user;

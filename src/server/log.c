@@ -108,10 +108,10 @@ static int write_line(struct buffer *line, enum log_event event, const struct lo
     bool json = state.format == LOG_JSON;
     timestamp_format(os_wall_us(os_system()), at);
     const struct log_row *row = &rows[event];
-    int error = json ? buffer_format(line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", at,
-                                     levels[row->level], row->name)
-                     : buffer_format(line, "time=%s level=%s event=%s", at, levels[row->level],
-                                     row->name);
+    int error =
+        json ? buffer_format(line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", at,
+                             levels[row->level], row->name)
+             : buffer_format(line, "time=%s level=%s event=%s", at, levels[row->level], row->name);
     for (size_t i = 0; i < len && !error; i++) {
         if (!fields[i].name)
             continue;

@@ -154,7 +154,8 @@ static void wake_seen(void *user, uint32_t events)
     struct loop *loop = user;
     uint64_t count;
     (void)events;
-    /* The flag falls first: a wake between the two lines is one round too many, never one too few. */
+    /* The flag falls first: a wake between the two lines is one round too many, never one too few.
+     */
     atomic_store(&loop->awake, false);
     if (read(loop->wake_fd, &count, sizeof count) < 0)
         ASSERT(errno == EAGAIN || errno == EINTR);
@@ -233,8 +234,8 @@ static int watches_reach(struct loop *loop, size_t fd)
     return 0;
 }
 
-int loop_watch(struct loop *loop, int fd, uint32_t events,
-               void (*fn)(void *user, uint32_t events), void *user)
+int loop_watch(struct loop *loop, int fd, uint32_t events, void (*fn)(void *user, uint32_t events),
+               void *user)
 {
     ASSERT(fd >= 0 && fn);
     int error = watches_reach(loop, (size_t)fd);

@@ -3,8 +3,8 @@
  * written on it; anything else that has sockets may be (the simulator's command runs a listener
  * on a loop of its own).
  *
- * ONE ROUND  one turn of every stage, in the order they were added -> wait for events, not at all if
- *   a stage made progress, else at most until the nearest deadline -> call the watchers of what is
+ * ONE ROUND  one turn of every stage, in the order they were added -> wait for events, not at all
+ * if a stage made progress, else at most until the nearest deadline -> call the watchers of what is
  *   ready -> fire timers.
  * THREAD  whoever calls loop_run(); only loop_wake() and loop_stop() may be called from other
  *   threads and from signal handlers. */
@@ -47,10 +47,10 @@ void loop_forget(struct loop *loop, int fd);
 void loop_append(struct loop *loop, struct loop_stage *stage);
 void loop_remove(struct loop *loop, struct loop_stage *stage); /* not from a turn */
 
-void loop_wake(struct loop *loop);         /* any thread, signal handlers */
-void loop_stop(struct loop *loop);         /* any thread, signal handlers */
+void loop_wake(struct loop *loop); /* any thread, signal handlers */
+void loop_stop(struct loop *loop); /* any thread, signal handlers */
 bool loop_stopped(const struct loop *loop);
-void loop_round(struct loop *loop);        /* one round; waits unless there was progress */
-void loop_run(struct loop *loop);          /* rounds, until loop_stop() */
+void loop_round(struct loop *loop); /* one round; waits unless there was progress */
+void loop_run(struct loop *loop);   /* rounds, until loop_stop() */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Counting is an increment of an array element; all the work is in the scrape. Histograms have fixed
- * buckets, three a decade, from 100 us to 300 s: enough to tell one flush from two, and the same
- * for all, so that they can be compared.
+ * Counting is an increment of an array element; all the work is in the scrape. Histograms have
+ * fixed buckets, three a decade, from 100 us to 300 s: enough to tell one flush from two, and the
+ * same for all, so that they can be compared.
  *
  * Money is written in units of its currency as an exact decimal; that a reader makes a double of it
  * is the format's. Not done: a library. The format is thirty lines. */
@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 static const int64_t bounds_us[METRICS_BUCKETS] = {
-    100,     200,     500,     1000,     2000,     5000,     10000,    20000,     50000,     100000,
-    200000,  500000,  1000000, 2000000,  5000000,  10000000, 20000000, 50000000,  100000000, 300000000,
+    100,    200,    500,     1000,    2000,    5000,     10000,    20000,    50000,     100000,
+    200000, 500000, 1000000, 2000000, 5000000, 10000000, 20000000, 50000000, 100000000, 300000000,
 };
 
 #define ROW(NAME, name, type, labels, text) FAMILY_##NAME,
@@ -38,7 +38,7 @@ static const struct family_row families[] = {
 _Static_assert(sizeof families / sizeof families[0] == FAMILIES, "one row a family");
 
 static const char *const reasons[METE_REASONS] = {
-    "allowed",     "key_unknown",    "key_expired", "key_revoked", "not_permitted", "unpriced",
+    "allowed",        "key_unknown", "key_expired", "key_revoked", "not_permitted", "unpriced",
     "emergency_stop", "hard_limit",  "quota",       "throttle",    "rate_limit",    "concurrency",
 };
 static const char *const endings[METE_ENDINGS] = {
@@ -46,9 +46,22 @@ static const char *const endings[METE_ENDINGS] = {
     "timeout", "not_sent", "cut",      "expired",     "recorded",
 };
 static const char *const statuses[METRICS_STATUSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
-static const char *const meters[5] = {"input", "cached_input", "cache_write", "output", "reasoning"};
-static const char *const periods[METE_PERIODS] = {"minute",    "hourly", "daily", "weekly", "monthly",
-                                                  "quarterly", "yearly", "total", "rolling"};
+static const char *const meters[5] = {"input", "cached_input", "cache_write", "output",
+                                      "reasoning"};
+static const char *const periods[METE_PERIODS] = {
+    "minute", "hourly", "daily", "weekly", "monthly", "quarterly", "yearly", "total", "rolling"};
+
+const char *metrics_reason_name(enum mete_reason reason)
+{
+    ASSERT(reason < METE_REASONS);
+    return reasons[reason];
+}
+
+const char *metrics_ending_name(enum mete_ending ending)
+{
+    ASSERT(ending < METE_ENDINGS);
+    return endings[ending];
+}
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 
@@ -120,7 +133,8 @@ struct scrape {
     int error; /* the first; afterwards nothing is written */
 };
 
-__attribute__((format(printf, 2, 3))) static void put(struct scrape *scrape, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void put(struct scrape *scrape, const char *format,
+                                                      ...)
 {
     char line[512];
     va_list args;
@@ -150,7 +164,8 @@ static void labelled(struct scrape *scrape, enum family which, const char *label
 {
     family(scrape, which);
     for (size_t i = 0; i < len; i++)
-        put(scrape, "%s{%s=\"%s\"} %" PRIu64 "\n", families[which].name, label, names[i], values[i]);
+        put(scrape, "%s{%s=\"%s\"} %" PRIu64 "\n", families[which].name, label, names[i],
+            values[i]);
 }
 
 /* us as seconds, exactly. */
@@ -184,9 +199,9 @@ static void write_requests(struct scrape *scrape, const struct metrics *metrics)
     family(scrape, FAMILY_REQUESTS);
     for (int route = 0; route < ROUTER_ROUTES; route++)
         for (int status = 0; status < METRICS_STATUSES; status++)
-            put(scrape, "%s{route=\"%s\",status=\"%s\"} %" PRIu64 "\n", families[FAMILY_REQUESTS].name,
-                router_route_name((enum router_route)route), statuses[status],
-                metrics->requests[route][status]);
+            put(scrape, "%s{route=\"%s\",status=\"%s\"} %" PRIu64 "\n",
+                families[FAMILY_REQUESTS].name, router_route_name((enum router_route)route),
+                statuses[status], metrics->requests[route][status]);
     family(scrape, FAMILY_REQUEST_SECONDS);
     for (int route = 0; route < ROUTER_ROUTES; route++) {
         char label[32];
@@ -248,8 +263,8 @@ static void write_flushes(struct scrape *scrape, const struct mete_stats *stats)
     /* Those over the last bound are in the count alone. */
     count = stats->flushes > count ? stats->flushes : count;
     seconds(text, stats->flush_us_sum);
-    put(scrape, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %s\n%s_count %" PRIu64 "\n", name, count,
-        name, text, name, count);
+    put(scrape, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %s\n%s_count %" PRIu64 "\n", name,
+        count, name, text, name, count);
 }
 
 static void write_engine(struct scrape *scrape, const struct metrics_now *now)

@@ -29,6 +29,10 @@ struct metrics {
 void metrics_request(struct metrics *metrics, const struct listener_done *done);
 void metrics_call(struct metrics *metrics, const struct gateway_call_done *done);
 
+/* The words of labels, also for the log. */
+const char *metrics_reason_name(enum mete_reason reason); /* "allowed" for none */
+const char *metrics_ending_name(enum mete_ending ending);
+
 /* Sums over budgets of one unit and period. */
 struct metrics_sum {
     uint16_t meter;

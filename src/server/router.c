@@ -57,11 +57,12 @@ static void reply_error(struct exchange *exchange, int error)
 {
     char body[512];
     int status = errors_http_status(error);
-    snprintf(body, sizeof body,
-             "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"error\":{\"message\":\"%s\","
-             "\"type\":\"%s\",\"code\":\"%s\",\"param\":null}}",
-             mete_error_text(error), status, mete_error_text(error),
-             status < 500 ? "invalid_request_error" : "server_error", mete_error_name(error));
+    snprintf(
+        body, sizeof body,
+        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"error\":{\"message\":\"%s\","
+        "\"type\":\"%s\",\"code\":\"%s\",\"param\":null}}",
+        mete_error_text(error), status, mete_error_text(error),
+        status < 500 ? "invalid_request_error" : "server_error", mete_error_name(error));
     reply_json(exchange, status, "application/problem+json", body);
 }
 

@@ -14,7 +14,15 @@ struct router {
 struct exchange_handler router_handler(struct router *router); /* router is borrowed */
 
 /* For the metrics: a word for the kind of path, one of few. */
-enum router_route { ROUTER_CHAT = 0, ROUTER_GATEWAY, ROUTER_AUTHORITY, ROUTER_API, ROUTER_HEALTH, ROUTER_OTHER, ROUTER_ROUTES };
+enum router_route {
+    ROUTER_CHAT = 0,
+    ROUTER_GATEWAY,
+    ROUTER_AUTHORITY,
+    ROUTER_API,
+    ROUTER_HEALTH,
+    ROUTER_OTHER,
+    ROUTER_ROUTES
+};
 enum router_route router_route(struct slice path);
 const char *router_route_name(enum router_route route);
 

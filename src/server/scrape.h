@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Answers GET /metrics on the metrics listener: asks the engine for its statistics and budgets, a few
- * at a time between other work, and writes the families of tables/metrics.h. THREAD the loop's. */
+ * Answers GET /metrics on the metrics listener: asks the engine for its statistics and budgets, a
+ * few at a time between other work, and writes the families of tables/metrics.h. THREAD the loop's.
+ */
 #ifndef SERVER_SCRAPE_H
 #define SERVER_SCRAPE_H
 

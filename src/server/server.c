@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Wiring, and the way down.
  *
- *   open:  home -> engine -> prices, directory -> loop, workers, upstream -> gateway, API -> listeners
- *   run:   rounds of the loop, until a signal
- *   stop:  quiet (no new connections) -> wait for open calls -> stop_timeout, or a second signal:
- *          call off (transfers end as lost, exchanges as gone) -> wait -> close, in reverse
+ *   open:  home -> engine -> prices, directory -> loop, workers, upstream -> gateway, API ->
+ * listeners run:   rounds of the loop, until a signal stop:  quiet (no new connections) -> wait for
+ * open calls -> stop_timeout, or a second signal: call off (transfers end as lost, exchanges as
+ * gone) -> wait -> close, in reverse
  *
  * A round's stages: listener, upstream, workers, engine: a request read in this round is submitted,
  * applied and on its way to the disk before the loop looks at the sockets again.
@@ -138,15 +138,19 @@ static void engine_event(void *user, const struct mete_event *event)
 static void call_done(void *user, const struct gateway_call_done *done)
 {
     struct server *server = user;
+    bool refused = done->refused != METE_REASON_NONE;
     metrics_call(&server->metrics, done);
     LOG_WRITE(EVENT_CALL, log_number("exchange", (int64_t)done->exchange),
               log_number("scope", done->scope.n), log_text("request_id", done->request_id),
               log_text("model", done->model), log_text("provider", done->provider),
-              log_number("status", done->status), log_number("refused", done->refused),
-              log_number("ending", done->ending), log_number("upstream", done->upstream_status),
-              log_number("stream", done->stream), log_number("cost_nano", done->cost_nano),
-              log_number("input", done->usage.input), log_number("output", done->usage.output),
-              log_number("ms", done->latency_ms), log_number("first_token_ms", done->first_token_ms),
+              log_number("status", done->status),
+              log_text("verdict", slice_of(metrics_reason_name(done->refused))),
+              log_text("ending", refused ? (struct slice){NULL, 0}
+                                         : slice_of(metrics_ending_name(done->ending))),
+              log_number("upstream", done->upstream_status), log_number("stream", done->stream),
+              log_number("cost_nano", done->cost_nano), log_number("input", done->usage.input),
+              log_number("output", done->usage.output), log_number("ms", done->latency_ms),
+              log_number("first_token_ms", done->first_token_ms),
               log_number("record", (int64_t)done->record));
 }
 
@@ -223,7 +227,8 @@ static int open_gateway(struct server *server)
 {
     config_gateway(server->config, &server->gateway_config);
     if (server->gateway_config.providers_len == 0)
-        LOG_WRITE(EVENT_NO_PROVIDER, log_text("try", SLICE_LITERAL("providers, or OPENAI_API_KEY")));
+        LOG_WRITE(EVENT_NO_PROVIDER,
+                  log_text("try", SLICE_LITERAL("providers, or OPENAI_API_KEY")));
     const struct gateway_parts parts = {
         .mete = server->mete,
         .port = server->port,

@@ -12,11 +12,11 @@
  * curl's timer is a deadline of the loop's, never a timer of the system's.
  *
  * One timer a transfer: what it waits for next (a connection, the first byte, more bytes) and the
- * total limit give the nearest instant; bytes that arrive only note the time, and a timer that fires
- * early is set again; only a wait that ends sooner than the one before sets it anew.
+ * total limit give the nearest instant; bytes that arrive only note the time, and a timer that
+ * fires early is set again; only a wait that ends sooner than the one before sets it anew.
  *
- * libcurl sends a request again on a fresh connection when a kept one dies before its first byte. For
- * calls that cost money twice is wrong: the callback before sending refuses the second time. */
+ * libcurl sends a request again on a fresh connection when a kept one dies before its first byte.
+ * For calls that cost money twice is wrong: the callback before sending refuses the second time. */
 #include "server/upstream.h"
 
 #include "base/assert.h"
@@ -39,7 +39,7 @@ struct carrier {
     CURL *easy;
     struct curl_slist *headers;
     struct timer timer;
-    struct carrier *next; /* up->idle or up->news */
+    struct carrier *next;                /* up->idle or up->news */
     struct carrier *run_prev, *run_next; /* up->running, until end() */
     enum carrier_state state;
     bool noted; /* in up->news */
@@ -67,9 +67,9 @@ struct curl_upstream {
     CURLM *multi;
     struct carrier *idle, *news, *running;
     size_t idle_len;
-    int64_t due_us; /* curl's deadline; INT64_MAX: none */
-    bool inside;    /* curl is calling us */
-    bool stirred;   /* curl has worked: it may have messages */
+    int64_t due_us;                   /* curl's deadline; INT64_MAX: none */
+    bool inside;                      /* curl is calling us */
+    bool stirred;                     /* curl has worked: it may have messages */
     struct upstream_socket **sockets; /* by descriptor */
     size_t sockets_len;
     struct timers *loop_timers;
@@ -374,9 +374,9 @@ static void easy_setup(struct carrier *carrier)
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, up);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");           /* also not the environment's */
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);        /* 20 ms for each new TLS connection */
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);      /* do not wait for a resolver's thread */
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");      /* also not the environment's */
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);   /* 20 ms for each new TLS connection */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver's thread */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
@@ -651,7 +651,8 @@ int upstream_open(struct loop *loop, struct upstream **ret_upstream)
         free(up);
         return METE_E_MEMORY;
     }
-    up->upstream = (struct upstream){transfer_start, transfer_cancel, transfer_pause, transfer_header};
+    up->upstream =
+        (struct upstream){transfer_start, transfer_cancel, transfer_pause, transfer_header};
     up->loop = loop;
     up->loop_timers = loop_timers(loop);
     up->due_us = INT64_MAX;

@@ -18,7 +18,8 @@ static void replies_at_once_later_and_on_one_connection(void **state)
     int fd = dial(toy.port);
     say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
             "GET /later HTTP/1.1\r\nHost: x\r\n\r\n"
-            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
             "GET /header HTTP/1.1\r\nHost: x\r\nx-probe: found it\r\n" CLOSE);
     char *answer = hear_all(fd, NULL);
     close(fd);
@@ -38,7 +39,8 @@ static void path_and_query_stay_as_sent(void **state)
     (void)state;
     struct toy toy;
     toy_start(&toy, NULL);
-    char *answer = ask(toy.port, "GET /target/a%2Fb?x=%20&y=1%2B1+2 HTTP/1.1\r\nHost: x\r\n" CLOSE, NULL);
+    char *answer =
+        ask(toy.port, "GET /target/a%2Fb?x=%20&y=1%2B1+2 HTTP/1.1\r\nHost: x\r\n" CLOSE, NULL);
     assert_non_null(strstr(answer, "/target/a%2Fb|x=%20&y=1%2B1+2"));
     free(answer);
     answer = ask(toy.port, "GET /target HTTP/1.1\r\nHost: x\r\n" CLOSE, NULL);
@@ -177,7 +179,8 @@ static void nonsense_is_refused(void **state)
         "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nzz",
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", /* TLS */
@@ -188,8 +191,8 @@ static void nonsense_is_refused(void **state)
         shutdown(fd, SHUT_WR);
         char *answer = hear_all(fd, NULL);
         close(fd);
-        if (*answer && strncmp(answer, "HTTP/1.1 4", 10) != 0 && strncmp(answer, "HTTP/1.0 4", 10) != 0 &&
-            strncmp(answer, "HTTP/1.1 505", 12) != 0)
+        if (*answer && strncmp(answer, "HTTP/1.1 4", 10) != 0 &&
+            strncmp(answer, "HTTP/1.0 4", 10) != 0 && strncmp(answer, "HTTP/1.1 505", 12) != 0)
             fail_msg("request %zu: %s", i, answer);
         free(answer);
     }
@@ -222,7 +225,8 @@ static void large_heads_and_bodies_are_refused(void **state)
         free(request);
         free(answer);
     }
-    char *answer = ask(toy.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", NULL);
+    char *answer =
+        ask(toy.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", NULL);
     assert_non_null(strstr(answer, " 413 "));
     free(answer);
     int fd = dial(toy.port); /* the same without announcing it */

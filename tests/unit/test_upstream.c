@@ -114,7 +114,8 @@ static void bytes_arrive_and_connections_are_reused(void **state)
     bench_open(&bench);
     static char body[300000];
     for (int i = 0; i < 20; i++) {
-        struct upstream_request request = {.method = "POST", .body = {body, sizeof body / (size_t)(i + 1)}};
+        struct upstream_request request = {.method = "POST",
+                                           .body = {body, sizeof body / (size_t)(i + 1)}};
         struct fetch fetch = {0};
         begin(&bench, &fetch, toy.port, "/echo", &request);
         run_to_end(&bench, &fetch);
@@ -230,7 +231,8 @@ static void every_time_limit_ends_what_it_should(void **state)
     run_to_end(&bench, &idle);
     assert_int_equal(idle.end, UPSTREAM_TIMEOUT);
     assert_int_equal(idle.status, 200);
-    request = (struct upstream_request){.first_byte_timeout_ms = 1000, .idle_timeout_ms = 1000, .total_timeout_ms = 30};
+    request = (struct upstream_request){
+        .first_byte_timeout_ms = 1000, .idle_timeout_ms = 1000, .total_timeout_ms = 30};
     begin(&bench, &total, toy.port, "/stream", &request);
     run_to_end(&bench, &total);
     assert_int_equal(total.end, UPSTREAM_TIMEOUT);
@@ -262,7 +264,7 @@ static void *raw_main(void *user)
 {
     struct raw *raw = user;
     char room[65536];
-    for (int i = 0; raw->answers[i]; ) {
+    for (int i = 0; raw->answers[i];) {
         int fd = accept(raw->fd, NULL, NULL);
         if (fd < 0)
             return NULL;
@@ -333,8 +335,10 @@ static void failures_say_whether_anything_was_sent(void **state)
         struct fetch fetch = {0};
         pthread_t thread;
         raw.fd = listen_raw(&port);
-        request = (struct upstream_request){.method = "POST", .body = SLICE_LITERAL("{}"),
-                                            .first_byte_timeout_ms = 300, .idle_timeout_ms = 300};
+        request = (struct upstream_request){.method = "POST",
+                                            .body = SLICE_LITERAL("{}"),
+                                            .first_byte_timeout_ms = 300,
+                                            .idle_timeout_ms = 300};
         pthread_create(&thread, NULL, raw_main, &raw);
         begin(&bench, &fetch, port, "/", &request);
         run_to_end(&bench, &fetch);
@@ -346,7 +350,8 @@ static void failures_say_whether_anything_was_sent(void **state)
     struct fetch none = {0};
     none.transfer = (struct upstream_transfer){fetch_head, fetch_data, fetch_end, NULL};
     request = (struct upstream_request){.method = "GET", .url = "file:///etc/passwd"};
-    assert_int_equal(bench.upstream->start(bench.upstream, &request, &none.transfer), METE_E_INVALID);
+    assert_int_equal(bench.upstream->start(bench.upstream, &request, &none.transfer),
+                     METE_E_INVALID);
     bench_close(&bench);
 }
 

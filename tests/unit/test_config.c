@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves that a configuration is taken as written or refused with the place and the key: every row
+ * of the table has its default, every kind of mistake is named, variables are expanded, prices are
+ * exact, and the environment alone makes a working gateway. */
+#include "base/assert.h"
+#include "server/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct config *good(const char *text)
+{
+    char detail[512];
+    struct config *config = NULL;
+    if (config_parse("t.yaml", slice_of(text), &config, detail))
+        fail_msg("%s", detail);
+    return config;
+}
+
+static void bad(const char *text, const char *where, const char *what)
+{
+    char detail[512] = "";
+    struct config *config = NULL;
+    assert_int_equal(config_parse("t.yaml", slice_of(text), &config, detail), METE_E_SYNTAX);
+    assert_null(config);
+    if (!strstr(detail, where) || !strstr(detail, what))
+        fail_msg("wanted %s and %s: %s", where, what, detail);
+}
+
+static int forget_environment(void **state)
+{
+    (void)state;
+    unsetenv("OPENAI_API_KEY");
+    unsetenv("OPENAI_BASE_URL");
+    unsetenv("METE_DATA");
+    return 0;
+}
+
+static void nothing_gives_the_defaults(void **state)
+{
+    (void)state;
+    const char *const texts[] = {"", "# only a comment\n", "gateway: {}\nlimits: {}\nlog: {}\n"};
+    for (size_t i = 0; i < 3; i++) {
+        struct config *config = good(texts[i]);
+        assert_string_equal(config->listen, "127.0.0.1:8081");
+        assert_string_equal(config->metrics_listen, "127.0.0.1:9091");
+        assert_string_equal(config->data, "mete-data");
+        assert_int_equal(config->providers_len, 0);
+        assert_false(config->has_ceiling);
+        struct gateway_config gateway;
+        config_gateway(config, &gateway);
+        assert_true(gateway.clamp);
+        assert_int_equal(gateway.disconnect, GATEWAY_DRAIN);
+        assert_int_equal(gateway.connect_timeout_ms, 10000);
+        assert_int_equal(gateway.response_max, 32 << 20);
+        config_free(config);
+    }
+}
+
+static void the_environment_alone_makes_a_gateway(void **state)
+{
+    (void)state;
+    setenv("OPENAI_API_KEY", "sk-test", 1);
+    setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/", 1);
+    setenv("METE_DATA", "/elsewhere", 1);
+    struct config *config = good("");
+    assert_int_equal(config->providers_len, 1);
+    assert_string_equal(config->providers[0].name, "openai");
+    assert_string_equal(config->providers[0].base_url, "http://127.0.0.1:1/v1");
+    assert_string_equal(config->providers[0].api_key, "sk-test");
+    assert_string_equal(config->data, "/elsewhere");
+    config_free(config);
+    config = good("providers: [{name: a, base_url: \"http://a/v1\"}]\ndata: here\n");
+    assert_int_equal(config->providers_len, 1);
+    assert_string_equal(config->providers[0].name, "a");
+    assert_string_equal(config->data, "here");
+    config_free(config);
+    forget_environment(NULL);
+}
+
+static const char whole[] = "listen: \"[::1]:80\"\n"
+                            "metrics_listen: \"\"\n"
+                            "data: ${CONFIG_TEST_DIR}/data\n"
+                            "stop_timeout: 250ms\n"
+                            "providers:\n"
+                            "  - name: one\n"
+                            "    dialect: openai\n"
+                            "    base_url: https://one.example/v1//\n"
+                            "    api_key: a${CONFIG_TEST_KEY}b${CONFIG_TEST_KEY}\n"
+                            "    models: [\"gpt-*\", o3]\n"
+                            "  - {name: two, base_url: \"http://two\"}\n"
+                            "model_costs:\n"
+                            "  exact: {input_per_million: 0.1, output_per_million: \"1e-7\",\n"
+                            "          max_output_tokens: 100}\n"
+                            "  small: {input_cost_per_1k: 0.00015, output_cost_per_1k: 1.5e-05,\n"
+                            "          provider: two}\n"
+                            "unpriced: {input_per_million: 10, output_per_million: 20}\n"
+                            "gateway: {disconnect: cancel, clamp: false, idle_timeout: 5m,\n"
+                            "          max_response_bytes: 2MiB}\n"
+                            "limits: {max_body_bytes: 64KiB, max_connections: 10}\n"
+                            "log: {level: debug, format: words}\n";
+
+static void what_is_written_is_taken(void **state)
+{
+    (void)state;
+    setenv("CONFIG_TEST_DIR", "/var", 1);
+    setenv("CONFIG_TEST_KEY", "{x}", 1);
+    struct config *config = good(whole);
+    assert_string_equal(config->listen, "[::1]:80");
+    assert_string_equal(config->metrics_listen, "");
+    assert_string_equal(config->data, "/var/data");
+    assert_int_equal(config->stop_timeout_ms, 250);
+    assert_int_equal(config->providers_len, 2);
+    assert_string_equal(config->providers[0].base_url, "https://one.example/v1");
+    assert_string_equal(config->providers[0].api_key, "a{x}b{x}");
+    assert_int_equal(config->providers[0].models_len, 2);
+    assert_string_equal(config->providers[0].models[1], "o3");
+    assert_string_equal(config->providers[1].api_key, "");
+    assert_int_equal(config->costs_len, 2);
+    assert_string_equal(config->costs[0].prices[PRICE_INPUT], "0.1");
+    assert_string_equal(config->costs[0].prices[PRICE_OUTPUT], "0.0000001");
+    assert_string_equal(config->costs[1].prices[PRICE_INPUT], "0.15");
+    assert_string_equal(config->costs[1].prices[PRICE_OUTPUT], "0.015");
+    assert_null(config->costs[1].prices[PRICE_REASONING]);
+    assert_true(config->has_ceiling);
+    struct gateway_config gateway;
+    config_gateway(config, &gateway);
+    assert_int_equal(gateway.disconnect, GATEWAY_CANCEL);
+    assert_false(gateway.clamp);
+    assert_int_equal(gateway.idle_timeout_ms, 300000);
+    assert_int_equal(gateway.providers_len, 2);
+    assert_string_equal(gateway.providers[0].models[0], "gpt-*");
+    assert_int_equal(config->max_body_bytes, 65536);
+    assert_int_equal(config->log_level, LOG_DEBUG);
+    config_free(config);
+}
+
+static void what_is_wrong_is_named_with_its_place(void **state)
+{
+    (void)state;
+    unsetenv("CONFIG_TEST_UNSET");
+    bad("lissten: x\n", "t.yaml:1:1", "lissten");
+    bad("gateway:\n  clamp: true\n  clampp: true\n", "t.yaml:3:3", "gateway.clampp");
+    bad("providers:\n  - name: a\n    apikey: x\n", "t.yaml:3:5", "apikey");
+    bad("listen: a:1\nlisten: b:1\n", "t.yaml:2:1", "listen");
+    bad("listen: [a]\n", "t.yaml:1", "listen");
+    bad("listen:\n", "t.yaml:1", "listen");
+    bad("listen: ${CONFIG_TEST_UNSET}\n", "t.yaml:1", "CONFIG_TEST_UNSET");
+    bad("listen: ${\n", "t.yaml:1", "${");
+    bad("listen: ${}\n", "t.yaml:1", "${");
+    bad("- a\n", "t.yaml:1", "keys");
+    bad("just a text\n", "t.yaml:1", "keys");
+    bad("listen: [1, 2\n", "t.yaml:2", "");
+    bad("a: b\n---\nc: d\n", "t.yaml:1", "a");
+    bad("listen: a:1\n---\nlisten: b:1\n", "t.yaml", "more than one");
+    bad("? [a]\n: b\n", "t.yaml:1", "key");
+    bad("stop_timeout: 5\n", "t.yaml:1", "duration");
+    bad("stop_timeout: 1.5s\n", "t.yaml:1", "duration");
+    bad("stop_timeout: -1s\n", "t.yaml:1", "duration");
+    bad("stop_timeout: 99999999999999999999s\n", "t.yaml:1", "duration");
+    bad("stop_timeout: 2h\n", "t.yaml:1", "3600000");
+    bad("workers: 17\n", "t.yaml:1", "16");
+    bad("workers: two\n", "t.yaml:1", "whole number");
+    bad("limits: {max_body_bytes: 1TB}\n", "t.yaml:1", "size");
+    bad("gateway: {clamp: yes}\n", "t.yaml:1", "true or false");
+    bad("gateway: {disconnect: flee}\n", "t.yaml:1", "drain or cancel");
+    bad("gateway: true\n", "t.yaml:1", "gateway");
+    bad("providers: {}\n", "t.yaml:1", "list");
+    bad("providers: [{base_url: \"http://a\"}]\n", "t.yaml:1", "name");
+    bad("providers: [{name: a}]\n", "t.yaml:1", "base_url");
+    bad("providers: [{name: a, base_url: \"file:///x\"}]\n", "t.yaml:1", "base_url");
+    bad("providers: [{name: a, base_url: \"http://a\", dialect: telegraph}]\n", "t.yaml:1",
+        "dialect");
+    bad("providers: [{name: a, base_url: \"http://a\", models: x}]\n", "t.yaml:1", "models");
+    bad("providers: [{name: a, base_url: \"http://a\", api_key: \"a\\nb\"}]\n", "t.yaml:1",
+        "api_key");
+    bad("providers:\n  - {name: a, base_url: \"http://a\"}\n  - {name: a, base_url: "
+        "\"http://b\"}\n",
+        "t.yaml:3", "twice");
+    bad("model_costs: [a]\n", "t.yaml:1", "model_costs");
+    bad("model_costs:\n  m:\n    input_per_million: \"-1\"\n", "t.yaml:3", "input_per_million");
+    bad("model_costs:\n  m:\n    input_per_million: cheap\n", "t.yaml:3", "input_per_million");
+    bad("model_costs:\n  m:\n    input_per_million: 1e-19\n", "t.yaml:3", "input_per_million");
+    bad("model_costs:\n  m: {input_per_million: 1, input_cost_per_1k: 1}\n", "t.yaml:2", "twice");
+    bad("model_costs:\n  m: {}\n  m: {}\n", "t.yaml:3", "twice");
+    bad("unpriced: allow\n", "t.yaml:1", "deny");
+    bad("unpriced: {input_per_million: 1}\n", "t.yaml:1", "output_per_million");
+}
+
+static int odd_models;
+
+static void count_odd(void *user, const struct config_cost *cost)
+{
+    (void)user;
+    odd_models++;
+    assert_string_equal(cost->model, "gpt-4o");
+}
+
+/* The first seed's sample prices are per 1K what they should be per 1M. */
+static void a_price_quoted_per_thousand_that_is_per_million_is_said(void **state)
+{
+    (void)state;
+    char detail[512];
+    struct pricing *pricing = NULL;
+    struct config *config =
+        good("model_costs:\n"
+             "  gpt-4o: {input_cost_per_1k: 2.5, output_cost_per_1k: 10}\n"
+             "  gpt-4o-mini: {input_per_million: 0.16, output_per_million: 0.6}\n"
+             "  unheard-of: {input_per_million: 7, output_per_million: 9}\n");
+    assert_int_equal(config_pricing(config, &pricing, count_odd, NULL, detail), 0);
+    assert_int_equal(odd_models, 1);
+    const struct price_model *model = pricing_find(pricing, SLICE_LITERAL("unheard-of"));
+    const struct pricing_usage usage = {.input = 1000000, .output = 1000000};
+    int64_t nano = 0;
+    assert_non_null(model);
+    assert_int_equal(pricing_charge(model, &usage, &nano), 0);
+    assert_int_equal(nano, INT64_C(16000000000));
+    pricing_free(pricing);
+    config_free(config);
+    config = good("model_costs: {m: {input_per_million: 99999999, output_per_million: 1}}\n");
+    assert_int_not_equal(config_pricing(config, &pricing, NULL, NULL, detail), 0);
+    assert_non_null(strstr(detail, "m"));
+    config_free(config);
+}
+
+static void a_file_that_is_not_there_is_said(void **state)
+{
+    (void)state;
+    char detail[512] = "";
+    struct config *config = NULL;
+    assert_int_equal(config_load("/nonexistent/mete.yaml", &config, detail), METE_E_STORAGE);
+    assert_non_null(strstr(detail, "/nonexistent/mete.yaml"));
+    assert_int_equal(config_load("/", &config, detail), METE_E_STORAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_gives_the_defaults),
+        cmocka_unit_test(the_environment_alone_makes_a_gateway),
+        cmocka_unit_test(what_is_written_is_taken),
+        cmocka_unit_test(what_is_wrong_is_named_with_its_place),
+        cmocka_unit_test(a_price_quoted_per_thousand_that_is_per_million_is_said),
+        cmocka_unit_test(a_file_that_is_not_there_is_said),
+    };
+    return cmocka_run_group_tests(tests, forget_environment, NULL);
+}
