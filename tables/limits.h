@@ -38,6 +38,7 @@ ROW(RETRY_AFTER_S, 3600, "s", "a client sleeps no longer than this; what takes l
 ROW(REPLY, 33554432, "bytes", "one reply of the API: a full array whose every call is refused by every budget")
 ROW(ITEMS, 1000, "calls", "of one authority array; a port's ring holds four")
 ROW(PAGE, 1000, "items", "one page of a list")
+ROW(API_WAITING, 4096, "requests", "that wait for room in the port's ring; then a 503")
 ROW(API_NAMES, 65536, "names", "ids the API keeps by handle, in each of two generations")
 ROW(HOLDS, 16384, "reservations", "whose amounts the API keeps, so that a deduct needs no question")
 ROW(TTL_DEFAULT_S, 300, "s", "a reservation that does not say how long: longer than a call, shorter than a coffee")

@@ -3,6 +3,9 @@
  * find; when nothing is to be asked the next stage follows at once, so a plain call is one
  * submission from its parse to its reply.
  *
+ * ROOM  what the port's ring does not take waits in order, and is sent when earlier calls are done;
+ * only when nothing of ours is under way is a full ring a 503.
+ *
  * WHOSE  the admin may name any scope. A key acts on its own: another scope of its organization is
  *   403, and what is of another organization is not there, 404 (INV-12). */
 #include "api/authority.h"
@@ -183,21 +186,95 @@ static void finish_item(struct request *request, struct item *item)
         answered(request);
 }
 
+/* As many as the ring takes. */
+static void push(struct api *api, struct call *call)
+{
+    size_t left = call->ops_len - call->ops_sent;
+    size_t accepted = mete_submit(api->parts.port, call->ops + call->ops_sent, left);
+    call->ops_sent += accepted;
+    api->in_flight += accepted;
+}
+
+/* Nothing is under way whose end would make room: better a clear answer than to wait for luck. */
+static void turn_away(struct request *request)
+{
+    struct call *call = request->state;
+    size_t left = call->ops_len - call->ops_sent;
+    struct mete_op **ops = call->ops + call->ops_sent;
+    call->ops_sent = call->ops_len;
+    for (size_t i = 0; i < left; i++) { /* the last one ends the request: ops is read before it */
+        struct mete_op *op = ops[i];
+        op->status = METE_E_BUSY;
+        finish_item(request, (struct item *)((char *)op - offsetof(struct item, op)));
+    }
+}
+
+static void push_waiting(struct api *api)
+{
+    while (api->waiting_first) {
+        struct request *request = api->waiting_first;
+        struct call *call = request->state;
+        push(api, call);
+        bool sent = call->ops_sent == call->ops_len;
+        if (!sent && api->in_flight)
+            return;
+        api->waiting_first = request->next;
+        if (!api->waiting_first)
+            api->waiting_last = NULL;
+        api->waiting_len--;
+        if (!sent)
+            turn_away(request);
+    }
+}
+
 static void op_done(struct mete_op *op)
 {
-    struct item *item = (struct item *)((char *)op - offsetof(struct item, op));
-    finish_item(op->user, item);
+    struct request *request = op->user;
+    struct api *api = request->api;
+    struct call *call = request->state;
+    ASSERT(api->in_flight > 0);
+    api->in_flight--;
+    bool last_sent = call->pending - 1 == call->ops_len - call->ops_sent;
+    finish_item(request, (struct item *)((char *)op - offsetof(struct item, op)));
+    if (last_sent && api->waiting_first)
+        push_waiting(api);
+}
+
+static void wait_for_room(struct request *request)
+{
+    struct api *api = request->api;
+    request->next = NULL;
+    if (api->waiting_last)
+        api->waiting_last->next = request;
+    else
+        api->waiting_first = request;
+    api->waiting_last = request;
+    api->waiting_len++;
+}
+
+/* The whole of a request follows those that wait already, so that none is overtaken for ever. */
+static void send_call(struct request *request)
+{
+    struct api *api = request->api;
+    struct call *call = request->state;
+    if (!api->waiting_first)
+        push(api, call);
+    if (call->ops_sent == call->ops_len)
+        return;
+    if (api->in_flight && api->waiting_len < LIMIT_API_WAITING)
+        wait_for_room(request);
+    else
+        turn_away(request);
 }
 
 static void submit(struct request *request)
 {
     struct call *call = request->state;
-    struct mete_op **ops = arena_take_raw(&request->arena, call->len * sizeof *ops);
-    if (!ops) {
+    call->ops = arena_take_raw(&request->arena, call->len * sizeof(struct mete_op *));
+    if (!call->ops) {
         request_fail(request, METE_E_MEMORY, NULL, NULL);
         return;
     }
-    size_t len = 0;
     for (size_t i = 0; i < call->len; i++) {
         struct item *item = &call->items[i];
         if (item->problem)
@@ -205,18 +282,13 @@ static void submit(struct request *request)
         authority_prepare(request, item);
         item->op.done = op_done;
         item->op.user = request;
-        ops[len++] = &item->op;
+        call->ops[call->ops_len++] = &item->op;
     }
-    call->pending = len;
-    if (!len) {
+    call->pending = call->ops_len;
+    if (call->pending)
+        send_call(request);
+    else
         answered(request);
-        return;
-    }
-    size_t accepted = mete_submit(request->api->parts.port, ops, len);
-    for (size_t i = accepted; i < len; i++) { /* the last one may end the request */
-        ops[i]->status = METE_E_BUSY;
-        op_done(ops[i]);
-    }
 }
 
 /* ---- Holds: whose a reservation is, and what was not said ------------------------------------------ */

@@ -41,6 +41,8 @@ struct call {
     enum verb verb;
     bool array;
     size_t len, pending;
+    struct mete_op **ops; /* those to be sent; the first ops_sent are */
+    size_t ops_len, ops_sent;
     struct item *items;
     struct mete_refusal *refusals; /* METE_REFUSALS_MAX for each item of check and reserve */
 };

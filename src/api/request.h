@@ -55,6 +55,8 @@ struct api {
     size_t idle_len, open;
     struct request *turn_first, *turn_last;  /* waiting for their turn to change something */
     bool turn_taken, passing;
+    struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
+    size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
 };
 
 /* Questions asked many at a time. next() gives the next one to ask (false: no more for now), got()

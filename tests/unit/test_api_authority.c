@@ -345,6 +345,42 @@ static void long_arrays(void **state)
     expect_member(c, "held", "5.00");
 }
 
+/* More than the port's ring holds, at once: what does not fit waits, and nothing is turned away. */
+static void more_than_the_ring_holds(void **state)
+{
+    enum { CALLS = 12, ITEMS = 1000 };
+    struct api_case *c = *state;
+    make_budget(c, "b", "requests", "12000");
+    struct local_call *calls = calloc(CALLS, sizeof *calls);
+    char *texts = malloc((size_t)CALLS * ITEMS * 128);
+    for (int i = 0; i < CALLS; i++) {
+        char *text = texts + (size_t)i * ITEMS * 128;
+        size_t len = 0;
+        for (int j = 0; j < ITEMS; j++)
+            len += (size_t)snprintf(text + len, 128,
+                                    "%c{\"request_id\":\"r%d-%d\"," ADA ",\"amount\":\"0.01\"}",
+                                    j ? ',' : '[', i, j);
+        snprintf(text + len, 2, "]");
+        calls[i] = (struct local_call){.method = "POST",
+                                       .target = RESERVE,
+                                       .authorization = slice_of(c->authorization),
+                                       .body = {text, len + 1}};
+        local_start(c->local, &calls[i]);
+    }
+    local_wait(c->local);
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(calls[i].status, 200);
+        struct slice reply = buffer_slice(&calls[i].reply);
+        assert_null(memmem(reply.data, reply.len, "\"busy\"", 6));
+        assert_null(memmem(reply.data, reply.len, "\"success\":false", 15));
+        local_call_done(&calls[i]);
+    }
+    free(texts);
+    free(calls);
+    expect(c, 200, "GET", BUDGETS "/b", NULL);
+    expect_member(c, "held", "12000");
+}
+
 static void each_wrong_field_is_named(void **state)
 {
     struct api_case *c = *state;
@@ -472,6 +508,7 @@ int main(void)
         TEST(what_nobody_ends_returns),
         TEST(arrays),
         TEST(long_arrays),
+        TEST(more_than_the_ring_holds),
         TEST(each_wrong_field_is_named),
         TEST(stats),
     };
