@@ -287,7 +287,7 @@ void budgets_vacate(struct ledger *ledger, uint32_t handle, const struct counter
 {
     ASSERT_INV("INV-02", *counters->open == 0 && *counters->held == 0);
     if (counters->past)
-        drop_past(ledger, handle, counters->past);
+        drop_past(ledger, handle, (uint32_t)counters->past);
     const struct budget *budget = &ledger->budgets[handle];
     if (budget->life == BUDGET_TOMBSTONE && budget->open == 0 && ledger->cold[handle].past == 0)
         bury(ledger, handle);

@@ -210,7 +210,8 @@ struct counters {
     int64_t *committed, *held;
     uint8_t *fired;
     uint32_t *open;
-    uint32_t past; /* 0: the present window's */
+    size_t past; /* 0: the present window's. As wide as its neighbours: a narrower one is stored
+                    narrow and copied wide, which stalls the processor on every take */
 };
 struct budget_text {
     uint8_t id_len, thresholds_room, thresholds_len, spare;
