@@ -3,6 +3,7 @@
  * scope it may ask for. */
 #include "api/request.h"
 #include "base/assert.h"
+#include "base/limits.h"
 #include "codec/timestamp.h"
 #include "reports/reports.h"
 
@@ -63,6 +64,20 @@ static int read_instant(struct request *request, const char *name, int64_t *ret_
     return 0;
 }
 
+/* Wider than an id: the gateway takes whatever a client's header has. */
+static int read_request_id(struct request *request, struct slice *ret_id)
+{
+    struct slice id;
+    int rc = request_query(request, "request_id", LIMIT_ID, &id);
+    if (rc)
+        return rc;
+    if (id.len && memchr(id.data, ' ', id.len))
+        return problem_set(&request->problem, METE_E_INVALID, "request_id",
+                           "No request id has a space.");
+    *ret_id = id;
+    return 0;
+}
+
 static int read_filter(struct request *request, struct records_state *state)
 {
     static const char *const known[] = {"request_id", "organization", "department", "user",
@@ -72,7 +87,7 @@ static int read_filter(struct request *request, struct records_state *state)
     struct page page;
     int rc = request_query_known(request, known);
     if (!rc)
-        rc = request_query_id(request, "request_id", &filter->request_id);
+        rc = read_request_id(request, &filter->request_id);
     if (!rc)
         rc = request_query(request, "model", 128, &filter->model);
     if (!rc)

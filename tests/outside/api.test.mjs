@@ -287,7 +287,7 @@ test('an array is answered in its places, and a wrong call harms no other', asyn
     { request_id: '4', scope, amount: '0.40' }, { request_id: '5', scope: { kind: 'user', id: 'nobody', organization: 'a1' }, amount: '0.1' },
   ]);
   assert.deepEqual(replies.map((r) => r.success ?? r.code), [true, 'invalid', true, false, 'not_found']);
-  assert.equal(replies[1].field, 'amount', 'of the call in its place');
+  assert.equal(replies[1].field, '[1].amount');
   const ends = await must('POST', '/api/v1/budget/deduct', [
     { reserve_id: replies[0].reserve_id, amount: '0.10' }, { reserve_id: replies[2].reserve_id, amount: '0.20' }, { reserve_id: '999999999', amount: '1' }]);
   assert.deepEqual(ends.map((r) => r.success ?? r.code), [true, true, 'not_found']);

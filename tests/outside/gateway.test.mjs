@@ -174,6 +174,12 @@ test('one request id is one call: a repeat is 409 with its cost', async () => {
   assert.equal(provider.calls.length, calls, 'nobody was asked again');
 });
 
+test('a request id of any printable characters finds its record', async () => {
+  const id = 'trace/2026+a=b%20"c"&d';
+  assert.equal((await ask({}, {}, { headers: { 'X-Request-ID': id } })).headers.get('x-request-id'), id);
+  assert.equal((await recordOf(encodeURIComponent(id))).request_id, id);
+});
+
 test('one request id in parallel is one call', async () => {
   const calls = provider.calls.length;
   const replies = await Promise.all(Array.from({ length: 10 }, () => ask({ delay_ms: 50 }, {}, { headers: { 'Idempotency-Key': 'parallel' } })));
