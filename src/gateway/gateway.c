@@ -131,6 +131,14 @@ static char *joined(const char *a, const char *b)
     return text;
 }
 
+static bool in_price_list(const struct pricing *pricing, const char *provider)
+{
+    for (size_t i = 0; i < pricing_len(pricing); i++)
+        if (slice_is(pricing_at(pricing, i)->provider, provider))
+            return true;
+    return false;
+}
+
 static int make_routes(struct gateway *gateway)
 {
     for (size_t i = 0; i < gateway->config->providers_len; i++) {
@@ -138,6 +146,7 @@ static int make_routes(struct gateway *gateway)
         bool secret = provider->credential && provider->credential[0];
         struct gateway_route *route = &gateway->routes[i];
         route->url = joined(provider->base_url, dialect_chat()->upstream_path);
+        route->in_price_list = in_price_list(gateway->parts.pricing, provider->name);
         if (secret)
             route->authorization = joined("Bearer ", provider->credential);
         if (!route->url || (secret && !route->authorization))

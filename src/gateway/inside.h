@@ -10,6 +10,7 @@
 struct gateway_route {
     char *url;           /* of chat completions */
     char *authorization; /* "Bearer ..."; NULL: none */
+    bool in_price_list;  /* some model there is of a provider of this name */
 };
 
 struct gateway {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * GET /v1/models: the models of the price list that a provider here answers and the key may use,
- * in OpenAI's shape. What is listed can be called; what is unpriced is not listed, unless a
- * provider names it outright and the ceiling prices it (INV-11).
+ * in OpenAI's shape. What is listed can be called; not all that can be called is listed: a provider
+ * without globs may answer anything. What is unpriced is not listed, unless a provider names it
+ * outright and the ceiling prices it (INV-11).
  * "created" is 0: price lists do not say. "owned_by" is the price list's provider. */
 #include "gateway/inside.h"
 
@@ -43,6 +44,17 @@ static int list_one(struct gateway *gateway, const struct directory_key *key, st
     return rc ? rc : write_model(out, model, owner);
 }
 
+/* A provider that answers every model is not believed to have those of others, if the price list
+ * knows its name: of all models in the world, "openai" lists OpenAI's. */
+static bool foreign(const struct gateway *gateway, const struct price_model *priced)
+{
+    int at = gateway_find_provider(gateway, priced->name);
+    if (at < 0 || gateway->config->providers[at].models_len)
+        return false;
+    const char *name = gateway->config->providers[at].name;
+    return gateway->routes[at].in_price_list && !slice_is(priced->provider, name);
+}
+
 static bool listed(const struct pricing *pricing, struct slice name)
 {
     const struct price_model *found = pricing_find(pricing, name);
@@ -54,7 +66,8 @@ static int write_list(struct gateway *gateway, const struct directory_key *key, 
     const struct pricing *pricing = gateway->parts.pricing;
     int rc = buffer_text(out, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < pricing_len(pricing) && !rc; i++)
-        rc = list_one(gateway, key, pricing_at(pricing, i)->name, out);
+        if (!foreign(gateway, pricing_at(pricing, i)))
+            rc = list_one(gateway, key, pricing_at(pricing, i)->name, out);
     for (size_t p = 0; p < gateway->config->providers_len; p++) {
         const struct gateway_provider *provider = &gateway->config->providers[p];
         for (size_t g = 0; g < provider->models_len && !rc; g++) {

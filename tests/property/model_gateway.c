@@ -419,6 +419,10 @@ static void make_gateway(struct bench *bench, const struct bench_setup *setup)
                                 .floor_tokens = 16,
                                 .default_output_tokens = 500,
                                 .response_max = setup->response_max ? setup->response_max : 65536};
+    if (setup->catch_all) {
+        bench->config.providers[0].name = setup->catch_all;
+        bench->config.providers[0].models_len = 0;
+    }
     bench->upstream =
         (struct upstream){upstream_start, upstream_cancel, upstream_pause, upstream_header};
     bench->timers = (struct timers){timer_set, timer_stop, timer_now};

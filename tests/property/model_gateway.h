@@ -40,8 +40,9 @@ struct client {
 struct bench_setup {
     int64_t limit_nano; /* of the organization's budget on cost, a day; 0: 1000 USD */
     bool cancel, no_clamp;
-    int64_t response_max; /* 0: 64 KiB */
-    bool no_connection;   /* start() fails */
+    int64_t response_max;  /* 0: 64 KiB */
+    bool no_connection;    /* start() fails */
+    const char *catch_all; /* name of the one provider, without globs; NULL: "main", with some */
 };
 
 struct bench {

@@ -690,6 +690,22 @@ static void models_are_those_the_key_may_call(void **state)
     bench_close(&bench);
 }
 
+static void a_provider_of_everything_lists_its_own(void **state)
+{
+    (void)state;
+    bench_open(&bench, &(struct bench_setup){.catch_all = "openai"});
+    struct client *client = get("/v1/models", bench.key);
+    assert_true(has(&client->got, "\"bench-model\""));
+    assert_true(has(&client->got, "\"gpt-4o-mini\""));
+    assert_false(has(&client->got, "\"open-model\""));
+    assert_false(has(&client->got, "bedrock"));
+    assert_int_equal(get("/v1/models/open-model", bench.key)->status, 200);
+    bench_close(&bench);
+    bench_open(&bench, &(struct bench_setup){.catch_all = "nobody-known"});
+    assert_true(has(&get("/v1/models", bench.key)->got, "\"open-model\""));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -727,6 +743,7 @@ int main(void)
         cmocka_unit_test(a_full_ring_loses_no_release),
         cmocka_unit_test(a_full_ring_is_a_503),
         cmocka_unit_test(models_are_those_the_key_may_call),
+        cmocka_unit_test(a_provider_of_everything_lists_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
