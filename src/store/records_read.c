@@ -4,7 +4,7 @@
  *
  * A filter becomes a walk over usage by seq, newest first, bounded on both sides: before_seq, and
  * the bounds of time turned into bounds of seq by bisection, since ended_us never falls with seq.
- * request_id and a scope that is nobody's parent use their index instead. Which statement runs
+ * request_id uses its index instead. Which statement runs
  * depends only on which fields of the filter are set, and is prepared for each question: a question
  * is a page of a list or a report, not a step of a call.
  *
