@@ -140,6 +140,10 @@ void mete_close(struct mete *mete)
     stop_all(mete);
     for (int i = 0; i < BATCHES && mete->is_durable && mete->writer_runs; i++)
         ASSERT(batch_is_empty(&mete->batches[i]));
+#ifdef METE_SLOW_CHECKS
+    if (mete->ledger && (mete->writer_runs || !mete->is_durable))
+        ledger_check(mete->ledger);
+#endif
     ports_free(mete);
     mark_projected(mete);
     records_close(mete->records);

@@ -133,6 +133,9 @@ int recover(struct mete *mete, const char *directory, struct mete_clock clock)
         recover_genesis(mete);
     end_orphans(mete);
     settle(mete);
+#ifdef METE_SLOW_CHECKS
+    ledger_check(mete->ledger);
+#endif
     ASSERT_INV("INV-05", atomic_load(&mete->flushed) == ledger_last_seq(mete->ledger));
     atomic_store(&mete->filling->state, BATCH_FREE);
     mete->filling = NULL;
