@@ -148,7 +148,8 @@ static const struct route *find_route(struct request *request)
     return NULL;
 }
 
-/* ---- Who asks ---------------------------------------------------------------------------------- */
+/* ---- Who asks ----------------------------------------------------------------------------------
+ */
 
 static struct slice credential(const struct exchange *exchange)
 {

@@ -50,7 +50,8 @@ __attribute__((format(printf, 5, 6))) static void fail_item(struct request *requ
     spoil(request, item);
 }
 
-/* ---- The end: names, and the reply ---------------------------------------------------------------- */
+/* ---- The end: names, and the reply
+ * ---------------------------------------------------------------- */
 
 static void write_call(struct request *request)
 {
@@ -142,7 +143,8 @@ static void answered(struct request *request)
         write_call(request);
 }
 
-/* ---- The operations ------------------------------------------------------------------------------- */
+/* ---- The operations
+ * ------------------------------------------------------------------------------- */
 
 static void explain(struct request *request, struct item *item)
 {
@@ -167,9 +169,8 @@ static void keep_hold(struct request *request, const struct item *item)
     const struct mete_verdict *verdict = &item->op.result.verdict;
     if (request->route->verb != VERB_RESERVE || !verdict->allowed || !verdict->reservation.n)
         return;
-    struct hold hold = {.reservation = verdict->reservation.n,
-                        .scope = item->scope.n,
-                        .mask = item->mask};
+    struct hold hold = {
+        .reservation = verdict->reservation.n, .scope = item->scope.n, .mask = item->mask};
     memcpy(hold.amounts, item->amounts, sizeof hold.amounts);
     holds_put(request->api->holds, &hold);
 }
@@ -291,7 +292,8 @@ static void submit(struct request *request)
         answered(request);
 }
 
-/* ---- Holds: whose a reservation is, and what was not said ------------------------------------------ */
+/* ---- Holds: whose a reservation is, and what was not said
+ * ------------------------------------------ */
 
 static void use_hold(struct request *request, struct item *item, const struct hold *hold)
 {
@@ -317,8 +319,8 @@ static bool next_hold(struct request *request, size_t *at, struct mete_query *re
     uint32_t all = BIT(HOLDS_METERS) - 1;
     for (; *at < call->len; ++*at) {
         struct item *item = &call->items[*at];
-        bool needed = !request->who.admin ||
-                      (call->verb == VERB_DEDUCT && (item->said & all) != all);
+        bool needed =
+            !request->who.admin || (call->verb == VERB_DEDUCT && (item->said & all) != all);
         if (item->problem || item->seen || !needed)
             continue;
         const struct hold *hold = holds_find(request->api->holds, item->reservation);
@@ -326,8 +328,8 @@ static bool next_hold(struct request *request, size_t *at, struct mete_query *re
             use_hold(request, item, hold);
             continue;
         }
-        *ret_query = (struct mete_query){.kind = METE_QUERY_RESERVATION,
-                                         .reservation = {item->reservation}};
+        *ret_query =
+            (struct mete_query){.kind = METE_QUERY_RESERVATION, .reservation = {item->reservation}};
         return true;
     }
     return false;
@@ -351,7 +353,8 @@ static void got_hold(struct request *request, size_t at, int status,
         fail_item(request, item, status, NULL, "%s", mete_error_text(status));
 }
 
-/* ---- Scopes ---------------------------------------------------------------------------------------- */
+/* ---- Scopes
+ * ---------------------------------------------------------------------------------------- */
 
 static void check_scope(struct request *request, struct item *item)
 {
@@ -390,7 +393,7 @@ static bool next_scope(struct request *request, size_t *at, struct mete_query *r
             continue;
         }
         const struct name *name = namebook_find(request->api->names, (enum mete_kind)in->kind,
-                                             item->organization.n, in->id);
+                                                item->organization.n, in->id);
         if (name) {
             item->scope.n = name->handle;
             check_scope(request, item);
@@ -484,9 +487,8 @@ static bool next_organization(struct request *request, size_t *at, struct mete_q
             use_organization(request, item, name->handle);
             continue;
         }
-        *ret_query = (struct mete_query){.kind = METE_QUERY_FIND_SCOPE,
-                                         .scope_kind = METE_ORGANIZATION,
-                                         .id = request_text(id)};
+        *ret_query = (struct mete_query){
+            .kind = METE_QUERY_FIND_SCOPE, .scope_kind = METE_ORGANIZATION, .id = request_text(id)};
         return true;
     }
     return false;
@@ -509,7 +511,8 @@ static void got_organization(struct request *request, size_t at, int status,
     }
 }
 
-/* ---- The beginning --------------------------------------------------------------------------------- */
+/* ---- The beginning
+ * --------------------------------------------------------------------------------- */
 
 static void begin_stages(struct request *request)
 {

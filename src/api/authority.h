@@ -5,8 +5,8 @@
  *   read -> organizations -> scopes -> holds -> submit -> (names for refusals) -> write
  *
  * An item that fails at a stage keeps its problem and sits out the rest; in an array it is answered
- * in its place. The common case asks nothing on the way: scopes are known by name (namebook.h), what
- * was reserved by number (holds.h). */
+ * in its place. The common case asks nothing on the way: scopes are known by name (namebook.h),
+ * what was reserved by number (holds.h). */
 #ifndef API_AUTHORITY_H
 #define API_AUTHORITY_H
 

@@ -3,8 +3,8 @@
  * is one amount for each meter: demands of a reservation, usage of a charge.
  *
  * WHAT IT COSTS  the amount, if the caller says one; else model and usage at the list's prices: the
- *   worst case for a reservation, the exact price for a charge. A named model that has no price is an
- *   error (INV-11); usage without a model sets no money aside. */
+ *   worst case for a reservation, the exact price for a charge. A named model that has no price is
+ * an error (INV-11); usage without a model sets no money aside. */
 #include "api/authority.h"
 
 #include "api/units.h"
@@ -22,25 +22,43 @@ struct call_in {
 };
 
 #define AT(member) offsetof(struct call_in, member)
-#define REQUEST_ID(need) \
-    {.name = "request_id", .type = FIELD_ID, .flags = (need), .offset = AT(request_id)}
-#define RESERVE_ID \
-    {.name = "reserve_id", .type = FIELD_ID, .flags = FIELD_REQUIRED, .offset = AT(reserve_id)}
-#define AMOUNT {.name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)}
-#define USAGE {.name = "usage", .type = FIELD_OBJECT, .offset = AT(usage)}
-#define MODEL {.name = "model", .type = FIELD_TOKEN, .offset = AT(model), .min = 1, .max = 128}
-#define METADATA {.name = "metadata", .type = FIELD_OBJECT, .offset = AT(metadata)}
-#define TIMESTAMP {.name = "timestamp", .type = FIELD_INSTANT, .offset = AT(timestamp_us)}
-#define WHOSE                                                                                 \
-    {.name = "scope", .type = FIELD_OBJECT, .offset = AT(scope)},                             \
-        {.name = "advertiser_id",                                                             \
-         .type = FIELD_ID,                                                                    \
-         .flags = FIELD_LATER,                                                                \
-         .offset = AT(advertiser_id)},                                                        \
-        {.name = "campaign_id",                                                               \
-         .type = FIELD_ID,                                                                    \
-         .flags = FIELD_LATER,                                                                \
-         .offset = AT(campaign_id)}
+#define REQUEST_ID(need)                                                                           \
+    {                                                                                              \
+        .name = "request_id", .type = FIELD_ID, .flags = (need), .offset = AT(request_id)          \
+    }
+#define RESERVE_ID                                                                                 \
+    {                                                                                              \
+        .name = "reserve_id", .type = FIELD_ID, .flags = FIELD_REQUIRED, .offset = AT(reserve_id)  \
+    }
+#define AMOUNT                                                                                     \
+    {                                                                                              \
+        .name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)                               \
+    }
+#define USAGE                                                                                      \
+    {                                                                                              \
+        .name = "usage", .type = FIELD_OBJECT, .offset = AT(usage)                                 \
+    }
+#define MODEL                                                                                      \
+    {                                                                                              \
+        .name = "model", .type = FIELD_TOKEN, .offset = AT(model), .min = 1, .max = 128            \
+    }
+#define METADATA                                                                                   \
+    {                                                                                              \
+        .name = "metadata", .type = FIELD_OBJECT, .offset = AT(metadata)                           \
+    }
+#define TIMESTAMP                                                                                  \
+    {                                                                                              \
+        .name = "timestamp", .type = FIELD_INSTANT, .offset = AT(timestamp_us)                     \
+    }
+#define WHOSE                                                                                      \
+    {.name = "scope", .type = FIELD_OBJECT, .offset = AT(scope)},                                  \
+        {.name = "advertiser_id",                                                                  \
+         .type = FIELD_ID,                                                                         \
+         .flags = FIELD_LATER,                                                                     \
+         .offset = AT(advertiser_id)},                                                             \
+    {                                                                                              \
+        .name = "campaign_id", .type = FIELD_ID, .flags = FIELD_LATER, .offset = AT(campaign_id)   \
+    }
 
 static const struct field check_table[] = {REQUEST_ID(0), WHOSE, AMOUNT, USAGE, MODEL, TIMESTAMP};
 static const struct field reserve_table[] = {
@@ -92,12 +110,12 @@ struct usage_in {
     int64_t meters[HOLDS_METERS]; /* -1: not said */
 };
 
-#define METER(text, meter, mark)                                   \
-    {.name = (text),                                               \
-     .type = FIELD_COUNT,                                          \
-     .flags = (mark),                                              \
-     .offset = offsetof(struct usage_in, meters) + (meter) * sizeof(int64_t), \
-     .max = METE_AMOUNT_MAX}
+#define METER(text, meter, mark)                                                                   \
+    {                                                                                              \
+        .name = (text), .type = FIELD_COUNT, .flags = (mark),                                      \
+        .offset = offsetof(struct usage_in, meters) + (meter) * sizeof(int64_t),                   \
+        .max = METE_AMOUNT_MAX                                                                     \
+    }
 static const struct field usage_table[] = {
     METER("input_tokens", METE_INPUT, 0),
     METER("cached_input_tokens", METE_CACHED_INPUT, 0),
@@ -373,12 +391,13 @@ int authority_read(struct request *request, struct json object, struct item *ite
     return rc;
 }
 
-/* ---- The operation ----------------------------------------------------------------------------- */
+/* ---- The operation -----------------------------------------------------------------------------
+ */
 
 /* Money first: what remains is told of the first demand. */
 static const uint16_t order[HOLDS_METERS] = {
-    METE_COST,      METE_TOTAL_TOKENS, METE_INPUT,    METE_CACHED_INPUT,  METE_CACHE_WRITE,
-    METE_OUTPUT,    METE_REASONING,    METE_REQUESTS, METE_IMAGES,        METE_AUDIO_SECONDS,
+    METE_COST,   METE_TOTAL_TOKENS, METE_INPUT,    METE_CACHED_INPUT, METE_CACHE_WRITE,
+    METE_OUTPUT, METE_REASONING,    METE_REQUESTS, METE_IMAGES,       METE_AUDIO_SECONDS,
 };
 
 static size_t fill_demands(struct item *item)
@@ -388,9 +407,8 @@ static size_t fill_demands(struct item *item)
         uint16_t meter = order[i];
         if (!(item->mask & BIT(meter)))
             continue;
-        item->args.demands[len++] = (struct mete_demand){.meter = meter,
-                                                         .currency = meter ? 0 : METE_USD,
-                                                         .fixed = item->amounts[meter]};
+        item->args.demands[len++] = (struct mete_demand){
+            .meter = meter, .currency = meter ? 0 : METE_USD, .fixed = item->amounts[meter]};
     }
     return len;
 }
@@ -402,9 +420,8 @@ static size_t fill_usage(struct item *item)
         uint16_t meter = order[i];
         if (!(item->mask & BIT(meter)))
             continue;
-        item->args.usage[len++] = (struct mete_usage){.meter = meter,
-                                                      .currency = meter ? 0 : METE_USD,
-                                                      .amount = item->amounts[meter]};
+        item->args.usage[len++] = (struct mete_usage){
+            .meter = meter, .currency = meter ? 0 : METE_USD, .amount = item->amounts[meter]};
     }
     return len;
 }
@@ -459,8 +476,7 @@ void authority_prepare(struct request *request, struct item *item)
                                                .provider = request_text(item->provider),
                                                .usage = item->args.usage,
                                                .usage_len = fill_usage(item),
-                                               .outcome =
-                                                   outcome_of(item, METE_ENDED_RECORDED)};
+                                               .outcome = outcome_of(item, METE_ENDED_RECORDED)};
         break;
     }
 }

@@ -15,8 +15,8 @@ static void write_reserve_id(struct out *out, uint64_t reservation)
     out_member_text(out, "reserve_id", (struct slice){text, sizeof text});
 }
 
-static void write_refused_amount(struct out *out, const char *name, const struct mete_refusal *refusal,
-                                 int64_t amount)
+static void write_refused_amount(struct out *out, const char *name,
+                                 const struct mete_refusal *refusal, int64_t amount)
 {
     out_key(out, name);
     if (refusal->budget.n)

@@ -11,16 +11,31 @@
 #include <stdio.h>
 
 #define AT(member) offsetof(struct budget_in, member)
-#define NAME {.name = "name", .type = FIELD_TEXT, .offset = AT(name), .min = 1, .max = 256}
-#define AMOUNT {.name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)}
-#define MONTHLY {.name = "monthly_limit", .type = FIELD_AMOUNT, .offset = AT(monthly_limit)}
-#define MODE {.name = "mode", .type = FIELD_WORD, .offset = AT(mode), .words = units_modes}
-#define THRESHOLDS                                                                          \
-    {.name = "alert_thresholds",                                                            \
-     .type = FIELD_LIST,                                                                    \
-     .offset = AT(alert_thresholds),                                                        \
-     .max = METE_THRESHOLDS_MAX}
-#define CONTROLS {.name = "controls", .type = FIELD_OBJECT, .offset = AT(controls)}
+#define NAME                                                                                       \
+    {                                                                                              \
+        .name = "name", .type = FIELD_TEXT, .offset = AT(name), .min = 1, .max = 256               \
+    }
+#define AMOUNT                                                                                     \
+    {                                                                                              \
+        .name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)                               \
+    }
+#define MONTHLY                                                                                    \
+    {                                                                                              \
+        .name = "monthly_limit", .type = FIELD_AMOUNT, .offset = AT(monthly_limit)                 \
+    }
+#define MODE                                                                                       \
+    {                                                                                              \
+        .name = "mode", .type = FIELD_WORD, .offset = AT(mode), .words = units_modes               \
+    }
+#define THRESHOLDS                                                                                 \
+    {                                                                                              \
+        .name = "alert_thresholds", .type = FIELD_LIST, .offset = AT(alert_thresholds),            \
+        .max = METE_THRESHOLDS_MAX                                                                 \
+    }
+#define CONTROLS                                                                                   \
+    {                                                                                              \
+        .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls)                           \
+    }
 
 static const struct field create_table[] = {
     {.name = "id", .type = FIELD_ID, .offset = AT(id)},
@@ -73,9 +88,7 @@ static const struct field scope_table[] = {
      .type = FIELD_ID,
      .flags = FIELD_REQUIRED,
      .offset = offsetof(struct scope_in, id)},
-    {.name = "organization",
-     .type = FIELD_ID,
-     .offset = offsetof(struct scope_in, organization)},
+    {.name = "organization", .type = FIELD_ID, .offset = offsetof(struct scope_in, organization)},
     {.name = "advertiser",
      .type = FIELD_ID,
      .flags = FIELD_LATER,

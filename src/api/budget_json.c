@@ -86,8 +86,7 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
                        struct json document)
 {
     struct out *out = &request->out;
-    const struct name *organization =
-        namebook_scope(request->api->names, view->organization.n);
+    const struct name *organization = namebook_scope(request->api->names, view->organization.n);
     struct json name = json_member(document, "name");
     struct json made = json_member(document, "created_at");
     out_open(out, '{');

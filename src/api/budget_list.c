@@ -18,7 +18,8 @@ struct rows {
     size_t len;
 };
 
-/* ---- From the records, on a worker -------------------------------------------------------------- */
+/* ---- From the records, on a worker --------------------------------------------------------------
+ */
 
 static int keep_row(void *user, const struct directory_entity *entity)
 {
@@ -48,15 +49,15 @@ static int read_rows(struct request *request, struct records_reader *reader)
     return rc < 0 ? rc : 0;
 }
 
-/* ---- From the engine ---------------------------------------------------------------------------- */
+/* ---- From the engine ----------------------------------------------------------------------------
+ */
 
 static bool next_row(struct request *request, size_t *at, struct mete_query *ret_query)
 {
     const struct rows *rows = request->state;
     if (*at >= rows->len)
         return false;
-    *ret_query =
-        (struct mete_query){.kind = METE_QUERY_BUDGET, .budget = {rows->rows[*at].handle}};
+    *ret_query = (struct mete_query){.kind = METE_QUERY_BUDGET, .budget = {rows->rows[*at].handle}};
     return true;
 }
 

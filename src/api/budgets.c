@@ -25,7 +25,8 @@ struct budget_state {
     bool deletes;
 };
 
-/* ---- The reply -------------------------------------------------------------------------------- */
+/* ---- The reply --------------------------------------------------------------------------------
+ */
 
 static void reply_named(struct request *request)
 {
@@ -50,9 +51,8 @@ static void reply_viewed(struct request *request)
 
 static void reply_budget(struct request *request, uint32_t handle)
 {
-    request->op = (struct mete_op){
-        .kind = METE_OP_QUERY,
-        .args.query = {.kind = METE_QUERY_BUDGET, .budget = {handle}}};
+    request->op = (struct mete_op){.kind = METE_OP_QUERY,
+                                   .args.query = {.kind = METE_QUERY_BUDGET, .budget = {handle}}};
     request_ask(request, reply_viewed);
 }
 
@@ -102,7 +102,8 @@ static struct slice quoted(struct request *request, struct slice text)
     return arena_copy(&request->arena, buffer_slice(&request->out.bytes));
 }
 
-/* ---- Creating --------------------------------------------------------------------------------- */
+/* ---- Creating ---------------------------------------------------------------------------------
+ */
 
 static void created(struct request *request)
 {
@@ -147,7 +148,8 @@ static void create(struct request *request)
     state->change.budget.scope = request->found;
     struct slice id = state->in.id.len ? state->in.id : make_id(request);
     state->change.budget.id = request_text(id);
-    if (!id.len || write_document(request, id, quoted(request, state->in.name), (struct slice){0})) {
+    if (!id.len ||
+        write_document(request, id, quoted(request, state->in.name), (struct slice){0})) {
         request_fail(request, METE_E_MEMORY, NULL, NULL);
         return;
     }
@@ -207,7 +209,8 @@ void budgets_create(struct request *request)
     request_find_organization(request, find_scope);
 }
 
-/* ---- Changing and deleting --------------------------------------------------------------------- */
+/* ---- Changing and deleting ---------------------------------------------------------------------
+ */
 
 static void updated(struct request *request)
 {
@@ -239,13 +242,13 @@ static int merge(struct request *request)
         rc = budget_in_thresholds(request, in, &spec);
     if (rc)
         return rc;
-    state->change = (struct mete_change){
-        .kind = METE_PUT_BUDGET, .flags = METE_CHANGE_UPDATE, .budget = spec};
+    state->change =
+        (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_UPDATE, .budget = spec};
     struct json document = {0};
     if (state->document.len && json_scan(state->document, &document, NULL))
         document = (struct json){0};
     struct json name = json_member(document, "name"), made = json_member(document, "created_at");
-    struct slice name_json = in->name.len                ? quoted(request, in->name)
+    struct slice name_json = in->name.len               ? quoted(request, in->name)
                              : name.type == JSON_STRING ? name.raw
                                                         : (struct slice){0};
     struct slice made_json = made.type == JSON_STRING ? made.raw : (struct slice){0};
@@ -292,8 +295,7 @@ static void change_found(struct request *request)
         request_work(request, read_document, update_read);
         return;
     }
-    state->change =
-        (struct mete_change){.kind = METE_END_BUDGET, .end = state->view.budget};
+    state->change = (struct mete_change){.kind = METE_END_BUDGET, .end = state->view.budget};
     apply(request, deleted);
 }
 

@@ -164,7 +164,8 @@ void entities_show(struct request *request, enum mete_kind kind, const char *fie
     request_find_organization(request, show_read);
 }
 
-/* ---- Creating --------------------------------------------------------------------------------- */
+/* ---- Creating ---------------------------------------------------------------------------------
+ */
 
 static void created(struct request *request)
 {

@@ -16,7 +16,8 @@
 int fields_fault(const struct fields *fields, int error, const char *name, const char *format, ...)
 {
     char path[PROBLEM_FIELD], detail[PROBLEM_DETAIL];
-    snprintf(path, sizeof path, "%s%s%s", fields->path, fields->path[0] && name[0] ? "." : "", name);
+    snprintf(path, sizeof path, "%s%s%s", fields->path, fields->path[0] && name[0] ? "." : "",
+             name);
     va_list args;
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);
@@ -80,10 +81,9 @@ static int read_text(const struct fields *fields, const struct field *field, str
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if (c < least || c == 0x7f || (c > 0x7f && field->type != FIELD_TEXT))
-            return fields_fault(fields, METE_E_INVALID, field->name,
-                                "It must have only %s characters.",
-                                field->type == FIELD_TEXT ? "printable"
-                                                          : "printable ASCII (no space)");
+            return fields_fault(
+                fields, METE_E_INVALID, field->name, "It must have only %s characters.",
+                field->type == FIELD_TEXT ? "printable" : "printable ASCII (no space)");
     }
     *ret_text = text;
     return 0;
@@ -98,8 +98,7 @@ static int read_id(const struct fields *fields, const struct field *field, struc
         return rc;
     if (!fields_is_id(text))
         return fields_fault(fields, METE_E_INVALID, field->name,
-                            "It must have 1 to %d characters of A-Z a-z 0-9 . _ : @ -.",
-                            LIMIT_ID);
+                            "It must have 1 to %d characters of A-Z a-z 0-9 . _ : @ -.", LIMIT_ID);
     *ret_text = text;
     return 0;
 }
@@ -118,8 +117,8 @@ static int read_word(const struct fields *fields, const struct field *field, str
             *ret_value = word->value;
             return 0;
         }
-        len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "",
-                                word->name);
+        len +=
+            (size_t)snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "", word->name);
         len = len < sizeof known ? len : sizeof known - 1;
     }
     return fields_fault(fields, METE_E_INVALID, field->name, "It must be one of: %s.", known);
@@ -149,7 +148,8 @@ static int read_amount(const struct fields *fields, const struct field *field, s
         int rc = value.type == JSON_STRING ? fields_text(fields, field->name, value, &text)
                                            : METE_E_INVALID;
         if (rc)
-            return fields_fault(fields, METE_E_INVALID, field->name, "It must be a decimal string.");
+            return fields_fault(fields, METE_E_INVALID, field->name,
+                                "It must be a decimal string.");
     }
     int128 parsed;
     int rc = decimal_parse128(text, 18, true, &parsed);

@@ -48,9 +48,9 @@ struct field {
 /* What a table is read with. */
 struct fields {
     const struct field *table;
-    size_t len;           /* at most FIELDS_MAX */
-    const char *path;     /* of the object: "" or "scope" */
-    struct arena *arena;  /* for strings with escapes */
+    size_t len;          /* at most FIELDS_MAX */
+    const char *path;    /* of the object: "" or "scope" */
+    struct arena *arena; /* for strings with escapes */
     struct problem *problem;
 };
 

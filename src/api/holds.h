@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What this process has recently reserved: whose it is and how much of each meter. A deduct that does
- * not say everything is charged what was reserved; this spares it a question to the engine. Bounded;
- * what is not here is asked for. THREAD the event loop. */
+ * What this process has recently reserved: whose it is and how much of each meter. A deduct that
+ * does not say everything is charged what was reserved; this spares it a question to the engine.
+ * Bounded; what is not here is asked for. THREAD the event loop. */
 #ifndef API_HOLDS_H
 #define API_HOLDS_H
 

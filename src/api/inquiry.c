@@ -95,7 +95,8 @@ void inquiry_begin(struct request *request, const struct inquiry_plan *plan)
     next_batch(request);
 }
 
-/* ---- Names ------------------------------------------------------------------------------------ */
+/* ---- Names ------------------------------------------------------------------------------------
+ */
 
 struct want {
     bool budget;

@@ -47,14 +47,8 @@ static const struct field table[] = {
      .type = FIELD_COUNT,
      .offset = AT(quota),
      .max = METE_AMOUNT_MAX},
-    {.name = "requests_per_minute",
-     .type = FIELD_COUNT,
-     .flags = FIELD_LATER,
-     .max = 1000000000},
-    {.name = "tokens_per_minute",
-     .type = FIELD_COUNT,
-     .flags = FIELD_LATER,
-     .max = 1000000000000},
+    {.name = "requests_per_minute", .type = FIELD_COUNT, .flags = FIELD_LATER, .max = 1000000000},
+    {.name = "tokens_per_minute", .type = FIELD_COUNT, .flags = FIELD_LATER, .max = 1000000000000},
     {.name = "expires_at", .type = FIELD_INSTANT, .offset = AT(expires_at)},
 };
 #undef AT
@@ -82,7 +76,8 @@ static void reply_key(struct request *request, struct slice text, int status)
     request_reply(request, status);
 }
 
-/* ---- Creating --------------------------------------------------------------------------------- */
+/* ---- Creating ---------------------------------------------------------------------------------
+ */
 
 static void created(struct request *request)
 {
@@ -152,18 +147,18 @@ static int add_quota(struct request *request, int64_t now_us)
     struct slice document = arena_copy(&request->arena, buffer_slice(&out->bytes));
     if (out->failed || !document.data)
         return METE_E_MEMORY;
-    state->changes[state->changes_len++] = (struct mete_change){
-        .kind = METE_PUT_BUDGET,
-        .flags = METE_CHANGE_CREATE,
-        .budget = {.id = request_text(state->id),
-                   .scope = {METE_FROM_CHANGE(0)},
-                   .meter = METE_REQUESTS,
-                   .limit = state->in.quota,
-                   .period = METE_MONTHLY,
-                   .mode = METE_ENFORCE,
-                   .thresholds_ppm = {800000, 900000, 950000},
-                   .thresholds_len = 3},
-        .document = request_text(document)};
+    state->changes[state->changes_len++] =
+        (struct mete_change){.kind = METE_PUT_BUDGET,
+                             .flags = METE_CHANGE_CREATE,
+                             .budget = {.id = request_text(state->id),
+                                        .scope = {METE_FROM_CHANGE(0)},
+                                        .meter = METE_REQUESTS,
+                                        .limit = state->in.quota,
+                                        .period = METE_MONTHLY,
+                                        .mode = METE_ENFORCE,
+                                        .thresholds_ppm = {800000, 900000, 950000},
+                                        .thresholds_len = 3},
+                             .document = request_text(document)};
     return 0;
 }
 
@@ -175,15 +170,14 @@ static void apply(struct request *request)
     directory_make_key(parts->directory, parts->random, parts->random_user, &state->key);
     state->id = slice_of(state->key.id);
     int rc = write_document(request, now_us);
-    state->changes[0] =
-        (struct mete_change){.kind = METE_PUT_SCOPE,
-                             .flags = METE_CHANGE_CREATE,
-                             .scope = {.kind = METE_API_KEY,
-                                       .id = request_text(state->id),
-                                       .organization = state->organization,
-                                       .parent = state->parent,
-                                       .expires_at = {state->in.expires_at}},
-                             .document = request_text(state->document)};
+    state->changes[0] = (struct mete_change){.kind = METE_PUT_SCOPE,
+                                             .flags = METE_CHANGE_CREATE,
+                                             .scope = {.kind = METE_API_KEY,
+                                                       .id = request_text(state->id),
+                                                       .organization = state->organization,
+                                                       .parent = state->parent,
+                                                       .expires_at = {state->in.expires_at}},
+                                             .document = request_text(state->document)};
     state->changes_len = 1;
     if (!rc && state->in.quota >= 0)
         rc = add_quota(request, now_us);
@@ -241,8 +235,7 @@ static void user_found(struct request *request)
         return;
     state->parent = request->found;
     request->op = (struct mete_op){
-        .kind = METE_OP_QUERY,
-        .args.query = {.kind = METE_QUERY_SCOPE, .scope = request->found}};
+        .kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_SCOPE, .scope = request->found}};
     request_ask(request, user_seen);
 }
 
@@ -277,7 +270,8 @@ void keys_create(struct request *request)
         request_find_organization(request, organization_found);
 }
 
-/* ---- Showing ---------------------------------------------------------------------------------- */
+/* ---- Showing ----------------------------------------------------------------------------------
+ */
 
 static void write(struct request *request, const struct directory_entity *entity)
 {
@@ -342,7 +336,8 @@ void keys_show(struct request *request)
         request_work(request, read_document, shown);
 }
 
-/* ---- Revoking --------------------------------------------------------------------------------- */
+/* ---- Revoking ---------------------------------------------------------------------------------
+ */
 
 static void revoked(struct request *request)
 {
@@ -383,16 +378,15 @@ static void revoke(struct request *request)
         request_fail(request, METE_E_MEMORY, NULL, NULL);
         return;
     }
-    state->changes[0] =
-        (struct mete_change){.kind = METE_PUT_SCOPE,
-                             .flags = METE_CHANGE_UPDATE,
-                             .scope = {.kind = METE_API_KEY,
-                                       .id = request_text(state->id),
-                                       .organization = state->organization,
-                                       .parent = state->parent,
-                                       .expires_at = state->view.expires_at,
-                                       .revoked = 1},
-                             .document = request_text(state->document)};
+    state->changes[0] = (struct mete_change){.kind = METE_PUT_SCOPE,
+                                             .flags = METE_CHANGE_UPDATE,
+                                             .scope = {.kind = METE_API_KEY,
+                                                       .id = request_text(state->id),
+                                                       .organization = state->organization,
+                                                       .parent = state->parent,
+                                                       .expires_at = state->view.expires_at,
+                                                       .revoked = 1},
+                                             .document = request_text(state->document)};
     request->op = (struct mete_op){.kind = METE_OP_APPLY,
                                    .args.apply = {.changes = state->changes,
                                                   .len = 1,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One thread plays all parts in turn: the owner (mete_turn), the port (mete_poll), and the workers (a
- * list of work run between them), and waits on the port's descriptor when none has anything to do.
- * done() of work is called from that loop, never inside submit(), as the interface asks. */
+ * One thread plays all parts in turn: the owner (mete_turn), the port (mete_poll), and the workers
+ * (a list of work run between them), and waits on the port's descriptor when none has anything to
+ * do. done() of work is called from that loop, never inside submit(), as the interface asks. */
 #include "api/local.h"
 
 #include "base/assert.h"
@@ -55,7 +55,8 @@ static void system_random(void *user, void *bytes, size_t len)
     os->random(os->user, bytes, len);
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------- */
+/* ---- Opening -----------------------------------------------------------------------------------
+ */
 
 static int load_directory(struct local *local, const struct local_options *options)
 {
@@ -99,9 +100,8 @@ int local_open(const struct local_options *options, struct local **ret_local)
     if (!local)
         return METE_E_MEMORY;
     local->workers.submit = workers_submit;
-    struct mete_options engine = {.directory = options->directory,
-                                  .owner = METE_OWNER_CALLER,
-                                  .clock = options->clock};
+    struct mete_options engine = {
+        .directory = options->directory, .owner = METE_OWNER_CALLER, .clock = options->clock};
     int rc = mete_open(&engine, &local->mete);
     if (!rc)
         rc = mete_port_open(local->mete, &local->port);
@@ -143,7 +143,8 @@ struct mete_port *local_port(struct local *local)
     return local->port;
 }
 
-/* ---- Calls -------------------------------------------------------------------------------------- */
+/* ---- Calls --------------------------------------------------------------------------------------
+ */
 
 static struct local_call *call_of(const struct exchange *exchange)
 {
@@ -223,13 +224,13 @@ void local_start(struct local *local, struct local_call *call)
     struct slice target = slice_of(call->target);
     const char *mark = memchr(target.data, '?', target.len);
     size_t path_len = mark ? (size_t)(mark - target.data) : target.len;
-    call->exchange = (struct exchange){
-        .ops = &ops,
-        .method = slice_of(call->method),
-        .path = slice_part(target, 0, path_len),
-        .query = mark ? slice_from(target, path_len + 1) : (struct slice){0},
-        .body = call->body,
-        .id = ++local->last_id};
+    call->exchange =
+        (struct exchange){.ops = &ops,
+                          .method = slice_of(call->method),
+                          .path = slice_part(target, 0, path_len),
+                          .query = mark ? slice_from(target, path_len + 1) : (struct slice){0},
+                          .body = call->body,
+                          .id = ++local->last_id};
     call->status = 0;
     call->problem = false;
     call->allow[0] = 0;

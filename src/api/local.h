@@ -9,10 +9,10 @@
 #include "base/buffer.h"
 
 struct local_options {
-    const char *directory;    /* of the data; borrowed */
-    uint8_t secret[32];       /* of the installation (directory.h) */
-    const char *admin_token;  /* what a call shows to be the admin; borrowed */
-    struct mete_clock clock;  /* as mete_options has it */
+    const char *directory;   /* of the data; borrowed */
+    uint8_t secret[32];      /* of the installation (directory.h) */
+    const char *admin_token; /* what a call shows to be the admin; borrowed */
+    struct mete_clock clock; /* as mete_options has it */
 };
 
 struct local;
@@ -25,7 +25,7 @@ void local_close(struct local *local); /* NULL is legal */
 struct local_call {
     struct exchange exchange;
     const char *method, *target; /* "/api/v1/records?limit=1" */
-    struct slice authorization; /* the header, "Bearer ..."; empty: none is sent */
+    struct slice authorization;  /* the header, "Bearer ..."; empty: none is sent */
     struct slice body;
     int status;
     struct buffer reply; /* local_call_done() frees it */

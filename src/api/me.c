@@ -19,7 +19,8 @@ struct me_state {
     struct scope_in scope;
 };
 
-/* ---- The budgets of a path ---------------------------------------------------------------------- */
+/* ---- The budgets of a path ----------------------------------------------------------------------
+ */
 
 static void path_seen(struct request *request)
 {
@@ -61,7 +62,8 @@ static void write_path(struct request *request)
     out_close(&request->out, ']');
 }
 
-/* ---- /me ----------------------------------------------------------------------------------------- */
+/* ---- /me
+ * ----------------------------------------------------------------------------------------- */
 
 static int keep_document(void *user, const struct directory_entity *entity)
 {
@@ -75,8 +77,8 @@ static int keep_document(void *user, const struct directory_entity *entity)
 static int read_document(struct request *request, struct records_reader *reader)
 {
     const struct me_state *state = request->state;
-    return directory_find(reader, METE_API_KEY, request->who.organization, state->id,
-                          keep_document, request);
+    return directory_find(reader, METE_API_KEY, request->who.organization, state->id, keep_document,
+                          request);
 }
 
 static void write_me(struct request *request)
@@ -144,7 +146,8 @@ void me_show(struct request *request)
         load_path(request, request->who.scope, me_path);
 }
 
-/* ---- /budget/stats -------------------------------------------------------------------------------- */
+/* ---- /budget/stats
+ * -------------------------------------------------------------------------------- */
 
 static void write_counts(struct out *out, const struct mete_stats *stats)
 {
@@ -222,9 +225,8 @@ static void stats_path(struct request *request)
     struct me_state *state = request->state;
     const struct scope_in *scope = &state->scope;
     const struct directory_key *key =
-        scope->kind == METE_API_KEY
-            ? directory_find_id(request->api->parts.directory, scope->id)
-            : NULL;
+        scope->kind == METE_API_KEY ? directory_find_id(request->api->parts.directory, scope->id)
+                                    : NULL;
     if (!scope->kind)
         write_stats(request);
     else if (scope->kind == METE_ORGANIZATION)
@@ -256,8 +258,7 @@ static void got_stats(struct request *request)
         stats_path(request);
         return;
     }
-    request->op =
-        (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_HASH}};
+    request->op = (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_HASH}};
     request_ask(request, got_hash);
 }
 
@@ -319,7 +320,6 @@ void stats_show(struct request *request)
         load_path(request, request->who.scope, write_stats);
         return;
     }
-    request->op =
-        (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_STATS}};
+    request->op = (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_STATS}};
     request_ask(request, got_stats);
 }

@@ -2,8 +2,8 @@
  * Each generation has two open-addressing tables of twice its room, one by handle, one by id, over
  * the same names. Names are never removed one by one: a generation is dropped whole, which keeps
  * probing simple and the cost of forgetting spread over what was learned.
- * Not done: keeping every name for ever (a million keys would be 200 MB); LRU lists (a pointer chase
- * for each look-up on the hot path). */
+ * Not done: keeping every name for ever (a million keys would be 200 MB); LRU lists (a pointer
+ * chase for each look-up on the hot path). */
 #include "api/namebook.h"
 
 #include "base/assert.h"
@@ -81,8 +81,8 @@ static const struct name *find_id(const struct generation *g, uint64_t hash, enu
     return NULL;
 }
 
-const struct name *namebook_find(const struct namebook *book, enum mete_kind kind, uint32_t organization,
-                              struct slice id)
+const struct name *namebook_find(const struct namebook *book, enum mete_kind kind,
+                                 uint32_t organization, struct slice id)
 {
     if (kind == METE_ORGANIZATION)
         organization = 0;

@@ -26,8 +26,8 @@ void namebook_free(struct namebook *book);
 const struct name *namebook_scope(const struct namebook *book, uint32_t handle);
 const struct name *namebook_budget(const struct namebook *book, uint32_t handle);
 /* organization n = 0 for an organization. */
-const struct name *namebook_find(const struct namebook *book, enum mete_kind kind, uint32_t organization,
-                              struct slice id);
+const struct name *namebook_find(const struct namebook *book, enum mete_kind kind,
+                                 uint32_t organization, struct slice id);
 
 /* Keeps what the engine answered. Without memory it is not kept. */
 void namebook_learn_scope(struct namebook *book, const struct mete_scope_view *view);

@@ -50,8 +50,8 @@ void organizations_create(struct request *request)
     out_member_text(out, "time_zone", in.time_zone);
     out_member_instant(out, "created_at", mete_now(request->api->parts.mete).us);
     out_close(out, '}');
-    entities_create(request, &(struct mete_scope_spec){.kind = METE_ORGANIZATION,
-                                                       .id = request_text(in.id)});
+    entities_create(
+        request, &(struct mete_scope_spec){.kind = METE_ORGANIZATION, .id = request_text(in.id)});
 }
 
 /* One that was made without the API may have no document. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A stack of idle readers behind a mutex; a worker takes one, reads, gives it back. As many are ever
- * open as workers read at once. Not done: a reader in thread-local storage, which nobody would close
- * when the API goes. */
+ * A stack of idle readers behind a mutex; a worker takes one, reads, gives it back. As many are
+ * ever open as workers read at once. Not done: a reader in thread-local storage, which nobody would
+ * close when the API goes. */
 #include "api/readers.h"
 
 #include "base/assert.h"

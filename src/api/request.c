@@ -199,8 +199,8 @@ void request_ask(struct request *request, void (*then)(struct request *request))
     then(request);
 }
 
-
-/* ---- Scopes by id ----------------------------------------------------------------------------- */
+/* ---- Scopes by id -----------------------------------------------------------------------------
+ */
 
 static void found(struct request *request)
 {
@@ -255,7 +255,8 @@ void request_find_organization(struct request *request, void (*then)(struct requ
     request_find(request, METE_ORGANIZATION, request->params[0], then);
 }
 
-/* ---- Records, on a worker ---------------------------------------------------------------------- */
+/* ---- Records, on a worker ----------------------------------------------------------------------
+ */
 
 static void work_run(struct work *work)
 {
@@ -294,12 +295,13 @@ void request_work(struct request *request,
 {
     request->run = run;
     request->after_work = then;
-    request->op = (struct mete_op){.kind = METE_OP_QUERY,
-                                   .args.query = {.kind = METE_QUERY_PROJECTED}};
+    request->op =
+        (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_PROJECTED}};
     request_ask(request, projected);
 }
 
-/* ---- Turns ------------------------------------------------------------------------------------- */
+/* ---- Turns -------------------------------------------------------------------------------------
+ */
 
 void request_turn(struct request *request, void (*then)(struct request *request))
 {

@@ -33,9 +33,9 @@ struct principal {
 };
 
 enum access {
-    ACCESS_ADMIN,   /* the admin token alone */
-    ACCESS_KEY,     /* a key too, while it is good */
-    ACCESS_ANY_KEY  /* a revoked or expired one too: the ledger has the say, open calls may end */
+    ACCESS_ADMIN,  /* the admin token alone */
+    ACCESS_KEY,    /* a key too, while it is good */
+    ACCESS_ANY_KEY /* a revoked or expired one too: the ledger has the say, open calls may end */
 };
 
 struct route {
@@ -51,9 +51,9 @@ struct api {
     struct namebook *names;
     struct holds *holds;
     struct readers *readers;
-    struct request *idle;                    /* kept for the next request */
+    struct request *idle; /* kept for the next request */
     size_t idle_len, open;
-    struct request *turn_first, *turn_last;  /* waiting for their turn to change something */
+    struct request *turn_first, *turn_last; /* waiting for their turn to change something */
     bool turn_taken, passing;
     struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
     size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
@@ -94,7 +94,7 @@ struct request {
     struct wants *wants;
     bool has_turn;
     const char *allow; /* header of a 405 */
-    void *state; /* the handler's, in the arena */
+    void *state;       /* the handler's, in the arena */
 };
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
@@ -116,8 +116,7 @@ METE_MUST_USE int request_read(struct request *request, const struct field *tabl
 METE_MUST_USE int request_query(struct request *request, const char *name, size_t len_max,
                                 struct slice *ret_value);
 /* The same, of an id's characters. */
-METE_MUST_USE int request_query_id(struct request *request, const char *name,
-                                   struct slice *ret_id);
+METE_MUST_USE int request_query_id(struct request *request, const char *name, struct slice *ret_id);
 /* Refuses query parameters that names (ended by NULL) does not list. */
 METE_MUST_USE int request_query_known(struct request *request, const char *const *names);
 
@@ -151,7 +150,8 @@ void inquiry_begin(struct request *request, const struct inquiry_plan *plan);
 void request_want(struct request *request, bool budget, uint32_t handle);
 void request_load_names(struct request *request, void (*then)(struct request *request));
 
-/* ---- Of the API ------------------------------------------------------------------------------- */
+/* ---- Of the API -------------------------------------------------------------------------------
+ */
 
 struct request *request_new(struct api *api, struct exchange *exchange); /* NULL: no memory */
 void request_pool_free(struct api *api);

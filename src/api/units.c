@@ -5,29 +5,33 @@
 #include "codec/decimal.h"
 
 const struct word units_kinds[] = {
-    {"organization", METE_ORGANIZATION}, {"department", METE_DEPARTMENT},
-    {"user", METE_USER},                 {"api_key", METE_API_KEY},
-    {"advertiser", METE_ADVERTISER},     {"campaign", METE_CAMPAIGN},
+    {"organization", METE_ORGANIZATION},
+    {"department", METE_DEPARTMENT},
+    {"user", METE_USER},
+    {"api_key", METE_API_KEY},
+    {"advertiser", METE_ADVERTISER},
+    {"campaign", METE_CAMPAIGN},
     {NULL, 0},
 };
 
 const struct word units_periods[] = {
-    {"minute", METE_MINUTE},       {"hourly", METE_HOURLY},   {"daily", METE_DAILY},
-    {"weekly", METE_WEEKLY},       {"monthly", METE_MONTHLY}, {"quarterly", METE_QUARTERLY},
-    {"yearly", METE_YEARLY},       {"total", METE_TOTAL},     {"rolling", METE_ROLLING},
-    {NULL, 0},
+    {"minute", METE_MINUTE},   {"hourly", METE_HOURLY},
+    {"daily", METE_DAILY},     {"weekly", METE_WEEKLY},
+    {"monthly", METE_MONTHLY}, {"quarterly", METE_QUARTERLY},
+    {"yearly", METE_YEARLY},   {"total", METE_TOTAL},
+    {"rolling", METE_ROLLING}, {NULL, 0},
 };
 
 const struct word units_modes[] = {
     {"enforce", METE_ENFORCE}, {"shadow", METE_SHADOW}, {"off", METE_OFF}, {NULL, 0}};
 
 const struct word units_reasons[] = {
-    {"key_unknown", METE_KEY_UNKNOWN},     {"key_expired", METE_KEY_EXPIRED},
-    {"key_revoked", METE_KEY_REVOKED},     {"not_permitted", METE_NOT_PERMITTED},
-    {"unpriced", METE_UNPRICED},           {"emergency_stop", METE_EMERGENCY_STOP},
-    {"hard_limit", METE_HARD_LIMIT},       {"quota", METE_QUOTA},
-    {"throttle", METE_THROTTLE},           {"rate_limit", METE_RATE_LIMIT},
-    {"concurrency", METE_CONCURRENCY},     {NULL, 0},
+    {"key_unknown", METE_KEY_UNKNOWN}, {"key_expired", METE_KEY_EXPIRED},
+    {"key_revoked", METE_KEY_REVOKED}, {"not_permitted", METE_NOT_PERMITTED},
+    {"unpriced", METE_UNPRICED},       {"emergency_stop", METE_EMERGENCY_STOP},
+    {"hard_limit", METE_HARD_LIMIT},   {"quota", METE_QUOTA},
+    {"throttle", METE_THROTTLE},       {"rate_limit", METE_RATE_LIMIT},
+    {"concurrency", METE_CONCURRENCY}, {NULL, 0},
 };
 
 static const char *const meters[METE_METERS_BUILTIN] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * mete budget - sets, lists, shows and deletes budgets. "set" with an id makes the budget or changes
- * it, so that a script can be run again. */
+ * mete budget - sets, lists, shows and deletes budgets. "set" with an id makes the budget or
+ * changes it, so that a script can be run again. */
 #include "cli/cli.h"
 #include "cli/client.h"
 
@@ -18,7 +18,8 @@ static const char usage[] =
     "       mete budget delete ID --organization O\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
-    "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With an\n"
+    "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
+    "an\n"
     "id that is there already, set changes its amount, mode, name and thresholds.\n";
 
 struct budget_options {
@@ -29,11 +30,21 @@ struct budget_options {
 };
 
 static const struct client_column columns[] = {
-    {"id", "id"},           {"scope", "scope.kind"},     {"of", "scope.id"},
-    {"period", "period"},   {"unit", "unit"},            {"amount", "amount"},
-    {"used", "used"},       {"held", "held"},            {"remaining", "remaining"},
-    {"status", "status"},   {"mode", "mode"},            {"resets", "window_end"},
-    {"name", "name"},       {"percent", "usage_percentage"}, {"thresholds", "alert_thresholds"},
+    {"id", "id"},
+    {"scope", "scope.kind"},
+    {"of", "scope.id"},
+    {"period", "period"},
+    {"unit", "unit"},
+    {"amount", "amount"},
+    {"used", "used"},
+    {"held", "held"},
+    {"remaining", "remaining"},
+    {"status", "status"},
+    {"mode", "mode"},
+    {"resets", "window_end"},
+    {"name", "name"},
+    {"percent", "usage_percentage"},
+    {"thresholds", "alert_thresholds"},
     {"made", "created_at"},
 };
 enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 12 };
@@ -49,10 +60,14 @@ static const char **value_of(struct budget_options *options, const char *name)
     const struct {
         const char *name;
         const char **value;
-    } known[] = {{"--organization", &options->organization}, {"--amount", &options->amount},
-                 {"--id", &options->id},                     {"--name", &options->name},
-                 {"--scope", &options->scope},               {"--unit", &options->unit},
-                 {"--period", &options->period},             {"--mode", &options->mode}};
+    } known[] = {{"--organization", &options->organization},
+                 {"--amount", &options->amount},
+                 {"--id", &options->id},
+                 {"--name", &options->name},
+                 {"--scope", &options->scope},
+                 {"--unit", &options->unit},
+                 {"--period", &options->period},
+                 {"--mode", &options->mode}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strcmp(name, known[i].name))
             return known[i].value;
@@ -160,7 +175,8 @@ static int check_same(const struct budget_options *options, const struct client_
         what = "scope";
     if (!what)
         return CLI_DONE;
-    fprintf(stderr, "mete: budget %s is there with another %s, which cannot change: delete it first\n",
+    fprintf(stderr,
+            "mete: budget %s is there with another %s, which cannot change: delete it first\n",
             options->id, what);
     return CLI_NO;
 }
@@ -278,8 +294,7 @@ int cli_budget(int argc, char **argv)
     rc |= buffer_append(&one, buffer_slice(&all)) | buffer_text(&one, "/");
     client_encode(&one, options.id ? options.id : "");
     rc |= buffer_append(&all, (struct slice){"", 1}) | buffer_append(&one, (struct slice){"", 1});
-    code = rc ? wrong("too long: ", options.organization)
-              : run(word, &options, all.data, one.data);
+    code = rc ? wrong("too long: ", options.organization) : run(word, &options, all.data, one.data);
     buffer_done(&all);
     buffer_done(&one);
     return code;

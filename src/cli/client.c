@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The server's address stands in the data directory; if nothing listens there (it crashed), the data
- * is opened here as if there were none. The engine's lock decides: two can never have it open.
+ * The server's address stands in the data directory; if nothing listens there (it crashed), the
+ * data is opened here as if there were none. The engine's lock decides: two can never have it open.
  * Not done: talking to a server through its files or a socket of its own; one door is enough. */
 #include "cli/client.h"
 
@@ -54,7 +54,8 @@ int client_option(int argc, char **argv, int *at, struct client_options *options
     return 0;
 }
 
-/* ---- Over HTTP --------------------------------------------------------------------------------- */
+/* ---- Over HTTP ---------------------------------------------------------------------------------
+ */
 
 static size_t take_bytes(char *bytes, size_t size, size_t count, void *user)
 {
@@ -99,7 +100,8 @@ static int open_http(struct client *client)
     client->curl = curl_easy_init();
     client->headers = curl_slist_append(NULL, header);
     struct curl_slist *more =
-        client->headers ? curl_slist_append(client->headers, "Content-Type: application/json") : NULL;
+        client->headers ? curl_slist_append(client->headers, "Content-Type: application/json")
+                        : NULL;
     if (!client->curl || !more) {
         fprintf(stderr, "mete: %s\n", mete_error_text(METE_E_MEMORY));
         return CLI_FAILED;
@@ -125,7 +127,8 @@ static void close_http(struct client *client)
     client->headers = NULL;
 }
 
-/* ---- In this process --------------------------------------------------------------------------- */
+/* ---- In this process ---------------------------------------------------------------------------
+ */
 
 static int open_local(struct client *client, const struct client_options *options)
 {
@@ -166,7 +169,8 @@ static int local_request(struct client *client, const char *method, const char *
     return CLI_DONE;
 }
 
-/* ---- Either ------------------------------------------------------------------------------------- */
+/* ---- Either -------------------------------------------------------------------------------------
+ */
 
 /* Finds the server and the token for it. true: there is a server to try. */
 static bool find_server(struct client *client, const struct client_options *options)

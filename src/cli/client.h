@@ -47,7 +47,8 @@ int client_problem(const struct client_reply *reply);
 /* Appends text to a path or query, percent-encoded. */
 void client_encode(struct buffer *path, const char *text);
 
-/* ---- Printing ---------------------------------------------------------------------------------- */
+/* ---- Printing ----------------------------------------------------------------------------------
+ */
 
 struct client_column {
     const char *title;

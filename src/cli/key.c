@@ -27,10 +27,17 @@ struct key_options {
 };
 
 static const struct client_column columns[] = {
-    {"key", "key"},          {"id", "id"},         {"name", "name"},
-    {"status", "status"},    {"user", "user"},     {"department", "department"},
-    {"expires", "expires_at"}, {"prefix", "prefix"}, {"models", "models"},
-    {"organization", "organization"}, {"made", "created_at"},
+    {"key", "key"},
+    {"id", "id"},
+    {"name", "name"},
+    {"status", "status"},
+    {"user", "user"},
+    {"department", "department"},
+    {"expires", "expires_at"},
+    {"prefix", "prefix"},
+    {"models", "models"},
+    {"organization", "organization"},
+    {"made", "created_at"},
 };
 enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 8 };
 

@@ -129,17 +129,16 @@ static inline void expect_at(struct api_case *c, int wanted, const char *method,
     assert_int_equal(got, wanted);
 }
 
-#define expect(c, wanted, method, target, body) \
-    expect_at(c, wanted, method, target, body, __LINE__)
+#define expect(c, wanted, method, target, body) expect_at(c, wanted, method, target, body, __LINE__)
 #define expect_member(c, path, wanted) assert_string_equal(member(c, path), wanted)
 
 /* A problem of that status and code which names the field. */
-#define expect_problem(c, status, code_, field_, method, target, body) \
-    do {                                                               \
-        expect(c, status, method, target, body);                       \
-        assert_true((c)->call.problem);                                \
-        expect_member(c, "code", code_);                               \
-        expect_member(c, "field", field_);                             \
+#define expect_problem(c, status, code_, field_, method, target, body)                             \
+    do {                                                                                           \
+        expect(c, status, method, target, body);                                                   \
+        assert_true((c)->call.problem);                                                            \
+        expect_member(c, "code", code_);                                                           \
+        expect_member(c, "field", field_);                                                         \
     } while (0)
 
 static inline void make_acme(struct api_case *c)

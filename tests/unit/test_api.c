@@ -56,8 +56,9 @@ static void an_organization(void **state)
     struct api_case *c = *state;
     const char *path = "/api/v1/organizations";
     expect(c, 201, "POST", path, "{\"id\":\"acme\",\"name\":\"Acm\\u00e9 \\\"Ltd\\\"\"}");
-    expect_member(c, "", "{\"id\":\"acme\",\"name\":\"Acm\xc3\xa9 \\\"Ltd\\\"\",\"currency\":\"USD\","
-                         "\"time_zone\":\"UTC\",\"created_at\":\"2026-11-21T09:00:00Z\"}");
+    expect_member(c, "",
+                  "{\"id\":\"acme\",\"name\":\"Acm\xc3\xa9 \\\"Ltd\\\"\",\"currency\":\"USD\","
+                  "\"time_zone\":\"UTC\",\"created_at\":\"2026-11-21T09:00:00Z\"}");
     expect(c, 200, "GET", ORG, NULL);
     expect_member(c, "name", "Acm\xc3\xa9 \"Ltd\"");
     expect_member(c, "created_at", "2026-11-21T09:00:00Z");
@@ -106,8 +107,9 @@ static void departments_and_users(void **state)
 {
     struct api_case *c = *state;
     make_acme(c);
-    expect_member(c, "", "{\"id\":\"ada\",\"name\":\"Ada\",\"organization\":\"acme\",\"department\":"
-                         "\"research\",\"created_at\":\"2026-11-21T09:00:00Z\"}");
+    expect_member(c, "",
+                  "{\"id\":\"ada\",\"name\":\"Ada\",\"organization\":\"acme\",\"department\":"
+                  "\"research\",\"created_at\":\"2026-11-21T09:00:00Z\"}");
     expect(c, 200, "GET", ORG "/departments/research", NULL);
     expect_member(c, "organization", "acme");
     expect(c, 200, "GET", ORG "/users/ada", NULL);
@@ -193,10 +195,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(paths_and_methods),        TEST(credentials),
-        TEST(bodies),                   TEST(an_organization),
-        TEST(ids_have_a_longest),       TEST(departments_and_users),
-        TEST(organizations_do_not_mix), TEST(lists_are_paged),
+        TEST(paths_and_methods),
+        TEST(credentials),
+        TEST(bodies),
+        TEST(an_organization),
+        TEST(ids_have_a_longest),
+        TEST(departments_and_users),
+        TEST(organizations_do_not_mix),
+        TEST(lists_are_paged),
         TEST(everything_is_there_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proves the authority calls: check, reserve, deduct, release and record, one and in arrays; what is
- * set aside and what is charged for each way of saying it; refusals with every figure; repeats;
+ * Proves the authority calls: check, reserve, deduct, release and record, one and in arrays; what
+ * is set aside and what is charged for each way of saying it; refusals with every figure; repeats;
  * and that each wrong field is a problem that names it and changes nothing. */
 #include "unit/api_case.h"
 
@@ -119,7 +119,8 @@ static void a_shadow_budget_refuses_nobody(void **state)
 {
     struct api_case *c = *state;
     make_acme(c);
-    expect(c, 201, "POST", BUDGETS, "{\"id\":\"s\",\"monthly_limit\":\"0.01\",\"mode\":\"shadow\"}");
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"s\",\"monthly_limit\":\"0.01\",\"mode\":\"shadow\"}");
     reserve(c, "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\"}");
     expect_member(c, "refused_by.0.budget", "s");
     expect_member(c, "refused_by.0.shadow", "true");
@@ -139,7 +140,8 @@ static void a_check_takes_nothing(void **state)
     expect(c, 200, "POST", CHECK, "{" ADA ",\"amount\":\"0.26\",\"request_id\":\"r1\"}");
     expect_member(c, "available", "false");
     expect_member(c, "refused_by.0.asked", "0.26");
-    expect(c, 200, "POST", CHECK, "{\"scope\":{\"kind\":\"organization\",\"id\":\"acme\"},\"amount\":\"5\"}");
+    expect(c, 200, "POST", CHECK,
+           "{\"scope\":{\"kind\":\"organization\",\"id\":\"acme\"},\"amount\":\"5\"}");
     expect_member(c, "available", "true");
     expect_member(c, "remaining", "null");
     expect_member(c, "used", "null");
@@ -159,15 +161,18 @@ static void usage_is_priced(void **state)
            ending(",\"model\":\"gpt-4o\",\"usage\":{\"input_tokens\":1000,"
                   "\"cached_input_tokens\":400,\"output_tokens\":200}"));
     expect_member(c, "amount", "0.004");
-    reserve(c, "{\"request_id\":\"r2\"," ADA ",\"model\":\"gpt-4o\",\"usage\":{\"total_tokens\":1000}}");
+    reserve(c, "{\"request_id\":\"r2\"," ADA
+               ",\"model\":\"gpt-4o\",\"usage\":{\"total_tokens\":1000}}");
     expect_member(c, "amount", "0.01");
     expect_problem(c, 400, "unpriced", "model", "POST", RESERVE,
                    "{\"request_id\":\"r3\"," ADA ",\"model\":\"nobody-knows\","
                    "\"usage\":{\"input_tokens\":1}}");
     expect_problem(c, 400, "invalid", "usage.input_tokens", "POST", RECORD,
-                   "{\"request_id\":\"r3\"," ADA ",\"model\":\"gpt-4o\",\"usage\":{\"total_tokens\":9}}");
+                   "{\"request_id\":\"r3\"," ADA
+                   ",\"model\":\"gpt-4o\",\"usage\":{\"total_tokens\":9}}");
     expect_problem(c, 400, "invalid", "usage.input_tokens", "POST", RESERVE,
-                   "{\"request_id\":\"r3\"," ADA ",\"model\":\"gpt-4o\",\"usage\":{\"requests\":1}}");
+                   "{\"request_id\":\"r3\"," ADA
+                   ",\"model\":\"gpt-4o\",\"usage\":{\"requests\":1}}");
     expect(c, 200, "GET", "/api/v1/records", NULL);
     expect_member(c, "data.0.cached_input_tokens", "400");
     expect_member(c, "data.0.total_tokens", "1200");
@@ -270,7 +275,8 @@ static void what_nobody_ends_returns(void **state)
 {
     struct api_case *c = *state;
     make_budget(c, "b", "USD", "1.00");
-    reserve(c, "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"expire_time\":\"2026-11-21T09:00:30Z\"}");
+    reserve(c, "{\"request_id\":\"r\"," ADA
+               ",\"amount\":\"1\",\"expire_time\":\"2026-11-21T09:00:30Z\"}");
     expect_member(c, "expire_time", "2026-11-21T09:00:30Z");
     expect(c, 200, "POST", RESERVE, "{\"request_id\":\"q\"," ADA ",\"amount\":\"1\"}");
     expect_member(c, "success", "false");
@@ -287,7 +293,8 @@ static void arrays(void **state)
            "{\"request_id\":\"b\"," ADA ",\"amount\":\"-1\"},"
            "{\"request_id\":\"c\"," ADA ",\"amount\":\"0.1\"},"
            "5,"
-           "{\"request_id\":\"d\",\"scope\":{\"kind\":\"user\",\"id\":\"bob\",\"organization\":\"acme\"},"
+           "{\"request_id\":\"d\",\"scope\":{\"kind\":\"user\",\"id\":\"bob\",\"organization\":"
+           "\"acme\"},"
            "\"amount\":\"0.1\"},"
            "{\"request_id\":\"e\"," ADA ",\"amount\":\"0.1\"}]");
     expect_member(c, "0.success", "true");
@@ -329,7 +336,8 @@ static void long_arrays(void **state)
         size_t len = 0;
         int items = 1000 + round;
         for (int i = 0; i < items; i++)
-            len += (size_t)snprintf(text + len, 200, "%c{\"request_id\":\"r%d\"," ADA ",\"amount\":\"0.01\"}",
+            len += (size_t)snprintf(text + len, 200,
+                                    "%c{\"request_id\":\"r%d\"," ADA ",\"amount\":\"0.01\"}",
                                     i ? ',' : '[', i);
         snprintf(text + len, 200, "]");
         expect(c, round ? 400 : 200, "POST", RESERVE, text);
@@ -393,13 +401,24 @@ static void each_wrong_field_is_named(void **state)
         {400, RESERVE, "request_id", "{\"request_id\":7," ADA ",\"amount\":\"1\"}"},
         {400, RESERVE, "scope", "{\"request_id\":\"r\",\"amount\":\"1\"}"},
         {400, RESERVE, "scope", "{\"request_id\":\"r\",\"scope\":null,\"amount\":\"1\"}"},
-        {400, RESERVE, "scope.kind", "{\"request_id\":\"r\",\"scope\":{\"id\":\"ada\"},\"amount\":\"1\"}"},
-        {400, RESERVE, "scope.id", "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\"},\"amount\":\"1\"}"},
-        {400, RESERVE, "scope.organization", "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"amount\":\"1\"}"},
-        {404, RESERVE, "scope.organization", "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":\"x\"},\"amount\":\"1\"}"},
-        {404, RESERVE, "scope.id", "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\",\"id\":\"x\",\"organization\":\"acme\"},\"amount\":\"1\"}"},
-        {404, RESERVE, "scope.id", "{\"request_id\":\"r\",\"scope\":{\"kind\":\"organization\",\"id\":\"x\"},\"amount\":\"1\"}"},
-        {404, RESERVE, "scope.id", "{\"request_id\":\"r\",\"scope\":{\"kind\":\"api_key\",\"id\":\"key_000000000000\"},\"amount\":\"1\"}"},
+        {400, RESERVE, "scope.kind",
+         "{\"request_id\":\"r\",\"scope\":{\"id\":\"ada\"},\"amount\":\"1\"}"},
+        {400, RESERVE, "scope.id",
+         "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\"},\"amount\":\"1\"}"},
+        {400, RESERVE, "scope.organization",
+         "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"amount\":\"1\"}"},
+        {404, RESERVE, "scope.organization",
+         "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":\"x\"}"
+         ",\"amount\":\"1\"}"},
+        {404, RESERVE, "scope.id",
+         "{\"request_id\":\"r\",\"scope\":{\"kind\":\"user\",\"id\":\"x\",\"organization\":"
+         "\"acme\"},\"amount\":\"1\"}"},
+        {404, RESERVE, "scope.id",
+         "{\"request_id\":\"r\",\"scope\":{\"kind\":\"organization\",\"id\":\"x\"},\"amount\":"
+         "\"1\"}"},
+        {404, RESERVE, "scope.id",
+         "{\"request_id\":\"r\",\"scope\":{\"kind\":\"api_key\",\"id\":\"key_000000000000\"},"
+         "\"amount\":\"1\"}"},
         {400, RESERVE, "amount", "{\"request_id\":\"r\"," ADA "}"},
         {400, RESERVE, "amount", "{\"request_id\":\"r\"," ADA ",\"amount\":\"-0.01\"}"},
         {400, RESERVE, "amount", "{\"request_id\":\"r\"," ADA ",\"amount\":\"0.0000000001\"}"},
@@ -408,23 +427,39 @@ static void each_wrong_field_is_named(void **state)
         {400, RESERVE, "amount", "{\"request_id\":\"r\"," ADA ",\"amount\":{}}"},
         {400, RESERVE, "usage", "{\"request_id\":\"r\"," ADA ",\"usage\":5}"},
         {400, RESERVE, "usage", "{\"request_id\":\"r\"," ADA ",\"usage\":{}}"},
-        {400, RESERVE, "usage.input_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":-1}}"},
-        {400, RESERVE, "usage.input_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":1.5}}"},
-        {400, RESERVE, "usage.input_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":\"5\"}}"},
-        {400, RESERVE, "usage.output_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":1e300}}"},
+        {400, RESERVE, "usage.input_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":-1}}"},
+        {400, RESERVE, "usage.input_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":1.5}}"},
+        {400, RESERVE, "usage.input_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":\"5\"}}"},
+        {400, RESERVE, "usage.output_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":1e300}}"},
         {400, RESERVE, "usage.words", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"words\":5}}"},
-        {400, RESERVE, "usage.cached_input_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":1,\"cached_input_tokens\":2}}"},
-        {400, RESERVE, "usage.reasoning_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":1,\"reasoning_tokens\":2}}"},
-        {400, RESERVE, "usage.total_tokens", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":5,\"total_tokens\":2}}"},
+        {400, RESERVE, "usage.cached_input_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":1,\"cached_input_tokens\":2}}"},
+        {400, RESERVE, "usage.reasoning_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":1,\"reasoning_tokens\":2}}"},
+        {400, RESERVE, "usage.total_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":5,\"total_tokens\":2}}"},
         {501, RESERVE, "usage.images", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"images\":2}}"},
         {400, RESERVE, "model", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"model\":\"\"}"},
-        {400, RESERVE, "model", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"model\":\"a b\"}"},
-        {400, RESERVE, "ttl_seconds", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"ttl_seconds\":0}"},
-        {400, RESERVE, "ttl_seconds", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"ttl_seconds\":86401}"},
-        {400, RESERVE, "expire_time", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"expire_time\":\"2026-11-21T08:00:00Z\"}"},
-        {400, RESERVE, "expire_time", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"expire_time\":\"2027-11-21T08:00:00Z\"}"},
-        {400, RESERVE, "timestamp", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"timestamp\":\"now\"}"},
-        {400, RESERVE, "metadata", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":{}}"},
+        {400, RESERVE, "model",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"model\":\"a b\"}"},
+        {400, RESERVE, "ttl_seconds",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"ttl_seconds\":0}"},
+        {400, RESERVE, "ttl_seconds",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"ttl_seconds\":86401}"},
+        {400, RESERVE, "expire_time",
+         "{\"request_id\":\"r\"," ADA
+         ",\"amount\":\"1\",\"expire_time\":\"2026-11-21T08:00:00Z\"}"},
+        {400, RESERVE, "expire_time",
+         "{\"request_id\":\"r\"," ADA
+         ",\"amount\":\"1\",\"expire_time\":\"2027-11-21T08:00:00Z\"}"},
+        {400, RESERVE, "timestamp",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"timestamp\":\"now\"}"},
+        {400, RESERVE, "metadata",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":{}}"},
         {400, CHECK, "amount", "{" ADA "}"},
         {400, CHECK, "ttl_seconds", "{" ADA ",\"amount\":\"1\",\"ttl_seconds\":5}"},
         {400, DEDUCT, "reserve_id", "{\"amount\":\"1\"}"},
@@ -436,11 +471,15 @@ static void each_wrong_field_is_named(void **state)
         {404, DEDUCT, "reserve_id", "{\"reserve_id\":\"rsv_00000000009\"}"},
         {404, RELEASE, "reserve_id", "{\"reserve_id\":\"rsv_00000000009\"}"},
         {400, RELEASE, "amount", "{\"reserve_id\":\"rsv_00000000009\",\"amount\":\"1\"}"},
-        {400, RECORD, "metadata", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":{\"a\":5}}"},
-        {400, RECORD, "metadata", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":{\"\":\"5\"}}"},
-        {400, RECORD, "metadata", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":[]}"},
+        {400, RECORD, "metadata",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":{\"a\":5}}"},
+        {400, RECORD, "metadata",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":{\"\":\"5\"}}"},
+        {400, RECORD, "metadata",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"metadata\":[]}"},
         {400, RECORD, "status", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"status\":99}"},
-        {400, RECORD, "provider", "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"provider\":\"\"}"},
+        {400, RECORD, "provider",
+         "{\"request_id\":\"r\"," ADA ",\"amount\":\"1\",\"provider\":\"\"}"},
         {400, RECORD, "requestid", "{\"requestid\":\"r\"," ADA ",\"amount\":\"1\"}"},
     };
     make_budget(c, "b", "USD", "1.00");
@@ -481,13 +520,14 @@ static void stats(void **state)
     expect_problem(c, 400, "invalid", "kind", "GET", "/api/v1/budget/stats?kind=team&id=x", NULL);
     expect_problem(c, 400, "invalid", "id", "GET", "/api/v1/budget/stats?kind=user", NULL);
     expect_problem(c, 400, "invalid", "kind", "GET", "/api/v1/budget/stats?id=ada", NULL);
-    expect_problem(c, 400, "invalid", "organization", "GET", "/api/v1/budget/stats?kind=user&id=ada",
-                   NULL);
+    expect_problem(c, 400, "invalid", "organization", "GET",
+                   "/api/v1/budget/stats?kind=user&id=ada", NULL);
     expect_problem(c, 404, "not_found", "id", "GET",
                    "/api/v1/budget/stats?kind=user&id=x&organization=acme", NULL);
     expect_problem(c, 404, "not_found", "organization", "GET",
                    "/api/v1/budget/stats?kind=user&id=x&organization=x", NULL);
-    expect_problem(c, 404, "not_found", "id", "GET", "/api/v1/budget/stats?kind=api_key&id=x", NULL);
+    expect_problem(c, 404, "not_found", "id", "GET", "/api/v1/budget/stats?kind=api_key&id=x",
+                   NULL);
     expect_problem(c, 400, "invalid", "hash", "GET", "/api/v1/budget/stats?hash=yes", NULL);
 }
 

@@ -13,10 +13,12 @@ static void a_budget_as_it_is_shown(void **state)
     expect(c, 201, "POST", BUDGETS,
            "{\"id\":\"ada-daily\",\"name\":\"Ada\",\"amount\":\"5.00\"," PLAIN "}");
     const char *wanted =
-        "{\"id\":\"ada-daily\",\"name\":\"Ada\",\"organization\":\"acme\",\"scope\":{\"kind\":\"user\","
+        "{\"id\":\"ada-daily\",\"name\":\"Ada\",\"organization\":\"acme\",\"scope\":{\"kind\":"
+        "\"user\","
         "\"id\":\"ada\",\"organization\":\"acme\"},\"unit\":\"USD\",\"amount\":\"5.00\",\"period\":"
         "\"daily\",\"time_zone\":\"UTC\",\"mode\":\"enforce\",\"alert_thresholds\":[0.8,0.9,0.95],"
-        "\"controls\":{\"hard_limit\":true},\"used\":\"0.00\",\"held\":\"0.00\",\"remaining\":\"5.00\","
+        "\"controls\":{\"hard_limit\":true},\"used\":\"0.00\",\"held\":\"0.00\",\"remaining\":\"5."
+        "00\","
         "\"usage_percentage\":0,\"status\":\"active\",\"window_start\":\"2026-11-21T00:00:00Z\","
         "\"window_end\":\"2026-11-22T00:00:00Z\",\"revision\":";
     assert_memory_equal(member(c, ""), wanted, strlen(wanted));
@@ -40,10 +42,11 @@ static void forms_a_budget_may_take(void **state)
     expect_member(c, "name", "null");
     assert_memory_equal(member(c, "id"), "bud_", 4);
     assert_int_equal(strlen(member(c, "id")), 20);
-    expect(c, 201, "POST", BUDGETS,
-           "{\"scope\":{\"kind\":\"department\",\"id\":\"research\",\"organization\":\"acme\"},"
-           "\"unit\":\"tokens\",\"amount\":120000,\"period\":\"total\",\"mode\":\"shadow\","
-           "\"alert_thresholds\":[95,0.5],\"time_zone\":\"UTC\",\"controls\":{\"hard_limit\":true}}");
+    expect(
+        c, 201, "POST", BUDGETS,
+        "{\"scope\":{\"kind\":\"department\",\"id\":\"research\",\"organization\":\"acme\"},"
+        "\"unit\":\"tokens\",\"amount\":120000,\"period\":\"total\",\"mode\":\"shadow\","
+        "\"alert_thresholds\":[95,0.5],\"time_zone\":\"UTC\",\"controls\":{\"hard_limit\":true}}");
     expect_member(c, "amount", "120000");
     expect_member(c, "mode", "shadow");
     expect_member(c, "alert_thresholds", "[0.5,0.95]");
@@ -79,8 +82,10 @@ static void each_wrong_field_is_named(void **state)
     } cases[] = {
         {400, "scope", "{}"},
         {400, "scope", "{\"unit\":\"USD\",\"amount\":\"1\",\"period\":\"daily\"}"},
-        {400, "scope", "{\"scope\":\"acme\",\"unit\":\"USD\",\"amount\":\"1\",\"period\":\"daily\"}"},
-        {400, "unit", "{\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"amount\":\"1\",\"period\":\"daily\"}"},
+        {400, "scope",
+         "{\"scope\":\"acme\",\"unit\":\"USD\",\"amount\":\"1\",\"period\":\"daily\"}"},
+        {400, "unit",
+         "{\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"amount\":\"1\",\"period\":\"daily\"}"},
         {400, "amount", "{" PLAIN "}"},
         {400, "amount", "{\"amount\":\"-1\"," PLAIN "}"},
         {400, "amount", "{\"amount\":-1," PLAIN "}"},
@@ -96,23 +101,55 @@ static void each_wrong_field_is_named(void **state)
         {400, "amount", "{\"amount\":\" 5\"," PLAIN "}"},
         {400, "amount", "{\"amount\":null," PLAIN "}"},
         {400, "amount", "{\"amount\":true," PLAIN "}"},
-        {400, "amount", "{\"amount\":\"1.5\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"tokens\",\"period\":\"daily\"}"},
-        {400, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\"}"},
-        {400, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"fortnightly\"}"},
-        {501, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"weekly\"}"},
-        {501, "period", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"rolling\"}"},
-        {400, "unit", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"dollars\",\"period\":\"daily\"}"},
-        {501, "unit", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"EUR\",\"period\":\"daily\"}"},
-        {501, "unit", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"output_tokens\",\"period\":\"daily\"}"},
-        {400, "scope.kind", "{\"amount\":\"1\",\"scope\":{\"kind\":\"team\",\"id\":\"ada\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {400, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {404, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"bob\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {404, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"organization\",\"id\":\"zeta\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {404, "scope.id", "{\"amount\":\"1\",\"scope\":{\"kind\":\"organization\",\"id\":\"none\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {400, "scope.organization", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":\"zeta\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {501, "scope.kind", "{\"amount\":\"1\",\"scope\":{\"kind\":\"campaign\",\"id\":\"c9\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {501, "scope.advertiser", "{\"amount\":\"1\",\"scope\":{\"kind\":\"campaign\",\"id\":\"c9\",\"advertiser\":\"a7\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
-        {400, "scope.size", "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"size\":1},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {400, "amount",
+         "{\"amount\":\"1.5\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"tokens\","
+         "\"period\":\"daily\"}"},
+        {400, "period",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\"}"},
+        {400, "period",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\","
+         "\"period\":\"fortnightly\"}"},
+        {501, "period",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\","
+         "\"period\":\"weekly\"}"},
+        {501, "period",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\","
+         "\"period\":\"rolling\"}"},
+        {400, "unit",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"dollars\","
+         "\"period\":\"daily\"}"},
+        {501, "unit",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"EUR\","
+         "\"period\":\"daily\"}"},
+        {501, "unit",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"output_"
+         "tokens\",\"period\":\"daily\"}"},
+        {400, "scope.kind",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"team\",\"id\":\"ada\"},\"unit\":\"USD\","
+         "\"period\":\"daily\"}"},
+        {400, "scope.id",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\"},\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {404, "scope.id",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"bob\"},\"unit\":\"USD\","
+         "\"period\":\"daily\"}"},
+        {404, "scope.id",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"organization\",\"id\":\"zeta\"},\"unit\":\"USD\","
+         "\"period\":\"daily\"}"},
+        {404, "scope.id",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"organization\",\"id\":\"none\"},\"unit\":\"USD\","
+         "\"period\":\"daily\"}"},
+        {400, "scope.organization",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":\"zeta\"},"
+         "\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {501, "scope.kind",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"campaign\",\"id\":\"c9\"},\"unit\":\"USD\","
+         "\"period\":\"daily\"}"},
+        {501, "scope.advertiser",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"campaign\",\"id\":\"c9\",\"advertiser\":\"a7\"},"
+         "\"unit\":\"USD\",\"period\":\"daily\"}"},
+        {400, "scope.size",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"size\":1},\"unit\":"
+         "\"USD\",\"period\":\"daily\"}"},
         {400, "monthly_limit", "{\"monthly_limit\":5,\"amount\":\"5\"," PLAIN "}"},
         {400, "period", "{\"monthly_limit\":5,\"period\":\"daily\"}"},
         {400, "monthly_limit", "{\"monthly_limit\":5,\"unit\":\"tokens\"}"},
@@ -122,7 +159,8 @@ static void each_wrong_field_is_named(void **state)
         {400, "alert_thresholds[0]", "{\"amount\":\"1\",\"alert_thresholds\":[101]," PLAIN "}"},
         {400, "alert_thresholds[0]", "{\"amount\":\"1\",\"alert_thresholds\":[\"0.8\"]," PLAIN "}"},
         {400, "alert_thresholds", "{\"amount\":\"1\",\"alert_thresholds\":[0.8,80]," PLAIN "}"},
-        {400, "alert_thresholds", "{\"amount\":\"1\",\"alert_thresholds\":[1,2,3,4,5,6,7,8,9]," PLAIN "}"},
+        {400, "alert_thresholds",
+         "{\"amount\":\"1\",\"alert_thresholds\":[1,2,3,4,5,6,7,8,9]," PLAIN "}"},
         {400, "time_zone", "{\"amount\":\"1\",\"time_zone\":\"Mars/Olympus\"," PLAIN "}"},
         {400, "time_zone", "{\"amount\":\"1\",\"time_zone\":\"../../etc/passwd\"," PLAIN "}"},
         {501, "time_zone", "{\"amount\":\"1\",\"time_zone\":\"Asia/Shanghai\"," PLAIN "}"},
@@ -135,10 +173,14 @@ static void each_wrong_field_is_named(void **state)
         {501, "models", "{\"amount\":\"1\",\"models\":[\"gpt-4o\"]," PLAIN "}"},
         {400, "models[0]", "{\"amount\":\"1\",\"models\":[5]," PLAIN "}"},
         {501, "tags", "{\"amount\":\"1\",\"tags\":[\"a\"]," PLAIN "}"},
-        {501, "controls.throttle_rate", "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":0.5}," PLAIN "}"},
-        {400, "controls.throttle_rate", "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":1.5}," PLAIN "}"},
-        {501, "controls.hard_limit", "{\"amount\":\"1\",\"controls\":{\"hard_limit\":false}," PLAIN "}"},
-        {400, "controls.hard_limit", "{\"amount\":\"1\",\"controls\":{\"hard_limit\":1}," PLAIN "}"},
+        {501, "controls.throttle_rate",
+         "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":0.5}," PLAIN "}"},
+        {400, "controls.throttle_rate",
+         "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":1.5}," PLAIN "}"},
+        {501, "controls.hard_limit",
+         "{\"amount\":\"1\",\"controls\":{\"hard_limit\":false}," PLAIN "}"},
+        {400, "controls.hard_limit",
+         "{\"amount\":\"1\",\"controls\":{\"hard_limit\":1}," PLAIN "}"},
         {400, "controls.nonsense", "{\"amount\":\"1\",\"controls\":{\"nonsense\":1}," PLAIN "}"},
         {400, "id", "{\"id\":\"a b\",\"amount\":\"1\"," PLAIN "}"},
         {409, "id", "{\"id\":\"taken\",\"amount\":\"1\"," PLAIN "}"},
@@ -187,7 +229,8 @@ static void a_change_keeps_what_it_does_not_name(void **state)
     expect_problem(c, 400, "invalid", "(none)", "PUT", BUDGETS "/b", "{}");
     expect_problem(c, 400, "invalid", "period", "PUT", BUDGETS "/b", "{\"period\":\"daily\"}");
     expect_problem(c, 400, "invalid", "amount", "PUT", BUDGETS "/b", "{\"amount\":\"-1\"}");
-    expect_problem(c, 400, "invalid", "monthly_limit", "PUT", BUDGETS "/b", "{\"monthly_limit\":1}");
+    expect_problem(c, 400, "invalid", "monthly_limit", "PUT", BUDGETS "/b",
+                   "{\"monthly_limit\":1}");
     expect_problem(c, 400, "invalid", "alert_thresholds[0]", "PUT", BUDGETS "/b",
                    "{\"alert_thresholds\":[-1]}");
     expect_problem(c, 404, "not_found", "budget", "PUT", BUDGETS "/none", "{\"amount\":\"1\"}");
@@ -286,8 +329,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_budget_as_it_is_shown),   TEST(forms_a_budget_may_take),
-        TEST(each_wrong_field_is_named), TEST(a_change_keeps_what_it_does_not_name),
+        TEST(a_budget_as_it_is_shown),      TEST(forms_a_budget_may_take),
+        TEST(each_wrong_field_is_named),    TEST(a_change_keeps_what_it_does_not_name),
         TEST(the_organizations_own_budget), TEST(changes_wait_for_their_turn),
         TEST(figures_and_states),
     };

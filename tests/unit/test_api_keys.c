@@ -95,7 +95,8 @@ static void what_a_key_sees_of_itself(void **state)
 {
     struct api_case *c = *state;
     make_acme(c);
-    expect(c, 201, "POST", "/api/v1/organizations/acme/budgets", "{\"id\":\"all\",\"monthly_limit\":9}");
+    expect(c, 201, "POST", "/api/v1/organizations/acme/budgets",
+           "{\"id\":\"all\",\"monthly_limit\":9}");
     expect(c, 201, "POST", "/api/v1/organizations/acme/budgets",
            "{\"id\":\"adas\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"tokens\","
            "\"amount\":100,\"period\":\"daily\"}");
@@ -223,7 +224,8 @@ static void another_organizations_things_are_not_there(void **state)
     make_key(c, "/api/v1/organizations/zeta/api-keys", "{\"name\":\"z\"}");
     memcpy(other, id, sizeof other);
     expect(c, 200, "POST", "/api/v1/budget/reserve",
-           "{\"request_id\":\"z\",\"scope\":{\"kind\":\"organization\",\"id\":\"zeta\"},\"amount\":\"1\"}");
+           "{\"request_id\":\"z\",\"scope\":{\"kind\":\"organization\",\"id\":\"zeta\"},\"amount\":"
+           "\"1\"}");
     char reserve_id[32];
     snprintf(reserve_id, sizeof reserve_id, "%.31s", member(c, "reserve_id"));
     make_key(c, KEYS, "{\"name\":\"n\",\"user\":\"ada\"}");
@@ -247,12 +249,15 @@ static void another_organizations_things_are_not_there(void **state)
         expect(c, cases[i].status, "POST", "/api/v1/budget/reserve", body);
         expect(c, cases[i].status, "POST", "/api/v1/budget/record", body);
     }
-    snprintf(body, sizeof body,
-             "{\"request_id\":\"q\",\"scope\":{\"kind\":\"api_key\",\"id\":\"%s\"},\"amount\":\"1\"}",
-             other);
+    snprintf(
+        body, sizeof body,
+        "{\"request_id\":\"q\",\"scope\":{\"kind\":\"api_key\",\"id\":\"%s\"},\"amount\":\"1\"}",
+        other);
     expect(c, 404, "POST", "/api/v1/budget/reserve", body);
-    snprintf(body, sizeof body,
-             "{\"request_id\":\"q\",\"scope\":{\"kind\":\"api_key\",\"id\":\"%s\"},\"amount\":\"1\"}", id);
+    snprintf(
+        body, sizeof body,
+        "{\"request_id\":\"q\",\"scope\":{\"kind\":\"api_key\",\"id\":\"%s\"},\"amount\":\"1\"}",
+        id);
     expect(c, 200, "POST", "/api/v1/budget/reserve", body);
     /* Nor can it end what is not its own, known to this process or not. */
     snprintf(body, sizeof body, "{\"reserve_id\":\"%s\"}", reserve_id);
@@ -285,14 +290,16 @@ static void records_of_a_key_are_its_own(void **state)
 {
     struct api_case *c = *state;
     make_acme(c);
-    expect(c, 200, "POST", "/api/v1/budget/record",
-           "{\"request_id\":\"others\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":"
-           "\"acme\"},\"amount\":\"1\"}");
+    expect(
+        c, 200, "POST", "/api/v1/budget/record",
+        "{\"request_id\":\"others\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":"
+        "\"acme\"},\"amount\":\"1\"}");
     make_key(c, KEYS, "{\"name\":\"n\",\"user\":\"ada\"}");
     as(c, text);
     expect(c, 200, "POST", "/api/v1/budget/record",
            "{\"request_id\":\"mine\",\"amount\":\"0.25\",\"model\":\"m\",\"provider\":\"p\","
-           "\"status\":200,\"metadata\":{\"a\":\"b\"},\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}");
+           "\"status\":200,\"metadata\":{\"a\":\"b\"},\"usage\":{\"input_tokens\":3,\"output_"
+           "tokens\":4}}");
     expect(c, 200, "GET", "/api/v1/records", NULL);
     expect_member(c, "data.0.request_id", "mine");
     expect_member(c, "data.0.cost", "0.25");
