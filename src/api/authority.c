@@ -50,8 +50,7 @@ __attribute__((format(printf, 5, 6))) static void fail_item(struct request *requ
     spoil(request, item);
 }
 
-/* ---- The end: names, and the reply
- * ---------------------------------------------------------------- */
+/* ---- The end: names, and the reply ----------------------------------------------------------- */
 
 static void write_call(struct request *request)
 {
@@ -143,8 +142,7 @@ static void answered(struct request *request)
         write_call(request);
 }
 
-/* ---- The operations
- * ------------------------------------------------------------------------------- */
+/* ---- The operations -------------------------------------------------------------------------- */
 
 static void explain(struct request *request, struct item *item)
 {
@@ -292,8 +290,7 @@ static void submit(struct request *request)
         answered(request);
 }
 
-/* ---- Holds: whose a reservation is, and what was not said
- * ------------------------------------------ */
+/* ---- Holds: whose a reservation is, and what was not said ------------------------------------ */
 
 static void use_hold(struct request *request, struct item *item, const struct hold *hold)
 {
@@ -353,8 +350,7 @@ static void got_hold(struct request *request, size_t at, int status,
         fail_item(request, item, status, NULL, "%s", mete_error_text(status));
 }
 
-/* ---- Scopes
- * ---------------------------------------------------------------------------------------- */
+/* ---- Scopes ---------------------------------------------------------------------------------- */
 
 static void check_scope(struct request *request, struct item *item)
 {
@@ -511,8 +507,7 @@ static void got_organization(struct request *request, size_t at, int status,
     }
 }
 
-/* ---- The beginning
- * --------------------------------------------------------------------------------- */
+/* ---- The beginning --------------------------------------------------------------------------- */
 
 static void begin_stages(struct request *request)
 {

@@ -62,8 +62,7 @@ static void write_path(struct request *request)
     out_close(&request->out, ']');
 }
 
-/* ---- /me
- * ----------------------------------------------------------------------------------------- */
+/* ---- /me ------------------------------------------------------------------------------------- */
 
 static int keep_document(void *user, const struct directory_entity *entity)
 {
@@ -146,8 +145,7 @@ void me_show(struct request *request)
         load_path(request, request->who.scope, me_path);
 }
 
-/* ---- /budget/stats
- * -------------------------------------------------------------------------------- */
+/* ---- /budget/stats --------------------------------------------------------------------------- */
 
 static void write_counts(struct out *out, const struct mete_stats *stats)
 {
