@@ -29,7 +29,7 @@ struct faulty_file {
     unsigned char *flushed; /* content at the last flush */
     size_t flushed_len;
     struct written *first, **last;
-    _Alignas(16) unsigned char real[];
+    _Alignas(8) unsigned char real[]; /* SQLite aligns to 8 */
 };
 
 static sqlite3_vfs vfs;
