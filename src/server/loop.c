@@ -23,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOP_BATCH = 128, LOOP_WATCHES_FIRST = 256 };
+/* Passes over the stages before the sockets are looked at again: one stage's work is often the
+ * next one's, and a look costs a system call. */
+enum { LOOP_BATCH = 128, LOOP_PASSES = 4, LOOP_WATCHES_FIRST = 256 };
 
 struct loop_watch_slot {
     void (*fn)(void *user, uint32_t events); /* NULL: not watched */
@@ -357,15 +359,25 @@ static int64_t delay_until_us(struct loop *loop, int64_t deadline_us)
     return delay > 0 ? delay : 0;
 }
 
+static bool stages_turn(struct loop *loop, int64_t *deadline_us)
+{
+    bool progress = false;
+    *deadline_us = INT64_MAX; /* what an earlier pass named is out of date */
+    for (struct loop_stage *stage = loop->stages; stage; stage = stage->next)
+        progress |= stage->turn(stage, deadline_us);
+    return progress;
+}
+
 /* The stages' turns come before the wait: what they began since the last wait is not left lying,
  * and the deadline they name is fresh. */
 void loop_round(struct loop *loop)
 {
     struct epoll_event events[LOOP_BATCH];
     int64_t deadline_us = INT64_MAX;
-    loop->progress = false;
-    for (struct loop_stage *stage = loop->stages; stage; stage = stage->next)
-        loop->progress |= stage->turn(stage, &deadline_us);
+    loop->progress = stages_turn(loop, &deadline_us);
+    for (int pass = 1; pass < LOOP_PASSES && loop->progress; pass++)
+        if (!stages_turn(loop, &deadline_us))
+            break;
     if (loop->heap_len && loop->heap[1]->at_us < deadline_us)
         deadline_us = loop->heap[1]->at_us;
     int len = wait_us(loop, events, delay_until_us(loop, deadline_us));

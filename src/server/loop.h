@@ -3,11 +3,15 @@
  * written on it; anything else that has sockets may be (the simulator's command runs a listener
  * on a loop of its own).
  *
- * ONE ROUND  one turn of every stage, in the order they were added -> wait for events, not at all
- * if a stage made progress, else at most until the nearest deadline -> call the watchers of what is
- *   ready -> fire timers.
- * THREAD  whoever calls loop_run(); only loop_wake() and loop_stop() may be called from other
- *   threads and from signal handlers. */
+ * ONE ROUND
+ *   a turn of every stage, in the order they were added, and again while one makes progress, a few
+ *   times -> wait for events: not at all if there was progress, so that whoever runs rounds until
+ *   something has happened sees it; else at most until the nearest deadline -> call the watchers of
+ *   what is ready -> fire timers.
+ *
+ * THREAD
+ *   Whoever calls loop_run(). Only loop_wake() and loop_stop() may be called from other threads and
+ *   from signal handlers. */
 #ifndef SERVER_LOOP_H
 #define SERVER_LOOP_H
 
