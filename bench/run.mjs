@@ -8,7 +8,8 @@
 // Rounds of the contenders take turns, so that a slow minute of the machine hits all of them; a row
 // is the median. Everything runs on loopback in one temporary directory and is gone at the end.
 // A contender that cannot run here is named with the reason; its row is empty, never guessed.
-// Usage: run.mjs [--seconds N] [--rounds N] [--only process,authority,gateway,start]
+// Usage: run.mjs [--seconds N] [--rounds N] [--only process,authority,gateway,start] [--write]
+// --write puts the table into docs/benchmarks.md, between its markers.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -273,7 +274,7 @@ async function inProcess() {
   if (code !== 0) throw new Error(`mete bench ended with ${code}: ${child.text.slice(-300)}`);
   const report = JSON.parse(child.text);
   results.process = report;
-  for (const one of report.rows ?? report) row(one.what ?? one.name, one.value ?? one.per_second, one.unit ?? '', null, one.needed ?? null);
+  for (const one of report) row(one.name, one.value, one.unit, null, one.target);
 }
 
 async function authority() {
@@ -345,13 +346,23 @@ for (const name of ONLY) {
   process.stderr.write(`bench: ${name}\n`);
   try { await parts[name](); } catch (error) { notes.push(`${name}: ${error.message}`); }
 }
-console.log(`\n${results.machine}; ${ROUNDS} rounds of ${SECONDS} s, medians\n`);
-console.log('| what | measured | peer | ratio | must reach |\n|---|---|---|---|---|');
-for (const r of results.rows) {
-  const peer = r.against ? `${r.against.name}: ${figure(r.against.per_second)}` : '';
-  console.log(`| ${r.what} | ${figure(r.value)} ${r.unit} | ${peer} | ${r.against ? `${r.against.ratio.toPrecision(3)} x` : ''} | ${r.needed ?? ''} |`);
+function table() {
+  const lines = [`${results.machine}, load ${os.loadavg()[0].toFixed(1)} at the end; ${ROUNDS} rounds of ${SECONDS} s, medians; ${new Date().toISOString().slice(0, 10)}`, '',
+    '| what | measured | peer | ratio | must reach |', '|---|---|---|---|---|'];
+  for (const r of results.rows) {
+    const peer = r.against ? `${r.against.name}: ${figure(r.against.per_second)}` : '';
+    lines.push(`| ${r.what} | ${figure(r.value)} ${r.unit} | ${peer} | ${r.against ? `${r.against.ratio.toPrecision(3)} x` : ''} | ${r.needed ?? ''} |`);
+  }
+  for (const note of notes) lines.push('', `not measured: ${note}`);
+  return `${lines.join('\n')}\n`;
 }
-for (const note of notes) console.log(`\nnot measured: ${note}`);
+
+console.log(`\n${table()}`);
+if (process.argv.includes('--write')) {
+  const file = path.join(ROOT, 'docs', 'benchmarks.md');
+  const text = fs.readFileSync(file, 'utf8');
+  fs.writeFileSync(file, text.replace(/(<!-- table -->\n)[\s\S]*?(<!-- end -->)/, (_, begin, end) => `${begin}\n${table()}\n${end}`));
+}
 results.notes = notes;
 fs.mkdirSync(path.join(ROOT, 'build'), { recursive: true });
 fs.writeFileSync(path.join(ROOT, 'build', 'bench.json'), `${JSON.stringify(results, null, 2)}\n`);
