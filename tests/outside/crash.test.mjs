@@ -4,8 +4,11 @@
 // acknowledgement is noted; the kill at a random moment; `mete verify`; a restart on the same data;
 // then every noted call is asked again (same request id, same figures: the same answer, repeated),
 // every call whose answer was lost is settled, and budget, records and the provider's account are
-// added up against what was noted. METE_KILL_CYCLES says how many (5).
+// added up against what was noted. METE_KILL_CYCLES says how many (5). Last, a journal that lost what
+// was not yet checkpointed must be found out: these checks can fail.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Mete, PRICES, configuration, run } from './mete.mjs';
 import { nano, text } from './money.mjs';
@@ -203,4 +206,12 @@ test('after a graceful stop the journal verifies, and another process replays th
   assert.equal(verified.status, 0, verified.stdout + verified.stderr);
   await mete.spawn();
   assert.equal(await mete.hash(), hash, 'the state is a function of the journal');
+});
+
+test('the canary: a journal that lost its last groups does not pass', { timeout: 120000 }, async () => {
+  const cycle = CYCLES;
+  await load(cycle);
+  fs.rmSync(path.join(mete.data, 'journal.db-wal'));
+  await mete.spawn();
+  await assert.rejects(async () => { await settle(cycle); await addUp(); }, assert.AssertionError);
 });

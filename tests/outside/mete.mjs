@@ -51,7 +51,7 @@ export function run(args, { env = {}, input, cwd } = {}) {
 // What the user's shell might carry and would change what is tested.
 function clean() {
   const env = { ...process.env };
-  for (const name of Object.keys(env)) if (/^(METE_|OPENAI_)/.test(name) && name !== 'METE_SLOW') delete env[name];
+  for (const name of Object.keys(env)) if (/^(METE_|OPENAI_)/.test(name)) delete env[name];
   return env;
 }
 
