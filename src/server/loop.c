@@ -44,7 +44,6 @@ struct loop {
     size_t watches_len;
     struct loop_stage *stages;
     uint64_t last_id;
-    bool progress;
     bool no_pwait2; /* a kernel before 5.11 */
     atomic_bool stop;
     atomic_bool awake; /* the eventfd is already written */
@@ -349,13 +348,12 @@ static void events_dispatch(struct loop *loop, const struct epoll_event *events,
     }
 }
 
-static int64_t delay_until_us(struct loop *loop, int64_t deadline_us)
+/* -1: for ever. */
+static int64_t delay_until_us(int64_t deadline_us)
 {
-    if (loop->progress || loop_stopped(loop))
-        return 0;
     if (deadline_us == INT64_MAX)
         return -1;
-    int64_t delay = deadline_us - clock_now_us();
+    int64_t delay = deadline_us > 0 ? deadline_us - clock_now_us() : 0;
     return delay > 0 ? delay : 0;
 }
 
@@ -369,26 +367,44 @@ static bool stages_turn(struct loop *loop, int64_t *deadline_us)
 }
 
 /* The stages' turns come before the wait: what they began since the last wait is not left lying,
- * and the deadline they name is fresh. */
-void loop_round(struct loop *loop)
+ * and the deadline they name is fresh. Returns whether one made progress. */
+static bool round_begin(struct loop *loop, int64_t *ret_deadline_us, bool *ret_settled)
+{
+    bool progress = stages_turn(loop, ret_deadline_us), more = progress;
+    for (int pass = 1; pass < LOOP_PASSES && more; pass++)
+        more = stages_turn(loop, ret_deadline_us);
+    *ret_settled = !more;
+    return progress;
+}
+
+static void round_end(struct loop *loop, int64_t deadline_us)
 {
     struct epoll_event events[LOOP_BATCH];
-    int64_t deadline_us = INT64_MAX;
-    loop->progress = stages_turn(loop, &deadline_us);
-    for (int pass = 1; pass < LOOP_PASSES && loop->progress; pass++)
-        if (!stages_turn(loop, &deadline_us))
-            break;
     if (loop->heap_len && loop->heap[1]->at_us < deadline_us)
         deadline_us = loop->heap[1]->at_us;
-    int len = wait_us(loop, events, delay_until_us(loop, deadline_us));
+    int len = wait_us(loop, events, delay_until_us(deadline_us));
     ASSERT(len >= 0 || errno == EINTR);
     loop->now_us = clock_now_us();
     events_dispatch(loop, events, len);
     timers_fire(loop);
 }
 
+void loop_round(struct loop *loop)
+{
+    int64_t deadline_us;
+    bool settled;
+    bool progress = round_begin(loop, &deadline_us, &settled);
+    round_end(loop, progress ? 0 : deadline_us);
+}
+
+/* Nobody looks between its rounds but at the flag, which comes with a wake: so it waits as soon as
+ * the stages have settled, and finds more at once when it looks at the sockets. */
 void loop_run(struct loop *loop)
 {
-    while (!loop_stopped(loop))
-        loop_round(loop);
+    while (!loop_stopped(loop)) {
+        int64_t deadline_us;
+        bool settled;
+        round_begin(loop, &deadline_us, &settled);
+        round_end(loop, settled ? deadline_us : 0);
+    }
 }

@@ -5,9 +5,9 @@
  *
  * ONE ROUND
  *   a turn of every stage, in the order they were added, and again while one makes progress, a few
- *   times -> wait for events: not at all if there was progress, so that whoever runs rounds until
- *   something has happened sees it; else at most until the nearest deadline -> call the watchers of
- *   what is ready -> fire timers.
+ *   times -> wait for events, at most until the nearest deadline -> call the watchers of what is
+ *   ready -> fire timers. loop_round() does not wait if there was progress, so that whoever runs
+ *   rounds until something has happened sees it.
  *
  * THREAD
  *   Whoever calls loop_run(). Only loop_wake() and loop_stop() may be called from other threads and

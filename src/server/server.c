@@ -60,7 +60,7 @@ static void on_signal(int number)
 {
     (void)number;
     atomic_fetch_add(&signals, 1);
-    loop_wake(signal_loop);
+    loop_stop(signal_loop);
 }
 
 static void take_signals(struct server *server)
@@ -453,8 +453,7 @@ static void stop(struct server *server)
 
 void server_run(struct server *server)
 {
-    while (atomic_load(&signals) == 0)
-        loop_round(server->loop);
+    loop_run(server->loop);
     stop(server);
 }
 
