@@ -168,7 +168,7 @@ void call_reply_ended(struct call *call)
 {
     char details[128], room[DECIMAL_ROOM];
     const struct mete_receipt *ended = &call->op.result.verdict.ended;
-    bool released = ended->state == METE_RELEASED;
+    ASSERT(ended->state != METE_RELEASED); /* it would have given its id back */
     call->cost = ended->cost;
     call->record = ended->record;
     (void)cost_text(call, room);
@@ -179,11 +179,7 @@ void call_reply_ended(struct call *call)
         .status = 409,
         .type = "invalid_request_error",
         .code = "already_ended",
-        .message = released
-                       ? "A call with this request id ended before it reached a provider; nothing "
-                         "was charged. Ask again under another id."
-                       : "A call with this request id is over. Its answer is not kept; its record "
-                         "is.",
+        .message = "A call with this request id is over. Its answer is not kept; its record is.",
         .details = {details, (size_t)len}};
     call_reply_failure(call, &error);
 }

@@ -407,10 +407,13 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
     ret_ended->price_list = list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
 }
 
+/* A released call keeps its outcome, for a release again, but not its request id: nothing reached
+ * the provider, and the caller's next try comes under the same id. */
 static void add_outcome(struct ledger *ledger, const struct entry *entry,
                         const struct ending *ending)
 {
     const struct reservation *slot = ending->slot;
+    bool binds = slot->has_id && !(slot->is_call && ending->state == METE_RELEASED);
     struct outcome outcome = {.reservation =
                                   reservation_id(reservations_slot(ledger, slot), slot->generation),
                               .ended_at_us = entry->at_us,
@@ -422,7 +425,7 @@ static void add_outcome(struct ledger *ledger, const struct entry *entry,
                               .state = (uint8_t)ending->state,
                               .overrun = ending->overrun,
                               .is_call = slot->is_call};
-    if (!slot->has_id) {
+    if (!binds) {
         outcomes_add(ledger, &outcome, (struct slice){0}, NULL);
         return;
     }

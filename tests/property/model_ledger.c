@@ -87,12 +87,20 @@ static const struct model_outcome *remembered(const struct model *model, size_t 
     return is_kept && now_us - outcome->ended_at_us < HORIZON_US ? outcome : NULL;
 }
 
+/* Nothing came of a released call: its request id may be used again. */
+static bool gave_id_back(const struct model *model, const struct model_outcome *outcome)
+{
+    return model->canary != CANARY_RELEASE && outcome->state == METE_RELEASED &&
+           model->reservations[outcome->reservation].flags & METE_RESERVE_CALL;
+}
+
 static const struct model_outcome *outcome_of_request(const struct model *model, int64_t now_us,
                                                       uint32_t scope, struct mete_text request_id)
 {
     for (size_t i = model->outcomes_len; i-- > 0;) {
         const struct model_outcome *outcome = remembered(model, i, now_us);
-        if (outcome && outcome->scope == scope && same_text(outcome->request_id, request_id))
+        if (outcome && outcome->scope == scope && same_text(outcome->request_id, request_id) &&
+            !gave_id_back(model, outcome))
             return outcome;
     }
     return NULL;

@@ -27,6 +27,7 @@ enum model_canary {
     CANARY_REPEAT,  /* a refusal binds nobody */
     CANARY_PARTIAL, /* takes from the first budget only */
     CANARY_REARM,   /* a raised limit re-arms nothing */
+    CANARY_RELEASE, /* a released call binds its request id */
     CANARIES
 };
 

@@ -591,6 +591,26 @@ static void the_same_id_is_billed_once(void **state)
     bench_close(&bench);
 }
 
+/* A client library retries under the id it tried with: the retry got 409 already_ended. */
+static void an_unreachable_provider_used_up_the_id(void **state)
+{
+    (void)state;
+    start(0);
+    struct client *first = with_id(PLAIN, "id-1");
+    bench_end(first, UPSTREAM_NOT_SENT);
+    assert_int_equal(first->status, 502);
+    struct client *second = with_id(PLAIN, "id-1");
+    bench_head(second, 200, JSON);
+    bench_text(second, ANSWER);
+    bench_end(second, UPSTREAM_DONE);
+    got(second, 200, ANSWER);
+    struct client *third = with_id(PLAIN, "id-1");
+    assert_int_equal(third->status, 409);
+    assert_true(has(&third->got, "\"code\":\"already_ended\""));
+    assert_int_equal(committed(), ANSWER_COST);
+    bench_close(&bench);
+}
+
 /* ---- Too much to do -----------------------------------------------------------------------------
  */
 
@@ -739,6 +759,7 @@ int main(void)
         cmocka_unit_test(without_the_clamp_a_wish_too_large_is_refused),
         cmocka_unit_test(a_model_of_unknown_maximum_always_gets_a_bound),
         cmocka_unit_test(the_same_id_is_billed_once),
+        cmocka_unit_test(an_unreachable_provider_used_up_the_id),
         cmocka_unit_test(a_full_ring_loses_no_commit),
         cmocka_unit_test(a_full_ring_loses_no_release),
         cmocka_unit_test(a_full_ring_is_a_503),

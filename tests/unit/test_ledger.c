@@ -114,6 +114,40 @@ static void inv_04_a_call_is_in_flight_and_then_ended(void **state)
     assert_true(b->verdict.ended.record == b->receipt.record);
 }
 
+/* The retry of a call that never reached its provider comes under the same id: it was told that the
+ * call had ended. */
+static void inv_04_a_released_call_kept_its_id(void **state)
+{
+    struct bench *b = *state;
+    put_budget(b, b->org, "top", 5000000000, METE_DAILY);
+    struct mete_reserve args = ask(b, &one_dollar);
+    args.request_id = text("r-1");
+    args.content = 7;
+    args.flags = METE_RESERVE_CALL;
+    assert_int_equal(reserve(b, &args), 0);
+    uint64_t first = b->verdict.reservation.n;
+    assert_int_equal(release(b, first), 0);
+    uint64_t record = b->receipt.record;
+    args.content = 8;
+    assert_int_equal(reserve(b, &args), 0);
+    assert_true(b->verdict.allowed && !b->verdict.repeated && b->verdict.reservation.n != first);
+    assert_int_equal(reserve(b, &args), METE_E_IN_FLIGHT);
+    assert_int_equal(release(b, first), 0);
+    assert_true(b->receipt.repeated && b->receipt.record == record);
+    assert_int_equal(commit(b, first, 1), METE_E_ENDED);
+    assert_int_equal(commit(b, b->verdict.reservation.n, 250), 0);
+    assert_int_equal(reserve(b, &args), METE_E_ENDED);
+    assert_true(b->verdict.ended.cost == 250);
+    /* What was reserved for somebody else's call keeps its id, released or not. */
+    args.request_id = text("r-2");
+    args.flags = 0;
+    assert_int_equal(reserve(b, &args), 0);
+    uint64_t plain = b->verdict.reservation.n;
+    assert_int_equal(release(b, plain), 0);
+    assert_int_equal(reserve(b, &args), 0);
+    assert_true(b->verdict.repeated && b->verdict.reservation.n == plain);
+}
+
 static void inv_09_a_late_commit_counts_in_its_own_window(void **state)
 {
     struct bench *b = *state;
@@ -559,6 +593,7 @@ int main(void)
         TEST(the_largest_quantity_that_fits_is_granted),
         TEST(inv_04_a_request_id_gets_its_stored_answer),
         TEST(inv_04_a_call_is_in_flight_and_then_ended),
+        TEST(inv_04_a_released_call_kept_its_id),
         TEST(inv_09_a_late_commit_counts_in_its_own_window),
         TEST(inv_10_a_threshold_fires_once_and_again_when_the_limit_rises),
         TEST(inv_07_a_counter_that_went_wrong_is_found),
