@@ -75,8 +75,8 @@ void config_free(struct config *config);
 
 /* config's strings are borrowed. */
 void config_gateway(const struct config *config, struct gateway_config *ret_gateway);
-/* The meter and limit a budget's texts name. METE_E_SYNTAX: the unit is neither a currency, tokens nor
- * requests, or the amount is no decimal of it. */
+/* The meter and limit a budget's texts name. METE_E_SYNTAX: the unit is neither a currency, tokens
+ * nor requests, or the amount is no decimal of it. */
 METE_MUST_USE int config_limit(const struct config_budget *budget, struct config_limit *ret_limit);
 /* Built-in prices, and the configured ones over them. odd, unless NULL, is called for prices that
  * look like a mistake of units. Errors of pricing_put(); ret_detail says of which model. */

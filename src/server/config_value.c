@@ -38,8 +38,10 @@ static int period(struct slice text, int64_t *ret_value)
     static const struct {
         const char *name;
         enum mete_period period;
-    } periods[] = {
-        {"hourly", METE_HOURLY}, {"daily", METE_DAILY}, {"monthly", METE_MONTHLY}, {"total", METE_TOTAL}};
+    } periods[] = {{"hourly", METE_HOURLY},
+                   {"daily", METE_DAILY},
+                   {"monthly", METE_MONTHLY},
+                   {"total", METE_TOTAL}};
     for (size_t i = 0; i < sizeof periods / sizeof periods[0]; i++)
         if (slice_is(text, periods[i].name)) {
             *ret_value = periods[i].period;
