@@ -30,8 +30,9 @@
  *
  * ERRORS
  *   Functions return 0 or a negative METE_E_ code (tables/errors.h). On an error nothing has
- *   changed and no ret_ parameter was touched, but for METE_E_ENDED, which tells how it ended. A refusal is a result, not an error: see
- *   struct mete_verdict. After a failed write or flush the process ends (INV-15).
+ *   changed and no ret_ parameter was touched, but for METE_E_ENDED, which tells how it ended. A
+ *   refusal is a result, not an error: see struct mete_verdict. After a failed write or flush the
+ *   process ends (INV-15).
  */
 #ifndef METE_H
 #define METE_H
@@ -53,7 +54,7 @@ extern "C" {
 #define METE_MUST_USE
 #endif
 
-/* ---- Values ------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 /* Borrowed bytes, not terminated. Identifiers are 1..128 bytes of printable ASCII without space. */
 struct mete_text {
@@ -176,7 +177,7 @@ enum mete_error {
     METE_E_METHOD = -24     /* the path exists, the method does not */
 };
 
-/* ---- Engine ------------------------------------------------------------------------------- */
+/* ---- Engine ---------------------------------------------------------------------------------- */
 
 struct mete;
 struct mete_port;
@@ -235,7 +236,7 @@ METE_API size_t mete_submit(struct mete_port *port, struct mete_op *const *ops, 
  * result, then calls op->done(op) on this thread. At most max. Never blocks. Returns the count. */
 METE_API size_t mete_poll(struct mete_port *port, size_t max);
 
-/* ---- Asking and charging -------------------------------------------------------------------- */
+/* ---- Asking and charging --------------------------------------------------------------------- */
 
 /* What a reservation sets aside of one meter: fixed + ceil(per_million * quantity / 10^6), where
  * quantity is what is granted between floor and wish. One demand per (meter, currency). */
@@ -253,7 +254,9 @@ enum mete_expiry {
     METE_EXPIRY_CHARGE       /* charged provisionally at the reserved amounts */
 };
 
-enum { METE_RESERVE_CALL = 1 /* lives until its end however long that takes; a crash charges it */ };
+enum {
+    METE_RESERVE_CALL = 1 /* lives until its end however long that takes; a crash charges it */
+};
 
 struct mete_reserve {
     struct mete_scope_id scope;
@@ -302,7 +305,7 @@ struct mete_verdict {
     struct mete_instant expires_at;
     int64_t granted;        /* quantity, floor..wish */
     int has_remaining;      /* some enforced budget was touched */
-    int64_t remaining;      /* what that budget, the tightest of the first demand's meter, has left */
+    int64_t remaining;      /* of the first demand's meter: what the tightest budget has left */
     struct mete_budget_id remaining_of;
     struct mete_instant retry_at; /* earliest instant at which asking again can help; 0: at once,
                                      INT64_MAX us: never, without an administrator */
@@ -399,7 +402,7 @@ METE_API METE_MUST_USE int mete_release(struct mete_port *port, struct mete_rese
 METE_API METE_MUST_USE int mete_record(struct mete_port *port, const struct mete_record *args,
                                        struct mete_receipt *ret_receipt);
 
-/* ---- Administration ------------------------------------------------------------------------- */
+/* ---- Administration -------------------------------------------------------------------------- */
 
 struct mete_scope_spec {
     enum mete_kind kind;
@@ -419,7 +422,7 @@ struct mete_budget_spec {
                                         cannot change */
     uint32_t currency;               /* METE_COST only; cannot change */
     int64_t limit;                   /* 0 refuses everything */
-    enum mete_period period;         /* HOURLY, DAILY, MONTHLY, TOTAL; others NOT_YET; cannot change */
+    enum mete_period period;         /* HOURLY, DAILY, MONTHLY, TOTAL, others NOT_YET; fixed */
     enum mete_mode mode;
     struct mete_text time_zone;      /* empty or "UTC"; others NOT_YET */
     uint32_t thresholds_ppm[METE_THRESHOLDS_MAX]; /* of the limit, ascending, 1 .. 10^6 */
@@ -439,7 +442,10 @@ enum mete_change_kind {
     METE_PUT_RATE_LIMIT /* NOT_YET */
 };
 
-enum { METE_CHANGE_CREATE = 1, /* EXISTS if it is there */ METE_CHANGE_UPDATE = 2 /* NOT_FOUND if it is not */ };
+enum {
+    METE_CHANGE_CREATE = 1, /* EXISTS if it is there */
+    METE_CHANGE_UPDATE = 2  /* NOT_FOUND if it is not */
+};
 
 struct mete_change {
     enum mete_change_kind kind;
@@ -597,7 +603,7 @@ struct mete_op {
     void *engine_next; /* the engine's while submitted */
 };
 
-/* ---- Events: what happened that somebody may want to know ------------------------------------- */
+/* ---- Events: what happened that somebody may want to know ------------------------------------ */
 
 enum mete_event_kind {
     METE_EVENT_THRESHOLD = 1, /* a budget's committed reached a threshold, once (INV-10) */
@@ -622,7 +628,7 @@ struct mete_event {
 METE_API void mete_on_event(struct mete *mete, void (*fn)(void *user, const struct mete_event *),
                             void *user);
 
-/* ---- Words ------------------------------------------------------------------------------------ */
+/* ---- Words ----------------------------------------------------------------------------------- */
 
 METE_API const char *mete_error_name(int error); /* "not_found"; never NULL */
 METE_API const char *mete_error_text(int error); /* a sentence; never NULL */

@@ -25,8 +25,8 @@ void buffer_advance(struct buffer *b, size_t len);
 
 __attribute__((warn_unused_result)) int buffer_append(struct buffer *b, struct slice bytes);
 __attribute__((warn_unused_result)) int buffer_text(struct buffer *b, const char *terminated);
-__attribute__((warn_unused_result, format(printf, 2, 3))) int buffer_format(struct buffer *b,
-                                                                            const char *format, ...);
+__attribute__((warn_unused_result, format(printf, 2, 3))) int
+buffer_format(struct buffer *b, const char *format, ...);
 
 /* Drops len bytes from the front; O(what remains). len <= b->len */
 void buffer_consume(struct buffer *b, size_t len);
