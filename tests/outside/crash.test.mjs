@@ -208,10 +208,23 @@ test('after a graceful stop the journal verifies, and another process replays th
   assert.equal(await mete.hash(), hash, 'the state is a function of the journal');
 });
 
-test('the canary: a journal that lost its last groups does not pass', { timeout: 120000 }, async () => {
-  const cycle = CYCLES;
+test('the canary: an acknowledgement nobody gave does not pass', { timeout: 60000 }, async () => {
+  gateway.set('never-asked', { acknowledged: true, cost: 1n });
+  await assert.rejects(addUp, assert.AssertionError);
+  gateway.delete('never-asked');
+  const ask = { request_id: `a${CYCLES}-never`, scope: SCOPE, amount: '1.00', ttl_seconds: 3600 };
+  authority.set(ask.request_id, { ask, reply: { reserve_id: 'rsv_0000000000z' }, end: null, amount: null, ended: false });
+  await assert.rejects(() => settle(CYCLES), assert.AssertionError);
+  const made = await mete.must('POST', '/api/v1/budget/reserve', ask);
+  await mete.must('POST', '/api/v1/budget/release', { reserve_id: made.reserve_id });
+  authority.delete(ask.request_id);
+  await addUp(); // and what is true passes again
+});
+
+test('the canary: a journal that lost its last groups is refused, or found out', { timeout: 120000 }, async () => {
+  const cycle = CYCLES + 1;
   await load(cycle);
   fs.rmSync(path.join(mete.data, 'journal.db-wal'));
-  await mete.spawn();
-  await assert.rejects(async () => { await settle(cycle); await addUp(); }, assert.AssertionError);
+  await assert.rejects(async () => { await mete.spawn(); await settle(cycle); await addUp(); },
+    (error) => error instanceof assert.AssertionError || /The journal is damaged/.test(error.message));
 });
