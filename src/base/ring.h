@@ -50,6 +50,17 @@ static inline void *ring_pop(struct ring *ring)
     return item;
 }
 
+/* For the consumer: the item that the pop after `ahead` others will give, left where it is; NULL if
+ * it has not been seen yet. It looks at nothing of the producer's, so what was pushed since the last
+ * pop that found the ring empty by its stale copy is not seen: enough for who only prepares. */
+static inline void *ring_peek(struct ring *ring, uint32_t ahead)
+{
+    uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    if (ahead >= ring->tail_seen - head)
+        return NULL;
+    return ring->slots[(head + ahead) & ring->mask];
+}
+
 /* A guess unless the other side stands still. */
 static inline uint32_t ring_used(struct ring *ring)
 {

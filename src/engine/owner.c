@@ -18,7 +18,9 @@ enum {
     TURN_OPS = 4096,
     TURN_EXPIRIES = 256,
     PORT_OPS = 64,  /* of one port before the next one's turn */
-    CLOCK_OPS = 256 /* a reading of the clock serves so many operations */
+    CLOCK_OPS = 256, /* a reading of the clock serves so many operations */
+    AHEAD_OP = 16,   /* what an operation touches is fetched so many operations ahead: itself, */
+    AHEAD_STEP = 4   /* then the ledger's three steps, each so many nearer; as measured */
 };
 
 /* ---- Waking ---------------------------------------------------------------------------------- */
@@ -201,6 +203,46 @@ static bool execute_or_defer(struct mete *mete, struct mete_port *port, struct m
     return false;
 }
 
+static void foresee_op(const struct mete *mete, const struct mete_op *op, unsigned step)
+{
+    switch (op->kind) {
+    case METE_OP_RESERVE:
+    case METE_OP_CHECK:
+        ledger_foresee(mete->ledger, op->args.reserve.scope.n, step);
+        break;
+    case METE_OP_RECORD:
+        ledger_foresee(mete->ledger, op->args.record.scope.n, step);
+        break;
+    case METE_OP_COMMIT:
+        ledger_foresee_end(mete->ledger, op->args.commit.reservation.n, step);
+        break;
+    case METE_OP_RELEASE:
+        ledger_foresee_end(mete->ledger, op->args.release.n, step);
+        break;
+    case METE_OP_EXTEND:
+    case METE_OP_APPLY:
+    case METE_OP_QUERY:
+        break;
+    }
+}
+
+/* The ledger's accounts lie anywhere in memory: those of the operations to come are fetched while
+ * the present one is worked on. Only hints: nothing depends on them. */
+static void foresee(const struct mete *mete, struct mete_port *port)
+{
+    const struct mete_op *op = ring_peek(&port->submitted, AHEAD_OP);
+    if (op) {
+        __builtin_prefetch(op);
+        __builtin_prefetch((const char *)op + 64);
+        __builtin_prefetch((const char *)op + 128);
+    }
+    for (unsigned step = 0; step < 3; step++) {
+        op = ring_peek(&port->submitted, AHEAD_OP - AHEAD_STEP * (step + 1));
+        if (op)
+            foresee_op(mete, op, step);
+    }
+}
+
 /* Up to max operations of one port. *ret_deferred: the last of them found no room. */
 static size_t take_port(struct mete *mete, struct mete_port *port, size_t max, bool *ret_deferred)
 {
@@ -210,6 +252,7 @@ static size_t take_port(struct mete *mete, struct mete_port *port, size_t max, b
         if (!op)
             break;
         taken++;
+        foresee(mete, port);
         if (!execute_or_defer(mete, port, op)) {
             *ret_deferred = true;
             break;

@@ -102,10 +102,11 @@ bool ledger_decide_expiry(struct ledger *ledger, struct mete_instant now, struct
 /* After a crash: the next open METE_RESERVE_CALL reservation to be charged at its worst case. */
 bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry);
 
-/* A hint that this scope will soon be asked about, so that its memory is on the way by then: an
- * owner that takes operations in batches calls it with step 0, 1 and 2 some operations ahead, 2 the
- * nearest. Any scope handle, also one that is none. */
+/* Hints that this scope, or the end of this reservation, will soon be asked about, so that its
+ * memory is on the way by then: an owner that takes operations in batches calls them with step 0, 1
+ * and 2 some operations ahead, 2 the nearest. Any handle and any id, also one that is none. */
 void ledger_foresee(const struct ledger *ledger, uint32_t scope, unsigned step);
+void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsigned step);
 
 /* ---- Applying -------------------------------------------------------------------------------- */
 

@@ -223,6 +223,30 @@ static void a_ring_fills_and_empties_in_order(void **state)
     ring_done(&ring);
 }
 
+/* Peeking sees what a pop has seen, by its place in the queue, and takes nothing. */
+static void a_ring_shows_what_is_ahead(void **state)
+{
+    (void)state;
+    struct ring ring;
+    int items[4];
+    assert_int_equal(ring_init(&ring, 4), 0);
+    assert_null(ring_peek(&ring, 0));
+    for (int i = 0; i < 3; i++)
+        assert_true(ring_push(&ring, &items[i]));
+    assert_ptr_equal(ring_pop(&ring), &items[0]);
+    assert_ptr_equal(ring_peek(&ring, 0), &items[1]);
+    assert_ptr_equal(ring_peek(&ring, 1), &items[2]);
+    assert_null(ring_peek(&ring, 2));
+    assert_true(ring_push(&ring, &items[3]));
+    assert_null(ring_peek(&ring, 2)); /* not seen yet */
+    assert_ptr_equal(ring_pop(&ring), &items[1]);
+    assert_ptr_equal(ring_pop(&ring), &items[2]);
+    assert_ptr_equal(ring_pop(&ring), &items[3]);
+    assert_null(ring_peek(&ring, 0));
+    assert_null(ring_peek(&ring, UINT32_MAX));
+    ring_done(&ring);
+}
+
 enum { RING_ITEMS = 200000 };
 
 static void *produce(void *user)
@@ -307,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_failed_assertion_ends_the_process),
         cmocka_unit_test(a_buffer_keeps_its_maximum),
         cmocka_unit_test(a_ring_fills_and_empties_in_order),
+        cmocka_unit_test(a_ring_shows_what_is_ahead),
         cmocka_unit_test(a_ring_keeps_order_between_two_threads),
         cmocka_unit_test(a_ring_goes_on_when_its_counters_wrap),
         cmocka_unit_test(every_error_has_its_row),
