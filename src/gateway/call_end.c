@@ -13,10 +13,9 @@
  *
  * COUNTED  input: the reported figure if there was one, else the bound. Output: the bytes seen, a
  *   token being at least one, plus what a template adds to each choice; if the end was not the
- *   provider's own, plus LIMIT_UNDER_WAY_TOKENS a choice. Where output may be hidden (the request
- *   or the price list speaks of reasoning, or not a byte was seen) the whole grant. Never more than
- *   was reserved. So billed <= committed <= reserved, but for a model that reasons unseen and of
- *   which neither request nor price list says so.
+ *   provider's own, plus LIMIT_UNDER_WAY_TOKENS a choice. Where output may be hidden (the model
+ *   reasons or is not known not to, the request speaks of it, or not a byte was seen) the whole
+ *   grant. Never more than was reserved. So billed <= committed <= reserved.
  * Every ending goes through here once: INV-03 is asserted on the way (state COMMITTING is entered
  * from a calling state only). */
 #include "gateway/call.h"
@@ -48,10 +47,11 @@ static int64_t counted_output(const struct call *call, enum upstream_end end)
     bool streamed = call->stream.dialect != NULL;
     bool priced = call->price->prices[PRICE_REASONING].atto_per_million !=
                   call->price->prices[PRICE_OUTPUT].atto_per_million;
+    bool hides = call->request.may_hide_output || call->price->reasons || priced;
     int64_t bytes = streamed ? stream_output_bytes(&call->stream) : (int64_t)call->answer.len;
     int64_t told = streamed && call->stream.has_usage ? call->stream.usage.output : 0;
     int64_t whole = reserved_output(call);
-    if (call->request.may_hide_output || priced || !bytes)
+    if (hides || !bytes)
         return max_i64(whole, told);
     int64_t more = LIMIT_TEMPLATE_TOKENS + (end == UPSTREAM_DONE ? 0 : LIMIT_UNDER_WAY_TOKENS);
     int64_t sum;

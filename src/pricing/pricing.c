@@ -28,7 +28,7 @@ extern const size_t data_prices_csv_len;
 #define ATTO_PER_NANO INT64_C(1000000000)
 
 enum { COLUMN_NAME = 0, COLUMN_PROVIDER, COLUMN_CURRENCY, COLUMN_PRICES };
-enum { COLUMN_OUTPUT_MAX = COLUMN_PRICES + PRICE_METERS, COLUMNS };
+enum { COLUMN_OUTPUT_MAX = COLUMN_PRICES + PRICE_METERS, COLUMN_REASONS, COLUMNS };
 enum { ROOM_ADDED = 64, VERSION_ROOM = 64 /* bytes a record keeps of it */ };
 
 struct texts { /* of one row that was put */
@@ -98,8 +98,10 @@ static void fall_back(struct price_model *model, enum price_meter meter, enum pr
 /* The texts stay the row's. */
 static int parse_row(const struct pricing_row *row, struct price_model *ret_model)
 {
-    struct price_model model = {
-        .name = row->name, .provider = row->provider, .output_max = row->output_max};
+    struct price_model model = {.name = row->name,
+                                .provider = row->provider,
+                                .output_max = row->output_max,
+                                .reasons = !row->shows_all};
     if (row->name.len > LIMIT_ID || row->provider.len > LIMIT_PROVIDER || row->output_max < 0)
         return METE_E_INVALID;
     if (!is_id(row->name) || !is_id(row->provider))
@@ -177,7 +179,7 @@ static int insert(struct pricing *pricing, const struct price_model *model)
     return 0;
 }
 
-static int64_t parse_output_max(struct slice text)
+static int64_t parse_whole(struct slice text)
 {
     int64_t value = 0;
     int rc = decimal_parse(text, 0, &value);
@@ -194,7 +196,8 @@ static void read_builtin_row(struct pricing *pricing, char *line, size_t len)
     struct pricing_row row = {.name = fields[COLUMN_NAME],
                               .provider = fields[COLUMN_PROVIDER],
                               .currency = fields[COLUMN_CURRENCY],
-                              .output_max = parse_output_max(fields[COLUMN_OUTPUT_MAX])};
+                              .output_max = parse_whole(fields[COLUMN_OUTPUT_MAX]),
+                              .shows_all = parse_whole(fields[COLUMN_REASONS]) == 0};
     memcpy(row.per_million, &fields[COLUMN_PRICES], sizeof row.per_million);
     ASSERT(pricing->len < pricing->room);
     struct price_model *model = &pricing->models[pricing->len];
@@ -310,21 +313,6 @@ static void add_to_version(struct pricing *pricing, const struct price_model *mo
     name_version(pricing);
 }
 
-int pricing_put(struct pricing *pricing, const struct pricing_row *row)
-{
-    struct price_model model;
-    if (row->name.len == 0)
-        return METE_E_INVALID;
-    int rc = parse_row(row, &model);
-    if (!rc)
-        rc = keep_texts(pricing, &model);
-    if (!rc)
-        rc = insert(pricing, &model);
-    if (!rc)
-        add_to_version(pricing, &model, false);
-    return rc;
-}
-
 int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row)
 {
     struct price_model model;
@@ -388,16 +376,39 @@ static const struct price_model *find_of_provider(const struct pricing *pricing,
     return fits ? model : NULL;
 }
 
-const struct price_model *pricing_find(const struct pricing *pricing, struct slice name)
+static const struct price_model *find_listed(const struct pricing *pricing, struct slice name)
 {
     const struct price_model *model = find_exactly(pricing, name);
     if (!model)
         model = find_of_provider(pricing, name);
-    if (!model)
-        model = find_dated(pricing, name);
+    return model ? model : find_dated(pricing, name);
+}
+
+const struct price_model *pricing_find(const struct pricing *pricing, struct slice name)
+{
+    const struct price_model *model = find_listed(pricing, name);
     if (!model && pricing->has_ceiling)
         model = &pricing->ceiling;
     return model && is_whole(model) ? model : NULL;
+}
+
+int pricing_put(struct pricing *pricing, const struct pricing_row *row)
+{
+    struct price_model model;
+    if (row->name.len == 0)
+        return METE_E_INVALID;
+    int rc = parse_row(row, &model);
+    if (rc)
+        return rc;
+    const struct price_model *listed = find_listed(pricing, row->name);
+    if (listed)
+        model.reasons &= listed->reasons;
+    rc = keep_texts(pricing, &model);
+    if (!rc)
+        rc = insert(pricing, &model);
+    if (!rc)
+        add_to_version(pricing, &model, false);
+    return rc;
 }
 
 struct slice pricing_version(const struct pricing *pricing)

@@ -30,6 +30,7 @@ struct price_model {
     struct price prices[PRICE_METERS]; /* a missing cached or cache-write price is the input's, a
                                           missing reasoning price the output's */
     int64_t output_max;                /* tokens the model can make in one call; 0: not known */
+    bool reasons;                      /* it may make output that is billed and not shown */
 };
 
 struct pricing;
@@ -49,13 +50,15 @@ struct pricing_row {
     struct slice name, provider, currency; /* currency empty: USD */
     struct slice per_million[PRICE_METERS];
     int64_t output_max;
+    bool shows_all; /* it is known not to reason. Else it reasons if what the list had under this
+                       name does; of a name the list has not, nothing is known: it does */
 };
-/* Adds a model, or replaces the one of that name whole. Before first use only: it moves the others.
- * INVALID: no name or one too long, a price that is negative, over LIMIT_PRICE a million or finer
+/* Adds a model, or replaces the one of that name whole, but for what is known of its reasoning.
+ * Before first use only: it moves the others. INVALID: no name or one too long, a price that is negative, over LIMIT_PRICE a million or finer
  * than can be kept; SYNTAX: no decimal, no currency, no printable name; MEMORY. */
 METE_MUST_USE int pricing_put(struct pricing *pricing, const struct pricing_row *row);
 /* What an unlisted model costs; without this it is refused (INV-11). The name may be empty. INVALID
- * also without an input or output price. */
+ * also without an input or output price. It reasons unless it shows_all. */
 METE_MUST_USE int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row);
 
 /* By exact name; then without a leading "provider/", if what is found is of that provider or of

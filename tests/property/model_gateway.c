@@ -401,7 +401,8 @@ static void put_model(struct bench *bench, const char *name, const char *provide
                                     .per_million = {[PRICE_INPUT] = SLICE_LITERAL("1"),
                                                     [PRICE_CACHED_INPUT] = SLICE_LITERAL("0.5"),
                                                     [PRICE_OUTPUT] = SLICE_LITERAL("2")},
-                                    .output_max = output_max};
+                                    .output_max = output_max,
+                                    .shows_all = !bench->reasons};
     ASSERT(!pricing_put(bench->pricing, &row));
 }
 
@@ -445,7 +446,7 @@ void bench_open(struct bench *bench, const struct bench_setup *setup)
                                          .budgets_max = 64,
                                          .reservations_max = 256,
                                          .outcomes_max = 256};
-    *bench = (struct bench){.no_connection = setup->no_connection};
+    *bench = (struct bench){.no_connection = setup->no_connection, .reasons = setup->reasons};
     ASSERT(!mete_open(&options, &bench->mete));
     ASSERT(!mete_port_open(bench->mete, &bench->port));
     ASSERT(!directory_new(secret, &bench->directory));

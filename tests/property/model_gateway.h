@@ -42,6 +42,7 @@ struct bench_setup {
     bool cancel, no_clamp;
     int64_t response_max;  /* 0: 64 KiB */
     bool no_connection;    /* start() fails */
+    bool reasons;          /* the models may make output that is not shown */
     const char *catch_all; /* name of the one provider, without globs; NULL: "main", with some */
 };
 
@@ -56,7 +57,7 @@ struct bench {
     struct timers timers;
     struct timer *timer[BENCH_CLIENTS]; /* set ones */
     int64_t now_us;
-    bool no_connection;
+    bool no_connection, reasons;
     struct client clients[BENCH_CLIENTS];
     size_t clients_len;
     char key[KEY_TEXT + 1], revoked_key[KEY_TEXT + 1],

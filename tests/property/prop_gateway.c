@@ -3,7 +3,8 @@
  * clients leave anywhere, several at once. Whatever happens:
  *   - every call ends once, and its reservation by one commit or one release; nothing stays held
  *   - usage that was reported to the end is charged to the nano; anything else is charged no less
- *     than the provider has billed for what it had said, and no more than was reserved
+ *     than the provider has billed for what it had said (of a model that reasons: may have, that
+ *     is, all it was granted), and no more than was reserved
  *   - committed is the sum of what the calls were told, and within the limit unless a provider used
  *     more than it was granted
  *   - a stream's client gets the provider's whole events in order, and well-formed ones at that:
@@ -176,16 +177,17 @@ static void begin_call(struct tape *tape, struct world *world)
     ASSERT(!s->over || s->client->status == 429); /* only a budget may have refused it */
 }
 
-/* What the provider has billed for what it had said: its input, and every byte of output, up to
- * the bound it was given (of which one token costs 2000 nano, as the input's 1000). */
-static int64_t billed_so_far(const struct world *world, const struct script *s)
+/* What the provider has billed for what it had said: its input, and every byte of output (of who
+ * reasons, and has not told, any number), up to the bound it was given (of which one token costs
+ * 2000 nano, as the input's 1000). */
+static int64_t billed_so_far(const struct world *world, const struct script *s, bool told)
 {
     struct pricing_usage usage = s->usage;
     int64_t granted = (s->hold - (int64_t)(strlen(s->body) + LIMIT_TEMPLATE_TOKENS) * 1000) / 2000;
     usage.output = 0;
     for (size_t i = 0; i < s->events && s->event_ends[i] <= s->at; i++)
         usage.output += (int64_t)s->event_output[i];
-    usage.output = min_i64(usage.output, granted);
+    usage.output = world->bench.reasons && !told ? granted : min_i64(usage.output, granted);
     return price(world, &usage);
 }
 
@@ -198,7 +200,8 @@ static void check_cost(const struct world *world, const struct script *s, int64_
         ASSERT(cost == 0 || cost == reported);
     } else {
         ASSERT(cost == reported || cost <= s->hold);
-        ASSERT(!s->headed || cost >= min_i64(s->hold, billed_so_far(world, s)));
+        int64_t billed = billed_so_far(world, s, cost == reported);
+        ASSERT(!s->headed || cost >= min_i64(s->hold, billed));
     }
 }
 
@@ -314,7 +317,8 @@ static int calls_end_once_and_are_charged_right(struct tape *tape)
     const struct bench_setup setup = {.limit_nano =
                                           tape_chance(tape, 30) ? tape_range(tape, 1, 3000000) : 0,
                                       .cancel = tape_chance(tape, 40),
-                                      .no_clamp = tape_chance(tape, 20)};
+                                      .no_clamp = tape_chance(tape, 20),
+                                      .reasons = tape_chance(tape, 30)};
     bench_open(&world->bench, &setup);
     size_t calls = 1 + tape_pick(tape, CALLS_MAX);
     for (size_t i = 0; i < calls; i++)

@@ -237,6 +237,22 @@ static void a_reservation_of_one_who_thinks_unseen_is_kept_whole(void **state)
     ended(METE_ENDED_LOST, whole);
 }
 
+/* gpt-5, o3: no field of the request says that they think, and what they think is billed. They were
+ * charged for the bytes that were shown. */
+static void a_model_that_thinks_unasked_was_charged_what_it_showed(void **state)
+{
+    (void)state;
+    for (int whole_answer = 0; whole_answer < 2; whole_answer++) {
+        bench_open(&bench, &(struct bench_setup){.reasons = true});
+        struct client *client = bench_post(&bench, whole_answer ? PLAIN : STREAM);
+        int64_t whole = held();
+        bench_head(client, 200, whole_answer ? JSON : EVENTS);
+        bench_text(client, whole_answer ? "{\"choices\":[]}" : CHUNK CHUNK DONE);
+        bench_end(client, UPSTREAM_DONE);
+        ended(METE_ENDED_NO_USAGE, whole);
+    }
+}
+
 /* ---- The provider fails ---------------------------------------------------------------------- */
 
 static void an_error_status_charges_nothing(void **state)
@@ -739,6 +755,7 @@ int main(void)
         cmocka_unit_test(negative_usage_paid_money_back),
         cmocka_unit_test(a_stream_without_usage_is_counted),
         cmocka_unit_test(a_reservation_of_one_who_thinks_unseen_is_kept_whole),
+        cmocka_unit_test(a_model_that_thinks_unasked_was_charged_what_it_showed),
         cmocka_unit_test(an_error_status_charges_nothing),
         cmocka_unit_test(a_provider_that_quotes_its_credential_is_not_quoted),
         cmocka_unit_test(what_was_never_sent_is_released),

@@ -43,6 +43,36 @@ static int put(struct pricing *pricing, const char *name, const char *input, con
     return pricing_put(pricing, &row);
 }
 
+/* What is not known not to reason does: what it costs unseen is then set aside. */
+static void who_reasons_is_known_or_assumed(void **state)
+{
+    (void)state;
+    const char *const reasoning[] = {"gpt-5",   "gpt-5-mini-2025-08-07", "openai/gpt-5", "o1",
+                                     "o3-mini", "o3-deep-research",      "o4-mini"};
+    const char *const plain[] = {"gpt-4o", "gpt-4o-mini-2024-07-18", "openai/gpt-4.1",
+                                 "xai/grok-4-fast-non-reasoning"};
+    struct pricing *pricing = fresh();
+    for (size_t i = 0; i < sizeof reasoning / sizeof reasoning[0]; i++)
+        assert_true(must_find(pricing, reasoning[i])->reasons);
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        assert_false(must_find(pricing, plain[i])->reasons);
+    assert_int_equal(put(pricing, "gpt-5", "1", "2"), 0);
+    assert_int_equal(put(pricing, "gpt-4o", "1", "2"), 0);
+    assert_int_equal(put(pricing, "openai/gpt-4.1", "1", "2"), 0);
+    assert_int_equal(put(pricing, "elsewhere/gpt-4.1", "1", "2"), 0);
+    assert_int_equal(put(pricing, "unheard-of", "1", "2"), 0);
+    assert_true(must_find(pricing, "gpt-5")->reasons);
+    assert_false(must_find(pricing, "gpt-4o")->reasons);
+    assert_false(must_find(pricing, "openai/gpt-4.1")->reasons);
+    assert_true(must_find(pricing, "elsewhere/gpt-4.1")->reasons);
+    assert_true(must_find(pricing, "unheard-of")->reasons);
+    struct pricing_row row = {.per_million = {[PRICE_INPUT] = TEXT("30"),
+                                              [PRICE_OUTPUT] = TEXT("60")}};
+    assert_int_equal(pricing_set_ceiling(pricing, &row), 0);
+    assert_true(must_find(pricing, "never-seen")->reasons);
+    pricing_free(pricing);
+}
+
 static void the_built_in_list_says_what_its_source_says(void **state)
 {
     (void)state;
@@ -297,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_built_in_list_says_what_its_source_says),
+        cmocka_unit_test(who_reasons_is_known_or_assumed),
         cmocka_unit_test(an_explicit_zero_is_a_price),
         cmocka_unit_test(unit_mistakes_of_the_source_are_not_in_the_list),
         cmocka_unit_test(names_are_found_in_the_promised_order),
