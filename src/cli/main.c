@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The command: a table of subcommands, help, and nothing else. A subcommand is a function that gets
- * its own name and arguments, answers --help itself, and returns the exit code. */
+ * its own name and arguments and returns the exit code. Help may be asked for anywhere among the
+ * arguments, -h or --help, whatever else is wrong with them: it is found here, and the subcommand
+ * then gets --help alone. */
 #include "cli/cli.h"
 
 #include "mete.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +54,18 @@ static int unknown(const char *name)
     return CLI_USAGE;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int help_with(const struct command *command, char *name)
+{
+    char word[] = "--help";
+    char *args[] = {name, word, NULL};
+    return command->run(2, args);
+}
+
 static int help(int argc, char **argv)
 {
     if (argc < 2) {
@@ -58,9 +73,7 @@ static int help(int argc, char **argv)
         return CLI_DONE;
     }
     const struct command *command = find(argv[1]);
-    char word[] = "--help";
-    char *args[] = {argv[1], word, NULL};
-    return command ? command->run(2, args) : unknown(argv[1]);
+    return command ? help_with(command, argv[1]) : unknown(argv[1]);
 }
 
 int main(int argc, char **argv)
@@ -73,9 +86,13 @@ int main(int argc, char **argv)
         puts("mete " METE_VERSION);
         return CLI_DONE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-        strcmp(argv[1], "-h") == 0)
+    if (strcmp(argv[1], "help") == 0 || is_help(argv[1]))
         return help(argc - 1, argv + 1);
     const struct command *command = find(argv[1]);
-    return command ? command->run(argc - 1, argv + 1) : unknown(argv[1]);
+    if (!command)
+        return unknown(argv[1]);
+    for (int i = 2; i < argc; i++)
+        if (is_help(argv[i]))
+            return help_with(command, argv[1]);
+    return command->run(argc - 1, argv + 1);
 }

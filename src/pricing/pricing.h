@@ -54,8 +54,9 @@ struct pricing_row {
                        name does; of a name the list has not, nothing is known: it does */
 };
 /* Adds a model, or replaces the one of that name whole, but for what is known of its reasoning.
- * Before first use only: it moves the others. INVALID: no name or one too long, a price that is negative, over LIMIT_PRICE a million or finer
- * than can be kept; SYNTAX: no decimal, no currency, no printable name; MEMORY. */
+ * Before first use only: it moves the others. INVALID: no name or one too long, a price that is
+ * negative, over LIMIT_PRICE a million or finer than can be kept; SYNTAX: no decimal, no currency,
+ * no printable name; MEMORY. */
 METE_MUST_USE int pricing_put(struct pricing *pricing, const struct pricing_row *row);
 /* What an unlisted model costs; without this it is refused (INV-11). The name may be empty. INVALID
  * also without an input or output price. It reasons unless it shows_all. */

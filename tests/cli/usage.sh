@@ -40,6 +40,9 @@ expect 2 - 'no command nonsense' help nonsense
 for command in serve init key budget replay verify sim bench; do
     expect 0 "usage: mete $command" - help $command
     expect 0 "usage: mete $command" - $command --help
+    expect 0 "usage: mete $command" - $command -h
+    expect 0 "usage: mete $command" - $command something --json --help
+    expect 0 "usage: mete $command" - help $command --help
     expect 2 - . $command --nonsense
 done
 for command in key budget replay verify; do

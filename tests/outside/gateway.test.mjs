@@ -141,6 +141,8 @@ test('a provider that cannot be reached: 502, nothing charged', async () => {
   const record = await recordOf('gone-1');
   assert.deepEqual([record.ending, nano(record.cost)], ['not_sent', 0n]);
   assert.equal((await budget()).used, before_);
+  const retry = await mete.chat(key, { model: 'test-odd', messages: say({}) }, { headers: { 'X-Request-ID': 'gone-1' } });
+  assert.equal(retry.status, 200, 'nothing was sent, so the id may be used again');
 });
 
 test('a provider that never answers: 504, charged provisionally, since it may have worked', { timeout: 60000 }, async () => {

@@ -204,9 +204,16 @@ export class Mete {
     await this.until(async () => (await this.stats()).projected >= flushed);
   }
 
-  /** Waits until no reservation is open. */
-  idle() {
-    return this.until(async () => (await this.stats()).reservations_open === 0);
+  /** Waits until no reservation is open, and none was made since the look before: a client that has
+   * left may have left a request that is yet to be read. */
+  async idle() {
+    let before;
+    await this.until(async () => {
+      const { reserves, reservations_open: open } = await this.stats();
+      const still = open === 0 && reserves === before;
+      before = reserves;
+      return still;
+    });
   }
 
   /** The metrics, as {'name{label="x"}': number}; throws for a line that is not of the format. */

@@ -187,19 +187,22 @@ export class Provider {
       }
     }
     bytes += `data: [DONE]${line}${line}`;
-    await this.pieces(response, Buffer.from(bytes), words);
-    call.ended = response.destroyed ? 'left' : 'done';
+    const whole = await this.pieces(response, Buffer.from(bytes), words);
+    call.ended = whole ? 'done' : 'left'; // who has read [DONE] may leave at once
     response.end();
   }
 
+  /** Whether all of it could be written before the other side left. */
   async pieces(response, bytes, words) {
-    for (let at = 0; at < bytes.length && !response.destroyed;) {
+    let at = 0;
+    while (at < bytes.length && !response.destroyed) {
       const length = this.random() < 0.2 ? 1 + Math.floor(this.random() * 5) : 1 + Math.floor(this.random() * 900);
       response.write(bytes.subarray(at, at + length));
       at += length;
       if (words.chunk_ms) await sleep(words.chunk_ms);
       else await new Promise((done) => { setImmediate(done); });
     }
+    return at >= bytes.length;
   }
 }
 

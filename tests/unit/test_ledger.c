@@ -28,6 +28,7 @@ static void inv_01_a_limit_admits_to_the_last_nano_and_no_further(void **state)
     stands(b, budget, 0, 3000000000);
 }
 
+/* INV-02, the taking: one budget of the path has no room, so none is touched. */
 static void inv_02_a_reservation_takes_from_all_or_none(void **state)
 {
     struct bench *b = *state;
@@ -39,6 +40,40 @@ static void inv_02_a_reservation_takes_from_all_or_none(void **state)
     assert_true(b->verdict.retry_at.us == INT64_MAX); /* it does not fit an empty window */
     stands(b, leaf, 0, 0);
     stands(b, top, 0, 0);
+}
+
+/* INV-02, the end: it touches the budgets that were taken from, whatever has been done to them, and
+ * none that has come since. */
+static void inv_02_an_end_touches_just_what_was_taken_from(void **state)
+{
+    struct bench *b = *state;
+    uint32_t ended = put_budget(b, b->key, "ended", 5000000000, METE_DAILY);
+    uint32_t off = put_budget(b, b->user, "off", 5000000000, METE_DAILY);
+    uint32_t lowered = put_budget(b, b->org, "lowered", 5000000000, METE_DAILY);
+    struct mete_reserve args = ask(b, &one_dollar);
+    assert_int_equal(reserve(b, &args), 0);
+    uint64_t first = b->verdict.reservation.n;
+    assert_int_equal(reserve(b, &args), 0);
+    uint64_t second = b->verdict.reservation.n;
+    uint32_t handle;
+    struct mete_change change = {.kind = METE_END_BUDGET, .end = {ended}};
+    assert_int_equal(put(b, &change, &handle), 0);
+    change = budget_change(b->user, "off", 5000000000, METE_DAILY);
+    change.budget.mode = METE_OFF;
+    assert_int_equal(put(b, &change, &handle), 0);
+    change = budget_change(b->org, "lowered", 1, METE_DAILY);
+    assert_int_equal(put(b, &change, &handle), 0);
+    uint32_t later = put_budget(b, b->org, "later", 5000000000, METE_DAILY);
+    stands(b, ended, 0, 2000000000);
+    assert_int_equal(commit(b, first, 400), 0);
+    stands(b, ended, 400, 1000000000);
+    stands(b, off, 400, 1000000000);
+    stands(b, lowered, 400, 1000000000);
+    stands(b, later, 0, 0);
+    assert_int_equal(release(b, second), 0);
+    stands(b, off, 400, 0);
+    stands(b, lowered, 400, 0);
+    stands(b, later, 0, 0);
 }
 
 static void inv_03_a_reservation_ends_once(void **state)
@@ -164,6 +199,7 @@ static void inv_09_a_late_commit_counts_in_its_own_window(void **state)
     stands(b, budget, 800, 0);
 }
 
+/* INV-10: held money fires nothing, committed money fires once, and once more under a new limit. */
 static void inv_10_a_threshold_fires_once_and_again_when_the_limit_rises(void **state)
 {
     struct bench *b = *state;
@@ -589,6 +625,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(inv_01_a_limit_admits_to_the_last_nano_and_no_further),
         TEST(inv_02_a_reservation_takes_from_all_or_none),
+        TEST(inv_02_an_end_touches_just_what_was_taken_from),
         TEST(inv_03_a_reservation_ends_once),
         TEST(the_largest_quantity_that_fits_is_granted),
         TEST(inv_04_a_request_id_gets_its_stored_answer),
