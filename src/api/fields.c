@@ -294,7 +294,7 @@ static int read_value(const struct fields *fields, const struct field *field, st
     case FIELD_TEXTS:
         return read_list(fields, field, value, at);
     }
-    ASSERT(!"every type is read");
+    ASSERT(false); /* every type is read above */
     return METE_E_INVALID;
 }
 

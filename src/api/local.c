@@ -188,20 +188,20 @@ static void no_start(struct exchange *exchange, int status, const struct exchang
                      size_t headers_len)
 {
     (void)exchange, (void)status, (void)headers, (void)headers_len;
-    ASSERT(!"the API streams nothing");
+    ASSERT(false); /* the API streams nothing */
 }
 
 static size_t no_write(struct exchange *exchange, struct slice bytes)
 {
     (void)exchange, (void)bytes;
-    ASSERT(!"the API streams nothing");
+    ASSERT(false); /* the API streams nothing */
     return 0;
 }
 
 static void no_finish(struct exchange *exchange)
 {
     (void)exchange;
-    ASSERT(!"the API streams nothing");
+    ASSERT(false); /* the API streams nothing */
 }
 
 static const struct exchange_ops ops = {.header = get_header,

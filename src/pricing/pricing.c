@@ -473,7 +473,7 @@ static struct price dearest(const struct price_model *model, enum price_meter fr
                             enum price_meter to)
 {
     struct price price = model->prices[from];
-    for (int meter = from; meter <= (int)to; meter++)
+    for (enum price_meter meter = from; meter <= to; meter++)
         if (model->prices[meter].atto_per_million > price.atto_per_million)
             price = model->prices[meter];
     return price;

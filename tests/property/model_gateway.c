@@ -63,7 +63,7 @@ static void timer_set(struct timers *timers, struct timer *timer, int64_t delay_
         bench->timer[i] = timer;
         return;
     }
-    ASSERT(!"too many timers");
+    ASSERT(false); /* too many timers */
 }
 
 static void timer_stop(struct timers *timers, struct timer *timer)

@@ -86,7 +86,7 @@ static void a_plain_answer_is_charged_what_its_provider_says(void **state)
     assert_true(slice_is(buffer_slice(&client->asked), PLAIN));
     bench_head(client, 200, JSON);
     bench_text(client, "{\"id\":\"c\"");
-    bench_text(client, ANSWER + strlen("{\"id\":\"c\""));
+    bench_text(client, &ANSWER[strlen("{\"id\":\"c\"")]);
     assert_int_equal(client->replies, 0);
     bench_end(client, UPSTREAM_DONE);
     got(client, 200, ANSWER);

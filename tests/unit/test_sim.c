@@ -486,13 +486,15 @@ static void latency_passes_before_the_first_byte(void **state)
     close_world(&world);
 }
 
-/* Counts on from where the last look ended: events are written whole. */
+/* Counts on from where the last look ended: events are written whole. Not memmem(): a race detector
+ * checks all that is left at each call of it. */
 static size_t count_tokens(const struct client *client, size_t *seen, size_t *at)
 {
-    const char *end = client->got.data + client->got.len, *from = client->got.data + *at;
-    for (; (from = memmem(from, (size_t)(end - from), "{\"content\":", 11)); from += 11)
-        ++*seen;
-    *at = client->got.len;
+    static const char member[] = "{\"content\":";
+    for (; *at + sizeof member - 1 <= client->got.len; ++*at)
+        if (client->got.data[*at] == '{' &&
+            memcmp(client->got.data + *at, member, sizeof member - 1) == 0)
+            ++*seen;
     return *seen;
 }
 
