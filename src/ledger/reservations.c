@@ -41,6 +41,7 @@ struct reservation *reservations_find(const struct ledger *ledger, uint64_t id)
  * outcome that its own will be chained to. */
 void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsigned step)
 {
+    STAYS();
     uint64_t index = reservation >> GENERATION_BITS;
     if (index >= ledger->slots_len)
         return;

@@ -67,6 +67,7 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
 /* Step 0: the scope; step k: the budgets of the k-th on its path, and the next one. */
 void ledger_foresee(const struct ledger *ledger, uint32_t scope, unsigned step)
 {
+    STAYS();
     if (scope > ledger->scopes_len)
         return;
     for (unsigned i = 1; i < step; i++)

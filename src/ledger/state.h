@@ -39,6 +39,10 @@ static inline uint32_t unit_currency(uint32_t unit)
     return unit & UNIT_MONEY ? unit & ~UNIT_MONEY : 0;
 }
 
+/* What only prefetches is a function without an effect, to a compiler that sees through it from its
+ * caller, and its calls go. This is an effect. */
+#define STAYS() __asm__ volatile("")
+
 struct scope {
     int64_t expires_at_us; /* 0: never */
     uint32_t parent;       /* 0: an organization */
