@@ -371,8 +371,8 @@ struct mete_record {
  * Errors: INVALID, TOO_LARGE, NOT_FOUND (scope), CONTENT, ENDED (the id's call is over: for a
  * METE_RESERVE_CALL only, else the stored verdict is given; verdict.reservation and verdict.ended
  * then tell which call, its cost and its record), IN_FLIGHT, FULL, BUSY.
- * A METE_RESERVE_CALL that was released gives its request id back: nothing was sent, and the next
- * reservation with that id, of whatever content, is a new one. */
+ * A METE_RESERVE_CALL that was charged nothing (released, or ended with no usage) gives its request
+ * id back: the next reservation with that id, of whatever content, is a new one. */
 METE_API METE_MUST_USE int mete_reserve(struct mete_port *port, const struct mete_reserve *args,
                                         struct mete_refusal *refusals, size_t refusals_max,
                                         struct mete_verdict *ret_verdict);

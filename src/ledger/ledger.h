@@ -46,7 +46,7 @@ struct ledger_decision {
  * only held; else the window's end.
  * REPEATS by (scope, request_id). Open or ended, a plain reservation's verdict is given again (but
  * for the refusals of shadow budgets); a METE_RESERVE_CALL gets IN_FLIGHT, then ENDED with
- * verdict.ended, but one that was released binds its id no longer. A refusal with a request id and
+ * verdict.ended, but one that was charged nothing binds its id no more. A refusal with an id and
  * without METE_RESERVE_CALL binds: until its retry_at; one with retry_at 0 not at all; one that was
  * to last, until its budget's limit or mode is changed or its scope admits again, and at most
  * LIMIT_OUTCOME_S. Only a binding one is journaled. An id that mete_record has used: CONTENT.

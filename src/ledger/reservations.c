@@ -438,13 +438,21 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
     ret_ended->price_list = list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
 }
 
-/* A released call keeps its outcome, for a release again, but not its request id: nothing reached
- * the provider, and the caller's next try comes under the same id. */
+static bool charged_nothing(const struct ending *ending)
+{
+    for (size_t i = 0; i < ending->used_len; i++)
+        if (ending->used[i].amount)
+            return false;
+    return true;
+}
+
+/* A call that was charged nothing (released, or refused by its provider) keeps its outcome, for the
+ * same end again, but not its request id: the caller's next try comes under the same id. */
 static void add_outcome(struct ledger *ledger, const struct entry *entry,
                         const struct ending *ending)
 {
     const struct reservation *slot = ending->slot;
-    bool binds = slot->has_id && !(slot->is_call && ending->state == METE_RELEASED);
+    bool binds = slot->has_id && !(slot->is_call && charged_nothing(ending));
     struct outcome outcome = {.reservation =
                                   reservation_id(reservations_slot(ledger, slot), slot->generation),
                               .ended_at_us = entry->at_us,

@@ -87,11 +87,16 @@ static const struct model_outcome *remembered(const struct model *model, size_t 
     return is_kept && now_us - outcome->ended_at_us < HORIZON_US ? outcome : NULL;
 }
 
-/* Nothing came of a released call: its request id may be used again. */
+/* Nothing came of a call that was charged nothing: its request id may be used again. */
 static bool gave_id_back(const struct model *model, const struct model_outcome *outcome)
 {
-    return model->canary != CANARY_RELEASE && outcome->state == METE_RELEASED &&
-           model->reservations[outcome->reservation].flags & METE_RESERVE_CALL;
+    if (model->canary == CANARY_RELEASE || outcome->recorded || outcome->state == METE_REFUSED ||
+        !(model->reservations[outcome->reservation].flags & METE_RESERVE_CALL))
+        return false;
+    for (size_t i = 0; i < outcome->used_len; i++)
+        if (outcome->used[i].amount)
+            return false;
+    return true;
 }
 
 static const struct model_outcome *outcome_of_request(const struct model *model, int64_t now_us,

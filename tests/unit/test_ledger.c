@@ -151,7 +151,7 @@ static void inv_04_a_call_is_in_flight_and_then_ended(void **state)
 
 /* The retry of a call that never reached its provider comes under the same id: it was told that the
  * call had ended. */
-static void inv_04_a_released_call_kept_its_id(void **state)
+static void inv_04_a_call_that_cost_nothing_kept_its_id(void **state)
 {
     struct bench *b = *state;
     put_budget(b, b->org, "top", 5000000000, METE_DAILY);
@@ -173,6 +173,15 @@ static void inv_04_a_released_call_kept_its_id(void **state)
     assert_int_equal(commit(b, b->verdict.reservation.n, 250), 0);
     assert_int_equal(reserve(b, &args), METE_E_ENDED);
     assert_true(b->verdict.ended.cost == 250);
+    /* A provider that answers with an error charges nothing: a retry comes under the same id. */
+    args.request_id = text("r-3");
+    assert_int_equal(reserve(b, &args), 0);
+    first = b->verdict.reservation.n;
+    assert_int_equal(commit(b, first, 0), 0);
+    assert_int_equal(reserve(b, &args), 0);
+    assert_true(b->verdict.allowed && !b->verdict.repeated && b->verdict.reservation.n != first);
+    assert_int_equal(commit(b, b->verdict.reservation.n, 1), 0);
+    assert_int_equal(reserve(b, &args), METE_E_ENDED);
     /* What was reserved for somebody else's call keeps its id, released or not. */
     args.request_id = text("r-2");
     args.flags = 0;
@@ -630,7 +639,7 @@ int main(void)
         TEST(the_largest_quantity_that_fits_is_granted),
         TEST(inv_04_a_request_id_gets_its_stored_answer),
         TEST(inv_04_a_call_is_in_flight_and_then_ended),
-        TEST(inv_04_a_released_call_kept_its_id),
+        TEST(inv_04_a_call_that_cost_nothing_kept_its_id),
         TEST(inv_09_a_late_commit_counts_in_its_own_window),
         TEST(inv_10_a_threshold_fires_once_and_again_when_the_limit_rises),
         TEST(inv_07_a_counter_that_went_wrong_is_found),
