@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * mete serve [--config FILE] [--data DIR] [--listen ADDRESS] [--check-config]
+ * mete serve [--config FILE] [--data DIR] [--listen ADDRESS] [--metrics-listen ADDRESS]
+ *            [--check-config]
  * Runs until SIGTERM or SIGINT. What it prints on standard output is for whoever started it: first
  * the address, then where metrics and token are. The log is on standard error. */
 #include "cli/cli.h"
@@ -10,19 +11,22 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: mete serve [--config FILE] [--data DIR] [--listen ADDRESS] [--check-config]\n"
+    "usage: mete serve [--config FILE] [--data DIR] [--listen ADDRESS]\n"
+    "                  [--metrics-listen ADDRESS] [--check-config]\n"
     "Runs the gateway (/v1) and the API (/api/v1) until SIGTERM or SIGINT.\n\n"
     "  --config FILE      YAML; docs/configuration.md has the keys. Without it: all defaults, and\n"
     "                     OpenAI as the provider if OPENAI_API_KEY is in the environment.\n"
     "  --data DIR         data directory, in place of the configured one\n"
     "  --listen ADDRESS   HOST:PORT, in place of the configured one; port 0: a free one\n"
+    "  --metrics-listen ADDRESS\n"
+    "                     the same for /metrics; \"\" for none\n"
     "  --check-config     read the configuration, say what is wrong, and exit: 0 good, 1 wrong\n\n"
     "Environment: METE_ADMIN_TOKEN (in place of DIR/admin.token), METE_DATA, OPENAI_API_KEY,\n"
     "OPENAI_BASE_URL, and what the file names as ${NAME}.\n"
     "Exit: 0 stopped as asked, 1 the configuration is wrong, 2 usage, 3 it could not run.\n";
 
 struct arguments {
-    const char *config, *data, *listen;
+    const char *config, *data, *listen, *metrics_listen;
     int check, help;
 };
 
@@ -34,10 +38,11 @@ static const char *read_arguments(int argc, char **argv, struct arguments *ret_a
         const char **value;
     } options[] = {{"--config", &ret_arguments->config},
                    {"--data", &ret_arguments->data},
-                   {"--listen", &ret_arguments->listen}};
+                   {"--listen", &ret_arguments->listen},
+                   {"--metrics-listen", &ret_arguments->metrics_listen}};
     for (int i = 1; i < argc; i++) {
         const char **value = NULL;
-        for (size_t o = 0; o < 3; o++)
+        for (size_t o = 0; o < sizeof options / sizeof options[0]; o++)
             if (strcmp(argv[i], options[o].name) == 0)
                 value = options[o].value;
         if (strcmp(argv[i], "--check-config") == 0)
@@ -127,6 +132,8 @@ int cli_serve(int argc, char **argv)
         config->data = arguments.data;
     if (arguments.listen)
         config->listen = arguments.listen;
+    if (arguments.metrics_listen)
+        config->metrics_listen = arguments.metrics_listen;
     int code = arguments.check ? check(config, arguments.config) : serve(config);
     config_free(config);
     return code;
