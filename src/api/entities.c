@@ -24,6 +24,19 @@ struct json entities_document(struct slice document)
     return value;
 }
 
+struct json entities_open(struct request *request, const struct directory_entity *entity)
+{
+    struct json document = entities_document(entity->document);
+    struct out *out = &request->out;
+    out_open(out, '{');
+    out_member_text(out, "id", entity->id);
+    if (json_member(document, "name").type == JSON_STRING)
+        entities_member(request, document, "name", JSON_STRING, "");
+    else
+        out_member_text(out, "name", entity->id);
+    return document;
+}
+
 void entities_member(struct request *request, struct json document, const char *name,
                      enum json_type type, const char *fallback)
 {

@@ -22,6 +22,9 @@ void entities_create(struct request *request, const struct mete_scope_spec *spec
  * out). */
 void entities_member(struct request *request, struct json document, const char *name,
                      enum json_type type, const char *fallback);
+/* Opens the object and writes what all of them begin with: id, and name (the id where none was
+ * given). Returns the document, for the rest. */
+struct json entities_open(struct request *request, const struct directory_entity *entity);
 /* The document as JSON; of type JSON_NONE if it is none. */
 struct json entities_document(struct slice document);
 

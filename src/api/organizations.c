@@ -57,19 +57,11 @@ void organizations_create(struct request *request)
 /* One that was made without the API may have no document. */
 static void write(struct request *request, const struct directory_entity *entity)
 {
-    struct json document = entities_document(entity->document);
-    struct out *out = &request->out;
-    out_open(out, '{');
-    out_member_text(out, "id", entity->id);
-    struct json name = json_member(document, "name");
-    if (name.type == JSON_STRING)
-        entities_member(request, document, "name", JSON_STRING, "");
-    else
-        out_member_text(out, "name", entity->id);
+    struct json document = entities_open(request, entity);
     entities_member(request, document, "currency", JSON_STRING, "\"USD\"");
     entities_member(request, document, "time_zone", JSON_STRING, "\"UTC\"");
     entities_member(request, document, "created_at", JSON_STRING, "");
-    out_close(out, '}');
+    out_close(&request->out, '}');
 }
 
 void organizations_list(struct request *request)

@@ -69,14 +69,8 @@ void users_create(struct request *request)
 
 static void write(struct request *request, const struct directory_entity *entity)
 {
-    struct json document = entities_document(entity->document);
+    struct json document = entities_open(request, entity);
     struct out *out = &request->out;
-    out_open(out, '{');
-    out_member_text(out, "id", entity->id);
-    if (json_member(document, "name").type == JSON_STRING)
-        entities_member(request, document, "name", JSON_STRING, "");
-    else
-        out_member_text(out, "name", entity->id);
     out_member_text(out, "organization", request->params[0]);
     entities_member(request, document, "department", JSON_STRING, "null");
     entities_member(request, document, "created_at", JSON_STRING, "");

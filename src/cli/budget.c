@@ -2,7 +2,7 @@
  * mete budget - sets, lists, shows and deletes budgets. "set" with an id makes the budget or
  * changes it, so that a script can be run again. */
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_words.h"
 
 #include "base/limits.h"
 #include "mete.h"
@@ -51,78 +51,44 @@ enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 12 };
 
 static int wrong(const char *why, const char *what)
 {
-    fprintf(stderr, "mete budget: %s%s\n%s", why, what, usage);
-    return CLI_USAGE;
-}
-
-static const char **value_of(struct budget_options *options, const char *name)
-{
-    const struct {
-        const char *name;
-        const char **value;
-    } known[] = {{"--organization", &options->organization},
-                 {"--amount", &options->amount},
-                 {"--id", &options->id},
-                 {"--name", &options->name},
-                 {"--scope", &options->scope},
-                 {"--unit", &options->unit},
-                 {"--period", &options->period},
-                 {"--mode", &options->mode}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strcmp(name, known[i].name))
-            return known[i].value;
-    if (!strcmp(name, "--threshold") && options->thresholds_len < METE_THRESHOLDS_MAX)
-        return &options->thresholds[options->thresholds_len++];
-    return NULL;
+    return client_words_wrong("budget", usage, why, what);
 }
 
 static int read_options(int argc, char **argv, struct budget_options *options)
 {
-    for (int at = 2; at < argc;) {
-        int taken = client_option(argc, argv, &at, &options->client);
-        if (taken < 0)
-            return wrong("a value is missing after ", argv[at]);
-        if (taken)
-            continue;
-        if (argv[at][0] != '-' && !options->subject) {
-            options->subject = argv[at++];
-            continue;
-        }
-        const char **value = argv[at][0] == '-' ? value_of(options, argv[at]) : NULL;
-        if (!value)
-            return wrong("unknown: ", argv[at]);
-        if (at + 1 >= argc)
-            return wrong("a value is missing after ", argv[at]);
-        *value = argv[at + 1];
-        at += 2;
-    }
-    return CLI_DONE;
-}
-
-static void put(struct out *out, const char *name, const char *text)
-{
-    if (text)
-        out_member_text(out, name, slice_of(text));
+    const struct client_word known[] = {{"--organization", &options->organization},
+                                        {"--amount", &options->amount},
+                                        {"--id", &options->id},
+                                        {"--name", &options->name},
+                                        {"--scope", &options->scope},
+                                        {"--unit", &options->unit},
+                                        {"--period", &options->period},
+                                        {"--mode", &options->mode}};
+    const struct client_words words = {.command = "budget",
+                                       .usage = usage,
+                                       .options = &options->client,
+                                       .subject = &options->subject,
+                                       .known = known,
+                                       .known_len = sizeof known / sizeof known[0],
+                                       .repeated = "--threshold",
+                                       .values = options->thresholds,
+                                       .values_len = &options->thresholds_len,
+                                       .values_max = METE_THRESHOLDS_MAX};
+    return client_words_read(&words, argc, argv);
 }
 
 /* What a new budget and a changed one both may say. */
 static void write_changeable(const struct budget_options *options, struct out *out)
 {
-    put(out, "amount", options->amount);
-    put(out, "name", options->name);
-    put(out, "mode", options->mode);
+    client_put(out, "amount", options->amount);
+    client_put(out, "name", options->name);
+    client_put(out, "mode", options->mode);
     if (!options->thresholds_len)
         return;
     out_key(out, "alert_thresholds");
     out_open(out, '[');
-    for (size_t i = 0; i < options->thresholds_len; i++) {
-        struct json number;
-        struct slice text = slice_of(options->thresholds[i]);
-        if (!json_scan(text, &number, NULL) && number.type == JSON_NUMBER)
-            out_raw(out, number.raw);
-        else
-            out_text(out, text); /* the API says what is wrong with it */
-    }
+    for (size_t i = 0; i < options->thresholds_len; i++)
+        client_put_number(out, options->thresholds[i]);
     out_close(out, ']');
 }
 
@@ -130,7 +96,7 @@ static void write_new(const struct budget_options *options, struct out *out)
 {
     const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
     out_open(out, '{');
-    put(out, "id", options->id);
+    client_put(out, "id", options->id);
     out_key(out, "scope");
     out_open(out, '{');
     if (scope) {
@@ -142,8 +108,8 @@ static void write_new(const struct budget_options *options, struct out *out)
         out_member_text(out, "id", slice_of(options->organization));
     }
     out_close(out, '}');
-    put(out, "unit", options->unit ? options->unit : "USD");
-    put(out, "period", options->period ? options->period : "monthly");
+    client_put(out, "unit", options->unit ? options->unit : "USD");
+    client_put(out, "period", options->period ? options->period : "monthly");
     write_changeable(options, out);
     out_close(out, '}');
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mete key - makes, lists, shows and revokes API keys. */
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_words.h"
 
 #include "base/limits.h"
 #include "directory/directory.h"
@@ -43,74 +43,40 @@ enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 8 };
 
 static int wrong(const char *why, const char *what)
 {
-    fprintf(stderr, "mete key: %s%s\n%s", why, what, usage);
-    return CLI_USAGE;
-}
-
-static const char **value_of(struct key_options *options, const char *name)
-{
-    const struct {
-        const char *name;
-        const char **value;
-    } known[] = {{"--organization", &options->organization},
-                 {"--user", &options->user},
-                 {"--department", &options->department},
-                 {"--name", &options->name},
-                 {"--expires-at", &options->expires_at},
-                 {"--monthly-requests", &options->monthly_requests}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strcmp(name, known[i].name))
-            return known[i].value;
-    if (!strcmp(name, "--model") && options->models_len < DIRECTORY_MODELS_MAX)
-        return &options->models[options->models_len++];
-    return NULL;
+    return client_words_wrong("key", usage, why, what);
 }
 
 static int read_options(int argc, char **argv, struct key_options *options)
 {
-    for (int at = 2; at < argc;) {
-        int taken = client_option(argc, argv, &at, &options->client);
-        if (taken < 0)
-            return wrong("a value is missing after ", argv[at]);
-        if (taken)
-            continue;
-        if (argv[at][0] != '-' && !options->id) {
-            options->id = argv[at++];
-            continue;
-        }
-        const char **value = argv[at][0] == '-' ? value_of(options, argv[at]) : NULL;
-        if (!value)
-            return wrong("unknown: ", argv[at]);
-        if (at + 1 >= argc)
-            return wrong("a value is missing after ", argv[at]);
-        *value = argv[at + 1];
-        at += 2;
-    }
-    return CLI_DONE;
-}
-
-/* A member with the text given, if one was. */
-static void put(struct out *out, const char *name, const char *text)
-{
-    if (text)
-        out_member_text(out, name, slice_of(text));
+    const struct client_word known[] = {{"--organization", &options->organization},
+                                        {"--user", &options->user},
+                                        {"--department", &options->department},
+                                        {"--name", &options->name},
+                                        {"--expires-at", &options->expires_at},
+                                        {"--monthly-requests", &options->monthly_requests}};
+    const struct client_words words = {.command = "key",
+                                       .usage = usage,
+                                       .options = &options->client,
+                                       .subject = &options->id,
+                                       .known = known,
+                                       .known_len = sizeof known / sizeof known[0],
+                                       .repeated = "--model",
+                                       .values = options->models,
+                                       .values_len = &options->models_len,
+                                       .values_max = DIRECTORY_MODELS_MAX};
+    return client_words_read(&words, argc, argv);
 }
 
 static void write_body(const struct key_options *options, struct out *out)
 {
     out_open(out, '{');
-    put(out, "name", options->name ? options->name : "key");
-    put(out, "user", options->user);
-    put(out, "department", options->department);
-    put(out, "expires_at", options->expires_at);
+    client_put(out, "name", options->name ? options->name : "key");
+    client_put(out, "user", options->user);
+    client_put(out, "department", options->department);
+    client_put(out, "expires_at", options->expires_at);
     if (options->monthly_requests) {
-        struct json number;
-        struct slice text = slice_of(options->monthly_requests);
         out_key(out, "monthly_request_quota");
-        if (!json_scan(text, &number, NULL) && number.type == JSON_NUMBER)
-            out_raw(out, number.raw);
-        else
-            out_text(out, text); /* the API says what is wrong with it */
+        client_put_number(out, options->monthly_requests);
     }
     if (options->models_len) {
         out_key(out, "models");

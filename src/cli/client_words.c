@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Not getopt_long(): the options of all commands would have to stand in each one's table, and
+ * subjects may stand between options here as there. */
+#include "cli/client_words.h"
+
+#include <stdio.h>
+
+int client_words_wrong(const char *command, const char *usage, const char *why, const char *what)
+{
+    fprintf(stderr, "mete %s: %s%s\n%s", command, why, what, usage);
+    return CLI_USAGE;
+}
+
+static int wrong(const struct client_words *words, const char *why, const char *what)
+{
+    return client_words_wrong(words->command, words->usage, why, what);
+}
+
+/* Where the option's value goes; NULL: unknown, or repeated too often. */
+static const char **value_of(const struct client_words *words, const char *name)
+{
+    for (size_t i = 0; i < words->known_len; i++)
+        if (!strcmp(name, words->known[i].name))
+            return words->known[i].value;
+    if (strcmp(name, words->repeated) != 0 || *words->values_len == words->values_max)
+        return NULL;
+    return &words->values[(*words->values_len)++];
+}
+
+int client_words_read(const struct client_words *words, int argc, char **argv)
+{
+    for (int at = 2; at < argc;) {
+        int taken = client_option(argc, argv, &at, words->options);
+        if (taken < 0)
+            return wrong(words, "a value is missing after ", argv[at]);
+        if (taken)
+            continue;
+        if (argv[at][0] != '-' && !*words->subject) {
+            *words->subject = argv[at++];
+            continue;
+        }
+        const char **value = argv[at][0] == '-' ? value_of(words, argv[at]) : NULL;
+        if (!value)
+            return wrong(words, "unknown: ", argv[at]);
+        if (at + 1 >= argc)
+            return wrong(words, "a value is missing after ", argv[at]);
+        *value = argv[at + 1];
+        at += 2;
+    }
+    return CLI_DONE;
+}
+
+void client_put(struct out *out, const char *name, const char *text)
+{
+    if (text)
+        out_member_text(out, name, slice_of(text));
+}
+
+void client_put_number(struct out *out, const char *text)
+{
+    struct json number;
+    if (!json_scan(slice_of(text), &number, NULL) && number.type == JSON_NUMBER)
+        out_raw(out, number.raw);
+    else
+        out_text(out, slice_of(text));
+}
