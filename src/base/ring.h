@@ -51,8 +51,9 @@ static inline void *ring_pop(struct ring *ring)
 }
 
 /* For the consumer: the item that the pop after `ahead` others will give, left where it is; NULL if
- * it has not been seen yet. It looks at nothing of the producer's, so what was pushed since the last
- * pop that found the ring empty by its stale copy is not seen: enough for who only prepares. */
+ * it has not been seen yet. It looks at nothing of the producer's, so what was pushed since the
+ * last pop that found the ring empty by its stale copy is not seen: enough for who only prepares.
+ */
 static inline void *ring_peek(struct ring *ring, uint32_t ahead)
 {
     uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
