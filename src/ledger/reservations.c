@@ -41,12 +41,11 @@ struct reservation *reservations_find(const struct ledger *ledger, uint64_t id)
  * outcome that its own will be chained to. */
 void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsigned step)
 {
-    STAYS();
     uint64_t index = reservation >> GENERATION_BITS;
     if (index >= ledger->slots_len)
         return;
     if (step == 0) {
-        __builtin_prefetch(&ledger->slots[index]);
+        hint(&ledger->slots[index]);
         return;
     }
     const struct reservation *slot = reservations_find(ledger, reservation);
@@ -54,18 +53,18 @@ void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsig
         return;
     if (step == 1) {
         if (slot->chunk)
-            __builtin_prefetch(&ledger->chunks[slot->chunk - 1]);
-        __builtin_prefetch(&ledger->scopes[slot->scope]);
+            hint(&ledger->chunks[slot->chunk - 1]);
+        hint(&ledger->scopes[slot->scope]);
         return;
     }
     struct words words = words_of(ledger, slot);
     for (unsigned i = 0; i < 3u * slot->amounts_len; i++)
         words_next(&words);
     for (unsigned i = 0; i < slot->takes_len; i++)
-        __builtin_prefetch(&ledger->budgets[words_next(&words)]);
+        hint(&ledger->budgets[words_next(&words)]);
     uint32_t last = ledger->scopes[slot->scope].outcome_last;
     if (last)
-        __builtin_prefetch(&ledger->outcomes[last - 1]);
+        hint(&ledger->outcomes[last - 1]);
 }
 
 size_t reservations_amounts(const struct ledger *ledger, const struct reservation *reservation,

@@ -67,19 +67,18 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
 /* Step 0: the scope; step k: the budgets of the k-th on its path, and the next one. */
 void ledger_foresee(const struct ledger *ledger, uint32_t scope, unsigned step)
 {
-    STAYS();
     if (scope > ledger->scopes_len)
         return;
     for (unsigned i = 1; i < step; i++)
         scope = ledger->scopes[scope].parent;
     const struct scope *at = &ledger->scopes[scope];
     if (step == 0) {
-        __builtin_prefetch(at);
+        hint(at);
         return;
     }
-    __builtin_prefetch(&ledger->scopes[at->parent]);
+    hint(&ledger->scopes[at->parent]);
     for (unsigned i = 0; i < at->budgets_len; i++)
-        __builtin_prefetch(&ledger->budgets[at->budgets[i]]);
+        hint(&ledger->budgets[at->budgets[i]]);
 }
 
 enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us)

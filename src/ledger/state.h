@@ -39,9 +39,13 @@ static inline uint32_t unit_currency(uint32_t unit)
     return unit & UNIT_MONEY ? unit & ~UNIT_MONEY : 0;
 }
 
-/* What only prefetches is a function without an effect, to a compiler that sees through it from its
- * caller, and its calls go. This is an effect. */
-#define STAYS() __asm__ volatile("")
+/* For hints. To a compiler that sees through it from its caller a function that only prefetches has
+ * no effect, and is dropped, in whole or the part that does it; hence an effect beside each. */
+static inline void hint(const void *at)
+{
+    __builtin_prefetch(at);
+    __asm__ volatile("");
+}
 
 struct scope {
     int64_t expires_at_us; /* 0: never */
