@@ -20,7 +20,7 @@ enum {
     PORT_OPS = 64,  /* of one port before the next one's turn */
     CLOCK_OPS = 256, /* a reading of the clock serves so many operations */
     AHEAD_OP = 16,   /* what an operation touches is fetched so many operations ahead: itself, */
-    AHEAD_STEP = 4   /* then the ledger's three steps, each so many nearer; as measured */
+    AHEAD_STEP = 4   /* then the ledger's three steps, each so many nearer; not tuned */
 };
 
 /* ---- Waking ---------------------------------------------------------------------------------- */
