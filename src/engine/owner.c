@@ -361,7 +361,7 @@ static void answer_waiting(struct mete *mete)
 
 static void signal_ports(struct mete *mete)
 {
-    uint32_t len = atomic_load_explicit(&mete->ports_len, memory_order_relaxed);
+    uint32_t len = atomic_load_explicit(&mete->ports_len, memory_order_acquire);
     for (uint32_t i = 0; i < len; i++) {
         struct mete_port *port = mete->ports[i];
         if (!port->owner_touched)

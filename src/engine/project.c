@@ -41,9 +41,9 @@ void lineage_apply(struct lineage *lineage, const struct entry *entry)
     uint32_t handle = entry->u.scope.handle;
     const struct mete_scope_spec *spec = &entry->u.scope.spec;
     ASSERT(handle > 0 && handle <= lineage->scopes_max);
-    ASSERT(spec->parent.n < handle); /* so that walking up ends */
     if (lineage->kinds[handle])
-        return; /* an update; a scope cannot move yet */
+        return; /* an update, whose parent nobody checks: a scope cannot move yet */
+    ASSERT(spec->parent.n < handle); /* so that walking up ends */
     lineage->parents[handle] = spec->parent.n;
     lineage->kinds[handle] = (uint8_t)spec->kind;
 }
