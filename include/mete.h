@@ -73,6 +73,12 @@ struct mete_scope_id {
 struct mete_budget_id {
     uint32_t n;
 };
+struct mete_rate_id {
+    uint32_t n;
+};
+struct mete_grant_id {
+    uint32_t n;
+};
 struct mete_reservation_id {
     uint64_t n;
 };
@@ -84,7 +90,8 @@ struct mete_reservation_id {
 #define METE_CURRENCY(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
 #define METE_USD METE_CURRENCY('U', 'S', 'D')
 
-/* What is counted. Meters of the user's own get numbers from METE_METER_CUSTOM up. */
+/* What is counted. Meters of the user's own get numbers from METE_METER_CUSTOM up, in the order in
+ * which METE_PUT_METER made them. */
 enum mete_meter {
     METE_COST = 0,     /* nano-units of a currency */
     METE_INPUT,        /* every token billed on the input side, cache reads and writes included */
@@ -151,30 +158,32 @@ enum mete_reason {
 
 enum mete_error {
     METE_OK = 0,
-    METE_E_INVALID = -1,    /* an argument is out of its range */
-    METE_E_NOT_FOUND = -2,  /* no such scope, budget or reservation */
-    METE_E_EXISTS = -3,     /* the id is taken */
-    METE_E_CONTENT = -4,    /* this request id was used with other content */
-    METE_E_IN_FLIGHT = -5,  /* this request id is still being answered */
-    METE_E_ENDED = -6,      /* the reservation has ended otherwise; the receipt says how */
-    METE_E_FULL = -7,       /* a limit of the table is reached; later may work */
-    METE_E_TOO_LARGE = -8,  /* one argument is larger than its limit */
-    METE_E_NOT_YET = -9,    /* promised by this header, not built yet: see mete_not_yet() */
-    METE_E_MEMORY = -10,    /* no memory; at open only */
-    METE_E_STORAGE = -11,   /* the data directory cannot be read or written */
-    METE_E_CORRUPT = -12,   /* the journal is damaged: the engine refuses to start */
-    METE_E_LOCKED = -13,    /* another process has the data directory open */
-    METE_E_FORMAT = -14,    /* the journal was written by a newer mete */
-    METE_E_CLOCK = -15,     /* the wall clock stands before the journal's last entry */
-    METE_E_CLOSED = -16,    /* the engine is closing */
+    METE_E_INVALID = -1,          /* an argument is out of its range */
+    METE_E_NOT_FOUND = -2,        /* no such scope, budget or reservation */
+    METE_E_EXISTS = -3,           /* the id is taken */
+    METE_E_CONTENT = -4,          /* this request id was used with other content */
+    METE_E_IN_FLIGHT = -5,        /* this request id is still being answered */
+    METE_E_ENDED = -6,            /* the reservation has ended otherwise; the receipt says how */
+    METE_E_FULL = -7,             /* a limit of the table is reached; later may work */
+    METE_E_TOO_LARGE = -8,        /* one argument is larger than its limit */
+    METE_E_NOT_YET = -9,          /* promised by this header, not built yet: see mete_not_yet() */
+    METE_E_MEMORY = -10,          /* no memory; at open only */
+    METE_E_STORAGE = -11,         /* the data directory cannot be read or written */
+    METE_E_CORRUPT = -12,         /* the journal is damaged: the engine refuses to start */
+    METE_E_LOCKED = -13,          /* another process has the data directory open */
+    METE_E_FORMAT = -14,          /* the journal was written by a newer mete */
+    METE_E_CLOCK = -15,           /* the wall clock stands before the journal's last entry */
+    METE_E_CLOSED = -16,          /* the engine is closing */
     METE_E_UNAUTHENTICATED = -17, /* no key, or an unknown one */
-    METE_E_FORBIDDEN = -18, /* the key may not do this */
-    METE_E_BUSY = -19,      /* a ring is full: try again */
-    METE_E_UPSTREAM = -20,  /* the provider could not be reached or broke off */
-    METE_E_TIMEOUT = -21,   /* a time limit ran out */
-    METE_E_UNPRICED = -22,  /* the model has no price */
-    METE_E_SYNTAX = -23,    /* the bytes are not of their format */
-    METE_E_METHOD = -24     /* the path exists, the method does not */
+    METE_E_FORBIDDEN = -18,       /* the key may not do this */
+    METE_E_BUSY = -19,            /* a ring is full: try again */
+    METE_E_UPSTREAM = -20,        /* the provider could not be reached or broke off */
+    METE_E_TIMEOUT = -21,         /* a time limit ran out */
+    METE_E_UNPRICED = -22,        /* the model has no price */
+    METE_E_SYNTAX = -23,          /* the bytes are not of their format */
+    METE_E_METHOD = -24,          /* the path exists, the method does not */
+    METE_E_DISK = -25 /* the disk is nearly full: ends, corrections and administration still
+                         work, new reservations do not */
 };
 
 /* ---- Engine ---------------------------------------------------------------------------------- */
@@ -201,6 +210,10 @@ struct mete_options {
     void *wake_user;               /* owner may be asleep; must be callable from any thread */
     /* Capacities; 0 takes the value of tables/limits.h. Address space only, until used. */
     uint32_t scopes_max, budgets_max, reservations_max, outcomes_max;
+    uint64_t free_reserve; /* bytes of the file system that admission leaves free; 0: the table's */
+    uint64_t snapshot_entries; /* entries between two snapshots; 0: the table's */
+    uint32_t audit_ppm;        /* share of one core the online audit may take; 0: the table's */
+    int no_audit;              /* 1: neither audit nor snapshots of its own accord */
 };
 
 /* Opens the engine, recovers from its journal, and projects what the records lack. Reservations
@@ -248,6 +261,7 @@ struct mete_demand {
 };
 
 #define METE_DEMANDS_MAX 16
+#define METE_TAGS_MAX 16
 
 enum mete_expiry {
     METE_EXPIRY_RELEASE = 0, /* the amounts return */
@@ -264,6 +278,9 @@ struct mete_reserve {
     uint64_t content;            /* fingerprint of what is asked; same id, other content: CONTENT */
     struct mete_text model;      /* 0..128 bytes, for the record */
     struct mete_text provider;   /* 0..64 bytes, for the record */
+    struct mete_text session;    /* 0..128 bytes */
+    const struct mete_text *tags; /* tags_len of 1..128 bytes each */
+    size_t tags_len;              /* 0..METE_TAGS_MAX */
     const struct mete_demand *demands;
     size_t demands_len; /* 1..METE_DEMANDS_MAX */
     int64_t floor;      /* smallest quantity worth having, >= 0 */
@@ -273,45 +290,60 @@ struct mete_reserve {
     uint32_t flags;
 };
 
+/* What the figures mean:
+ *   budget         limit in force, committed and held of the window; asked is what the floor takes
+ *   METE_QUOTA     limit: all that is granted and unexpired; committed: drawn of it; held of it
+ *   METE_RATE_LIMIT  limit per period; held: how much of the burst is taken now
+ *   METE_CONCURRENCY limit; held: reservations open now
+ * resets_at: end of the window; of a rate limit when the floor fits; INT64_MAX us: never. */
 struct mete_refusal {
     enum mete_reason reason;
     struct mete_scope_id scope;
     struct mete_budget_id budget; /* 0 when no budget is involved */
+    struct mete_rate_id rate;     /* 0 when no rate limit is involved */
     uint16_t meter;
     uint16_t shadow; /* 1: a shadow budget would have refused; it did not */
     uint32_t currency;
     int64_t limit, committed, held;
-    int64_t asked;                 /* what the floor would have taken */
-    struct mete_instant resets_at; /* end of the window; INT64_MAX us: never */
+    int64_t asked; /* what the floor would have taken */
+    struct mete_instant resets_at;
 };
 
-/* Most refusals one verdict can list: budgets on the longest path. */
+/* Most refusals one verdict can list: budgets, rate limits and quotas on the longest path. */
 #define METE_REFUSALS_MAX 64
 
 enum mete_state { METE_HELD = 0, METE_COMMITTED, METE_RELEASED, METE_EXPIRED, METE_REFUSED };
 
 struct mete_receipt {
     enum mete_state state;
-    int64_t cost;      /* nano-units charged of the first METE_COST usage */
-    int overrun;       /* more was used than was reserved, and of a meter that was not reserved: so
-                          much that an enforced budget stands above its limit */
-    int repeated;      /* had already ended the same way with the same figures */
-    uint64_t record;   /* id of the usage record: the sequence number of its entry; 0: none */
+    int64_t cost;    /* nano-units charged of the first METE_COST usage */
+    int overrun;     /* more was used than was reserved, and of a meter that was not reserved: so
+                        much that an enforced budget stands above its limit */
+    int repeated;    /* had already ended the same way with the same figures */
+    int corrected;   /* it had expired, or ended provisionally: these are the true figures, and the
+                        difference was charged in the same windows (INV-03) */
+    uint64_t record; /* id of the usage record: the sequence number of its entry; 0: none */
+};
+
+enum {
+    METE_ADVICE_DOWNGRADE = 1, /* a budget asks for a cheaper model (controls.downgrade_ppm) */
+    METE_ADVICE_SOFT_LIMIT = 2 /* a budget stands at or over its soft limit */
 };
 
 struct mete_verdict {
     int allowed;
     struct mete_reservation_id reservation;
     struct mete_instant expires_at;
-    int64_t granted;        /* quantity, floor..wish */
-    int has_remaining;      /* some enforced budget was touched */
-    int64_t remaining;      /* of the first demand's meter: what the tightest budget has left */
+    int64_t granted;   /* quantity, floor..wish */
+    int has_remaining; /* some enforced budget was touched */
+    int64_t remaining; /* of the first demand's meter: what the tightest budget has left */
     struct mete_budget_id remaining_of;
     struct mete_instant retry_at; /* earliest instant at which asking again can help; 0: at once,
                                      INT64_MAX us: never, without an administrator */
-    size_t refusals_len;    /* all that refused, then, with shadow set, those that would have */
-    int repeated;           /* this is the stored answer to an earlier, equal request */
-    uint64_t seq;           /* journal entry this rests on; 0 when none was needed */
+    size_t refusals_len;       /* all that refused, then, with shadow set, those that would have */
+    int repeated;              /* this is the stored answer to an earlier, equal request */
+    uint32_t advice;           /* METE_ADVICE_ bits */
+    uint64_t seq;              /* journal entry this rests on; 0 when none was needed */
     struct mete_receipt ended; /* with METE_E_ENDED only: how the id's call ended */
 };
 
@@ -324,16 +356,16 @@ struct mete_usage {
 /* How a call ended, for its record. */
 enum mete_ending {
     METE_ENDED_OK = 0,
-    METE_ENDED_ERROR,        /* the provider answered with an error status */
-    METE_ENDED_NO_USAGE,     /* finished, but the provider reported no usage: counted */
-    METE_ENDED_CLIENT_GONE,  /* the client left; drained to the end */
-    METE_ENDED_CANCELLED,    /* the client left; the provider was cancelled: counted */
-    METE_ENDED_LOST,         /* the provider broke off: counted */
-    METE_ENDED_TIMEOUT,      /* a time limit ran out: counted */
-    METE_ENDED_NOT_SENT,     /* nothing reached the provider */
-    METE_ENDED_CUT,          /* ended at its bound */
-    METE_ENDED_EXPIRED,      /* by the engine: nobody ended it in time */
-    METE_ENDED_RECORDED,     /* metered after the fact */
+    METE_ENDED_ERROR,       /* the provider answered with an error status */
+    METE_ENDED_NO_USAGE,    /* finished, but the provider reported no usage: counted */
+    METE_ENDED_CLIENT_GONE, /* the client left; drained to the end */
+    METE_ENDED_CANCELLED,   /* the client left; the provider was cancelled: counted */
+    METE_ENDED_LOST,        /* the provider broke off: counted */
+    METE_ENDED_TIMEOUT,     /* a time limit ran out: counted */
+    METE_ENDED_NOT_SENT,    /* nothing reached the provider */
+    METE_ENDED_CUT,         /* ended at its bound */
+    METE_ENDED_EXPIRED,     /* by the engine: nobody ended it in time */
+    METE_ENDED_RECORDED,    /* metered after the fact */
     METE_ENDINGS
 };
 
@@ -342,11 +374,11 @@ enum { METE_OUTCOME_PROVISIONAL = 1, METE_OUTCOME_COUNTED = 2 };
 struct mete_outcome {
     enum mete_ending ending;
     uint32_t flags;
-    uint16_t status;                 /* upstream HTTP status, 0 if none */
+    uint16_t status; /* upstream HTTP status, 0 if none */
     uint16_t attempts;
     uint32_t latency_ms, first_token_ms;
-    struct mete_text price_list;     /* version that priced it, 0..64 bytes */
-    struct mete_text note;           /* JSON for the record, 0..LIMIT_NOTE bytes */
+    struct mete_text price_list; /* version that priced it, 0..64 bytes */
+    struct mete_text note;       /* JSON for the record, 0..LIMIT_NOTE bytes */
 };
 
 struct mete_commit {
@@ -360,7 +392,9 @@ struct mete_record {
     struct mete_scope_id scope;
     struct mete_text request_id;
     uint64_t content;
-    struct mete_text model, provider;
+    struct mete_text model, provider, session;
+    const struct mete_text *tags; /* as in mete_reserve */
+    size_t tags_len;
     const struct mete_usage *usage;
     size_t usage_len; /* 1..METE_DEMANDS_MAX */
     struct mete_outcome outcome;
@@ -382,15 +416,33 @@ METE_API METE_MUST_USE int mete_check(struct mete_port *port, const struct mete_
                                       struct mete_refusal *refusals, size_t refusals_max,
                                       struct mete_verdict *ret_verdict);
 
-/* Adds demands to an open reservation, while a stream runs. NOT_YET. */
-METE_API METE_MUST_USE int mete_extend(struct mete_port *port, struct mete_reservation_id id,
-                                       const struct mete_reserve *more,
+/* Makes an open reservation larger or smaller, in the windows it was made in (INV-09). */
+struct mete_extend {
+    struct mete_reservation_id reservation;
+    const struct mete_demand *demands; /* of meters the reservation demanded; each once */
+    size_t demands_len;                /* 0..METE_DEMANDS_MAX; 0: only its time */
+    int64_t floor, wish;               /* as in mete_reserve */
+    int shrink;     /* 1: gives back what the demands come to at wish; never more than is held */
+    int64_t ttl_ms; /* 0: expires when it did; else from now, 1 .. LIMIT_TTL_MS */
+};
+
+/* Grants the largest quantity in floor..wish that every budget it took from, every rate limit and
+ * every quota affords, or refuses and leaves the reservation as it is. An emergency stop refuses;
+ * a revoked or expired scope does not, nor does a throttle. verdict.granted is of this call alone.
+ * Errors: INVALID (also: a meter it did not demand, more given back than held), NOT_FOUND,
+ * ENDED (verdict.ended says how), FULL, BUSY. */
+METE_API METE_MUST_USE int mete_extend(struct mete_port *port, const struct mete_extend *args,
+                                       struct mete_refusal *refusals, size_t refusals_max,
                                        struct mete_verdict *ret_verdict);
 
 /* Ends a reservation with what was used, in the windows it was made in (INV-09). Never refused for
  * money: more than reserved is charged in full and flagged. Repeating it with the same usage gives
- * the same receipt. Errors: INVALID, TOO_LARGE, NOT_FOUND (unknown, or ended and forgotten),
- * ENDED (released, expired, or committed with other figures; the receipt says how), BUSY. */
+ * the same receipt.
+ * A reservation that expired, or was committed with METE_OUTCOME_PROVISIONAL, takes the true usage
+ * once within LIMIT_CORRECTION_S of its end: the signed difference is charged where the first
+ * figures were, and the receipt says corrected (INV-03). It is how provisional records are settled.
+ * Errors: INVALID, TOO_LARGE, NOT_FOUND (unknown, or ended and forgotten), ENDED (released, or
+ * committed with other figures, or corrected already; the receipt says how), BUSY. */
 METE_API METE_MUST_USE int mete_commit(struct mete_port *port, const struct mete_commit *args,
                                        struct mete_receipt *ret_receipt);
 
@@ -415,31 +467,125 @@ struct mete_scope_spec {
 
 #define METE_THRESHOLDS_MAX 8
 
+/* Narrows a budget or rate limit to some calls. Of each kind that is named at least one pattern
+ * must match; kinds that are not named match every call. A pattern is the whole text, or its
+ * beginning followed by '*'. A call without the text matches only "*". */
+enum mete_match_kind {
+    METE_MATCH_MODEL = 1,
+    METE_MATCH_PROVIDER,
+    METE_MATCH_TAG, /* one of the call's tags */
+    METE_MATCH_SESSION
+};
+
+#define METE_MATCHES_MAX 16
+
+struct mete_match {
+    enum mete_match_kind kind;
+    struct mete_text pattern; /* 1..128 bytes */
+};
+
+/* What a budget does as committed nears its limit (INV-10). Shares are of the limit in force, in
+ * millionths, 1 .. 10^6; 0: not at all. */
+struct mete_controls {
+    uint32_t throttle_ppm;      /* from here on only a share of the reservations is admitted, */
+    uint32_t throttle_rate_ppm; /* this one, evenly per (budget, leaf): 0 .. 10^6 */
+    uint32_t stop_ppm;      /* emergency stop: refuses all until the window ends or it is lifted */
+    uint32_t downgrade_ppm; /* verdicts advise a cheaper model */
+    uint32_t grace_s;       /* after a stop, running calls have so long; 0 .. 86400 */
+    uint32_t cooldown_s;    /* between two control actions (throttle, stop); after a lift: before
+                               the next stop; 0 after a lift: not again in this window */
+};
+
 struct mete_budget_spec {
-    struct mete_text id;             /* unique per organization */
-    struct mete_scope_id scope;      /* what it limits; cannot change */
-    uint16_t meter;                  /* METE_COST, METE_TOTAL_TOKENS, METE_REQUESTS; others NOT_YET;
-                                        cannot change */
-    uint32_t currency;               /* METE_COST only; cannot change */
-    int64_t limit;                   /* 0 refuses everything */
-    enum mete_period period;         /* HOURLY, DAILY, MONTHLY, TOTAL, others NOT_YET; fixed */
+    struct mete_text id;        /* unique per organization */
+    struct mete_scope_id scope; /* what it limits; cannot change */
+    enum mete_kind for_kind;    /* not NONE: a template. scope is an organization, and each scope
+                                   of this kind in it gets such a budget of its own, with the id
+                                   ID~HANDLE, when first charged. Template ids have at most 117
+                                   bytes. Changes of it reach later ones only. Cannot change */
+    uint16_t meter;             /* any; cannot change */
+    uint32_t currency;          /* METE_COST only; cannot change */
+    int64_t limit;              /* 0 refuses everything */
+    enum mete_period period;    /* cannot change, nor can what places its windows: */
+    struct mete_text time_zone; /* IANA name, 0..64 bytes; empty: UTC */
+    int64_t anchor;             /* WEEKLY first day 1 Monday .. 7; MONTHLY first day 1..31;
+                                   QUARTERLY, YEARLY MMDD; DAILY seconds after midnight; 0: the
+                                   plain calendar */
+    int64_t window_seconds;     /* ROLLING only: 1 .. LIMIT_ROLLING_S */
+    struct mete_match matches[METE_MATCHES_MAX]; /* cannot change */
+    size_t matches_len;
     enum mete_mode mode;
-    struct mete_text time_zone;      /* empty or "UTC"; others NOT_YET */
     uint32_t thresholds_ppm[METE_THRESHOLDS_MAX]; /* of the limit, ascending, 1 .. 10^6 */
     size_t thresholds_len;
-    /* NOT_YET unless empty or zero */
-    int64_t window_seconds, anchor, rollover_cap, soft_limit;
-    struct mete_text model, provider, tag, session;
+    int64_t soft_limit;   /* event and advice when committed reaches it; 0: none */
+    int64_t rollover_cap; /* most that one window hands to the next; 0: nothing. Not for
+                             TOTAL and ROLLING */
+    struct mete_controls controls;
+};
+
+/* A dated increase of a budget's limit: counts from <= t < until. Never rolls over. */
+struct mete_increase_spec {
+    struct mete_budget_id budget;
+    int64_t amount; /* 1 .. METE_AMOUNT_MAX */
+    struct mete_instant from, until;
+};
+
+/* Requests, tokens or any other meter per period, by GCRA: a burst at once, then evenly. Or calls
+ * at once. */
+struct mete_rate_spec {
+    struct mete_text id;        /* unique per organization, apart from budgets */
+    struct mete_scope_id scope; /* cannot change */
+    int concurrent;    /* 1: limits open reservations; meter, period and burst do not count */
+    uint16_t meter;    /* METE_REQUESTS: a call that does not demand it counts 1. Cannot
+                          change */
+    uint32_t currency; /* METE_COST only */
+    int64_t limit;     /* a period's worth; 0 refuses everything */
+    int64_t period_ms; /* 1 .. LIMIT_RATE_PERIOD_MS; limit, burst and period together are
+                          bounded: INVALID */
+    int64_t burst;     /* at once; 0: limit */
+    enum mete_mode mode;
+    struct mete_match matches[METE_MATCHES_MAX]; /* cannot change */
+    size_t matches_len;
+};
+
+/* A grant: prepaid balance. A scope that has one in a meter has a quota in it: every reservation
+ * demanding the meter must be covered by its unexpired grants, drawn lowest priority first, then
+ * by expiry, then by creation (INV-14). */
+struct mete_grant_spec {
+    struct mete_text id;            /* unique per organization */
+    struct mete_scope_id scope;     /* cannot change */
+    uint16_t meter;                 /* cannot change */
+    uint32_t currency;              /* METE_COST only; cannot change */
+    int64_t amount;                 /* 0 .. METE_AMOUNT_MAX, never below what is drawn and held */
+    uint32_t priority;              /* lower is drawn first */
+    struct mete_instant expires_at; /* 0: never. What was held by then may still be charged */
+    struct mete_text source;        /* "membership", "purchase", "admin", ...: 0..64 bytes */
+};
+
+/* One unit of `from` is numerator / denominator units of `to`, from effective_at on. */
+struct mete_exchange_spec {
+    uint32_t from, to;
+    int64_t numerator, denominator; /* 1 .. 10^18 */
+    struct mete_instant effective_at;
 };
 
 enum mete_change_kind {
     METE_PUT_SCOPE = 1, /* creates it, or changes expires_at, revoked and the document */
-    METE_PUT_BUDGET,    /* creates it, or changes limit, mode, thresholds and the document */
+    METE_PUT_BUDGET,    /* creates it, or changes what may change and the document */
     METE_END_BUDGET,    /* deletes it: no longer counted; a tombstone while reservations hold it */
-    METE_END_SCOPE,     /* NOT_YET */
-    METE_MOVE_SCOPE,    /* NOT_YET */
-    METE_PUT_GRANT,     /* NOT_YET */
-    METE_PUT_RATE_LIMIT /* NOT_YET */
+    METE_END_SCOPE,     /* deletes it with its budgets, rate limits and quotas: it refuses from now
+                           on, a tombstone while reservations are open. Children go first: INVALID */
+    METE_MOVE_SCOPE, /* another parent of the same organization; what is open stays where it is */
+    METE_PUT_GRANT,  /* creates it, or changes amount, priority, expires_at, source */
+    METE_PUT_RATE_LIMIT, /* creates it, or changes limit, period, burst, mode */
+    METE_END_RATE_LIMIT,
+    METE_END_QUOTA,    /* the scope has no quota in that meter any more */
+    METE_REFUND,       /* gives back to a grant some of what was drawn from it */
+    METE_PUT_INCREASE, /* handle: its number at the budget */
+    METE_END_INCREASE,
+    METE_LIFT_STOP,    /* ends an emergency stop */
+    METE_PUT_EXCHANGE, /* a rate; rates are only ever added */
+    METE_PUT_METER     /* names a meter of the user's own; handle: its number */
 };
 
 enum {
@@ -450,9 +596,20 @@ enum {
 struct mete_change {
     enum mete_change_kind kind;
     uint32_t flags;
-    struct mete_scope_spec scope;   /* PUT_SCOPE */
-    struct mete_budget_spec budget; /* PUT_BUDGET */
-    struct mete_budget_id end;      /* END_BUDGET */
+    struct mete_scope_spec scope;       /* PUT_SCOPE */
+    struct mete_budget_spec budget;     /* PUT_BUDGET */
+    struct mete_budget_id end;          /* END_BUDGET, LIFT_STOP, END_INCREASE */
+    struct mete_scope_id at;            /* END_SCOPE, MOVE_SCOPE, END_QUOTA */
+    struct mete_scope_id parent;        /* MOVE_SCOPE */
+    struct mete_rate_spec rate;         /* PUT_RATE_LIMIT */
+    struct mete_rate_id end_rate;       /* END_RATE_LIMIT */
+    struct mete_grant_spec grant;       /* PUT_GRANT; END_QUOTA: meter and currency */
+    struct mete_grant_id refund;        /* REFUND */
+    int64_t amount;                     /* REFUND: 1 .. what is drawn */
+    struct mete_increase_spec increase; /* PUT_INCREASE */
+    uint32_t end_increase;              /* END_INCREASE: its number at the budget */
+    struct mete_exchange_spec exchange; /* PUT_EXCHANGE */
+    struct mete_text meter;             /* PUT_METER: 1..64 bytes, unique */
     /* In a batch a scope or parent may be one that an earlier change of the batch creates: set
      * the handle's n to METE_FROM_CHANGE(i), i being that change's index. */
     struct mete_text document; /* JSON the engine keeps and projects but does not read,
@@ -467,11 +624,12 @@ struct mete_apply {
 };
 
 struct mete_applied {
-    uint64_t seq;       /* entry of the first change */
-    size_t failed;      /* on an error: index of the change that was wrong */
+    uint64_t seq;  /* entry of the first change */
+    size_t failed; /* on an error: index of the change that was wrong */
 };
 
-/* handles: gets the scope or budget handle of each change, in order; len of them. */
+/* handles: gets what each change made or touched, in order: the handle of a scope, budget, rate
+ * limit or grant, the number of a meter or increase, 0 of others. len of them. */
 METE_API METE_MUST_USE int mete_apply(struct mete_port *port, const struct mete_apply *args,
                                       uint32_t *ret_handles, struct mete_applied *ret_applied);
 
@@ -485,13 +643,61 @@ struct mete_budget_view {
     uint32_t currency;
     enum mete_period period;
     enum mete_mode mode;
-    int64_t limit, committed, held;
-    struct mete_instant window_start, window_end; /* INT64_MAX us: no end */
-    uint32_t revision;                            /* of the limit */
+    int64_t limit;      /* in force now: base_limit + carried + increases */
+    int64_t base_limit; /* as it was set */
+    int64_t carried;    /* from the window before */
+    int64_t committed, held;
+    struct mete_instant window_start, window_end; /* INT64_MAX us: no end. ROLLING: the stretch that
+                                                     counts now */
+    char time_zone[65];
+    int64_t anchor, window_seconds;
+    int64_t soft_limit, rollover_cap;
+    struct mete_controls controls;
+    struct mete_instant stopped_at; /* 0: no emergency stop is on */
+    int throttled;                  /* 1: the throttle is on */
+    int soft_limit_reached;
+    enum mete_kind for_kind;           /* a template's */
+    struct mete_budget_id template_of; /* 0: made by hand */
+    uint32_t revision;                 /* of the limit */
     uint32_t thresholds_ppm[METE_THRESHOLDS_MAX];
     size_t thresholds_len;
     uint32_t fired; /* bit i: threshold i has fired in this window */
     int ended;
+};
+
+struct mete_rate_view {
+    struct mete_rate_id rate;
+    struct mete_scope_id scope;
+    char id[129];
+    int concurrent;
+    uint16_t meter;
+    uint32_t currency;
+    int64_t limit, period_ms, burst;
+    enum mete_mode mode;
+    int64_t taken; /* of the burst, rounded up; of a concurrent one the calls open now */
+    struct mete_instant full_at; /* when all of the burst is there again */
+    int ended;
+};
+
+struct mete_grant_view {
+    struct mete_grant_id grant;
+    struct mete_scope_id scope;
+    char id[129];
+    char source[65];
+    uint16_t meter;
+    uint32_t currency, priority;
+    int64_t amount, drawn, held; /* balance: amount - drawn - held */
+    struct mete_instant expires_at, made_at;
+    int expired;
+};
+
+struct mete_quota_view {
+    struct mete_scope_id scope;
+    uint16_t meter;
+    uint32_t currency;
+    int64_t granted, drawn,
+        held;        /* of unexpired grants, and what was drawn of expired ones beyond */
+    int64_t balance; /* what a reservation could take now; below 0 after an overrun */
 };
 
 struct mete_scope_view {
@@ -500,6 +706,7 @@ struct mete_scope_view {
     char id[129];
     struct mete_instant expires_at;
     int revoked;
+    int ended;
 };
 
 struct mete_reservation_view {
@@ -518,7 +725,13 @@ struct mete_stats {
     uint64_t projected; /* last entry in the records */
     uint64_t scopes, budgets, reservations_open, outcomes;
     uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
-    uint64_t drift;     /* counters that differ from what their reservations add up to; must be 0 */
+    uint64_t drift;        /* counters that differ from base plus entries; must be 0 */
+    uint64_t audited;      /* entries whose counters have been audited while running */
+    uint64_t snapshot;     /* last entry in the newest verified snapshot */
+    uint64_t base;         /* last entry before which the journal has been cut */
+    uint64_t free_bytes;   /* of the file system; 0: not known */
+    int admission_stopped; /* 1: fewer are free than the reserve */
+    uint64_t rates, grants, corrections, extends;
     uint64_t flushes;
     uint64_t flush_us_sum;
     uint64_t flush_us_bucket[24]; /* bucket i: flushes of at most 2^i us, not cumulative */
@@ -527,15 +740,25 @@ struct mete_stats {
 };
 
 enum mete_query_kind {
-    METE_QUERY_SCOPE = 1,    /* by handle                         -> scope */
-    METE_QUERY_FIND_SCOPE,   /* by kind, id, organization         -> scope; NOT_FOUND */
-    METE_QUERY_BUDGET,       /* by handle, as of now              -> budget */
-    METE_QUERY_FIND_BUDGET,  /* by id, organization               -> budget; NOT_FOUND */
-    METE_QUERY_PATH,         /* budgets of a scope and its ancestors, leaf first -> budgets */
-    METE_QUERY_RESERVATION,  /* by handle                         -> reservation; NOT_FOUND */
-    METE_QUERY_STATS,        /*                                   -> stats */
-    METE_QUERY_HASH,         /* hash of the whole state           -> hash; linear in the state */
-    METE_QUERY_PROJECTED     /* answered once all entries before it are in the records */
+    METE_QUERY_SCOPE = 1,   /* by handle                         -> scope */
+    METE_QUERY_FIND_SCOPE,  /* by kind, id, organization         -> scope; NOT_FOUND */
+    METE_QUERY_BUDGET,      /* by handle, as of now              -> budget */
+    METE_QUERY_FIND_BUDGET, /* by id, organization               -> budget; NOT_FOUND */
+    METE_QUERY_PATH,        /* budgets of a scope and its ancestors, leaf first -> budgets */
+    METE_QUERY_RESERVATION, /* by handle                         -> reservation; NOT_FOUND */
+    METE_QUERY_STATS,       /*                                   -> stats */
+    METE_QUERY_HASH,        /* hash of the whole state           -> hash; linear in the state */
+    METE_QUERY_PROJECTED,   /* answered once all entries before it are in the records */
+    METE_QUERY_RATES,       /* rate limits of a scope and its ancestors, leaf first -> rates */
+    METE_QUERY_FIND_RATE,   /* by id, organization              -> rate; NOT_FOUND */
+    METE_QUERY_QUOTAS,      /* quotas of one scope              -> quotas */
+    METE_QUERY_GRANTS,      /* grants of one scope's meter, as they will be drawn, then the
+                               expired and empty ones           -> grants */
+    METE_QUERY_FIND_GRANT,  /* by id, organization              -> grant; NOT_FOUND */
+    METE_QUERY_FIND_METER,  /* by id                            -> number; NOT_FOUND */
+    METE_QUERY_METER,       /* by number                        -> text; NOT_FOUND */
+    METE_QUERY_PROVISIONAL  /* reservations that still take a correction, oldest first, after
+                               `reservation`                    -> reservations */
 };
 
 struct mete_query {
@@ -548,6 +771,13 @@ struct mete_query {
     struct mete_scope_id organization;
     struct mete_budget_view *budgets; /* PATH: room for budgets_max */
     size_t budgets_max;
+    struct mete_rate_view *rates; /* RATES: room for rows_max; likewise the others */
+    struct mete_quota_view *quotas;
+    struct mete_grant_view *grants;
+    struct mete_reservation_view *reservations;
+    size_t rows_max;
+    uint16_t meter; /* GRANTS, METER */
+    uint32_t currency;
 };
 
 struct mete_answer {
@@ -557,7 +787,12 @@ struct mete_answer {
     struct mete_stats stats;
     uint8_t hash[32];
     size_t budgets_len; /* PATH: how many there are, maybe more than were stored */
-    uint64_t seq;       /* state as of this entry */
+    size_t rows_len;    /* RATES, QUOTAS, GRANTS, PROVISIONAL: likewise */
+    struct mete_rate_view rate;
+    struct mete_grant_view grant;
+    uint32_t number;
+    char text[129];
+    uint64_t seq; /* state as of this entry */
 };
 
 METE_API METE_MUST_USE int mete_query(struct mete_port *port, const struct mete_query *args,
@@ -582,14 +817,15 @@ struct mete_op {
     enum mete_op_kind kind;
     int status; /* result: 0 or METE_E_ */
     union {
-        struct mete_reserve reserve; /* RESERVE, CHECK, EXTEND */
+        struct mete_reserve reserve; /* RESERVE, CHECK */
+        struct mete_extend extend;
         struct mete_commit commit;
         struct mete_reservation_id release;
         struct mete_record record;
         struct mete_apply apply;
         struct mete_query query;
     } args;
-    struct mete_refusal *refusals; /* RESERVE, CHECK: room for refusals_max, may be NULL */
+    struct mete_refusal *refusals; /* RESERVE, CHECK, EXTEND: room for refusals_max, may be NULL */
     size_t refusals_max;
     uint32_t *handles; /* APPLY */
     union {
@@ -609,7 +845,13 @@ enum mete_event_kind {
     METE_EVENT_THRESHOLD = 1, /* a budget's committed reached a threshold, once (INV-10) */
     METE_EVENT_OVERRUN,       /* more was charged than reserved, or committed passed a limit */
     METE_EVENT_EXPIRED,       /* a reservation ended because nobody ended it */
-    METE_EVENT_LIMIT_BELOW,   /* a limit was set below what is already used */
+    METE_EVENT_LIMIT_BELOW, /* a limit fell below what is already used: set, or an increase ended */
+    METE_EVENT_SOFT_LIMIT,  /* committed reached the soft limit, once a window and revision */
+    METE_EVENT_THROTTLED,   /* a throttle began */
+    METE_EVENT_STOPPED,     /* an emergency stop began; running calls have controls.grace_s */
+    METE_EVENT_LIFTED,      /* an operator ended one */
+    METE_EVENT_QUOTA_OVERRUN, /* a grant's balance fell below zero */
+    METE_EVENT_CORRECTED,     /* an ended reservation got its true figures */
     METE_EVENTS
 };
 
@@ -619,6 +861,8 @@ struct mete_event {
     uint64_t seq;
     struct mete_scope_id scope;
     struct mete_budget_id budget;
+    struct mete_grant_id grant;
+    struct mete_reservation_id reservation; /* EXPIRED, CORRECTED */
     uint32_t threshold_ppm;
     int64_t limit, committed, held;
 };
@@ -627,6 +871,38 @@ struct mete_event {
  * One listener; set before the first operation. */
 METE_API void mete_on_event(struct mete *mete, void (*fn)(void *user, const struct mete_event *),
                             void *user);
+
+/* ---- Looking after the data: any thread, blocks, beside the traffic -------------------------- */
+
+/* Writes a snapshot of the state as of now or a little later, verified by replaying the journal
+ * up to it; the owner does not pause for it. Memory: a second copy of the state while it runs. */
+METE_API METE_MUST_USE int mete_snapshot(struct mete *mete, uint64_t *ret_seq);
+
+/* Makes a new verified snapshot the base and deletes the journal before it, in small steps, once
+ * the records have what it held. The chain goes on from the base's hash. */
+METE_API METE_MUST_USE int mete_cut(struct mete *mete, uint64_t *ret_seq);
+
+/* Copies the data into a new directory that opens and verifies like the first. Errors: EXISTS,
+ * STORAGE, CORRUPT. */
+METE_API METE_MUST_USE int mete_backup(struct mete *mete, const char *directory, uint64_t *ret_seq);
+
+/* One entry that changed a budget's figures, and how they stood after it. */
+struct mete_step {
+    uint64_t seq;
+    struct mete_instant at;
+    const char *what; /* "reserve", "commit", "window", ...: as in docs/journal-format.md */
+    struct mete_scope_id scope; /* leaf of the call; 0: administration */
+    struct mete_reservation_id reservation;
+    struct mete_instant window_start; /* of the window it counted in */
+    int64_t limit, committed, held;   /* of that window, afterwards */
+};
+
+/* Calls fn for each entry since `since` that changed the budget's figures, in order, from the
+ * newest snapshot before it on. fn returning non-zero stops and is returned. */
+METE_API METE_MUST_USE int mete_explain(struct mete *mete, struct mete_budget_id budget,
+                                        struct mete_instant since,
+                                        int (*fn)(void *user, const struct mete_step *step),
+                                        void *user);
 
 /* ---- Words ----------------------------------------------------------------------------------- */
 

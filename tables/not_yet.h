@@ -9,8 +9,22 @@ ROW(false, "mete_extend: growing or shrinking an open reservation")
 ROW(false, "a usage reported after its reservation expired, as a correction (INV-03)")
 ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
 ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
-ROW(change->kind == METE_PUT_GRANT, "METE_PUT_GRANT: quotas, prepaid balances")
-ROW(change->kind == METE_PUT_RATE_LIMIT, "METE_PUT_RATE_LIMIT: rate limits and concurrency")
+ROW(change->kind == METE_PUT_GRANT || change->kind == METE_END_QUOTA ||
+        change->kind == METE_REFUND,
+    "METE_PUT_GRANT, METE_END_QUOTA, METE_REFUND: quotas, prepaid balances")
+ROW(change->kind == METE_PUT_RATE_LIMIT || change->kind == METE_END_RATE_LIMIT,
+    "METE_PUT_RATE_LIMIT, METE_END_RATE_LIMIT: rate limits and concurrency")
+ROW(change->kind == METE_PUT_INCREASE || change->kind == METE_END_INCREASE,
+    "METE_PUT_INCREASE, METE_END_INCREASE: dated increases of a limit")
+ROW(change->kind == METE_PUT_EXCHANGE, "METE_PUT_EXCHANGE: exchange rates")
+ROW(change->kind == METE_PUT_METER, "METE_PUT_METER: meters of the user's own")
+ROW(change->kind == METE_LIFT_STOP ||
+        (budget && (budget->controls.throttle_ppm || budget->controls.stop_ppm ||
+                    budget->controls.downgrade_ppm)),
+    "controls: throttle, emergency stop, downgrade, METE_LIFT_STOP")
+ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
+ROW(false, "sessions and tags of calls")
+ROW(false, "mete_snapshot, mete_cut, mete_backup, mete_explain, the online audit, the free reserve")
 ROW(budget && budget->meter != METE_COST && budget->meter != METE_TOTAL_TOKENS &&
         budget->meter != METE_REQUESTS,
     "budgets on meters other than cost, total tokens and requests")
@@ -26,6 +40,6 @@ ROW(budget && budget->time_zone.len &&
 ROW(budget && budget->anchor, "anchor: windows that begin on another day")
 ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")
 ROW(budget && budget->soft_limit, "soft_limit: warning without refusing")
-ROW(budget && (budget->model.len || budget->provider.len || budget->tag.len || budget->session.len),
+ROW(budget && budget->matches_len,
     "budgets narrowed to a model, provider, tag or session")
 #undef ROW

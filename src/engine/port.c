@@ -287,11 +287,14 @@ int mete_check(struct mete_port *port, const struct mete_reserve *args,
     return run_reserve(port, &op, ret_verdict);
 }
 
-int mete_extend(struct mete_port *port, struct mete_reservation_id id,
-                const struct mete_reserve *more, struct mete_verdict *ret_verdict)
+int mete_extend(struct mete_port *port, const struct mete_extend *args,
+                struct mete_refusal *refusals, size_t refusals_max,
+                struct mete_verdict *ret_verdict)
 {
-    (void)id;
-    struct mete_op op = {.kind = METE_OP_EXTEND, .args.reserve = *more};
+    struct mete_op op = {.kind = METE_OP_EXTEND,
+                         .args.extend = *args,
+                         .refusals = refusals,
+                         .refusals_max = refusals_max};
     return run_reserve(port, &op, ret_verdict);
 }
 

@@ -127,6 +127,15 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return 0;
     case METE_QUERY_PROJECTED:
         return 0;
+    case METE_QUERY_RATES:
+    case METE_QUERY_FIND_RATE:
+    case METE_QUERY_QUOTAS:
+    case METE_QUERY_GRANTS:
+    case METE_QUERY_FIND_GRANT:
+    case METE_QUERY_FIND_METER:
+    case METE_QUERY_METER:
+    case METE_QUERY_PROVISIONAL:
+        return METE_E_NOT_YET;
     }
     return METE_E_INVALID;
 }

@@ -285,6 +285,14 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_MOVE_SCOPE:
     case METE_PUT_GRANT:
     case METE_PUT_RATE_LIMIT:
+    case METE_END_RATE_LIMIT:
+    case METE_END_QUOTA:
+    case METE_REFUND:
+    case METE_PUT_INCREASE:
+    case METE_END_INCREASE:
+    case METE_LIFT_STOP:
+    case METE_PUT_EXCHANGE:
+    case METE_PUT_METER:
         return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
     }
     return METE_E_INVALID;

@@ -250,6 +250,23 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
         write_record(w, entry);
         return;
     case ENTRY_NONE:
+    case ENTRY_SCOPE_END:
+    case ENTRY_SCOPE_MOVE:
+    case ENTRY_LIMIT:
+    case ENTRY_INCREASE:
+    case ENTRY_INCREASE_END:
+    case ENTRY_LIFT:
+    case ENTRY_DEFAULT:
+    case ENTRY_RATE:
+    case ENTRY_RATE_END:
+    case ENTRY_GRANT:
+    case ENTRY_REFUND:
+    case ENTRY_QUOTA_END:
+    case ENTRY_EXCHANGE:
+    case ENTRY_METER:
+    case ENTRY_EXTEND:
+    case ENTRY_CORRECT:
+    case ENTRY_BASE:
     case ENTRY_KINDS:
         break;
     }
@@ -296,6 +313,23 @@ size_t entry_size_max(const struct entry *entry)
     case ENTRY_WINDOW:
     case ENTRY_RELEASE:
     case ENTRY_EXPIRE:
+    case ENTRY_SCOPE_END:
+    case ENTRY_SCOPE_MOVE:
+    case ENTRY_LIMIT:
+    case ENTRY_INCREASE:
+    case ENTRY_INCREASE_END:
+    case ENTRY_LIFT:
+    case ENTRY_DEFAULT:
+    case ENTRY_RATE:
+    case ENTRY_RATE_END:
+    case ENTRY_GRANT:
+    case ENTRY_REFUND:
+    case ENTRY_QUOTA_END:
+    case ENTRY_EXCHANGE:
+    case ENTRY_METER:
+    case ENTRY_EXTEND:
+    case ENTRY_CORRECT:
+    case ENTRY_BASE:
     case ENTRY_KINDS:
         break;
     }
@@ -554,6 +588,23 @@ static bool read_fields(struct reader *r, struct entry *entry)
         read_record(r, entry);
         return true;
     case ENTRY_NONE:
+    case ENTRY_SCOPE_END:
+    case ENTRY_SCOPE_MOVE:
+    case ENTRY_LIMIT:
+    case ENTRY_INCREASE:
+    case ENTRY_INCREASE_END:
+    case ENTRY_LIFT:
+    case ENTRY_DEFAULT:
+    case ENTRY_RATE:
+    case ENTRY_RATE_END:
+    case ENTRY_GRANT:
+    case ENTRY_REFUND:
+    case ENTRY_QUOTA_END:
+    case ENTRY_EXCHANGE:
+    case ENTRY_METER:
+    case ENTRY_EXTEND:
+    case ENTRY_CORRECT:
+    case ENTRY_BASE:
     case ENTRY_KINDS:
         break;
     }

@@ -24,6 +24,23 @@ enum entry_kind {
     ENTRY_RELEASE,
     ENTRY_EXPIRE,
     ENTRY_RECORD, /* charged without a reservation */
+    ENTRY_SCOPE_END,
+    ENTRY_SCOPE_MOVE,
+    ENTRY_LIMIT,    /* a budget's limit in force changes with time: an increase begins or ends */
+    ENTRY_INCREASE, /* a dated increase of a budget is put */
+    ENTRY_INCREASE_END,
+    ENTRY_LIFT,    /* an emergency stop is ended by an operator */
+    ENTRY_DEFAULT, /* a template makes a budget for one scope */
+    ENTRY_RATE,    /* a rate limit is put */
+    ENTRY_RATE_END,
+    ENTRY_GRANT, /* a grant is put */
+    ENTRY_REFUND,
+    ENTRY_QUOTA_END,
+    ENTRY_EXCHANGE, /* an exchange rate is added */
+    ENTRY_METER,    /* a meter of the user's own gets its number */
+    ENTRY_EXTEND,   /* an open reservation becomes larger, smaller or longer */
+    ENTRY_CORRECT,  /* an ended reservation gets its true figures */
+    ENTRY_BASE,     /* a snapshot of the state before this entry is the new base */
     ENTRY_KINDS
 };
 
@@ -34,6 +51,11 @@ enum { ENTRY_NAME_WHOLE = 65535 };
 struct entry_name {
     uint32_t n;
     struct slice text;
+};
+
+struct entry_tags {
+    size_t len;
+    struct slice texts[METE_TAGS_MAX];
 };
 
 struct entry_amount {
@@ -62,7 +84,7 @@ struct entry {
             uint8_t installation[16];
         } genesis;
         struct {
-            uint32_t handle; /* the next free one when it is new */
+            uint32_t handle;             /* the next free one when it is new */
             struct mete_scope_spec spec; /* kind, id, organization, parent count when it is new */
             struct slice document, actor;
         } scope;
@@ -87,6 +109,8 @@ struct entry {
             struct slice request_id;
             uint64_t content;
             struct entry_name model, provider;
+            struct slice session;
+            struct entry_tags tags;
             uint32_t flags;
             enum mete_expiry on_expiry;
             int64_t granted, expires_at_us;
@@ -114,10 +138,91 @@ struct entry {
             struct slice request_id;
             uint64_t content;
             struct entry_name model, provider;
+            struct slice session;
+            struct entry_tags tags;
             uint32_t amounts_len;
             struct entry_amount amounts[METE_DEMANDS_MAX];
             struct entry_outcome outcome;
         } record;
+        struct {
+            uint32_t scope;
+            struct slice actor;
+        } scope_end;
+        struct {
+            uint32_t scope, parent;
+            struct slice actor;
+        } scope_move;
+        struct {
+            uint32_t budget;
+        } limit;
+        struct {
+            uint32_t number; /* at its budget: the next one */
+            struct mete_increase_spec spec;
+            struct slice document, actor;
+        } increase;
+        struct {
+            uint32_t budget, number;
+            struct slice actor;
+        } increase_end;
+        struct {
+            uint32_t budget;
+            struct slice actor;
+        } lift;
+        struct {
+            uint32_t handle, made_from, scope;
+            int64_t window_start_us, window_end_us;
+        } by_default;
+        struct {
+            uint32_t handle;
+            struct mete_rate_spec spec;
+            struct slice document, actor;
+        } rate;
+        struct {
+            uint32_t handle;
+            struct slice actor;
+        } rate_end;
+        struct {
+            uint32_t handle;
+            struct mete_grant_spec spec;
+            struct slice document, actor;
+        } grant;
+        struct {
+            uint32_t grant;
+            int64_t amount;
+            struct slice document, actor;
+        } refund;
+        struct {
+            uint32_t scope;
+            uint16_t meter;
+            uint32_t currency;
+            struct slice actor;
+        } quota_end;
+        struct {
+            struct mete_exchange_spec spec;
+            struct slice actor;
+        } exchange;
+        struct {
+            uint16_t number;
+            struct slice name, actor;
+        } meter;
+        struct {
+            uint64_t reservation;
+            bool shrinks;
+            int64_t granted;       /* of this extension alone */
+            int64_t expires_at_us; /* as it is from now on */
+            uint32_t amounts_len;
+            struct entry_amount amounts[METE_DEMANDS_MAX]; /* what is added or given back */
+        } extend;
+        struct {
+            uint64_t reservation;
+            uint32_t amounts_len;
+            struct entry_amount
+                amounts[METE_DEMANDS_MAX]; /* the true figures, not the difference */
+            struct entry_outcome outcome;
+        } correct;
+        struct {
+            uint8_t hash[32]; /* BLAKE2b-256 of the snapshot's bytes */
+        } base;
     } u;
 };
 

@@ -147,6 +147,23 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_RECORD:
         return reservations_apply_record(ledger, entry, effects);
     case ENTRY_NONE:
+    case ENTRY_SCOPE_END:
+    case ENTRY_SCOPE_MOVE:
+    case ENTRY_LIMIT:
+    case ENTRY_INCREASE:
+    case ENTRY_INCREASE_END:
+    case ENTRY_LIFT:
+    case ENTRY_DEFAULT:
+    case ENTRY_RATE:
+    case ENTRY_RATE_END:
+    case ENTRY_GRANT:
+    case ENTRY_REFUND:
+    case ENTRY_QUOTA_END:
+    case ENTRY_EXCHANGE:
+    case ENTRY_METER:
+    case ENTRY_EXTEND:
+    case ENTRY_CORRECT:
+    case ENTRY_BASE:
     case ENTRY_KINDS:
         break;
     }

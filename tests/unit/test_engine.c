@@ -210,8 +210,8 @@ static void what_is_not_yet_says_so(void **state)
     open_engine((struct mete_options){0});
     assert_int_equal(help_tree(port, 1000), 0);
     struct mete_verdict verdict;
-    struct mete_reserve more = {.scope = {HELP_KEY}};
-    assert_int_equal(mete_extend(port, reserved("", 1, 0), &more, &verdict), METE_E_NOT_YET);
+    struct mete_extend more = {.reservation = reserved("", 1, 0)};
+    assert_int_equal(mete_extend(port, &more, NULL, 0, &verdict), METE_E_NOT_YET);
     assert_non_null(mete_not_yet(0));
     close_engine();
 }
