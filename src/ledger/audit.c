@@ -54,13 +54,45 @@ uint64_t ledger_audit(struct ledger *ledger)
 
 /* ---- ledger_check() -------------------------------------------------------------------------- */
 
+/* Whether the way up ends, within the longest path there may be. */
+static bool is_rooted(const struct ledger *ledger, uint32_t scope)
+{
+    unsigned depth = 0;
+    for (; scope && depth <= LIMIT_PATH_SCOPES; scope = ledger->scopes[scope].parent)
+        depth++;
+    return depth <= LIMIT_PATH_SCOPES;
+}
+
+/* Scopes count their children and the open reservations whose leaf they are: counted down here to
+ * nothing, and up again. */
+static void check_scope_counts(struct ledger *ledger)
+{
+    for (uint32_t s = 1; s <= ledger->scopes_len; s++)
+        if (ledger->scopes[s].parent)
+            ledger->scope_ends[ledger->scopes[s].parent].children--;
+    for (uint32_t i = 0; i < ledger->slots_len; i++)
+        if (ledger->slots[i].generation)
+            ledger->scopes[ledger->slots[i].scope].open--;
+    for (uint32_t s = 1; s <= ledger->scopes_len; s++)
+        ASSERT_INV("INV-02", ledger->scopes[s].open == 0 && ledger->scope_ends[s].children == 0);
+    for (uint32_t s = 1; s <= ledger->scopes_len; s++)
+        if (ledger->scopes[s].parent)
+            ledger->scope_ends[ledger->scopes[s].parent].children++;
+    for (uint32_t i = 0; i < ledger->slots_len; i++)
+        if (ledger->slots[i].generation)
+            ledger->scopes[ledger->slots[i].scope].open++;
+}
+
 static void check_scopes(const struct ledger *ledger)
 {
     uint64_t remembered = 0;
     for (uint32_t s = 1; s <= ledger->scopes_len; s++) {
         const struct scope *scope = &ledger->scopes[s];
-        ASSERT(scope->parent < s && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
-        ASSERT(scope->depth == (scope->parent ? ledger->scopes[scope->parent].depth + 1 : 1));
+        const struct scope_ends *ends = &ledger->scope_ends[s];
+        ASSERT(scope->parent <= ledger->scopes_len && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
+        ASSERT((scope->flags & ~SCOPE_REVOKED) == 0);
+        ASSERT(scope->rates == 0 && scope->quotas == 0 && scope->defaults == 0);
+        ASSERT(is_rooted(ledger, s));
         ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind,
                                  scopes_organization(ledger, s), scopes_id(ledger, s)) == s);
         for (unsigned i = 0; i < scope->budgets_len; i++) {
@@ -69,9 +101,13 @@ static void check_scopes(const struct ledger *ledger)
             ASSERT(i == 0 || scope->budgets[i - 1] < scope->budgets[i]);
         }
         uint32_t len = 0;
-        for (uint32_t item = scope->outcome_first; item; len++)
-            item = ledger->outcomes[item - 1].next_of_scope;
-        ASSERT(len == scope->outcomes_len && len <= LIMIT_SCOPE_OUTCOMES);
+        uint32_t last = 0;
+        for (uint32_t item = ends->outcome_first; item; len++) {
+            last = item;
+            item = ledger->next_of_scope[item];
+        }
+        ASSERT(last == ends->outcome_last);
+        ASSERT(len == ends->outcomes_len && len <= LIMIT_SCOPE_OUTCOMES);
         remembered += len;
     }
     ASSERT(remembered == ledger->counts.outcomes);
@@ -126,11 +162,13 @@ static void check_reservations(const struct ledger *ledger)
 
 void ledger_check(const struct ledger *ledger)
 {
+    /* Both give back what they take, so that a look leaves the ledger as it was. */
+    struct ledger *owner = (struct ledger *)(uintptr_t)ledger;
     check_scopes(ledger);
+    check_scope_counts(owner);
     for (uint32_t b = 1; b <= ledger->budgets_len; b++)
         check_budget(ledger, b);
     check_reservations(ledger);
     ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);
-    /* The audit gives back what it takes, so that a look leaves the ledger as it was. */
-    ASSERT_INV("INV-07", ledger_audit((struct ledger *)(uintptr_t)ledger) == 0);
+    ASSERT_INV("INV-07", ledger_audit(owner) == 0);
 }

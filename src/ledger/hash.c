@@ -55,8 +55,8 @@ static void put_scope(struct hasher *hasher, const struct ledger *ledger, uint32
     const struct scope *scope = &ledger->scopes[s];
     put_i64(hasher, scope->expires_at_us);
     put(hasher, scope->parent);
-    put(hasher, scope->kind);
-    put(hasher, scope->revoked);
+    put(hasher, (uint64_t)scope->defaults << 16 | (uint64_t)scope->flags << 8 | scope->kind);
+    put(hasher, (uint64_t)scope->open << 32 | ledger->scope_ends[s].children);
     put(hasher, scope->budgets_len);
     for (unsigned i = 0; i < scope->budgets_len; i++)
         put(hasher, scope->budgets[i]);

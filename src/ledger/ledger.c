@@ -49,6 +49,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     uint64_t reservations = room->reservations;
     carve(carving, 1, sizeof *ledger);
     ledger->scopes = carve(carving, (uint64_t)room->scopes + 1, sizeof(struct scope));
+    ledger->scope_ends = carve(carving, (uint64_t)room->scopes + 1, sizeof(struct scope_ends));
     ledger->budgets = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct budget));
     ledger->cold = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct budget_cold));
     ledger->names = carve(carving, LIMIT_NAMES + 1, sizeof(uint32_t));
@@ -60,6 +61,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->calls = carve(carving, reservations, sizeof(uint32_t));
     ledger->outcomes = carve(carving, room->outcomes, sizeof(struct outcome));
     ledger->asked = carve(carving, room->outcomes, sizeof(struct outcome_asked));
+    ledger->next_of_scope = carve(carving, (uint64_t)room->outcomes + 1, sizeof(uint32_t));
     carve_table(carving, &ledger->scope_ids, room->scopes);
     carve_table(carving, &ledger->budget_ids, room->budgets);
     carve_table(carving, &ledger->name_texts, LIMIT_NAMES);
@@ -207,7 +209,7 @@ int ledger_scope(const struct ledger *ledger, uint32_t handle, struct mete_scope
                                          .parent = {scope->parent},
                                          .kind = (enum mete_kind)scope->kind,
                                          .expires_at = {scope->expires_at_us},
-                                         .revoked = scope->revoked};
+                                         .revoked = (scope->flags & SCOPE_REVOKED) != 0};
     copy_id(ret_view->id, scopes_id(ledger, handle));
     return 0;
 }

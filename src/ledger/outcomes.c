@@ -133,13 +133,13 @@ struct mete_receipt outcomes_receipt(const struct outcome *outcome)
 static void forget(struct ledger *ledger, uint32_t item)
 {
     struct outcome *outcome = outcome_of(ledger, item);
-    struct scope *scope = &ledger->scopes[outcome->scope];
+    struct scope_ends *ends = &ledger->scope_ends[outcome->scope];
     ASSERT(outcome->kind != OUTCOME_FORGOTTEN);
-    ASSERT(scope->outcome_first == item && scope->outcomes_len > 0);
-    scope->outcome_first = outcome->next_of_scope;
-    if (scope->outcome_first == 0)
-        scope->outcome_last = 0;
-    scope->outcomes_len--;
+    ASSERT(ends->outcome_first == item && ends->outcomes_len > 0);
+    ends->outcome_first = ledger->next_of_scope[item];
+    if (ends->outcome_first == 0)
+        ends->outcome_last = 0;
+    ends->outcomes_len--;
     if (outcome->reservation)
         table_drop(&ledger->ended_ids, item, outcomes_hash_id(ledger, item));
     if (outcome->has_id)
@@ -167,8 +167,8 @@ static void make_room(struct ledger *ledger, uint32_t scope, int64_t now_us)
     }
     if (ledger->outcomes_end - ledger->outcomes_first == ledger->room.outcomes)
         pop(ledger);
-    if (ledger->scopes[scope].outcomes_len >= LIMIT_SCOPE_OUTCOMES)
-        forget(ledger, ledger->scopes[scope].outcome_first);
+    if (ledger->scope_ends[scope].outcomes_len >= LIMIT_SCOPE_OUTCOMES)
+        forget(ledger, ledger->scope_ends[scope].outcome_first);
 }
 
 /* What will be forgotten next but one has its scope and its bucket anywhere in memory: they come
@@ -177,7 +177,7 @@ static void foresee(const struct ledger *ledger)
 {
     uint32_t item = item_at(ledger, ledger->outcomes_first + 1);
     const struct outcome *next = outcome_of(ledger, item);
-    __builtin_prefetch(&ledger->scopes[next->scope]);
+    __builtin_prefetch(&ledger->scope_ends[next->scope]);
     if (!next->has_id)
         return;
     const struct table *table = &ledger->ended_requests;
@@ -195,7 +195,7 @@ void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct s
     uint32_t item = item_at(ledger, ledger->outcomes_end++);
     struct outcome *added = outcome_of(ledger, item);
     *added = *outcome;
-    added->next_of_scope = 0;
+    ledger->next_of_scope[item] = 0;
     added->has_id = asked != NULL;
     if (asked) {
         ledger->asked[item - 1] = *asked;
@@ -204,13 +204,13 @@ void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct s
     }
     if (added->reservation)
         table_put(&ledger->ended_ids, item, outcomes_hash_id(ledger, item));
-    struct scope *scope = &ledger->scopes[outcome->scope];
-    if (scope->outcome_last)
-        outcome_of(ledger, scope->outcome_last)->next_of_scope = item;
+    struct scope_ends *ends = &ledger->scope_ends[outcome->scope];
+    if (ends->outcome_last)
+        ledger->next_of_scope[ends->outcome_last] = item;
     else
-        scope->outcome_first = item;
-    scope->outcome_last = item;
-    scope->outcomes_len++;
+        ends->outcome_first = item;
+    ends->outcome_last = item;
+    ends->outcomes_len++;
     ledger->counts.outcomes++;
     foresee(ledger);
 }

@@ -37,8 +37,8 @@ struct reservation *reservations_find(const struct ledger *ledger, uint64_t id)
     return &ledger->slots[slot];
 }
 
-/* Step 0: the slot; 1: where its words go on, and its scope; 2: the budgets it took from, and the
- * outcome that its own will be chained to. */
+/* Step 0: the slot; 1: where its words go on, and its scope; 2: the budgets it took from, and where
+ * its outcome will be chained. */
 void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsigned step)
 {
     uint64_t index = reservation >> GENERATION_BITS;
@@ -55,6 +55,7 @@ void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsig
         if (slot->chunk)
             hint(&ledger->chunks[slot->chunk - 1]);
         hint(&ledger->scopes[slot->scope]);
+        hint(&ledger->scope_ends[slot->scope]);
         return;
     }
     struct words words = words_of(ledger, slot);
@@ -62,9 +63,7 @@ void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsig
         words_next(&words);
     for (unsigned i = 0; i < slot->takes_len; i++)
         hint(&ledger->budgets[words_next(&words)]);
-    uint32_t last = ledger->scopes[slot->scope].outcome_last;
-    if (last)
-        hint(&ledger->outcomes[last - 1]);
+    hint(&ledger->next_of_scope[ledger->scope_ends[slot->scope].outcome_last]);
 }
 
 size_t reservations_amounts(const struct ledger *ledger, const struct reservation *reservation,
@@ -278,6 +277,7 @@ bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry
     if (slot->provider == ENTRY_NAME_WHOLE)
         words_put_text(&words, entry->u.reserve.provider.text);
     expiries_put(ledger, reservations_slot(ledger, slot), entry->u.reserve.expires_at_us);
+    ledger->scopes[slot->scope].open++;
     ledger->counts.reservations_open++;
     ledger->counts.reserves++;
     return true;
@@ -461,7 +461,7 @@ static void add_outcome(struct ledger *ledger, const struct entry *entry,
                               .scope = slot->scope,
                               .kind = OUTCOME_RESERVED,
                               .state = (uint8_t)ending->state,
-                              .overrun = ending->overrun,
+                              .overrun = ending->overrun ? 1 : 0,
                               .is_call = slot->is_call};
     if (!binds) {
         outcomes_add(ledger, &outcome, (struct slice){0}, NULL);
@@ -482,6 +482,8 @@ static void free_slot(struct ledger *ledger, struct reservation *slot)
 {
     uint32_t index = reservations_slot(ledger, slot);
     ASSERT_INV("INV-03", slot->generation != 0);
+    ASSERT_INV("INV-02", ledger->scopes[slot->scope].open > 0);
+    ledger->scopes[slot->scope].open--;
     expiries_drop(ledger, index);
     if (slot->has_id)
         table_drop(&ledger->open_requests, index + 1, ledger->slot_hashes[index + 1]);
@@ -618,7 +620,7 @@ bool reservations_apply_record(struct ledger *ledger, const struct entry *entry,
                                   .scope = scope,
                                   .kind = OUTCOME_RECORDED,
                                   .state = METE_COMMITTED,
-                                  .overrun = overrun};
+                                  .overrun = overrun ? 1 : 0};
         struct outcome_asked asked = {.content = entry->u.record.content};
         outcomes_add(ledger, &outcome, entry->u.record.request_id, &asked);
     }

@@ -85,7 +85,7 @@ enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us)
 {
     if (scope->expires_at_us && now_us >= scope->expires_at_us)
         return METE_KEY_EXPIRED;
-    return scope->revoked ? METE_KEY_REVOKED : METE_REASON_NONE;
+    return scope->flags & SCOPE_REVOKED ? METE_KEY_REVOKED : METE_REASON_NONE;
 }
 
 /* ---- Finding ---- */
@@ -146,12 +146,10 @@ static bool create(struct ledger *ledger, const struct mete_scope_spec *spec)
     at[0] = (char)(uint8_t)id.len;
     memcpy(at + 1, id.data, id.len);
     uint32_t scope = ++ledger->scopes_len;
-    unsigned depth = spec->parent.n ? ledger->scopes[spec->parent.n].depth + 1u : 1;
-    ASSERT(depth <= LIMIT_PATH_SCOPES);
-    ledger->scopes[scope] = (struct scope){.parent = spec->parent.n,
-                                           .text = text,
-                                           .kind = (uint8_t)spec->kind,
-                                           .depth = (uint8_t)depth};
+    ledger->scopes[scope] =
+        (struct scope){.parent = spec->parent.n, .text = text, .kind = (uint8_t)spec->kind};
+    if (spec->parent.n)
+        ledger->scope_ends[spec->parent.n].children++;
     table_put(&ledger->scope_ids, scope, hash_key(spec->kind, spec->organization.n, id));
     ledger->counts.scopes++;
     return true;
@@ -170,6 +168,6 @@ bool scopes_apply(struct ledger *ledger, const struct entry *entry)
     if (scope->kind != spec->kind || !slice_equal(scopes_id(ledger, handle), id))
         return false;
     scope->expires_at_us = spec->expires_at.us;
-    scope->revoked = spec->revoked != 0;
+    scope->flags = spec->revoked ? SCOPE_REVOKED : 0;
     return true;
 }

@@ -7,6 +7,7 @@
  * bytes a scope, 64 a budget, 64 + 64 a reservation on 4 scopes with 3 budgets each.
  *
  *   scopes[]        tree of scopes, each with the handles of its budgets
+ *   scope_ends[]    what of a scope only an end touches: its remembered outcomes
  *   budgets[]       counters of the present window; cold[]: where its texts and past windows are
  *   pasts[]         windows that are over while reservations made in them are open
  *   slots[]         reservations; what varies in length follows in chunks[] as words
@@ -52,10 +53,21 @@ struct scope {
     uint32_t parent;       /* 0: an organization */
     uint32_t budgets[LIMIT_SCOPE_BUDGETS]; /* in order of handle; ended ones are not here */
     uint32_t text;                         /* its id */
-    uint8_t kind, revoked, budgets_len, depth;
-    uint32_t outcome_first, outcome_last, outcomes_len; /* remembered, oldest first */
+    uint32_t open;                         /* reservations whose leaf this is */
+    uint32_t rates, quotas;                /* first of its rate limits and quotas; 0: none */
+    uint8_t kind, flags, budgets_len;
+    uint8_t defaults; /* kinds whose new scopes get budgets from a template of this one */
 };
 _Static_assert(sizeof(struct scope) == 64, "a scope is one cache line");
+
+enum scope_flags { SCOPE_REVOKED = 1 };
+
+/* What of a scope an end touches and a reserve does not. */
+struct scope_ends {
+    uint32_t outcome_first, outcome_last, outcomes_len; /* remembered, oldest first */
+    uint32_t children;
+};
+_Static_assert(sizeof(struct scope_ends) == 16, "four scopes' ends are one cache line");
 
 enum budget_life { BUDGET_LIVES = 0, BUDGET_TOMBSTONE, BUDGET_GONE };
 
@@ -127,10 +139,12 @@ struct outcome {
     int64_t cost;
     uint64_t figures; /* fingerprint of what was charged */
     uint64_t seq;     /* of the entry that ended it */
-    uint32_t scope, next_of_scope;
-    uint8_t kind, state, overrun, is_call, has_id;
-    uint32_t spare;
+    uint32_t scope;
+    uint8_t kind, state;
+    uint8_t overrun : 1, is_call : 1, has_id : 1;
+    uint8_t spare;
 };
+_Static_assert(sizeof(struct outcome) == 48, "four outcomes are three cache lines");
 
 struct outcome_asked {
     uint64_t id[2]; /* XXH3-128 of the request id */
@@ -164,6 +178,7 @@ struct ledger {
     uint64_t charged_sum, retired_sum;
     struct ledger_counts counts;
     struct scope *scopes;   /* [handle] */
+    struct scope_ends *scope_ends;
     struct budget *budgets; /* [handle] */
     struct budget_cold *cold;
     uint32_t *names; /* [number] */
@@ -175,6 +190,7 @@ struct ledger {
     uint32_t *calls;     /* slots of METE_RESERVE_CALL */
     struct outcome *outcomes;
     struct outcome_asked *asked;
+    uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
     struct texts texts;
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids;
     char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
