@@ -129,8 +129,12 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
                           (int128)budget->committed * 1000000 >= (int128)budget->limit * ppm[i];
         ASSERT_INV("INV-10", budget->mode == METE_OFF || is_reached == (budget->fired >> i & 1));
     }
-    int64_t before_us = budget_start_us(budget);
-    for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
+    const struct budget_cold *cold = &ledger->cold[b];
+    ASSERT(budget->limit == cold->base_limit && budget->traits == 0);
+    ASSERT(cold->extra == 0 && cold->template_of == 0);
+    ASSERT_INV("INV-09", budget->stale_at_us == cold->window_end_us);
+    int64_t before_us = budget->window_start_us;
+    for (uint32_t p = cold->past; p; p = ledger->pasts[p].next) {
         const struct past *past = &ledger->pasts[p];
         ASSERT_INV("INV-02", past->budget == b && past->open > 0 && past->held >= 0);
         ASSERT_INV("INV-09", past->end_us <= before_us && past->start_us < past->end_us);

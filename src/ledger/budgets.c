@@ -184,8 +184,8 @@ static void keep_past(struct ledger *ledger, uint32_t handle)
         ASSERT((uint64_t)ledger->pasts_len < (uint64_t)ledger->room.reservations * TAKES_MAX);
         at = ++ledger->pasts_len;
     }
-    ledger->pasts[at] = (struct past){.start_us = budget_start_us(budget),
-                                      .end_us = budget->window_end_us,
+    ledger->pasts[at] = (struct past){.start_us = budget->window_start_us,
+                                      .end_us = ledger->cold[handle].window_end_us,
                                       .committed = budget->committed,
                                       .held = budget->held,
                                       .budget = handle,
@@ -210,11 +210,18 @@ static void drop_past(struct ledger *ledger, uint32_t handle, uint32_t at)
     ledger->past_free = at;
 }
 
-static void set_window(struct budget *budget, int64_t start_us, int64_t end_us)
+static void set_window(struct ledger *ledger, uint32_t handle, int64_t start_us, int64_t end_us)
 {
     ASSERT(entry_is_window(start_us, end_us));
-    budget->window_end_us = end_us;
-    budget->window_s = end_us == INT64_MAX ? 0 : (uint32_t)((end_us - start_us) / ENTRY_SECOND_US);
+    ledger->budgets[handle].window_start_us = start_us;
+    ledger->budgets[handle].stale_at_us = end_us;
+    ledger->cold[handle].window_end_us = end_us;
+}
+
+static void set_limit(struct ledger *ledger, uint32_t handle, int64_t limit)
+{
+    ledger->budgets[handle].limit = limit;
+    ledger->cold[handle].base_limit = limit;
 }
 
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
@@ -224,7 +231,7 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
     if (handle == 0 || handle > ledger->budgets_len || !entry_is_window(start_us, end_us))
         return false;
     struct budget *budget = &ledger->budgets[handle];
-    if (budget->life != BUDGET_LIVES || start_us < budget->window_end_us ||
+    if (budget->life != BUDGET_LIVES || start_us < ledger->cold[handle].window_end_us ||
         entry->at_us < start_us || entry->at_us >= end_us)
         return false;
     if (budget->open)
@@ -236,7 +243,7 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
     budget->held = 0;
     budget->open = 0;
     budget->fired = 0;
-    set_window(budget, start_us, end_us);
+    set_window(ledger, handle, start_us, end_us);
     set_alarm(ledger, handle);
     return true;
 }
@@ -309,14 +316,13 @@ static bool create(struct ledger *ledger, const struct entry *entry)
     if (scope->budgets_len == LIMIT_SCOPE_BUDGETS || ledger_find_budget(ledger, organization, id))
         return false;
     uint32_t handle = ++ledger->budgets_len;
-    struct budget *budget = &ledger->budgets[handle];
-    *budget = (struct budget){.limit = spec->limit,
-                              .unit = unit_of(spec->meter, spec->currency),
-                              .scope = spec->scope.n,
-                              .revision = 1,
-                              .mode = (uint8_t)spec->mode,
-                              .period = (uint8_t)spec->period};
-    set_window(budget, start_us, end_us);
+    ledger->budgets[handle] = (struct budget){.unit = unit_of(spec->meter, spec->currency),
+                                              .scope = spec->scope.n,
+                                              .mode = spec->mode & 3,
+                                              .period = spec->period & 15};
+    ledger->cold[handle] = (struct budget_cold){.revision = 1};
+    set_limit(ledger, handle, spec->limit);
+    set_window(ledger, handle, start_us, end_us);
     write_text(ledger, handle, id, spec->thresholds_len);
     set_thresholds(ledger, handle, spec);
     set_alarm(ledger, handle);
@@ -362,14 +368,14 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     struct slice id = {spec->id.data, spec->id.len};
     if (budget->life != BUDGET_LIVES || budget->scope != spec->scope.n ||
         budget->unit != unit_of(spec->meter, spec->currency) || budget->period != spec->period ||
-        !slice_equal(budgets_id(ledger, handle), id) || entry->at_us >= budget->window_end_us)
+        !slice_equal(budgets_id(ledger, handle), id) || entry->at_us >= budget->stale_at_us)
         return false;
     bool falls = budget->mode != METE_ENFORCE || spec->limit < budget->limit;
     if (budget->limit != spec->limit || budget->mode != spec->mode)
-        budget->revision++;
+        ledger->cold[handle].revision++;
     carry_all_fired(ledger, entry);
-    budget->limit = spec->limit;
-    budget->mode = (uint8_t)spec->mode;
+    set_limit(ledger, handle, spec->limit);
+    budget->mode = spec->mode & 3;
     set_thresholds(ledger, handle, spec);
     struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
                                 0};

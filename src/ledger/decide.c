@@ -147,8 +147,8 @@ static bool refusal_binds(const struct ledger *ledger, const struct outcome_aske
     const struct mete_refusal *primary = &asked->primary;
     if (primary->budget.n == 0)
         return scopes_refuses(&ledger->scopes[primary->scope.n], now_us) != METE_REASON_NONE;
-    const struct budget *budget = &ledger->budgets[primary->budget.n];
-    return budget->life == BUDGET_LIVES && budget->revision == asked->revision;
+    return ledger->budgets[primary->budget.n].life == BUDGET_LIVES &&
+           ledger->cold[primary->budget.n].revision == asked->revision;
 }
 
 static int repeat_ended(const struct ledger *ledger, const struct mete_reserve *args,
@@ -262,7 +262,7 @@ static int measure(struct weighing *weighing, struct mete_instant now, uint32_t 
         const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
         if (budget->mode == METE_OFF)
             continue;
-        if (now.us >= budget->window_end_us) {
+        if (now.us >= budget->stale_at_us) {
             *ret_stale = path->budgets[i];
             return LEDGER_STALE;
         }
@@ -315,13 +315,14 @@ static void weigh_scopes(struct weighing *weighing, int64_t now_us)
 }
 
 /* When asking again may help, as far as this budget goes. */
-static int64_t retry_at(const struct budget *budget, int64_t floor_amount)
+static int64_t retry_at(const struct ledger *ledger, uint32_t handle, int64_t floor_amount)
 {
+    const struct budget *budget = &ledger->budgets[handle];
     if (budget->limit == 0 || floor_amount > budget->limit)
         return INT64_MAX;
     if (budget->committed <= budget->limit - floor_amount)
         return 0; /* it is only held */
-    return budget->window_end_us;
+    return ledger->cold[handle].window_end_us;
 }
 
 static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t floor_amount)
@@ -337,8 +338,8 @@ static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t fl
                                    .committed = budget->committed,
                                    .held = budget->held,
                                    .asked = floor_amount,
-                                   .resets_at = {budget->window_end_us}};
-    refuse(weighing, &refusal, retry_at(budget, floor_amount));
+                                   .resets_at = {weighing->ledger->cold[handle].window_end_us}};
+    refuse(weighing, &refusal, retry_at(weighing->ledger, handle, floor_amount));
 }
 
 /* Names every budget of one mode that does not take the floor. */
@@ -751,7 +752,7 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
     scopes_path(ledger, args->scope.n, &path);
     for (size_t i = 0; i < path.budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path.budgets[i]];
-        if (budget->mode != METE_OFF && now.us >= budget->window_end_us) {
+        if (budget->mode != METE_OFF && now.us >= budget->stale_at_us) {
             ret_decision->stale_budget = path.budgets[i];
             return LEDGER_STALE;
         }

@@ -303,7 +303,7 @@ static bool is_stale(const struct ledger *ledger, const struct mete_change *chan
                      struct mete_instant now)
 {
     return change->kind == METE_PUT_BUDGET && handle <= ledger->budgets_len &&
-           now.us >= ledger->budgets[handle].window_end_us;
+           now.us >= ledger->budgets[handle].stale_at_us;
 }
 
 int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
@@ -360,8 +360,8 @@ static void write_budget(const struct ledger *ledger, const struct mete_change *
     entry->u.budget.window_start_us = 0;
     entry->u.budget.window_end_us = 0;
     if (handle <= ledger->budgets_len) {
-        entry->u.budget.window_start_us = budget_start_us(&ledger->budgets[handle]);
-        entry->u.budget.window_end_us = ledger->budgets[handle].window_end_us;
+        entry->u.budget.window_start_us = ledger->budgets[handle].window_start_us;
+        entry->u.budget.window_end_us = ledger->cold[handle].window_end_us;
     }
     entry->u.budget.document = of_text(change->document);
 }

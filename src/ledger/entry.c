@@ -52,9 +52,7 @@ bool entry_is_window(int64_t start_us, int64_t end_us)
 {
     if (end_us == INT64_MAX)
         return start_us == 0;
-    return start_us >= 0 && end_us > start_us && end_us <= ENTRY_INSTANT_MAX_US &&
-           start_us % ENTRY_SECOND_US == 0 && end_us % ENTRY_SECOND_US == 0 &&
-           (end_us - start_us) / ENTRY_SECOND_US <= UINT32_MAX;
+    return start_us >= 0 && end_us > start_us && end_us <= ENTRY_INSTANT_MAX_US;
 }
 
 bool entry_is_thresholds(const uint32_t *ppm, size_t len)
@@ -129,11 +127,23 @@ static void write_scope(struct writer *w, const struct entry *entry)
     write_slice(w, entry->u.scope.actor);
 }
 
+/* Nearly every window lies on whole seconds, and is written in them. Of one that does not, start
+ * and length are in microseconds, and the start says so by being larger than any in seconds. */
+#define WINDOW_IN_US (INT64_C(1) << 38)
+
+static bool is_whole_seconds(int64_t start_us, int64_t end_us)
+{
+    return start_us % ENTRY_SECOND_US == 0 &&
+           (end_us == INT64_MAX || end_us % ENTRY_SECOND_US == 0);
+}
+
 static void write_window(struct writer *w, int64_t start_us, int64_t end_us)
 {
     ASSERT(entry_is_window(start_us, end_us));
-    write_varint(w, (uint64_t)(start_us / ENTRY_SECOND_US));
-    write_varint(w, end_us == INT64_MAX ? 0 : (uint64_t)((end_us - start_us) / ENTRY_SECOND_US));
+    bool is_whole = is_whole_seconds(start_us, end_us);
+    int64_t unit_us = is_whole ? ENTRY_SECOND_US : 1;
+    write_varint(w, (uint64_t)(start_us / unit_us + (is_whole ? 0 : WINDOW_IN_US)));
+    write_varint(w, end_us == INT64_MAX ? 0 : (uint64_t)((end_us - start_us) / unit_us));
 }
 
 static void write_budget(struct writer *w, const struct entry *entry)
@@ -453,14 +463,19 @@ static void read_scope(struct reader *r, struct entry *entry)
     entry->u.scope.actor = read_slice(r, LIMIT_ID);
 }
 
-/* In seconds. Length 0 is a window without an end. */
+/* Length 0 is a window without an end. Each window is written in one way. */
 static void read_window(struct reader *r, int64_t *ret_start_us, int64_t *ret_end_us)
 {
-    int64_t start_s = (int64_t)read_max(r, ENTRY_INSTANT_MAX_US / ENTRY_SECOND_US);
-    int64_t len_s = (int64_t)read_max(r, UINT32_MAX);
-    *ret_start_us = start_s * ENTRY_SECOND_US;
-    *ret_end_us = len_s ? (start_s + len_s) * ENTRY_SECOND_US : INT64_MAX;
+    int64_t start = (int64_t)read_max(r, WINDOW_IN_US + ENTRY_INSTANT_MAX_US);
+    bool is_whole = start < WINDOW_IN_US;
+    int64_t unit_us = is_whole ? ENTRY_SECOND_US : 1;
+    start -= is_whole ? 0 : WINDOW_IN_US;
+    require(r, start <= ENTRY_INSTANT_MAX_US / unit_us);
+    int64_t len = (int64_t)read_max(r, (uint64_t)(ENTRY_INSTANT_MAX_US / unit_us));
+    *ret_start_us = r->bad ? 0 : start * unit_us;
+    *ret_end_us = !r->bad && len ? (start + len) * unit_us : INT64_MAX;
     require(r, entry_is_window(*ret_start_us, *ret_end_us));
+    require(r, is_whole_seconds(*ret_start_us, *ret_end_us) == is_whole);
 }
 
 static void read_budget(struct reader *r, struct entry *entry)

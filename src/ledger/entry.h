@@ -233,7 +233,7 @@ enum { ENTRY_FORMAT = 1 };
 #define ENTRY_INSTANT_MAX_US INT64_C(253402300800000000) /* 10000-01-01 */
 bool entry_is_id(struct slice id);
 bool entry_is_unit(uint16_t meter, uint32_t currency);
-/* Whole seconds, or 0 .. INT64_MAX for a window without an end. */
+/* Start before end, or 0 .. INT64_MAX for a window without an end. */
 bool entry_is_window(int64_t start_us, int64_t end_us);
 bool entry_is_thresholds(const uint32_t *ppm, size_t len);
 

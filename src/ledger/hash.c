@@ -66,24 +66,28 @@ static void put_scope(struct hasher *hasher, const struct ledger *ledger, uint32
 static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint32_t b)
 {
     const struct budget *budget = &ledger->budgets[b];
+    const struct budget_cold *cold = &ledger->cold[b];
     put_i64(hasher, budget->limit);
+    put_i64(hasher, cold->base_limit);
     put_i64(hasher, budget->committed);
     put_i64(hasher, budget->held);
-    put_i64(hasher, budget->window_end_us);
-    put(hasher, budget->window_s);
+    put_i64(hasher, budget->window_start_us);
+    put_i64(hasher, cold->window_end_us);
+    put_i64(hasher, budget->stale_at_us);
     put(hasher, budget->unit);
     put(hasher, budget->scope);
     put(hasher, budget->open);
-    put(hasher, budget->revision);
-    put(hasher, (uint64_t)budget->mode << 24 | (uint64_t)budget->period << 16 |
-                    (uint64_t)budget->fired << 8 | budget->life);
+    put(hasher, cold->revision);
+    put(hasher, cold->template_of);
+    put(hasher, (uint64_t)budget->traits << 32 | (uint64_t)budget->mode << 24 |
+                    (uint64_t)budget->period << 16 | (uint64_t)budget->fired << 8 | budget->life);
     put_text(hasher, budgets_id(ledger, b));
     uint32_t ppm[METE_THRESHOLDS_MAX];
     size_t len = budgets_thresholds(ledger, b, ppm);
     put(hasher, len);
     for (size_t i = 0; i < len; i++)
         put(hasher, ppm[i]);
-    for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
+    for (uint32_t p = cold->past; p; p = ledger->pasts[p].next) {
         put_i64(hasher, ledger->pasts[p].start_us);
         put_i64(hasher, ledger->pasts[p].end_us);
         put_i64(hasher, ledger->pasts[p].committed);

@@ -230,9 +230,9 @@ int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budg
                                   .limit = budget->limit,
                                   .committed = budget->committed,
                                   .held = budget->held,
-                                  .window_start = {budget_start_us(budget)},
-                                  .window_end = {budget->window_end_us},
-                                  .revision = budget->revision,
+                                  .window_start = {budget->window_start_us},
+                                  .window_end = {ledger->cold[handle].window_end_us},
+                                  .revision = ledger->cold[handle].revision,
                                   .fired = budget->fired,
                                   .ended = budget->life != BUDGET_LIVES};
     ret_view->thresholds_len = budgets_thresholds(ledger, handle, ret_view->thresholds_ppm);

@@ -231,7 +231,7 @@ bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry)
                                   .expires_at_us = entry->u.refuse.retry_at_us,
                                   .primary = *primary};
     if (primary->budget.n)
-        asked.revision = ledger->budgets[primary->budget.n].revision;
+        asked.revision = ledger->cold[primary->budget.n].revision;
     outcomes_add(ledger, &outcome, entry->u.refuse.request_id, &asked);
     return true;
 }

@@ -150,7 +150,7 @@ static bool may_reserve(const struct ledger *ledger, const struct entry *entry,
 /* Takes from one budget. false: it does not fit it. */
 static bool take(struct budget *budget, const struct entry *entry)
 {
-    if (entry->at_us >= budget->window_end_us)
+    if (entry->at_us >= budget->stale_at_us)
         return false;
     const struct entry_amount *amount =
         amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
@@ -565,7 +565,7 @@ static bool record_all(struct ledger *ledger, const struct entry *entry, const s
             continue;
         struct charge charge =
             record_charge(ledger, path.budgets[i], used, entry->u.record.amounts_len);
-        if (entry->at_us >= budget->window_end_us ||
+        if (entry->at_us >= budget->stale_at_us ||
             !budgets_charge(ledger, entry, &charge, effects, overrun))
             return false;
     }

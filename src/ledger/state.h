@@ -8,7 +8,7 @@
  *
  *   scopes[]        tree of scopes, each with the handles of its budgets
  *   scope_ends[]    what of a scope only an end touches: its remembered outcomes
- *   budgets[]       counters of the present window; cold[]: where its texts and past windows are
+ *   budgets[]       counters of the present window; cold[]: what of a budget is seldom asked
  *   pasts[]         windows that are over while reservations made in them are open
  *   slots[]         reservations; what varies in length follows in chunks[] as words
  *   outcomes[]      a ring of ended calls, the oldest first to be forgotten
@@ -71,21 +71,42 @@ _Static_assert(sizeof(struct scope_ends) == 16, "four scopes' ends are one cache
 
 enum budget_life { BUDGET_LIVES = 0, BUDGET_TOMBSTONE, BUDGET_GONE };
 
+/* What is unusual about a budget, so that the usual one is asked once. */
+enum budget_traits {
+    BUDGET_NARROWED = 1,
+    BUDGET_CONTROLLED = 2,
+    BUDGET_ROLLING = 4,
+    BUDGET_CARRIES = 8,
+    BUDGET_INCREASED = 16,
+    BUDGET_TEMPLATE = 32,
+    BUDGET_STOPPED = 64
+};
+
 struct budget {
-    int64_t limit, committed, held;
-    int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0 */
-    int64_t alarm_at;      /* committed at which the next threshold fires; INT64_MAX: none */
+    int64_t limit; /* that holds now */
+    int64_t committed, held;
+    int64_t window_start_us;
+    int64_t stale_at_us; /* from when an entry must touch it before it may be used */
+    int64_t alarm_at;    /* committed at which the next threshold fires; INT64_MAX: none */
     uint32_t unit, scope;
-    uint32_t open;     /* takes of open reservations in the present window */
-    uint32_t window_s; /* length */
-    uint32_t revision; /* of limit and mode */
-    uint8_t mode, period, fired, life;
+    uint32_t open; /* takes of open reservations in the present window */
+    uint8_t mode : 2, life : 2, period : 4;
+    uint8_t fired;
+    uint8_t traits;
+    uint8_t spare;
 };
 _Static_assert(sizeof(struct budget) == 64, "a budget's counters are one cache line");
+_Static_assert(METE_OFF < 4 && BUDGET_GONE < 4 && METE_PERIODS <= 16, "they fit their bits");
 
+/* What no ordinary reserve or commit reads. */
 struct budget_cold {
-    uint32_t text; /* id, then thresholds: see budgets.c */
+    int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0 */
+    int64_t base_limit;    /* as the operator set it */
+    uint32_t text;         /* id, then thresholds: see budgets.c */
     uint32_t past; /* newest of its past windows that still has open reservations, 0: none */
+    uint32_t revision;    /* of limit and mode */
+    uint32_t extra;       /* what its traits need to know; 0: nothing */
+    uint32_t template_of; /* the scope whose children it is a template for; 0: it is none */
 };
 
 struct past {
@@ -240,12 +261,6 @@ struct counters {
 struct budget_text {
     uint8_t id_len, thresholds_room, thresholds_len, spare;
 };
-static inline int64_t budget_start_us(const struct budget *budget)
-{
-    return budget->window_end_us == INT64_MAX
-               ? 0
-               : budget->window_end_us - (int64_t)budget->window_s * ENTRY_SECOND_US;
-}
 static inline bool budget_counts(const struct budget *budget)
 {
     return budget->mode != METE_OFF && budget->life == BUDGET_LIVES;
@@ -261,7 +276,7 @@ static inline struct counters budgets_counters(struct ledger *ledger, uint32_t h
 {
     ASSERT(handle > 0 && handle <= ledger->budgets_len);
     struct budget *budget = &ledger->budgets[handle];
-    if (made_at_us < budget_start_us(budget))
+    if (made_at_us < budget->window_start_us)
         return budgets_past(ledger, handle, made_at_us);
     return (struct counters){&budget->committed, &budget->held, &budget->fired, &budget->open, 0};
 }

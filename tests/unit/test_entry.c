@@ -271,6 +271,32 @@ static void a_kind_of_a_newer_version_says_so(void **state)
     assert_int_equal(entry_read(&r, 0, &read), METE_E_FORMAT);
 }
 
+/* Windows on whole seconds are written in them; any other keeps its microseconds. */
+static void a_window_comes_back_to_the_microsecond(void **state)
+{
+    (void)state;
+    static const int64_t bounds[][2] = {{0, INT64_MAX},
+                                        {0, 1},
+                                        {0, ENTRY_SECOND_US},
+                                        {1, ENTRY_SECOND_US},
+                                        {ENTRY_SECOND_US, ENTRY_SECOND_US + 937500},
+                                        {INT64_C(1699920000000001), INT64_C(1700006400000001)},
+                                        {ENTRY_SECOND_US, ENTRY_INSTANT_MAX_US},
+                                        {ENTRY_INSTANT_MAX_US - 1, ENTRY_INSTANT_MAX_US}};
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        struct entry entry = new_entry(ENTRY_WINDOW);
+        entry.u.window.budget = 3;
+        entry.u.window.start_us = bounds[i][0];
+        entry.u.window.end_us = bounds[i][1];
+        struct entry read = back(&entry);
+        assert_true(read.u.window.start_us == bounds[i][0]);
+        assert_true(read.u.window.end_us == bounds[i][1]);
+    }
+    assert_false(entry_is_window(5, 5));
+    assert_false(entry_is_window(-1, 5));
+    assert_false(entry_is_window(1, INT64_MAX));
+}
+
 /* fuzz/corpus/fuzz_entry/life: genesis, organization, key, budget, reserve, commit, record, the
  * next day's window, the budget's end. */
 static void the_golden_journal_still_applies(void **state)
@@ -310,6 +336,7 @@ int main(void)
         cmocka_unit_test(other_ends_read_back),
         cmocka_unit_test(what_is_out_of_range_is_no_entry),
         cmocka_unit_test(a_kind_of_a_newer_version_says_so),
+        cmocka_unit_test(a_window_comes_back_to_the_microsecond),
         cmocka_unit_test(the_golden_journal_still_applies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
