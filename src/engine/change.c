@@ -59,7 +59,7 @@ static int judge(struct mete *mete, const struct mete_apply *args, struct ledger
     int rc = ledger_check_changes(mete->ledger, now, args, mete->handles, ret_batch);
     for (size_t rolls = 0; rc == LEDGER_STALE; rolls++) {
         ASSERT(rolls < args->len);
-        rc = owner_roll(mete, ret_batch->stale_budget);
+        rc = owner_due(mete, &ret_batch->due);
         if (!rc)
             rc = ledger_check_changes(mete->ledger, now, args, mete->handles, ret_batch);
     }

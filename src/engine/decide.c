@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One operation on the ledger: decide; where a budget's window is over, begin its next one and
- * decide again (each budget of the path at most once, so the loop ends); enter what was decided. */
+ * One operation on the ledger: decide; where something is due first, enter it and decide again (each
+ * budget of the path at most once, so the loop ends); enter what was decided. */
 #include "engine/engine.h"
 
 enum { ROLLS_MAX = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS };
@@ -38,7 +38,7 @@ int decide_op(struct mete *mete, struct mete_op *op)
     int rc = decide_once(mete, op);
     for (int rolls = 0; rc == LEDGER_STALE; rolls++) {
         ASSERT(rolls < ROLLS_MAX);
-        rc = owner_roll(mete, mete->decision.stale_budget);
+        rc = owner_due(mete, &mete->decision.due);
         if (!rc)
             rc = decide_once(mete, op);
     }

@@ -161,8 +161,8 @@ bool owner_is_me(const struct mete *mete);
 bool owner_claim(struct mete *mete);
 /* Applies a decided entry and puts it into the batch. There is room (asserted). */
 void owner_enter(struct mete *mete, const struct entry *entry);
-/* A budget's window is over: enters its next one. */
-METE_MUST_USE int owner_roll(struct mete *mete, uint32_t budget);
+/* Enters what the ledger says is due before it can answer. */
+METE_MUST_USE int owner_due(struct mete *mete, const struct ledger_due *due);
 /* Answers when everything the answer rests on is durable. */
 void owner_answer(struct mete *mete, const struct answer *answer);
 

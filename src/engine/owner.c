@@ -70,7 +70,7 @@ void owner_enter(struct mete *mete, const struct entry *entry)
     }
 }
 
-int owner_roll(struct mete *mete, uint32_t budget)
+static int roll(struct mete *mete, uint32_t budget)
 {
     struct mete_budget_view view;
     int error = ledger_budget(mete->ledger, budget, &view);
@@ -87,6 +87,19 @@ int owner_roll(struct mete *mete, uint32_t budget)
         .u.window = {.budget = budget, .start_us = window.start_us, .end_us = window.end_us}};
     owner_enter(mete, &entry);
     return 0;
+}
+
+int owner_due(struct mete *mete, const struct ledger_due *due)
+{
+    switch (due->kind) {
+    case LEDGER_DUE_WINDOW:
+        return roll(mete, due->budget);
+    case LEDGER_DUE_LIMIT:
+    case LEDGER_DUE_DEFAULT:
+        break;
+    }
+    ASSERT(due->kind == LEDGER_DUE_WINDOW);
+    return METE_E_CORRUPT;
 }
 
 void owner_answer(struct mete *mete, const struct answer *answer)

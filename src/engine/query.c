@@ -16,7 +16,8 @@ static int tell_budget(struct mete *mete, uint32_t handle, struct mete_budget_vi
     int error = ledger_budget(mete->ledger, handle, ret_view);
     if (error || ret_view->ended || mete->now_us < ret_view->window_end.us)
         return error;
-    error = owner_roll(mete, handle);
+    const struct ledger_due due = {LEDGER_DUE_WINDOW, handle, 0};
+    error = owner_due(mete, &due);
     return error ? error : ledger_budget(mete->ledger, handle, ret_view);
 }
 

@@ -8,6 +8,17 @@
  * was ever charged is what stands in the windows plus what windows that are gone stood at. */
 #include "ledger/state.h"
 
+static void shift_take(struct ledger *ledger, const struct reservation *slot, struct take take,
+                       const struct held *held, size_t len, uint64_t sign)
+{
+    ASSERT(take.kind == TAKE_BUDGET);
+    struct counters counters = budgets_counters(ledger, take.handle, (int64_t)slot->made_at_us);
+    *counters.open += (uint32_t)(sign & UINT32_MAX);
+    for (size_t h = 0; h < len; h++)
+        if (held[h].unit == ledger->budgets[take.handle].unit)
+            *counters.held = (int64_t)((uint64_t)*counters.held + sign * (uint64_t)held[h].amount);
+}
+
 /* Adds (sign 1) or takes (sign -1, as its two's complement) all that is open. */
 static void shift_open(struct ledger *ledger, uint64_t sign)
 {
@@ -18,15 +29,8 @@ static void shift_open(struct ledger *ledger, uint64_t sign)
         struct held held[METE_DEMANDS_MAX];
         struct words words;
         size_t len = reservations_amounts(ledger, slot, held, &words);
-        for (unsigned t = 0; t < slot->takes_len; t++) {
-            uint32_t budget = words_next(&words);
-            struct counters counters = budgets_counters(ledger, budget, (int64_t)slot->made_at_us);
-            *counters.open += (uint32_t)(sign & UINT32_MAX);
-            for (size_t h = 0; h < len; h++)
-                if (held[h].unit == ledger->budgets[budget].unit)
-                    *counters.held =
-                        (int64_t)((uint64_t)*counters.held + sign * (uint64_t)held[h].amount);
-        }
+        for (unsigned t = 0; t < slot->takes_len; t++)
+            shift_take(ledger, slot, words_next_take(&words), held, len, sign);
     }
 }
 

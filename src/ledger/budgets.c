@@ -181,7 +181,7 @@ static void keep_past(struct ledger *ledger, uint32_t handle)
     if (at) {
         ledger->past_free = ledger->pasts[at].next;
     } else {
-        ASSERT((uint64_t)ledger->pasts_len < (uint64_t)ledger->room.reservations * TAKES_MAX);
+        ASSERT((uint64_t)ledger->pasts_len < (uint64_t)ledger->room.reservations * PATH_BUDGETS);
         at = ++ledger->pasts_len;
     }
     ledger->pasts[at] = (struct past){.start_us = budget->window_start_us,

@@ -248,7 +248,7 @@ static struct share *share_of(struct weighing *weighing, uint32_t unit)
 }
 
 /* What each demand's floor takes, and the tightest room there is for it. LEDGER_STALE, or 0. */
-static int measure(struct weighing *weighing, struct mete_instant now, uint32_t *ret_stale)
+static int measure(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
     const struct path *path = &weighing->path;
     for (size_t i = 0; i < weighing->args->demands_len; i++) {
@@ -263,7 +263,7 @@ static int measure(struct weighing *weighing, struct mete_instant now, uint32_t 
         if (budget->mode == METE_OFF)
             continue;
         if (now.us >= budget->stale_at_us) {
-            *ret_stale = path->budgets[i];
+            *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, path->budgets[i], 0};
             return LEDGER_STALE;
         }
         struct share *share = share_of(weighing, budget->unit);
@@ -398,7 +398,7 @@ static bool shadows_fit(struct weighing *weighing)
 }
 
 /* LEDGER_STALE, METE_E_TOO_LARGE, or 0 and the weighing done. */
-static int weigh(struct weighing *weighing, struct mete_instant now, uint32_t *ret_stale)
+static int weigh(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
     ASSERT(now.us >= weighing->ledger->last_at_us);
     weighing->retry_at_us = 0;
@@ -406,7 +406,7 @@ static int weigh(struct weighing *weighing, struct mete_instant now, uint32_t *r
     weighing->refused = false;
     weighing->has_shadows = false;
     scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
-    int rc = measure(weighing, now, ret_stale);
+    int rc = measure(weighing, now, ret_due);
     if (rc)
         return rc;
     weigh_scopes(weighing, now.us);
@@ -511,7 +511,7 @@ int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
             return rc;
         }
     }
-    rc = weigh(&weighing, now, &ret_decision->stale_budget);
+    rc = weigh(&weighing, now, &ret_decision->due);
     if (rc)
         return rc;
     uint64_t id = reservations_next_id(ledger, ledger->last_seq + 1);
@@ -544,7 +544,7 @@ int ledger_decide_check(struct ledger *ledger, struct mete_instant now,
     weighing.ledger = ledger;
     weighing.args = args;
     weighing.sink = (struct sink){refusals, refusals_max, 0};
-    rc = weigh(&weighing, now, &ret_decision->stale_budget);
+    rc = weigh(&weighing, now, &ret_decision->due);
     if (rc)
         return rc;
     ret_decision->entry.kind = ENTRY_NONE;
@@ -753,7 +753,7 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
     for (size_t i = 0; i < path.budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path.budgets[i]];
         if (budget->mode != METE_OFF && now.us >= budget->stale_at_us) {
-            ret_decision->stale_budget = path.budgets[i];
+            ret_decision->due = (struct ledger_due){LEDGER_DUE_WINDOW, path.budgets[i], 0};
             return LEDGER_STALE;
         }
     }

@@ -328,7 +328,7 @@ int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
             return rc;
         }
         if (is_stale(ledger, change, handle, now)) {
-            ret_batch->stale_budget = handle;
+            ret_batch->due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
             return LEDGER_STALE;
         }
         ASSERT(handle > 0);
@@ -376,7 +376,7 @@ int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
     uint32_t handle;
     int rc = ledger_check_changes(ledger, now, &lone, &handle, &batch);
     if (rc == LEDGER_STALE)
-        ret_decision->stale_budget = batch.stale_budget;
+        ret_decision->due = batch.due;
     if (rc)
         return rc;
     struct entry *entry = &ret_decision->entry;

@@ -56,7 +56,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->slots = carve(carving, reservations, sizeof(struct reservation));
     ledger->slot_hashes = carve(carving, reservations + 1, sizeof(uint32_t));
     ledger->chunks = carve(carving, reservations * CHUNKS_EACH, sizeof(struct chunk));
-    ledger->pasts = carve(carving, reservations * TAKES_MAX + 1, sizeof(struct past));
+    ledger->pasts = carve(carving, reservations * PATH_BUDGETS + 1, sizeof(struct past));
     ledger->heap = carve(carving, reservations, sizeof(struct expiry));
     ledger->calls = carve(carving, reservations, sizeof(uint32_t));
     ledger->outcomes = carve(carving, room->outcomes, sizeof(struct outcome));
@@ -75,7 +75,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
 int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
 {
     if (!room->scopes || !room->budgets || !room->reservations || !room->outcomes ||
-        room->reservations > SLOTS_MAX || texts_room(room) > UINT32_MAX)
+        room->reservations > SLOTS_MAX || room->budgets > TAKE_HANDLE_MAX || texts_room(room) > UINT32_MAX)
         return METE_E_INVALID;
     struct ledger measured = {.room = *room};
     struct carving carving = {0};

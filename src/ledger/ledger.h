@@ -6,7 +6,7 @@
  * TWO STEPS  ledger_decide_*() reads the state and says what is to happen: a verdict or receipt,
  *   and the entry that makes it so. ledger_apply() makes it so. Live: decide, apply, append.
  *   Recovery: read, apply. There is no third way to change the state, so a replay cannot differ.
- * STALE  a decision that meets a budget whose window is over returns LEDGER_STALE and that budget;
+ * STALE  a decision that meets a budget whose window is over returns LEDGER_STALE and what is due;
  *   the caller applies an ENTRY_WINDOW with the new bounds and asks again. (The ledger does not
  *   know calendars.)
  * INVARIANTS kept here, asserted in ledger_apply() and in ledger_check(): INV-01, 02, 03, 07, 10.
@@ -27,13 +27,24 @@ METE_MUST_USE int ledger_open(const struct ledger_room *room, struct ledger **re
 void ledger_close(struct ledger *ledger);
 
 /* ---- Deciding -------------------------------------------------------------------------------
- * All: 0 and results; a METE_E_ code; or LEDGER_STALE with *ret_stale. Nothing is changed.
- * ret_entry->kind is ENTRY_NONE when nothing is to be journaled (a plain refusal, a repeat). */
+ * All: 0 and results; a METE_E_ code; or LEDGER_STALE with what is due. Nothing is changed.
+ * entry.kind is ENTRY_NONE when nothing is to be journaled (a plain refusal, a repeat). */
 enum { LEDGER_STALE = 1 };
+
+/* What must be entered before the question can be answered. */
+struct ledger_due {
+    enum {
+        LEDGER_DUE_WINDOW = 1, /* the budget's window is over: its next one */
+        LEDGER_DUE_LIMIT,      /* its limit changes at this time: the new one */
+        LEDGER_DUE_DEFAULT     /* the scope has a template to be given a budget of: that budget */
+    } kind;
+    uint32_t budget;
+    uint32_t scope; /* of DEFAULT; else 0 */
+};
 
 struct ledger_decision {
     struct entry entry;
-    uint32_t stale_budget;
+    struct ledger_due due;
 };
 
 /* Admits iff no scope on the path is expired or revoked, and for every touched enforced budget
@@ -79,12 +90,12 @@ METE_MUST_USE int ledger_decide_record(struct ledger *ledger, struct mete_instan
                                        struct ledger_decision *ret_decision);
 /* Whether a batch can be applied whole, each change after the ones before it: nothing is applied
  * unless this agrees, because an entry cannot be taken back. METE_FROM_CHANGE handles may stand in
- * it. ret_handles: room for args->len; what each change will get or has. On LEDGER_STALE apply the
- * window and ask again; once it gives 0, ledger_decide_change() of each change in turn, with
+ * it. ret_handles: room for args->len; what each change will get or has. On LEDGER_STALE apply what
+ * is due and ask again; once it gives 0, ledger_decide_change() of each change in turn, with
  * METE_FROM_CHANGE(i) replaced by ret_handles[i], gives 0 as well. */
 struct ledger_batch {
     size_t failed; /* on an error: index of the change that is wrong */
-    uint32_t stale_budget;
+    struct ledger_due due;
 };
 METE_MUST_USE int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
                                        const struct mete_apply *args, uint32_t *ret_handles,

@@ -37,6 +37,12 @@ struct reservation *reservations_find(const struct ledger *ledger, uint64_t id)
     return &ledger->slots[slot];
 }
 
+static inline void hint_take(const struct ledger *ledger, struct take take)
+{
+    if (take.kind == TAKE_BUDGET)
+        hint(&ledger->budgets[take.handle]);
+}
+
 /* Step 0: the slot; 1: where its words go on, and its scope; 2: the budgets it took from, and where
  * its outcome will be chained. */
 void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsigned step)
@@ -62,7 +68,7 @@ void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsig
     for (unsigned i = 0; i < 3u * slot->amounts_len; i++)
         words_next(&words);
     for (unsigned i = 0; i < slot->takes_len; i++)
-        hint(&ledger->budgets[words_next(&words)]);
+        hint_take(ledger, words_next_take(&words));
     hint(&ledger->next_of_scope[ledger->scope_ends[slot->scope].outcome_last]);
 }
 
@@ -179,7 +185,7 @@ static bool take_all(struct ledger *ledger, const struct entry *entry, const str
             continue;
         if (!take(budget, entry))
             return false;
-        words_put(words, path->budgets[i]);
+        words_put_take(words, TAKE_BUDGET, path->budgets[i]);
         len++;
     }
     slot->takes_len = len & 0x7f;
@@ -318,19 +324,41 @@ void reservations_read_end(const struct ledger *ledger, struct ending *ending)
     }
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++)
-        __builtin_prefetch(&ledger->budgets[words_next(&takes)]);
+        hint_take(ledger, words_next_take(&takes));
+}
+
+static inline bool weigh_budget(struct ledger *ledger, struct ending *ending, uint32_t budget)
+{
+    struct charge charge = charge_of(ledger, ending, budget);
+    int64_t stands;
+    if (!budgets_stands(&charge, &stands))
+        return false;
+    ending->overrun |= budgets_overruns(&ledger->budgets[budget], &charge, stands);
+    return true;
 }
 
 bool reservations_weigh(struct ledger *ledger, struct ending *ending)
 {
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
-        struct charge charge = charge_of(ledger, ending, words_next(&takes));
-        int64_t stands;
-        if (!budgets_stands(&charge, &stands))
+        struct take take = words_next_take(&takes);
+        ASSERT(take.kind == TAKE_BUDGET);
+        if (!weigh_budget(ledger, ending, take.handle))
             return false;
-        ending->overrun |= budgets_overruns(&ledger->budgets[charge.budget], &charge, stands);
     }
+    return true;
+}
+
+static inline bool charge_budget(struct ledger *ledger, const struct entry *entry,
+                                 struct ending *ending, uint32_t budget,
+                                 struct ledger_effects *effects)
+{
+    struct charge charge = charge_of(ledger, ending, budget);
+    if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
+        return false;
+    ASSERT_INV("INV-02", *charge.counters.open > 0);
+    if (--*charge.counters.open == 0)
+        budgets_vacate(ledger, budget, &charge.counters);
     return true;
 }
 
@@ -339,12 +367,10 @@ static bool charge_all(struct ledger *ledger, const struct entry *entry, struct 
 {
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
-        struct charge charge = charge_of(ledger, ending, words_next(&takes));
-        if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
+        struct take take = words_next_take(&takes);
+        ASSERT(take.kind == TAKE_BUDGET);
+        if (!charge_budget(ledger, entry, ending, take.handle, effects))
             return false;
-        ASSERT_INV("INV-02", *charge.counters.open > 0);
-        if (--*charge.counters.open == 0)
-            budgets_vacate(ledger, charge.budget, &charge.counters);
     }
     return true;
 }

@@ -137,14 +137,22 @@ struct chunk {
     uint32_t words[CHUNK_WORDS];
 };
 
+/* What a reservation took from: a kind and a handle in one word. */
+enum take_kind { TAKE_BUDGET = 0, TAKE_RATE, TAKE_QUOTA, TAKE_EXCHANGE };
+enum { TAKE_HANDLE_BITS = 29 };
+#define TAKE_HANDLE_MAX ((UINT32_C(1) << TAKE_HANDLE_BITS) - 1)
+
 /* Amounts (3 words each), takes (1 each), then for a request id: content (2), remaining (2), whose
  * it is (1), text; then texts of model and provider that have no number. A text: length, bytes. */
 enum {
     TEXT_WORDS = 1 + LIMIT_ID / 4,
-    TAKES_MAX = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
+    PATH_BUDGETS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
+    TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
     WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + 5 + 3 * TEXT_WORDS,
     CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
 };
+_Static_assert(TAKES_MAX < 128, "takes_len has 7 bits");
+_Static_assert(LIMIT_BUDGETS <= TAKE_HANDLE_MAX, "a budget's handle fits a take");
 
 struct expiry {
     int64_t at_us;
@@ -239,7 +247,7 @@ struct slice names_text(const struct ledger *ledger, uint32_t n);
 struct path {
     size_t scopes_len, budgets_len;
     uint32_t scopes[LIMIT_PATH_SCOPES];
-    uint32_t budgets[TAKES_MAX]; /* all that live, leaf first, then by handle */
+    uint32_t budgets[PATH_BUDGETS]; /* all that live, leaf first, then by handle */
 };
 struct slice scopes_id(const struct ledger *ledger, uint32_t scope);
 uint32_t scopes_organization(const struct ledger *ledger, uint32_t scope);
@@ -345,6 +353,23 @@ static inline void words_put(struct words *words, uint32_t word)
         words_extend(words);
     words->left--;
     *words->at++ = word;
+}
+
+struct take {
+    enum take_kind kind;
+    uint32_t handle;
+};
+
+static inline struct take words_next_take(struct words *words)
+{
+    uint32_t word = words_next(words);
+    return (struct take){(enum take_kind)(word >> TAKE_HANDLE_BITS), word & TAKE_HANDLE_MAX};
+}
+
+static inline void words_put_take(struct words *words, enum take_kind kind, uint32_t handle)
+{
+    ASSERT(handle > 0 && handle <= TAKE_HANDLE_MAX);
+    words_put(words, (uint32_t)kind << TAKE_HANDLE_BITS | handle);
 }
 
 void words_put_text(struct words *words, struct slice text);

@@ -302,7 +302,7 @@ static int put(struct world *w, const struct mete_change *change, uint32_t *ret_
     int rc;
     while ((rc = ledger_decide_change(w->ledger, now(w), change, (struct slice){0}, ret_handle,
                                       &decision)) == LEDGER_STALE)
-        TRY(roll(w, decision.stale_budget));
+        TRY(roll(w, decision.due.budget));
     *ret_rc = rc;
     if (rc)
         return 0;
@@ -438,7 +438,7 @@ static int reserve(struct world *w)
     int rc;
     while ((rc = ledger_decide_reserve(w->ledger, now(w), &args, w->refusals, METE_REFUSALS_MAX,
                                        &verdict, &decision)) == LEDGER_STALE)
-        TRY(roll(w, decision.stale_budget));
+        TRY(roll(w, decision.due.budget));
     bool journaled = rc == 0 && decision.entry.kind != ENTRY_NONE;
     if (journaled)
         TRY(apply(w, &decision.entry));
@@ -469,7 +469,7 @@ static int check(struct world *w)
     int rc;
     while ((rc = ledger_decide_check(w->ledger, now(w), &args, w->refusals, METE_REFUSALS_MAX,
                                      &verdict, &decision)) == LEDGER_STALE)
-        TRY(roll(w, decision.stale_budget));
+        TRY(roll(w, decision.due.budget));
     model_check(w->model, w->now_us, &args);
     HOLDS(rc == w->model->reply.rc);
     if (rc)
@@ -546,7 +546,7 @@ static int record(struct world *w)
         return 0;
     while ((rc = ledger_decide_record(w->ledger, now(w), &args, &receipt, &decision)) ==
            LEDGER_STALE)
-        TRY(roll(w, decision.stale_budget));
+        TRY(roll(w, decision.due.budget));
     if (rc == 0 && decision.entry.kind != ENTRY_NONE)
         TRY(apply(w, &decision.entry));
     w->model->seq = ledger_last_seq(w->ledger);

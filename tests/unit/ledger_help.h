@@ -81,7 +81,7 @@ static inline int put(struct bench *b, const struct mete_change *change, uint32_
     int rc;
     while ((rc = ledger_decide_change(b->ledger, now(b), change, SLICE_LITERAL("tester"),
                                       ret_handle, &decision)) == LEDGER_STALE)
-        roll(b, decision.stale_budget);
+        roll(b, decision.due.budget);
     if (rc)
         return rc;
     if (decision.entry.kind == ENTRY_BUDGET && decision.entry.u.budget.window_end_us == 0) {
@@ -168,7 +168,7 @@ static inline int reserve(struct bench *b, const struct mete_reserve *args)
     int rc;
     while ((rc = ledger_decide_reserve(b->ledger, now(b), args, b->refusals, METE_REFUSALS_MAX,
                                        &b->verdict, &decision)) == LEDGER_STALE)
-        roll(b, decision.stale_budget);
+        roll(b, decision.due.budget);
     if (rc == 0 && decision.entry.kind != ENTRY_NONE)
         apply(b, &decision.entry);
     return rc;
