@@ -11,6 +11,8 @@ ROW(CHANGES, 256, "changes", "one atomic administrative batch fits one group of 
 ROW(TTL_MS, 86400000, "ms", "a reservation nobody ends returns within a day")
 ROW(PORTS, 256, "ports", "threads that talk to one engine")
 ROW(RING, 4096, "operations", "one port's ring; a full ring is a 503")
+ROW(ZONE, 65536, "bytes", "a zone's file; the largest has 4 kB")
+ROW(ZONES, 1024, "zones", "open at once: every name of the database, aliases too")
 ROW(PATH_SCOPES, 4, "scopes", "on the longest path: organization, department, user, key")
 ROW(SCOPE_BUDGETS, 8, "budgets", "of one scope; times PATH_SCOPES bounds one verdict")
 ROW(SCOPES, 8388608, "scopes", "a million keys and their users, with room")

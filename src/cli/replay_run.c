@@ -84,7 +84,7 @@ static int row_of(struct replay *r, uint32_t budget, uint32_t client, int64_t at
     const struct replay_budget *spec = &r->policy->budgets[budget];
     uint32_t owner = spec->per_user ? client : UINT32_MAX;
     struct window window;
-    int rc = calendar_window(spec->period, at_us, &window);
+    int rc = calendar_window(&(struct calendar_rule){.period = spec->period}, at_us, &window);
     if (!rc && r->result->rows_len == r->rows_room)
         rc = grow_rows(r);
     if (rc)

@@ -77,7 +77,8 @@ static void fill_window(struct mete *mete, struct entry *entry)
     if (entry->kind != ENTRY_BUDGET || entry->u.budget.window_end_us)
         return;
     struct window window;
-    int error = calendar_window(entry->u.budget.spec.period, mete->now_us, &window);
+    struct calendar_rule rule = {.period = entry->u.budget.spec.period};
+    int error = calendar_window(&rule, mete->now_us, &window);
     ASSERT(error == 0);
     entry->u.budget.window_start_us = window.start_us;
     entry->u.budget.window_end_us = window.end_us;

@@ -75,8 +75,9 @@ static int roll(struct mete *mete, uint32_t budget)
     struct mete_budget_view view;
     int error = ledger_budget(mete->ledger, budget, &view);
     ASSERT(error == 0);
+    struct calendar_rule rule = {.period = view.period};
     struct window window;
-    error = calendar_window(view.period, mete->now_us, &window);
+    error = calendar_window(&rule, mete->now_us, &window);
     if (error)
         return error;
     ASSERT_INV("INV-09", window.start_us >= view.window_end.us);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/os.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +43,60 @@ static void system_die(void *user, const char *why)
     _exit(3);
 }
 
+static int open_zone(const char *name, int *ret_file)
+{
+    char path[PATH_MAX];
+    const char *folder = secure_getenv("TZDIR");
+    int len = snprintf(path, sizeof path, "%s/%s",
+                       folder && *folder ? folder : "/usr/share/zoneinfo", name);
+    if (len < 0 || (size_t)len >= sizeof path)
+        return METE_E_STORAGE;
+    /* Not to wait for a writer, should it be a pipe. */
+    *ret_file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*ret_file >= 0)
+        return 0;
+    return errno == ENOENT || errno == ENOTDIR ? METE_E_NOT_FOUND : METE_E_STORAGE;
+}
+
+static int read_whole(int file, char *ret_bytes, size_t max, size_t *ret_len)
+{
+    size_t len = 0;
+    for (;;) {
+        char over; /* tells a file that fills the room from one that is larger */
+        ssize_t got = read(file, len < max ? ret_bytes + len : &over, len < max ? max - len : 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return METE_E_STORAGE;
+        if (got > 0 && len == max)
+            return METE_E_TOO_LARGE;
+        if (got == 0)
+            break;
+        len += (size_t)got;
+    }
+    *ret_len = len;
+    return 0;
+}
+
+static int system_read_zone(void *user, const char *name, void *ret_bytes, size_t max,
+                            size_t *ret_len)
+{
+    (void)user;
+    int file;
+    int rc = open_zone(name, &file);
+    if (rc)
+        return rc;
+    struct stat status;
+    if (fstat(file, &status))
+        rc = METE_E_STORAGE;
+    else if (!S_ISREG(status.st_mode))
+        rc = METE_E_NOT_FOUND; /* a region's folder, "Europe" */
+    else
+        rc = read_whole(file, ret_bytes, max, ret_len);
+    close(file);
+    return rc;
+}
+
 const struct os *os_system(void)
 {
     static const struct os system = {
@@ -45,6 +104,7 @@ const struct os *os_system(void)
         .monotonic_us = system_monotonic_us,
         .random = system_random,
         .die = system_die,
+        .read_zone = system_read_zone,
     };
     return &system;
 }

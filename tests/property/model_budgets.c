@@ -17,7 +17,8 @@ struct mete_budget_spec *model_spec(struct model *model, uint32_t budget)
 struct window model_window(const struct model *model, uint32_t budget, int64_t at_us)
 {
     struct window window;
-    int rc = calendar_window(model->budgets[budget].spec.period, at_us, &window);
+    struct calendar_rule rule = {.period = model->budgets[budget].spec.period};
+    int rc = calendar_window(&rule, at_us, &window);
     ASSERT(rc == 0);
     return window;
 }

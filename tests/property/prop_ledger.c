@@ -86,7 +86,8 @@ static int roll(struct world *w, uint32_t budget)
     struct window window;
     HOLDS(ledger_budget(w->ledger, budget, &view) == 0);
     HOLDS(view.window_end.us <= w->now_us);
-    HOLDS(calendar_window(view.period, w->now_us, &window) == 0);
+    struct calendar_rule rule = {.period = view.period};
+    HOLDS(calendar_window(&rule, w->now_us, &window) == 0);
     struct entry entry = {
         .kind = ENTRY_WINDOW, .seq = ledger_last_seq(w->ledger) + 1, .at_us = w->now_us};
     entry.u.window.budget = budget;
@@ -308,7 +309,8 @@ static int put(struct world *w, const struct mete_change *change, uint32_t *ret_
         return 0;
     if (decision.entry.kind == ENTRY_BUDGET && decision.entry.u.budget.window_end_us == 0) {
         struct window window;
-        HOLDS(calendar_window(change->budget.period, w->now_us, &window) == 0);
+        struct calendar_rule rule = {.period = change->budget.period};
+        HOLDS(calendar_window(&rule, w->now_us, &window) == 0);
         decision.entry.u.budget.window_start_us = window.start_us;
         decision.entry.u.budget.window_end_us = window.end_us;
     }
@@ -584,7 +586,8 @@ static int pass_time(struct world *w)
     }
     /* To an edge: the last instant of a window or the first of the next, or an expiry. */
     static const enum mete_period periods[] = {METE_HOURLY, METE_DAILY, METE_MONTHLY};
-    HOLDS(calendar_window(PICK(w->tape, periods), w->now_us, &window) == 0);
+    struct calendar_rule rule = {.period = PICK(w->tape, periods)};
+    HOLDS(calendar_window(&rule, w->now_us, &window) == 0);
     int64_t to_us = window.end_us - (int64_t)tape_pick(w->tape, 2);
     int64_t expiry_us = ledger_next_expiry(w->ledger);
     if (tape_chance(w->tape, 30) && expiry_us != INT64_MAX)
