@@ -10,9 +10,7 @@
  *
  * Considered and not done: fixed-size structs (a plain reserve would be 150 bytes instead of 60);
  * a general format such as CBOR (names or tags in every entry, and many ways to say one thing). */
-#include "ledger/entry.h"
-
-#include "base/limits.h"
+#include "ledger/entry_bytes.h"
 
 /* Bits of the byte that opens a reserve. */
 enum { HAS_ID = 1, IS_CALL = 2, CHARGES = 4, HAS_GRANT = 8, RESERVE_BITS = 15 };
@@ -63,24 +61,16 @@ bool entry_is_thresholds(const uint32_t *ppm, size_t len)
     return true;
 }
 
+bool entry_is_controls(const struct mete_controls *controls)
+{
+    enum { PPM = 1000000, DAY_S = 86400 };
+    return controls->throttle_ppm <= PPM && controls->throttle_rate_ppm <= PPM &&
+           (controls->throttle_ppm || !controls->throttle_rate_ppm) && controls->stop_ppm <= PPM &&
+           controls->downgrade_ppm <= PPM && controls->grace_s <= DAY_S &&
+           controls->cooldown_s <= DAY_S;
+}
+
 /* ---- Writing --------------------------------------------------------------------------------- */
-
-static struct slice of_text(struct mete_text text)
-{
-    return (struct slice){text.data, text.len};
-}
-
-static void write_u64(struct writer *w, uint64_t value)
-{
-    for (unsigned shift = 0; shift < 64; shift += 8)
-        write_byte(w, (uint8_t)(value >> shift));
-}
-
-static void write_reservation(struct writer *w, uint64_t id)
-{
-    write_varint(w, id >> GENERATION_BITS);
-    write_varint(w, id & ((UINT64_C(1) << GENERATION_BITS) - 1));
-}
 
 static void write_name(struct writer *w, const struct entry_name *name)
 {
@@ -111,59 +101,6 @@ static void write_outcome(struct writer *w, const struct entry_outcome *outcome)
     write_varint(w, outcome->first_token_ms);
     write_name(w, &outcome->price_list);
     write_slice(w, outcome->note);
-}
-
-static void write_scope(struct writer *w, const struct entry *entry)
-{
-    const struct mete_scope_spec *spec = &entry->u.scope.spec;
-    write_varint(w, entry->u.scope.handle);
-    write_varint(w, (uint64_t)spec->kind);
-    write_varint(w, spec->organization.n);
-    write_varint(w, spec->parent.n);
-    write_slice(w, of_text(spec->id));
-    write_varint(w, (uint64_t)spec->expires_at.us);
-    write_varint(w, (uint64_t)spec->revoked);
-    write_slice(w, entry->u.scope.document);
-    write_slice(w, entry->u.scope.actor);
-}
-
-/* Nearly every window lies on whole seconds, and is written in them. Of one that does not, start
- * and length are in microseconds, and the start says so by being larger than any in seconds. */
-#define WINDOW_IN_US (INT64_C(1) << 38)
-
-static bool is_whole_seconds(int64_t start_us, int64_t end_us)
-{
-    return start_us % ENTRY_SECOND_US == 0 &&
-           (end_us == INT64_MAX || end_us % ENTRY_SECOND_US == 0);
-}
-
-static void write_window(struct writer *w, int64_t start_us, int64_t end_us)
-{
-    ASSERT(entry_is_window(start_us, end_us));
-    bool is_whole = is_whole_seconds(start_us, end_us);
-    int64_t unit_us = is_whole ? ENTRY_SECOND_US : 1;
-    write_varint(w, (uint64_t)(start_us / unit_us + (is_whole ? 0 : WINDOW_IN_US)));
-    write_varint(w, end_us == INT64_MAX ? 0 : (uint64_t)((end_us - start_us) / unit_us));
-}
-
-static void write_budget(struct writer *w, const struct entry *entry)
-{
-    const struct mete_budget_spec *spec = &entry->u.budget.spec;
-    write_varint(w, entry->u.budget.handle);
-    write_varint(w, spec->scope.n);
-    write_slice(w, of_text(spec->id));
-    write_varint(w, spec->meter);
-    if (spec->meter == METE_COST)
-        write_varint(w, spec->currency);
-    write_varint(w, (uint64_t)spec->limit);
-    write_varint(w, (uint64_t)spec->period);
-    write_varint(w, (uint64_t)spec->mode);
-    write_varint(w, spec->thresholds_len);
-    for (size_t i = 0; i < spec->thresholds_len; i++)
-        write_varint(w, spec->thresholds_ppm[i]);
-    write_window(w, entry->u.budget.window_start_us, entry->u.budget.window_end_us);
-    write_slice(w, entry->u.budget.document);
-    write_slice(w, entry->u.budget.actor);
 }
 
 static void write_reserve(struct writer *w, const struct entry *entry)
@@ -218,28 +155,23 @@ static void write_record(struct writer *w, const struct entry *entry)
     write_outcome(w, &entry->u.record.outcome);
 }
 
+static void write_extend(struct writer *w, const struct entry *entry)
+{
+    write_byte(w, entry->u.extend.shrinks);
+    write_reservation(w, entry->u.extend.reservation);
+    write_varint(w, (uint64_t)entry->u.extend.granted);
+    write_varint(w, (uint64_t)entry->u.extend.expires_at_us);
+    write_amounts(w, entry->u.extend.amounts, entry->u.extend.amounts_len);
+}
+
 void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us)
 {
     write_byte(w, (uint8_t)entry->kind);
     write_zigzag(w, entry->at_us - last_at_us);
-    switch (entry->kind) {
+    switch ((int)entry->kind) {
     case ENTRY_GENESIS:
         write_varint(w, entry->u.genesis.format);
         write_bytes(w, (struct slice){(const char *)entry->u.genesis.installation, 16});
-        return;
-    case ENTRY_SCOPE:
-        write_scope(w, entry);
-        return;
-    case ENTRY_BUDGET:
-        write_budget(w, entry);
-        return;
-    case ENTRY_BUDGET_END:
-        write_varint(w, entry->u.budget_end.handle);
-        write_slice(w, entry->u.budget_end.actor);
-        return;
-    case ENTRY_WINDOW:
-        write_varint(w, entry->u.window.budget);
-        write_window(w, entry->u.window.start_us, entry->u.window.end_us);
         return;
     case ENTRY_RESERVE:
         write_reserve(w, entry);
@@ -259,28 +191,22 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
     case ENTRY_RECORD:
         write_record(w, entry);
         return;
-    case ENTRY_NONE:
-    case ENTRY_SCOPE_END:
-    case ENTRY_SCOPE_MOVE:
-    case ENTRY_LIMIT:
-    case ENTRY_INCREASE:
-    case ENTRY_INCREASE_END:
-    case ENTRY_LIFT:
-    case ENTRY_DEFAULT:
-    case ENTRY_RATE:
-    case ENTRY_RATE_END:
-    case ENTRY_GRANT:
-    case ENTRY_REFUND:
-    case ENTRY_QUOTA_END:
-    case ENTRY_EXCHANGE:
-    case ENTRY_METER:
     case ENTRY_EXTEND:
+        write_extend(w, entry);
+        return;
     case ENTRY_CORRECT:
+        write_reservation(w, entry->u.correct.reservation);
+        write_amounts(w, entry->u.correct.amounts, entry->u.correct.amounts_len);
+        write_outcome(w, &entry->u.correct.outcome);
+        return;
     case ENTRY_BASE:
-    case ENTRY_KINDS:
-        break;
+        write_bytes(w, (struct slice){(const char *)entry->u.base.hash, sizeof entry->u.base.hash});
+        return;
+    default: {
+        bool is_written = entry_write_change(w, entry);
+        ASSERT(is_written);
     }
-    ASSERT(entry->kind > ENTRY_NONE && entry->kind < ENTRY_KINDS);
+    }
 }
 
 static size_t outcome_text_len(const struct entry_outcome *outcome)
@@ -291,17 +217,7 @@ static size_t outcome_text_len(const struct entry_outcome *outcome)
 size_t entry_size_max(const struct entry *entry)
 {
     size_t len = 1 + FIXED_MAX;
-    switch (entry->kind) {
-    case ENTRY_SCOPE:
-        len += entry->u.scope.spec.id.len + entry->u.scope.document.len + entry->u.scope.actor.len;
-        break;
-    case ENTRY_BUDGET:
-        len +=
-            entry->u.budget.spec.id.len + entry->u.budget.document.len + entry->u.budget.actor.len;
-        break;
-    case ENTRY_BUDGET_END:
-        len += entry->u.budget_end.actor.len;
-        break;
+    switch ((int)entry->kind) {
     case ENTRY_RESERVE:
         len += entry->u.reserve.request_id.len + entry->u.reserve.model.text.len +
                entry->u.reserve.provider.text.len + entry->u.reserve.amounts_len * AMOUNT_MAX;
@@ -318,88 +234,21 @@ size_t entry_size_max(const struct entry *entry)
                entry->u.record.provider.text.len + entry->u.record.amounts_len * AMOUNT_MAX +
                outcome_text_len(&entry->u.record.outcome);
         break;
-    case ENTRY_NONE:
-    case ENTRY_GENESIS:
-    case ENTRY_WINDOW:
-    case ENTRY_RELEASE:
-    case ENTRY_EXPIRE:
-    case ENTRY_SCOPE_END:
-    case ENTRY_SCOPE_MOVE:
-    case ENTRY_LIMIT:
-    case ENTRY_INCREASE:
-    case ENTRY_INCREASE_END:
-    case ENTRY_LIFT:
-    case ENTRY_DEFAULT:
-    case ENTRY_RATE:
-    case ENTRY_RATE_END:
-    case ENTRY_GRANT:
-    case ENTRY_REFUND:
-    case ENTRY_QUOTA_END:
-    case ENTRY_EXCHANGE:
-    case ENTRY_METER:
     case ENTRY_EXTEND:
+        len += entry->u.extend.amounts_len * AMOUNT_MAX;
+        break;
     case ENTRY_CORRECT:
-    case ENTRY_BASE:
-    case ENTRY_KINDS:
+        len +=
+            entry->u.correct.amounts_len * AMOUNT_MAX + outcome_text_len(&entry->u.correct.outcome);
+        break;
+    default:
+        len += entry_change_size(entry);
         break;
     }
     return len;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
-
-static void require(struct reader *r, bool fits)
-{
-    if (!fits)
-        r->bad = true;
-}
-
-static uint64_t read_max(struct reader *r, uint64_t max)
-{
-    uint64_t value = read_varint(r);
-    require(r, value <= max);
-    return r->bad ? 0 : value;
-}
-
-static uint32_t read_u32(struct reader *r)
-{
-    return (uint32_t)read_max(r, UINT32_MAX);
-}
-
-static int64_t read_i64(struct reader *r)
-{
-    return (int64_t)read_max(r, INT64_MAX);
-}
-
-static uint64_t read_u64(struct reader *r)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 8)
-        value |= (uint64_t)read_byte(r) << shift;
-    return r->bad ? 0 : value;
-}
-
-static uint64_t read_reservation(struct reader *r)
-{
-    uint64_t slot = read_max(r, (UINT64_C(1) << SLOT_BITS) - 1);
-    uint64_t generation = read_max(r, (UINT64_C(1) << GENERATION_BITS) - 1);
-    require(r, generation > 0);
-    return slot << GENERATION_BITS | generation;
-}
-
-static uint32_t read_handle(struct reader *r)
-{
-    uint32_t handle = read_u32(r);
-    require(r, handle > 0);
-    return handle;
-}
-
-static struct mete_text read_id(struct reader *r)
-{
-    struct slice id = read_slice(r, LIMIT_ID);
-    require(r, entry_is_id(id));
-    return (struct mete_text){id.data, id.len};
-}
 
 /* A request id, which may be missing. */
 static struct slice read_request_id(struct reader *r)
@@ -446,58 +295,6 @@ static struct entry_outcome read_outcome(struct reader *r)
     outcome.price_list = read_name(r, LIMIT_PROVIDER);
     outcome.note = read_slice(r, LIMIT_NOTE);
     return outcome;
-}
-
-static void read_scope(struct reader *r, struct entry *entry)
-{
-    struct mete_scope_spec *spec = &entry->u.scope.spec;
-    entry->u.scope.handle = read_handle(r);
-    spec->kind = (enum mete_kind)read_max(r, METE_KINDS - 1);
-    require(r, spec->kind != METE_KIND_NONE);
-    spec->organization.n = read_u32(r);
-    spec->parent.n = read_u32(r);
-    spec->id = read_id(r);
-    spec->expires_at.us = (int64_t)read_max(r, ENTRY_INSTANT_MAX_US);
-    spec->revoked = (int)read_max(r, 1);
-    entry->u.scope.document = read_slice(r, LIMIT_DOCUMENT);
-    entry->u.scope.actor = read_slice(r, LIMIT_ID);
-}
-
-/* Length 0 is a window without an end. Each window is written in one way. */
-static void read_window(struct reader *r, int64_t *ret_start_us, int64_t *ret_end_us)
-{
-    int64_t start = (int64_t)read_max(r, WINDOW_IN_US + ENTRY_INSTANT_MAX_US);
-    bool is_whole = start < WINDOW_IN_US;
-    int64_t unit_us = is_whole ? ENTRY_SECOND_US : 1;
-    start -= is_whole ? 0 : WINDOW_IN_US;
-    require(r, start <= ENTRY_INSTANT_MAX_US / unit_us);
-    int64_t len = (int64_t)read_max(r, (uint64_t)(ENTRY_INSTANT_MAX_US / unit_us));
-    *ret_start_us = r->bad ? 0 : start * unit_us;
-    *ret_end_us = !r->bad && len ? (start + len) * unit_us : INT64_MAX;
-    require(r, entry_is_window(*ret_start_us, *ret_end_us));
-    require(r, is_whole_seconds(*ret_start_us, *ret_end_us) == is_whole);
-}
-
-static void read_budget(struct reader *r, struct entry *entry)
-{
-    struct mete_budget_spec *spec = &entry->u.budget.spec;
-    *spec = (struct mete_budget_spec){0};
-    entry->u.budget.handle = read_handle(r);
-    spec->scope.n = read_handle(r);
-    spec->id = read_id(r);
-    spec->meter = (uint16_t)read_max(r, UINT16_MAX);
-    spec->currency = spec->meter == METE_COST ? read_u32(r) : 0;
-    require(r, entry_is_unit(spec->meter, spec->currency));
-    spec->limit = (int64_t)read_max(r, METE_AMOUNT_MAX);
-    spec->period = (enum mete_period)read_max(r, METE_PERIODS - 1);
-    spec->mode = (enum mete_mode)read_max(r, METE_OFF);
-    spec->thresholds_len = (size_t)read_max(r, METE_THRESHOLDS_MAX);
-    for (size_t i = 0; i < spec->thresholds_len; i++)
-        spec->thresholds_ppm[i] = read_u32(r);
-    require(r, entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len));
-    read_window(r, &entry->u.budget.window_start_us, &entry->u.budget.window_end_us);
-    entry->u.budget.document = read_slice(r, LIMIT_DOCUMENT);
-    entry->u.budget.actor = read_slice(r, LIMIT_ID);
 }
 
 static void read_reserve(struct reader *r, struct entry *entry)
@@ -559,30 +356,28 @@ static void read_record(struct reader *r, struct entry *entry)
     entry->u.record.outcome = read_outcome(r);
 }
 
+static void read_extend(struct reader *r, struct entry *entry)
+{
+    unsigned shrinks = read_byte(r);
+    require(r, shrinks <= 1);
+    entry->u.extend.shrinks = shrinks == 1;
+    entry->u.extend.reservation = read_reservation(r);
+    entry->u.extend.granted = read_i64(r);
+    entry->u.extend.expires_at_us =
+        (int64_t)read_max(r, ENTRY_INSTANT_MAX_US + LIMIT_TTL_MS * INT64_C(1000));
+    entry->u.extend.amounts_len = read_amounts(r, entry->u.extend.amounts);
+}
+
 /* The fields of entry->kind. false: no such kind. */
 static bool read_fields(struct reader *r, struct entry *entry)
 {
     struct slice bytes;
-    switch (entry->kind) {
+    switch ((int)entry->kind) {
     case ENTRY_GENESIS:
         entry->u.genesis.format = read_u32(r);
         bytes = read_bytes(r, sizeof entry->u.genesis.installation);
         if (bytes.len)
             memcpy(entry->u.genesis.installation, bytes.data, bytes.len);
-        return true;
-    case ENTRY_SCOPE:
-        read_scope(r, entry);
-        return true;
-    case ENTRY_BUDGET:
-        read_budget(r, entry);
-        return true;
-    case ENTRY_BUDGET_END:
-        entry->u.budget_end.handle = read_handle(r);
-        entry->u.budget_end.actor = read_slice(r, LIMIT_ID);
-        return true;
-    case ENTRY_WINDOW:
-        entry->u.window.budget = read_handle(r);
-        read_window(r, &entry->u.window.start_us, &entry->u.window.end_us);
         return true;
     case ENTRY_RESERVE:
         read_reserve(r, entry);
@@ -602,48 +397,41 @@ static bool read_fields(struct reader *r, struct entry *entry)
     case ENTRY_RECORD:
         read_record(r, entry);
         return true;
-    case ENTRY_NONE:
-    case ENTRY_SCOPE_END:
-    case ENTRY_SCOPE_MOVE:
-    case ENTRY_LIMIT:
-    case ENTRY_INCREASE:
-    case ENTRY_INCREASE_END:
-    case ENTRY_LIFT:
-    case ENTRY_DEFAULT:
-    case ENTRY_RATE:
-    case ENTRY_RATE_END:
-    case ENTRY_GRANT:
-    case ENTRY_REFUND:
-    case ENTRY_QUOTA_END:
-    case ENTRY_EXCHANGE:
-    case ENTRY_METER:
     case ENTRY_EXTEND:
+        read_extend(r, entry);
+        return true;
     case ENTRY_CORRECT:
+        entry->u.correct.reservation = read_reservation(r);
+        entry->u.correct.amounts_len = read_amounts(r, entry->u.correct.amounts);
+        entry->u.correct.outcome = read_outcome(r);
+        return true;
     case ENTRY_BASE:
-    case ENTRY_KINDS:
-        break;
+        bytes = read_bytes(r, sizeof entry->u.base.hash);
+        if (bytes.len)
+            memcpy(entry->u.base.hash, bytes.data, bytes.len);
+        return true;
+    default:
+        return entry_read_change(r, entry);
     }
-    return false;
 }
 
 int entry_read(struct reader *r, int64_t last_at_us, struct entry *ret_entry)
 {
-    /* Not all of it is set to zero: an entry has 700 bytes and a recovery reads millions. */
-    struct entry entry;
+    /* In place, and not set to zero first: an entry has over 1,000 bytes and a recovery reads
+     * millions. */
     unsigned kind = read_byte(r);
     if (r->bad || kind == ENTRY_NONE)
         return METE_E_CORRUPT;
     if (kind >= ENTRY_KINDS)
         return METE_E_FORMAT;
-    entry.kind = (enum entry_kind)kind;
-    entry.seq = 0;
+    ret_entry->kind = (enum entry_kind)kind;
+    ret_entry->seq = 0;
     int64_t step_us = read_zigzag(r);
-    if (__builtin_add_overflow(last_at_us, step_us, &entry.at_us) || entry.at_us < 0 ||
-        entry.at_us > ENTRY_INSTANT_MAX_US)
+    if (__builtin_add_overflow(last_at_us, step_us, &ret_entry->at_us) || ret_entry->at_us < 0 ||
+        ret_entry->at_us > ENTRY_INSTANT_MAX_US)
         return METE_E_CORRUPT;
-    if (!read_fields(r, &entry) || r->bad)
+    if (!read_fields(r, ret_entry) || r->bad)
         return METE_E_CORRUPT;
     ASSERT(r->at <= r->end);
-    *ret_entry = entry;
     return 0;
 }

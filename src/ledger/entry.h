@@ -236,6 +236,8 @@ bool entry_is_unit(uint16_t meter, uint32_t currency);
 /* Start before end, or 0 .. INT64_MAX for a window without an end. */
 bool entry_is_window(int64_t start_us, int64_t end_us);
 bool entry_is_thresholds(const uint32_t *ppm, size_t len);
+bool entry_is_controls(const struct mete_controls *controls);
+#define ENTRY_RATIO_MAX INT64_C(1000000000000000000) /* of an exchange rate's two terms */
 
 /* Most bytes entry_write() needs for this entry. */
 size_t entry_size_max(const struct entry *entry);
@@ -245,7 +247,8 @@ size_t entry_size_max(const struct entry *entry);
 void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us);
 
 /* Reads one entry of untrusted bytes. Checks form and ranges, not whether it fits the state.
- * METE_E_CORRUPT; METE_E_FORMAT for a kind this version does not know. */
+ * METE_E_CORRUPT; METE_E_FORMAT for a kind this version does not know; *ret_entry is then not
+ * defined. */
 METE_MUST_USE int entry_read(struct reader *r, int64_t last_at_us, struct entry *ret_entry);
 
 #endif

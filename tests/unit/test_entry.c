@@ -133,6 +133,119 @@ static void administration_reads_back(void **state)
     assert_memory_equal(read.u.genesis.installation, "0123456789abcdef", 16);
 }
 
+static void what_a_budget_may_also_have_reads_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_BUDGET);
+    entry.u.budget.handle = 3;
+    entry.u.budget.spec = (struct mete_budget_spec){
+        .id = mete_text("b"),
+        .scope = {2},
+        .for_kind = METE_USER,
+        .meter = METE_OUTPUT,
+        .limit = 7,
+        .period = METE_ROLLING,
+        .time_zone = mete_text("Europe/Berlin"),
+        .anchor = 5,
+        .window_seconds = 60,
+        .matches = {{METE_MATCH_MODEL, mete_text("gpt-*")}, {METE_MATCH_TAG, mete_text("a b")}},
+        .matches_len = 2,
+        .mode = METE_OFF,
+        .soft_limit = 6,
+        .rollover_cap = METE_AMOUNT_MAX,
+        .controls = {850000, 500000, 950000, 900000, 300, 3600}};
+    entry.u.budget.window_end_us = 937500;
+    struct entry read = back(&entry);
+    const struct mete_budget_spec *spec = &read.u.budget.spec;
+    assert_true(spec->for_kind == METE_USER && spec->anchor == 5 && spec->window_seconds == 60);
+    assert_memory_equal(spec->time_zone.data, "Europe/Berlin", 13);
+    assert_int_equal(spec->matches_len, 2);
+    assert_int_equal(spec->matches[1].kind, METE_MATCH_TAG);
+    assert_memory_equal(spec->matches[1].pattern.data, "a b", 3);
+    assert_true(spec->mode == METE_OFF && spec->soft_limit == 6);
+    assert_true(spec->rollover_cap == METE_AMOUNT_MAX);
+    assert_memory_equal(&spec->controls, &entry.u.budget.spec.controls, sizeof spec->controls);
+}
+
+static void what_follows_a_budget_reads_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_INCREASE);
+    entry.u.increase.number = 2;
+    entry.u.increase.spec =
+        (struct mete_increase_spec){{9}, METE_AMOUNT_MAX, {T0}, {ENTRY_INSTANT_MAX_US}};
+    struct entry read = back(&entry);
+    assert_true(read.u.increase.number == 2 && read.u.increase.spec.budget.n == 9);
+    assert_true(read.u.increase.spec.from.us == T0);
+    assert_true(read.u.increase.spec.until.us == ENTRY_INSTANT_MAX_US);
+
+    entry = new_entry(ENTRY_INCREASE_END);
+    entry.u.increase_end.budget = 9;
+    entry.u.increase_end.number = 2;
+    assert_int_equal(back(&entry).u.increase_end.number, 2);
+    entry = new_entry(ENTRY_LIMIT);
+    entry.u.limit.budget = 8;
+    assert_int_equal(back(&entry).u.limit.budget, 8);
+    entry = new_entry(ENTRY_LIFT);
+    entry.u.lift.budget = 8;
+    entry.u.lift.actor = text("ada");
+    assert_true(slice_is(back(&entry).u.lift.actor, "ada"));
+
+    entry = new_entry(ENTRY_DEFAULT);
+    entry.u.by_default.handle = 5;
+    entry.u.by_default.made_from = 4;
+    entry.u.by_default.scope = 3;
+    entry.u.by_default.window_end_us = INT64_MAX;
+    read = back(&entry);
+    assert_true(read.u.by_default.handle == 5 && read.u.by_default.made_from == 4);
+    assert_true(read.u.by_default.scope == 3 && read.u.by_default.window_end_us == INT64_MAX);
+}
+
+static void moves_rates_of_exchange_and_meters_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_SCOPE_MOVE);
+    entry.u.scope_move.scope = 4;
+    entry.u.scope_move.parent = 2;
+    assert_int_equal(back(&entry).u.scope_move.parent, 2);
+    entry = new_entry(ENTRY_SCOPE_END);
+    entry.u.scope_end.scope = 4;
+    assert_int_equal(back(&entry).u.scope_end.scope, 4);
+    entry = new_entry(ENTRY_EXCHANGE);
+    entry.u.exchange.spec = (struct mete_exchange_spec){
+        METE_CURRENCY('E', 'U', 'R'), METE_USD, 1, ENTRY_RATIO_MAX, {T0}};
+    assert_true(back(&entry).u.exchange.spec.denominator == ENTRY_RATIO_MAX);
+    entry = new_entry(ENTRY_METER);
+    entry.u.meter.number = METE_METER_CUSTOM;
+    entry.u.meter.name = text("gpu-seconds");
+    assert_true(slice_is(back(&entry).u.meter.name, "gpu-seconds"));
+}
+
+static void changes_of_a_reservation_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_EXTEND);
+    entry.u.extend.reservation = UINT64_C(7) << 36 | 8;
+    entry.u.extend.shrinks = true;
+    entry.u.extend.granted = INT64_MAX;
+    entry.u.extend.expires_at_us = T0;
+    entry.u.extend.amounts_len = 1;
+    entry.u.extend.amounts[0] = (struct entry_amount){METE_COST, METE_USD, 5};
+    struct entry read = back(&entry);
+    assert_true(read.u.extend.shrinks && read.u.extend.granted == INT64_MAX);
+    assert_true(read.u.extend.expires_at_us == T0 && read.u.extend.amounts[0].amount == 5);
+
+    entry = new_entry(ENTRY_CORRECT);
+    entry.u.correct.reservation = UINT64_C(7) << 36 | 8;
+    entry.u.correct.outcome = outcome();
+    read = back(&entry);
+    assert_true(read.u.correct.amounts_len == 0);
+    same_outcome(&read.u.correct.outcome);
+    entry = new_entry(ENTRY_BASE);
+    memset(entry.u.base.hash, 0xa5, sizeof entry.u.base.hash);
+    assert_memory_equal(back(&entry).u.base.hash, entry.u.base.hash, sizeof entry.u.base.hash);
+}
+
 static struct entry plain_reserve(void)
 {
     struct entry entry = new_entry(ENTRY_RESERVE);
@@ -332,6 +445,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(administration_reads_back),
+        cmocka_unit_test(what_a_budget_may_also_have_reads_back),
+        cmocka_unit_test(what_follows_a_budget_reads_back),
+        cmocka_unit_test(moves_rates_of_exchange_and_meters_read_back),
+        cmocka_unit_test(changes_of_a_reservation_read_back),
         cmocka_unit_test(a_plain_reserve_and_commit_are_under_128_bytes),
         cmocka_unit_test(other_ends_read_back),
         cmocka_unit_test(what_is_out_of_range_is_no_entry),
