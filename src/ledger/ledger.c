@@ -145,9 +145,9 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_COMMIT:
     case ENTRY_RELEASE:
     case ENTRY_EXPIRE:
-        return reservations_apply_end(ledger, entry, effects);
+        return endings_apply(ledger, entry, effects);
     case ENTRY_RECORD:
-        return reservations_apply_record(ledger, entry, effects);
+        return endings_apply_record(ledger, entry, effects);
     case ENTRY_NONE:
     case ENTRY_SCOPE_END:
     case ENTRY_SCOPE_MOVE:

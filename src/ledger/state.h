@@ -372,6 +372,12 @@ static inline void words_put_take(struct words *words, enum take_kind kind, uint
     words_put(words, (uint32_t)kind << TAKE_HANDLE_BITS | handle);
 }
 
+static inline void take_hint(const struct ledger *ledger, struct take take)
+{
+    if (take.kind == TAKE_BUDGET)
+        hint(&ledger->budgets[take.handle]);
+}
+
 void words_put_text(struct words *words, struct slice text);
 /* Copies a text out; ret_text has room for LIMIT_ID bytes. Returns its length. */
 size_t words_next_text(struct words *words, char *ret_text);
@@ -427,6 +433,12 @@ void reservations_asked(const struct ledger *ledger, const struct reservation *r
 /* Open, of this scope and request id; NULL: none. */
 struct reservation *reservations_of_request(const struct ledger *ledger, uint32_t scope,
                                             struct slice request_id);
+bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry);
+/* Its end: out of every list, and the slot is free. */
+void reservations_free(struct ledger *ledger, struct reservation *slot);
+uint32_t reservations_hash(const void *ledger, uint32_t item);
+
+/* ---- endings.c ---- */
 /* The end of one reservation, with what was used. */
 struct ending {
     struct reservation *slot;
@@ -437,19 +449,58 @@ struct ending {
     bool overrun;
 };
 /* Fills in the rest of ending from its slot and used[], overrun by the reservation's own units. */
-void reservations_read_end(const struct ledger *ledger, struct ending *ending);
+void endings_read(const struct ledger *ledger, struct ending *ending);
 /* Whether it overruns a budget as well. false: a counter cannot hold it. Reads only. */
-bool reservations_weigh(struct ledger *ledger, struct ending *ending);
+bool endings_weigh(struct ledger *ledger, struct ending *ending);
 /* Charges of usage without a reservation, one per budget concerned. false: as above. */
-bool reservations_weigh_record(struct ledger *ledger, const struct path *path,
-                               const struct held *used, size_t used_len, bool *ret_overrun);
-int64_t reservations_cost(const struct held *used, size_t len); /* the first currency's */
-bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry);
-bool reservations_apply_end(struct ledger *ledger, const struct entry *entry,
-                            struct ledger_effects *effects);
-bool reservations_apply_record(struct ledger *ledger, const struct entry *entry,
-                               struct ledger_effects *effects);
-uint32_t reservations_hash(const void *ledger, uint32_t item);
+bool endings_weigh_record(struct ledger *ledger, const struct path *path, const struct held *used,
+                          size_t used_len, bool *ret_overrun);
+int64_t endings_cost(const struct held *used, size_t len); /* the first currency's */
+bool endings_apply(struct ledger *ledger, const struct entry *entry,
+                   struct ledger_effects *effects);
+bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
+                          struct ledger_effects *effects);
+
+/* ---- weigh.c ---- */
+/* One demand, and what the enforced budgets of its unit allow. */
+struct share {
+    uint32_t unit;
+    uint32_t tightest; /* budget with the least room; 0: nobody limits it */
+    int64_t room;      /* of the tightest */
+    int64_t floor_amount, amount;
+    bool refused;
+};
+struct sink { /* where refusals go */
+    struct mete_refusal *refusals;
+    size_t max, len;
+};
+struct weighing {
+    const struct ledger *ledger; /* first these three, by the caller */
+    const struct mete_reserve *args;
+    struct sink sink;
+    struct path path;
+    struct share shares[METE_DEMANDS_MAX];
+    int64_t granted;
+    int64_t retry_at_us;
+    bool refused, has_shadows;
+    struct mete_refusal primary; /* valid if refused */
+};
+/* What a demand takes for a quantity, rounded up. false: over METE_AMOUNT_MAX. */
+bool weigh_amount_at(const struct mete_demand *demand, int64_t quantity, int64_t *ret_amount);
+void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal);
+/* Of arguments whose form is right. LEDGER_STALE, METE_E_TOO_LARGE, or 0 and the weighing done. */
+int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due);
+/* takes: what is granted will be taken, and is no longer left. */
+struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes);
+
+/* ---- decide.c: what the decisions have in common ---- */
+void decide_begin(const struct ledger *ledger, struct mete_instant now, enum entry_kind kind,
+                  struct entry *entry);
+bool decide_is_text(struct mete_text text);
+/* The form of the parts that a reserve and a record share. */
+int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
+                      struct mete_text request_id, struct mete_text model,
+                      struct mete_text provider);
 
 /* ---- expiries.c: which reservation expires first ---- */
 void expiries_put(struct ledger *ledger, uint32_t slot, int64_t at_us);

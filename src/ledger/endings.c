@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How a reservation ends, and what is recorded without one.
+ *
+ * An end gives back what was held and charges what was used, in every budget that the reservation
+ * took from and in no other (INV-02), each in the window the reservation was made in (INV-09). An
+ * expiry charges what was held or nothing, as the reservation says. A record charges every counting
+ * budget on its path, now. */
+#include "ledger/state.h"
+
+/* ---- Ending ---- */
+
+static const struct held *held_of(const struct held *held, size_t len, uint32_t unit)
+{
+    for (size_t i = 0; i < len; i++)
+        if (held[i].unit == unit)
+            return &held[i];
+    return NULL;
+}
+
+/* Inlined where it is used: a copy of the result costs more than finding it. */
+static inline __attribute__((always_inline)) struct charge
+charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
+{
+    uint32_t unit = ledger->budgets[budget].unit;
+    const struct held *held = held_of(ending->held, ending->held_len, unit);
+    const struct held *used = held_of(ending->used, ending->used_len, unit);
+    return (struct charge){.budget = budget,
+                           .counters =
+                               budgets_counters(ledger, budget, (int64_t)ending->slot->made_at_us),
+                           .reserved = held ? held->amount : 0,
+                           .asked = held != NULL,
+                           .amount = used ? used->amount : 0};
+}
+
+void endings_read(const struct ledger *ledger, struct ending *ending)
+{
+    ending->held_len = reservations_amounts(ledger, ending->slot, ending->held, &ending->takes);
+    ending->overrun = false;
+    for (size_t i = 0; i < ending->held_len; i++) {
+        const struct held *used = held_of(ending->used, ending->used_len, ending->held[i].unit);
+        ending->overrun |= used && used->amount > ending->held[i].amount;
+    }
+    struct words takes = ending->takes;
+    for (unsigned i = 0; i < ending->slot->takes_len; i++)
+        take_hint(ledger, words_next_take(&takes));
+}
+
+static inline bool weigh_budget(struct ledger *ledger, struct ending *ending, uint32_t budget)
+{
+    struct charge charge = charge_of(ledger, ending, budget);
+    int64_t stands;
+    if (!budgets_stands(&charge, &stands))
+        return false;
+    ending->overrun |= budgets_overruns(&ledger->budgets[budget], &charge, stands);
+    return true;
+}
+
+bool endings_weigh(struct ledger *ledger, struct ending *ending)
+{
+    struct words takes = ending->takes;
+    for (unsigned i = 0; i < ending->slot->takes_len; i++) {
+        struct take take = words_next_take(&takes);
+        ASSERT(take.kind == TAKE_BUDGET);
+        if (!weigh_budget(ledger, ending, take.handle))
+            return false;
+    }
+    return true;
+}
+
+static inline bool charge_budget(struct ledger *ledger, const struct entry *entry,
+                                 struct ending *ending, uint32_t budget,
+                                 struct ledger_effects *effects)
+{
+    struct charge charge = charge_of(ledger, ending, budget);
+    if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
+        return false;
+    ASSERT_INV("INV-02", *charge.counters.open > 0);
+    if (--*charge.counters.open == 0)
+        budgets_vacate(ledger, budget, &charge.counters);
+    return true;
+}
+
+static bool charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
+                       struct ledger_effects *effects)
+{
+    struct words takes = ending->takes;
+    for (unsigned i = 0; i < ending->slot->takes_len; i++) {
+        struct take take = words_next_take(&takes);
+        ASSERT(take.kind == TAKE_BUDGET);
+        if (!charge_budget(ledger, entry, ending, take.handle, effects))
+            return false;
+    }
+    return true;
+}
+
+static size_t to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held)
+{
+    ASSERT(len <= METE_DEMANDS_MAX);
+    for (uint32_t i = 0; i < len; i++)
+        ret_held[i] =
+            (struct held){unit_of(amounts[i].meter, amounts[i].currency), amounts[i].amount};
+    return len;
+}
+
+int64_t endings_cost(const struct held *used, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (used[i].unit & UNIT_MONEY)
+            return used[i].amount;
+    return 0;
+}
+
+/* The slot that the entry ends and what its end charges. false: it does not fit the state. */
+static bool read_end(struct ledger *ledger, const struct entry *entry, struct ending *ret_ending)
+{
+    bool is_commit = entry->kind == ENTRY_COMMIT;
+    struct reservation *slot = reservations_find(ledger, is_commit ? entry->u.commit.reservation
+                                                                   : entry->u.end.reservation);
+    if (!slot)
+        return false;
+    ret_ending->slot = slot;
+    ret_ending->used_len = 0;
+    ret_ending->state = METE_RELEASED;
+    if (is_commit) {
+        ret_ending->state = METE_COMMITTED;
+        ret_ending->used_len =
+            to_held(entry->u.commit.amounts, entry->u.commit.amounts_len, ret_ending->used);
+        if (!names_apply(ledger, &entry->u.commit.outcome.price_list))
+            return false;
+    } else if (entry->kind == ENTRY_EXPIRE) {
+        ret_ending->state = METE_EXPIRED;
+        struct words words;
+        if (slot->is_call || slot->charges)
+            ret_ending->used_len = reservations_amounts(ledger, slot, ret_ending->used, &words);
+        int64_t expires_at_us = (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000;
+        if (!slot->is_call && entry->at_us < expires_at_us)
+            return false;
+    }
+    endings_read(ledger, ret_ending);
+    return true;
+}
+
+static struct slice scratch_text(struct words *words, char *room)
+{
+    size_t len = words_next_text(words, room);
+    return (struct slice){room, len};
+}
+
+/* For the usage record: everything that is gone once the slot is free. */
+static void describe_end(struct ledger *ledger, const struct entry *entry,
+                         const struct ending *ending, struct ledger_ended *ret_ended)
+{
+    const struct reservation *slot = ending->slot;
+    *ret_ended = (struct ledger_ended){
+        .reservation = reservation_id(reservations_slot(ledger, slot), slot->generation),
+        .scope = slot->scope,
+        .made_at_us = (int64_t)slot->made_at_us,
+        .state = ending->state,
+        .overrun = ending->overrun,
+        .amounts_len = (uint32_t)ending->used_len};
+    for (size_t i = 0; i < ending->used_len; i++)
+        ret_ended->amounts[i] =
+            (struct entry_amount){unit_meter(ending->used[i].unit),
+                                  unit_currency(ending->used[i].unit), ending->used[i].amount};
+    struct words words = ending->takes;
+    for (unsigned i = 0; i < slot->takes_len; i++)
+        words_next(&words);
+    for (unsigned i = 0; slot->has_id && i < 5; i++)
+        words_next(&words); /* content, remaining, remaining_of */
+    if (slot->has_id)
+        ret_ended->request_id = scratch_text(&words, ledger->scratch);
+    ret_ended->model = slot->model == ENTRY_NAME_WHOLE
+                           ? scratch_text(&words, ledger->scratch + LIMIT_ID)
+                           : names_text(ledger, slot->model);
+    ret_ended->provider = slot->provider == ENTRY_NAME_WHOLE
+                              ? scratch_text(&words, ledger->scratch + 2 * LIMIT_ID)
+                              : names_text(ledger, slot->provider);
+    if (entry->kind != ENTRY_COMMIT)
+        return;
+    const struct entry_name *list = &entry->u.commit.outcome.price_list;
+    ret_ended->price_list = list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
+}
+
+static bool charged_nothing(const struct ending *ending)
+{
+    for (size_t i = 0; i < ending->used_len; i++)
+        if (ending->used[i].amount)
+            return false;
+    return true;
+}
+
+/* A call that was charged nothing (released, or refused by its provider) keeps its outcome, for the
+ * same end again, but not its request id: the caller's next try comes under the same id. */
+static void add_outcome(struct ledger *ledger, const struct entry *entry,
+                        const struct ending *ending)
+{
+    const struct reservation *slot = ending->slot;
+    bool binds = slot->has_id && !(slot->is_call && charged_nothing(ending));
+    struct outcome outcome = {.reservation =
+                                  reservation_id(reservations_slot(ledger, slot), slot->generation),
+                              .ended_at_us = entry->at_us,
+                              .cost = endings_cost(ending->used, ending->used_len),
+                              .figures = outcomes_figures(ending->used, ending->used_len),
+                              .seq = entry->seq,
+                              .scope = slot->scope,
+                              .kind = OUTCOME_RESERVED,
+                              .state = (uint8_t)ending->state,
+                              .overrun = ending->overrun ? 1 : 0,
+                              .is_call = slot->is_call};
+    if (!binds) {
+        outcomes_add(ledger, &outcome, (struct slice){0}, NULL);
+        return;
+    }
+    struct asked asked;
+    reservations_asked(ledger, slot, &asked);
+    struct outcome_asked remembered = {.content = asked.content,
+                                       .expires_at_us =
+                                           (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000,
+                                       .granted = slot->granted,
+                                       .remaining = asked.remaining,
+                                       .remaining_of = asked.remaining_of};
+    outcomes_add(ledger, &outcome, (struct slice){asked.id, asked.id_len}, &remembered);
+}
+
+static void count_end(struct ledger *ledger, const struct ending *ending)
+{
+    ASSERT(ledger->counts.reservations_open > 0);
+    ledger->counts.reservations_open--;
+    ledger->counts.commits += ending->state == METE_COMMITTED;
+    ledger->counts.releases += ending->state == METE_RELEASED;
+    ledger->counts.expiries += ending->state == METE_EXPIRED;
+    ledger->counts.overruns += ending->overrun;
+}
+
+bool endings_apply(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
+{
+    struct ending ending;
+    if (!read_end(ledger, entry, &ending))
+        return false;
+    if (effects && ending.state == METE_EXPIRED)
+        budgets_event(effects, entry, METE_EVENT_EXPIRED)->scope.n = ending.slot->scope;
+    if (!charge_all(ledger, entry, &ending, effects))
+        return false;
+    if (effects) {
+        effects->has_ended = true;
+        describe_end(ledger, entry, &ending, &effects->ended);
+    }
+    add_outcome(ledger, entry, &ending);
+    count_end(ledger, &ending);
+    reservations_free(ledger, ending.slot);
+    return true;
+}
+
+/* ---- Recording ---- */
+
+static struct charge record_charge(struct ledger *ledger, uint32_t budget, const struct held *used,
+                                   size_t used_len)
+{
+    struct budget *at = &ledger->budgets[budget];
+    const struct held *held = held_of(used, used_len, at->unit);
+    return (struct charge){.budget = budget,
+                           .counters = {&at->committed, &at->held, &at->fired, &at->open, 0},
+                           .amount = held ? held->amount : 0};
+}
+
+bool endings_weigh_record(struct ledger *ledger, const struct path *path, const struct held *used,
+                          size_t used_len, bool *ret_overrun)
+{
+    bool overrun = false;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path->budgets[i]];
+        struct charge charge = record_charge(ledger, path->budgets[i], used, used_len);
+        int64_t stands;
+        if (!budget_counts(budget))
+            continue;
+        if (!budgets_stands(&charge, &stands))
+            return false;
+        overrun |= budgets_overruns(budget, &charge, stands);
+    }
+    *ret_overrun = overrun;
+    return true;
+}
+
+/* Charges every counting budget. false: a window is over, or a counter cannot hold it. */
+static bool record_all(struct ledger *ledger, const struct entry *entry, const struct held *used,
+                       struct ledger_effects *effects, bool *overrun)
+{
+    struct path path;
+    scopes_path(ledger, entry->u.record.scope, &path);
+    for (size_t i = 0; i < path.budgets_len; i++) {
+        const struct budget *budget = &ledger->budgets[path.budgets[i]];
+        if (!budget_counts(budget))
+            continue;
+        struct charge charge =
+            record_charge(ledger, path.budgets[i], used, entry->u.record.amounts_len);
+        if (entry->at_us >= budget->stale_at_us ||
+            !budgets_charge(ledger, entry, &charge, effects, overrun))
+            return false;
+    }
+    return true;
+}
+
+static struct slice name_or_text(const struct ledger *ledger, const struct entry_name *name)
+{
+    return name->n == ENTRY_NAME_WHOLE ? name->text : names_text(ledger, name->n);
+}
+
+static void describe_record(const struct ledger *ledger, const struct entry *entry, bool overrun,
+                            struct ledger_ended *ret_ended)
+{
+    *ret_ended = (struct ledger_ended){
+        .scope = entry->u.record.scope,
+        .request_id = entry->u.record.request_id,
+        .model = name_or_text(ledger, &entry->u.record.model),
+        .provider = name_or_text(ledger, &entry->u.record.provider),
+        .price_list = name_or_text(ledger, &entry->u.record.outcome.price_list),
+        .made_at_us = entry->at_us,
+        .state = METE_COMMITTED,
+        .overrun = overrun,
+        .amounts_len = entry->u.record.amounts_len};
+    memcpy(ret_ended->amounts, entry->u.record.amounts,
+           entry->u.record.amounts_len * sizeof entry->u.record.amounts[0]);
+}
+
+bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
+                          struct ledger_effects *effects)
+{
+    uint32_t scope = entry->u.record.scope;
+    if (scope == 0 || scope > ledger->scopes_len)
+        return false;
+    struct held used[METE_DEMANDS_MAX];
+    size_t used_len = to_held(entry->u.record.amounts, entry->u.record.amounts_len, used);
+    bool overrun = false;
+    if (!names_apply(ledger, &entry->u.record.model) ||
+        !names_apply(ledger, &entry->u.record.provider) ||
+        !names_apply(ledger, &entry->u.record.outcome.price_list) ||
+        !record_all(ledger, entry, used, effects, &overrun))
+        return false;
+    if (effects) {
+        effects->has_ended = true;
+        describe_record(ledger, entry, overrun, &effects->ended);
+    }
+    if (entry->u.record.request_id.len) {
+        struct outcome outcome = {.ended_at_us = entry->at_us,
+                                  .cost = endings_cost(used, used_len),
+                                  .figures = outcomes_figures(used, used_len),
+                                  .seq = entry->seq,
+                                  .scope = scope,
+                                  .kind = OUTCOME_RECORDED,
+                                  .state = METE_COMMITTED,
+                                  .overrun = overrun ? 1 : 0};
+        struct outcome_asked asked = {.content = entry->u.record.content};
+        outcomes_add(ledger, &outcome, entry->u.record.request_id, &asked);
+    }
+    ledger->counts.records++;
+    ledger->counts.overruns += overrun;
+    return true;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The weighing of a reserve: what the scopes and budgets of its path say to it.
+ *
+ *   stale window? -> scopes that refuse -> budgets that refuse, or the largest quantity that fits
+ *   them all
+ *
+ * The quantity is in closed form: ceil(p * q / 10^6) <= room is the same as
+ * q <= floor(room * 10^6 / p), in 128 bits. */
+#include "ledger/state.h"
+
+enum { PER = 1000000 };
+
+/* The narrow way is nearly always there and ten times as fast. */
+bool weigh_amount_at(const struct mete_demand *demand, int64_t quantity, int64_t *ret_amount)
+{
+    int64_t product;
+    int128 variable;
+    if (checked_mul(demand->per_million, quantity, &product) && product <= INT64_MAX - (PER - 1))
+        variable = (product + (PER - 1)) / PER;
+    else
+        variable = ((int128)demand->per_million * quantity + (PER - 1)) / PER;
+    if (variable + demand->fixed > METE_AMOUNT_MAX)
+        return false;
+    *ret_amount = demand->fixed + (int64_t)variable;
+    return true;
+}
+
+void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal)
+{
+    if (sink->len < sink->max)
+        sink->refusals[sink->len] = *refusal;
+    sink->len++;
+}
+
+static struct share *share_of(struct weighing *weighing, uint32_t unit)
+{
+    for (size_t i = 0; i < weighing->args->demands_len; i++)
+        if (weighing->shares[i].unit == unit)
+            return &weighing->shares[i];
+    return NULL;
+}
+
+/* What each demand's floor takes, and the tightest room there is for it. LEDGER_STALE, or 0. */
+static int measure(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
+{
+    const struct path *path = &weighing->path;
+    for (size_t i = 0; i < weighing->args->demands_len; i++) {
+        const struct mete_demand *demand = &weighing->args->demands[i];
+        struct share *share = &weighing->shares[i];
+        *share = (struct share){.unit = unit_of(demand->meter, demand->currency)};
+        bool fits = weigh_amount_at(demand, weighing->args->floor, &share->floor_amount);
+        ASSERT(fits); /* check_demands() */
+    }
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
+        if (budget->mode == METE_OFF)
+            continue;
+        if (now.us >= budget->stale_at_us) {
+            *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, path->budgets[i], 0};
+            return LEDGER_STALE;
+        }
+        struct share *share = share_of(weighing, budget->unit);
+        if (!share)
+            continue;
+        weighing->has_shadows |= budget->mode == METE_SHADOW;
+        if (budget->mode != METE_ENFORCE)
+            continue;
+        int64_t room = budget->limit - budget->committed - budget->held;
+        share->refused |= budget->limit == 0 || share->floor_amount > room;
+        if (share->tightest && room >= share->room)
+            continue;
+        share->tightest = path->budgets[i];
+        share->room = room;
+    }
+    return 0;
+}
+
+static void refuse(struct weighing *weighing, const struct mete_refusal *refusal,
+                   int64_t retry_at_us)
+{
+    weigh_put_refusal(&weighing->sink, refusal);
+    if (refusal->shadow)
+        return;
+    if (!weighing->refused)
+        weighing->primary = *refusal;
+    weighing->refused = true;
+    weighing->retry_at_us = max_i64(weighing->retry_at_us, retry_at_us);
+}
+
+/* Expired ones first, then revoked ones, each leaf first; one refusal a scope. */
+static void weigh_scopes(struct weighing *weighing, int64_t now_us)
+{
+    const struct path *path = &weighing->path;
+    bool refuses = false;
+    for (size_t i = 0; i < path->scopes_len; i++)
+        refuses |= scopes_refuses(&weighing->ledger->scopes[path->scopes[i]], now_us) != 0;
+    if (!refuses)
+        return;
+    for (enum mete_reason reason = METE_KEY_EXPIRED; reason <= METE_KEY_REVOKED; reason++) {
+        for (size_t i = 0; i < path->scopes_len; i++) {
+            if (scopes_refuses(&weighing->ledger->scopes[path->scopes[i]], now_us) != reason)
+                continue;
+            struct mete_refusal refusal = {
+                .reason = reason, .scope = {path->scopes[i]}, .resets_at = {INT64_MAX}};
+            refuse(weighing, &refusal, INT64_MAX);
+        }
+    }
+}
+
+/* When asking again may help, as far as this budget goes. */
+static int64_t retry_at(const struct ledger *ledger, uint32_t handle, int64_t floor_amount)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    if (budget->limit == 0 || floor_amount > budget->limit)
+        return INT64_MAX;
+    if (budget->committed <= budget->limit - floor_amount)
+        return 0; /* it is only held */
+    return ledger->cold[handle].window_end_us;
+}
+
+static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t floor_amount)
+{
+    const struct budget *budget = &weighing->ledger->budgets[handle];
+    struct mete_refusal refusal = {.reason = METE_HARD_LIMIT,
+                                   .scope = {budget->scope},
+                                   .budget = {handle},
+                                   .meter = unit_meter(budget->unit),
+                                   .shadow = budget->mode == METE_SHADOW,
+                                   .currency = unit_currency(budget->unit),
+                                   .limit = budget->limit,
+                                   .committed = budget->committed,
+                                   .held = budget->held,
+                                   .asked = floor_amount,
+                                   .resets_at = {weighing->ledger->cold[handle].window_end_us}};
+    refuse(weighing, &refusal, retry_at(weighing->ledger, handle, floor_amount));
+}
+
+/* Names every budget of one mode that does not take the floor. */
+static void refuse_budgets(struct weighing *weighing, enum mete_mode mode)
+{
+    const struct path *path = &weighing->path;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
+        const struct share *share = share_of(weighing, budget->unit);
+        if (budget->mode != mode || !share)
+            continue;
+        if (budget->limit == 0 ||
+            share->floor_amount > budget->limit - budget->committed - budget->held)
+            refuse_budget(weighing, path->budgets[i], share->floor_amount);
+    }
+}
+
+/* The largest quantity of all that fits everywhere; the floor does. */
+static void grant(struct weighing *weighing)
+{
+    const struct mete_reserve *args = weighing->args;
+    int64_t quantity = args->wish;
+    for (size_t i = 0; i < args->demands_len; i++) {
+        const struct mete_demand *demand = &args->demands[i];
+        const struct share *share = &weighing->shares[i];
+        int64_t room = share->tightest ? min_i64(share->room, METE_AMOUNT_MAX) : METE_AMOUNT_MAX;
+        int64_t amount;
+        if (weigh_amount_at(demand, quantity, &amount) && amount <= room)
+            continue;
+        ASSERT(demand->per_million > 0);
+        int128 largest = ((int128)room - demand->fixed) * PER / demand->per_million;
+        quantity = (int64_t)largest; /* less than it was, so it is one */
+        ASSERT(largest >= args->floor && largest < args->wish);
+    }
+    for (size_t i = 0; i < args->demands_len; i++) {
+        bool fits = weigh_amount_at(&args->demands[i], quantity, &weighing->shares[i].amount);
+        ASSERT(fits);
+        ASSERT_INV("INV-01", !weighing->shares[i].tightest ||
+                                 weighing->shares[i].amount <= weighing->shares[i].room);
+    }
+    weighing->granted = quantity;
+}
+
+/* A shadow budget refuses nothing, but its figures must stay numbers. */
+static bool shadows_fit(struct weighing *weighing)
+{
+    for (size_t i = 0; i < weighing->path.budgets_len; i++) {
+        const struct budget *budget = &weighing->ledger->budgets[weighing->path.budgets[i]];
+        const struct share *share = share_of(weighing, budget->unit);
+        int64_t sum;
+        if (budget->mode == METE_SHADOW && share &&
+            !checked_add(budget->committed + budget->held, share->amount, &sum))
+            return false;
+    }
+    return true;
+}
+
+int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
+{
+    ASSERT(now.us >= weighing->ledger->last_at_us);
+    weighing->retry_at_us = 0;
+    weighing->granted = 0;
+    weighing->refused = false;
+    weighing->has_shadows = false;
+    scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
+    int rc = measure(weighing, now, ret_due);
+    if (rc)
+        return rc;
+    weigh_scopes(weighing, now.us);
+    bool refused = false;
+    for (size_t i = 0; i < weighing->args->demands_len; i++)
+        refused |= weighing->shares[i].refused;
+    if (refused)
+        refuse_budgets(weighing, METE_ENFORCE);
+    ASSERT(weighing->refused || !refused);
+    if (weighing->has_shadows)
+        refuse_budgets(weighing, METE_SHADOW);
+    if (weighing->refused)
+        return 0;
+    grant(weighing);
+    return weighing->has_shadows && !shadows_fit(weighing) ? METE_E_TOO_LARGE : 0;
+}
+
+struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes)
+{
+    const struct share *first = &weighing->shares[0];
+    struct mete_verdict verdict = {.allowed = !weighing->refused,
+                                   .granted = weighing->granted,
+                                   .retry_at = {weighing->retry_at_us},
+                                   .refusals_len = weighing->sink.len};
+    if (!first->tightest)
+        return verdict;
+    verdict.has_remaining = 1;
+    verdict.remaining = first->room - (takes && !weighing->refused ? first->amount : 0);
+    verdict.remaining_of.n = first->tightest;
+    return verdict;
+}
