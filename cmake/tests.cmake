@@ -4,6 +4,9 @@
 file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/test_*.c tests/property/prop_*.c)
 file(GLOB test_help CONFIGURE_DEPENDS tests/property/tape*.c tests/property/model*.c
      tests/property/check*.c tests/fault/*.c)
+# Programs of their own, on a disk in memory and an operating system that lies (tests/fault).
+set(proofs crash_matrix)
+list(FILTER test_help EXCLUDE REGEX "/fault/(crash_matrix|sim_engine|fail_memory)[.]c$")
 if(test_help)
   add_library(mete_test_help STATIC ${test_help})
   target_include_directories(mete_test_help PRIVATE ${CMAKE_SOURCE_DIR}/tests)
@@ -19,6 +22,16 @@ foreach(source ${unit_tests})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endforeach()
+
+foreach(name ${proofs})
+  add_executable(${name} tests/fault/${name}.c)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(${name} mete_test_help mete_parts)
+  target_link_options(${name} PRIVATE -Wl,--wrap=os_system -Wl,--wrap=db_sync_directory)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+endforeach()
+add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary)
 
 file(GLOB fuzz_targets CONFIGURE_DEPENDS fuzz/fuzz_*.c)
 foreach(source ${fuzz_targets})
