@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves what examples/spend.h says of itself: what a function used is charged, one that failed
+ * with nothing used returns what was set aside, one that failed after using something is charged
+ * for it, a refused one is not run, and an id is run once however often it is asked for. */
+#include "examples/spend.h"
+#include "unit/engine_help.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+enum { LIMIT = 1000 };
+
+static struct mete *mete;
+static struct mete_port *port;
+
+static int set_up(void **state)
+{
+    (void)state;
+    struct mete_options options = {0};
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+    return help_tree(port, LIMIT);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mete_port_close(port);
+    mete_close(mete);
+    return 0;
+}
+
+struct work {
+    int result, times;
+    int64_t uses;
+};
+
+static int run(void *argument, int64_t *ret_used)
+{
+    struct work *work = argument;
+    work->times++;
+    assert_int_equal(*ret_used, 0);
+    *ret_used = work->uses;
+    return work->result;
+}
+
+static int spend_on(struct work *work, const char *request_id, int64_t estimate,
+                    struct spend_result *ret_result)
+{
+    struct spend what = {.scope = {HELP_KEY},
+                         .meter = METE_COST,
+                         .currency = METE_USD,
+                         .estimate = estimate,
+                         .request_id = request_id,
+                         .run = run,
+                         .argument = work};
+    return spend(port, &what, ret_result);
+}
+
+/* The organization's budget: committed, with nothing held. */
+static int64_t committed(void)
+{
+    struct mete_query query = {.kind = METE_QUERY_BUDGET, .budget = {1}};
+    struct mete_answer answer;
+    assert_int_equal(mete_query(port, &query, &answer), 0);
+    assert_int_equal(answer.budget.held, 0);
+    return answer.budget.committed;
+}
+
+static void what_was_used_is_charged(void **state)
+{
+    (void)state;
+    struct work work = {.uses = 300};
+    struct spend_result result;
+    assert_int_equal(spend_on(&work, NULL, 500, &result), 0);
+    assert_true(result.allowed);
+    assert_int_equal(result.receipt.cost, 300);
+    assert_int_equal(spend_on(&work, NULL, 500, &result), 0);
+    assert_int_equal(work.times, 2);
+    assert_int_equal(committed(), 600);
+}
+
+static void failed_with_nothing_used_is_not_charged(void **state)
+{
+    (void)state;
+    struct work work = {.result = -7};
+    struct spend_result result;
+    assert_int_equal(spend_on(&work, "a", 500, &result), 0);
+    assert_int_equal(result.failed, -7);
+    assert_int_equal(result.receipt.state, METE_RELEASED);
+    assert_int_equal(committed(), 0);
+    work.result = 0;
+    assert_int_equal(spend_on(&work, "a", 500, &result), 0); /* so its id may try again */
+    assert_int_equal(work.times, 2);
+}
+
+static void failed_after_using_something_is_charged(void **state)
+{
+    (void)state;
+    struct work work = {.result = -7, .uses = 200};
+    struct spend_result result;
+    assert_int_equal(spend_on(&work, NULL, 500, &result), 0);
+    assert_int_equal(result.failed, -7);
+    assert_int_equal(result.receipt.state, METE_COMMITTED);
+    assert_int_equal(committed(), 200);
+}
+
+static void refused_is_not_run(void **state)
+{
+    (void)state;
+    struct work work = {.uses = 1};
+    struct spend_result result;
+    assert_int_equal(spend_on(&work, NULL, LIMIT + 1, &result), 0);
+    assert_false(result.allowed);
+    assert_int_equal(result.why.reason, METE_HARD_LIMIT);
+    assert_int_equal(result.why.limit, LIMIT);
+    assert_int_equal(work.times, 0);
+    assert_int_equal(committed(), 0);
+}
+
+static void an_id_is_run_once(void **state)
+{
+    (void)state;
+    struct work work = {.uses = 300};
+    struct spend_result first, again;
+    assert_int_equal(spend_on(&work, "a", 500, &first), 0);
+    assert_int_equal(spend_on(&work, "a", 500, &again), METE_E_ENDED);
+    assert_false(again.allowed);
+    assert_int_equal(again.receipt.cost, 300);
+    assert_int_equal(again.receipt.record, first.receipt.record);
+    assert_int_equal(work.times, 1);
+    assert_int_equal(committed(), 300);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_used_is_charged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(failed_with_nothing_used_is_not_charged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(failed_after_using_something_is_charged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refused_is_not_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_id_is_run_once, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
