@@ -2,7 +2,10 @@
 # make test   build, unit and property tests, tests from outside
 # make check  all that CI does: layers, tidy, tests, sanitizers, fuzzers, crash loops
 # make bench  measure, with peers in the same run
-.PHONY: all run test check bench asan tsan fuzz fmt clean packages packages-test
+# make install, make uninstall
+#             the command, the library, header, mete.pc, manual and examples; PREFIX, DESTDIR
+PREFIX = /usr/local
+.PHONY: all run install uninstall test check bench asan tsan fuzz fmt clean packages packages-test
 
 all: packages
 	@cmake --preset release >/dev/null
@@ -16,6 +19,9 @@ packages-test:
 
 run: all
 	@tools/run
+
+install uninstall: all
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install $@ build
 
 test: packages-test
 	@tools/test

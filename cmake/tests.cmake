@@ -59,3 +59,12 @@ if(TARGET mete)
     add_test(NAME cli_${name} COMMAND ${source} $<TARGET_FILE:mete>)
   endforeach()
 endif()
+
+# tests/library/*.sh are given the build directory: the library as those who embed it meet it.
+file(GLOB library_tests CONFIGURE_DEPENDS tests/library/*.sh)
+if(TARGET libmete)
+  foreach(source ${library_tests})
+    get_filename_component(name ${source} NAME_WE)
+    add_test(NAME library_${name} COMMAND ${source} ${CMAKE_BINARY_DIR})
+  endforeach()
+endif()
