@@ -67,7 +67,7 @@ static int read_journal(struct mete *mete)
                    .project_from = mete->has_records ? records_seq + 1 : UINT64_MAX,
                    .each = put,
                    .user = &recovery}};
-    int error = journal_read(mete->journal, read_group, &recovery, NULL);
+    int error = journal_read(mete->journal, NULL, read_group, &recovery, NULL);
     if (error)
         return error;
     uint64_t last_seq = journal_last_seq(mete->journal);

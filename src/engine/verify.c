@@ -293,7 +293,7 @@ static int verify_ledger(struct verify *verify)
 static int verify_journal(struct verify *verify)
 {
     struct verify_report *report = verify->report;
-    int error = journal_read(verify->journal, read_group, verify, report->detail);
+    int error = journal_read(verify->journal, NULL, read_group, verify, report->detail);
     report->entries = verify->replay.entries;
     report->last_seq = ledger_last_seq(verify->ledger);
     report->last_at.us = verify->replay.last_at_us;

@@ -8,6 +8,7 @@
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
 
+#include "base/limits.h"
 #include "base/slice.h"
 #include "mete.h"
 #include "os/os.h"
@@ -15,6 +16,13 @@
 struct journal;
 
 enum { JOURNAL_HASH = 32 };
+
+/* The journal up to and with an entry: what a chain goes on from. seq 0: its beginning, head zeros.
+ */
+struct journal_mark {
+    uint64_t seq;
+    uint8_t head[JOURNAL_HASH];
+};
 
 struct journal_group {
     uint64_t first_seq; /* 1 for the first entry ever */
@@ -29,6 +37,12 @@ METE_MUST_USE int journal_open(const struct os *os, const char *directory, int r
                                struct journal **ret_journal);
 void journal_close(struct journal *journal);
 
+/* Bytes in the caller's memory: see journal_fetch(). */
+struct journal_piece {
+    uint8_t *bytes;
+    size_t len, room;
+};
+
 /* Durable when it returns 0. first_seq must follow on (asserted); journal_read() must have been
  * called. entries: at most LIMIT_GROUP bytes (asserted). One flush. STORAGE. */
 METE_MUST_USE int journal_append(struct journal *journal, const struct journal_group *group);
@@ -38,15 +52,47 @@ METE_MUST_USE int journal_append(struct journal *journal, const struct journal_g
  * journal is then unusable as after a failed append. */
 METE_MUST_USE int journal_tidy(struct journal *journal);
 
-/* Calls fn for every group in order, checked. fn returning non-zero stops and is returned.
- * CORRUPT: a checksum, the chain or the sequence is broken; *ret_detail, unless NULL, says where.
- */
-METE_MUST_USE int journal_read(struct journal *journal,
+/* Calls fn for every group behind the mark in order, checked; NULL: behind the base. fn returning
+ * non-zero stops and is returned. CORRUPT: a checksum, the chain or the sequence is broken, or the
+ * journal does not know the mark; *ret_detail, unless NULL, says where. */
+METE_MUST_USE int journal_read(struct journal *journal, const struct journal_mark *after,
                                int (*fn)(void *user, const struct journal_group *group), void *user,
                                char ret_detail[256]);
 
+/* Whether this journal stood so once, as far as it still has what tells: 0, or NOT_FOUND (another
+ * history, before the base, or behind the end). CORRUPT, STORAGE. One look-up. */
+METE_MUST_USE int journal_knows(struct journal *journal, const struct journal_mark *mark);
+
+/* ---- In pieces, beside appending ------------------------------------------------------------- */
+
+/* A row in a piece: its number and length before it, its chain hash behind it. */
+enum { JOURNAL_PIECE_MIN = LIMIT_GROUP + 16 + 12 + JOURNAL_HASH };
+
+/* Copies whole rows behind entry `after` into room (at least JOURNAL_PIECE_MIN bytes), until enough
+ * bytes are there or the next one does not fit. *ret_len 0: there is nothing behind it. Checks
+ * nothing, so that who appends loses little time: some 100 us for 64 KiB. STORAGE, CORRUPT. */
+METE_MUST_USE int journal_fetch(struct journal *journal, uint64_t after, size_t enough,
+                                struct journal_piece *ret_piece);
+/* The groups of a piece, checked as by journal_read(); moves the mark. Any thread. */
+METE_MUST_USE int journal_unfold(const struct journal_piece *piece, struct journal_mark *mark,
+                                 int (*fn)(void *user, const struct journal_group *group),
+                                 void *user, char ret_detail[256]);
+
+/* ---- Cutting --------------------------------------------------------------------------------- */
+
+/* Where reading begins: the mark of the last cut. */
+void journal_base(const struct journal *journal, struct journal_mark *ret_base);
+/* Makes the mark, which the journal must know, the base: from now on nothing before it is read.
+ * Durable when it returns. Who cuts has kept what the groups before it say. STORAGE as a failed
+ * append; NOT_FOUND. */
+METE_MUST_USE int journal_cut(struct journal *journal, const struct journal_mark *base);
+/* Deletes some groups before the base: a transaction of its own, a few ms at most. *ret_more: there
+ * are others. After a crash in between the rest is deleted later. STORAGE as a failed append. */
+METE_MUST_USE int journal_cut_step(struct journal *journal, int *ret_more);
+
 uint64_t journal_last_seq(const struct journal *journal); /* 0: empty; valid after journal_read */
 void journal_head(const struct journal *journal, uint8_t ret_hash[JOURNAL_HASH]);
-uint64_t journal_bytes(const struct journal *journal); /* in groups; any thread */
+/* In groups; of a journal that was read from a mark on: of its file. Any thread. */
+uint64_t journal_bytes(const struct journal *journal);
 
 #endif

@@ -75,7 +75,7 @@ static struct journal *opened(void)
     struct journal *journal;
     assert_int_equal(journal_open(os_system(), directory, 0, &journal), 0);
     unsigned next = 0;
-    assert_int_equal(journal_read(journal, match, &next, NULL), 0);
+    assert_int_equal(journal_read(journal, NULL, match, &next, NULL), 0);
     return journal;
 }
 
@@ -85,7 +85,7 @@ static int read_again(char detail[256])
     int error = journal_open(os_system(), directory, 1, &journal);
     if (error)
         return error;
-    error = journal_read(journal, ignore, NULL, detail);
+    error = journal_read(journal, NULL, ignore, NULL, detail);
     journal_close(journal);
     return error;
 }
@@ -127,7 +127,7 @@ static void groups_come_back_after_reopening(void **state)
     journal_close(journal);
     unsigned next = 0;
     assert_int_equal(journal_open(os_system(), directory, 1, &journal), 0);
-    assert_int_equal(journal_read(journal, match, &next, NULL), 0);
+    assert_int_equal(journal_read(journal, NULL, match, &next, NULL), 0);
     assert_int_equal(next, 200);
     journal_close(journal);
 }
@@ -201,7 +201,7 @@ static void foreign_and_newer_files_are_refused(void **state)
 {
     (void)state;
     write_groups(1);
-    sql("PRAGMA user_version=2");
+    sql("PRAGMA user_version=3");
     assert_int_equal(read_again(NULL), METE_E_FORMAT);
     sql("PRAGMA user_version=1; PRAGMA application_id=7");
     assert_int_equal(read_again(NULL), METE_E_CORRUPT);
@@ -230,7 +230,7 @@ static void damage_of_the_database_file_is_seen_or_harmless(void **state)
         assert_int_equal(pwrite(fd, &wrong, 1, at), 1);
         int error = journal_open(os_system(), directory, 1, &journal);
         if (!error) {
-            error = journal_read(journal, ignore, NULL, NULL);
+            error = journal_read(journal, NULL, ignore, NULL, NULL);
             uint8_t now[JOURNAL_HASH];
             if (!error) {
                 journal_head(journal, now);

@@ -68,7 +68,7 @@ static void append_all(int tell)
     struct journal *journal;
     uint64_t found = 0;
     if (journal_open(&os, directory, 0, &journal) ||
-        journal_read(journal, check_group, &found, NULL))
+        journal_read(journal, NULL, check_group, &found, NULL))
         _exit(FAILED);
     for (uint64_t i = 1; i <= GROUPS; i++) {
         static char room[40000];
@@ -118,7 +118,7 @@ static void check_disk(size_t acknowledged)
     char detail[256] = "";
     int error = journal_open(os_system(), directory, 0, &journal);
     if (!error) {
-        error = journal_read(journal, check_group, &found, detail);
+        error = journal_read(journal, NULL, check_group, &found, detail);
         journal_close(journal);
     }
     if (error)
