@@ -9,7 +9,7 @@ PREFIX = /usr/local
 
 all: packages
 	@cmake --preset release >/dev/null
-	@cmake --build build
+	@cmake --build build --target product
 
 packages:
 	@tools/packages run

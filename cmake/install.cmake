@@ -42,6 +42,9 @@ add_custom_command(OUTPUT ${manual}/made
   DEPENDS mete ${manual_sources} tools/man include/mete.h tables/errors.h VERBATIM)
 add_custom_target(manual ALL DEPENDS ${manual}/made)
 
+# What a user needs, without the tests and their packages.
+add_custom_target(product DEPENDS mete libmete libmete_static manual)
+
 # mete.pc finds its prefix from where it lies, so that a tree may be staged and moved.
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH package_prefix /prefix/${package_folder} /prefix)

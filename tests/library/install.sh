@@ -41,6 +41,11 @@ mkdir -p "$at/lib" "$at/share/man/man1"
 touch "$at/lib/libother.a" "$at/share/man/man1/other.1"
 says install "$at" "$tools/install" install "$build"
 
+# ---- Made without the tests' packages ----
+ninja -C "$build" -t commands product | grep -E 'src/engine/engine\.c' >/dev/null || fail "no commands"
+ninja -C "$build" -t commands product | grep -E 'tests/|fuzz/|cmocka' | head -3 | grep . &&
+    fail "make run and make install would build tests"
+
 # ---- What is there ----
 for file in bin/mete include/mete.h lib/libmete.a lib/libmete.so lib/pkgconfig/mete.pc \
     share/man/man1/mete.1 share/man/man3/mete.3 share/man/man3/mete_reserve.3 \
