@@ -17,7 +17,6 @@ ROW(change->kind == METE_PUT_RATE_LIMIT || change->kind == METE_END_RATE_LIMIT,
 ROW(change->kind == METE_PUT_INCREASE || change->kind == METE_END_INCREASE,
     "METE_PUT_INCREASE, METE_END_INCREASE: dated increases of a limit")
 ROW(change->kind == METE_PUT_EXCHANGE, "METE_PUT_EXCHANGE: exchange rates")
-ROW(change->kind == METE_PUT_METER, "METE_PUT_METER: meters of the user's own")
 ROW(change->kind == METE_LIFT_STOP ||
         (budget && (budget->controls.throttle_ppm || budget->controls.stop_ppm ||
                     budget->controls.downgrade_ppm)),
@@ -25,19 +24,8 @@ ROW(change->kind == METE_LIFT_STOP ||
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
 ROW(false, "sessions and tags of calls")
 ROW(false, "mete_snapshot, mete_cut, mete_backup, mete_explain, the online audit, the free reserve")
-ROW(budget && budget->meter != METE_COST && budget->meter != METE_TOTAL_TOKENS &&
-        budget->meter != METE_REQUESTS,
-    "budgets on meters other than cost, total tokens and requests")
-ROW(budget && budget->period == METE_MINUTE, "budgets per minute")
-ROW(budget && budget->period == METE_WEEKLY, "budgets per week")
-ROW(budget && budget->period == METE_QUARTERLY, "budgets per quarter")
-ROW(budget && budget->period == METE_YEARLY, "budgets per year")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")
-ROW(budget && budget->time_zone.len &&
-        !(budget->time_zone.len == 3 && memcmp(budget->time_zone.data, "UTC", 3) == 0),
-    "time zones other than UTC")
-ROW(budget && budget->anchor, "anchor: windows that begin on another day")
 ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")
 ROW(budget && budget->soft_limit, "soft_limit: warning without refusing")
 ROW(budget && budget->matches_len,

@@ -4,8 +4,6 @@
  * what it agreed to cannot fail afterwards (asserted). */
 #include "engine/engine.h"
 
-#include "calendar/calendar.h"
-
 /* Of the journal, beside a change's texts: the fields of a budget or scope, and a window's entry.
  */
 enum { CHANGE_BYTES = 768 };
@@ -15,13 +13,22 @@ static bool is_judgeable(const struct mete_apply *args)
     return args->changes && args->len >= 1 && args->len <= LIMIT_CHANGES;
 }
 
+static size_t matches_len(const struct mete_change *change)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < change->budget.matches_len && i < METE_MATCHES_MAX; i++)
+        len += 4 + change->budget.matches[i].pattern.len;
+    return len;
+}
+
 static size_t texts_len(const struct mete_change *change)
 {
     size_t len = change->document.len;
     if (change->kind == METE_PUT_SCOPE)
         len += change->scope.id.len;
     if (change->kind == METE_PUT_BUDGET)
-        len += change->budget.id.len;
+        len += change->budget.id.len + change->budget.time_zone.len + matches_len(change);
+    len += change->meter.len;
     return len;
 }
 
@@ -66,6 +73,21 @@ static int judge(struct mete *mete, const struct mete_apply *args, struct ledger
     return rc;
 }
 
+/* What the ledger cannot judge: whether there is such a zone, and such a window. */
+static int check_windows(struct mete *mete, const struct mete_apply *args, size_t *ret_failed)
+{
+    for (size_t i = 0; i < args->len; i++) {
+        if (args->changes[i].kind != METE_PUT_BUDGET)
+            continue;
+        int error = windows_check(mete, &args->changes[i].budget);
+        if (error) {
+            *ret_failed = i;
+            return error;
+        }
+    }
+    return 0;
+}
+
 static uint32_t resolve(const struct mete *mete, uint32_t n)
 {
     return n < METE_FROM_CHANGE(0) ? n : mete->handles[n - METE_FROM_CHANGE(0)];
@@ -76,12 +98,9 @@ static void fill_window(struct mete *mete, struct entry *entry)
 {
     if (entry->kind != ENTRY_BUDGET || entry->u.budget.window_end_us)
         return;
-    struct window window;
-    struct calendar_rule rule = {.period = entry->u.budget.spec.period};
-    int error = calendar_window(&rule, mete->now_us, &window);
-    ASSERT(error == 0);
-    entry->u.budget.window_start_us = window.start_us;
-    entry->u.budget.window_end_us = window.end_us;
+    int error = windows_first(mete, &entry->u.budget.spec, &entry->u.budget.window_start_us,
+                              &entry->u.budget.window_end_us);
+    ASSERT(error == 0); /* check_windows() */
 }
 
 static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
@@ -109,7 +128,9 @@ int change_apply(struct mete *mete, struct mete_op *op)
     if (!is_judgeable(args))
         return args->len > LIMIT_CHANGES ? METE_E_TOO_LARGE : METE_E_INVALID;
     struct ledger_batch batch = {0};
-    int rc = judge(mete, args, &batch);
+    int rc = check_windows(mete, args, &batch.failed);
+    if (!rc)
+        rc = judge(mete, args, &batch);
     if (!rc && batch_bytes(args) > LIMIT_GROUP)
         rc = METE_E_TOO_LARGE;
     if (rc) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One operation on the ledger: decide; where something is due first, enter it and decide again (each
- * budget of the path at most once, so the loop ends); enter what was decided. */
+ * One operation on the ledger: decide; where something is due first, enter it and decide again
+ * (each budget of the path at most once, so the loop ends); enter what was decided. */
 #include "engine/engine.h"
 
 enum { ROLLS_MAX = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS };

@@ -67,6 +67,8 @@ static int make_parts(struct mete *mete, const struct mete_options *options)
     };
     int error = ledger_open(&room, &mete->ledger);
     if (!error)
+        error = calendar_zones_open(&mete->os, &mete->zones);
+    if (!error)
         error = lineage_init(&mete->lineage, room.scopes);
     if (!error)
         error = batches_init(mete);
@@ -151,6 +153,7 @@ void mete_close(struct mete *mete)
     batches_done(mete);
     rows_release_memory(&mete->rows);
     lineage_done(&mete->lineage);
+    calendar_zones_close(mete->zones);
     ledger_close(mete->ledger);
     pthread_mutex_destroy(&mete->ports_lock);
     free(mete);

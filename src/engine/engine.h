@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/ring.h"
+#include "calendar/calendar.h"
 #include "engine/bell.h"
 #include "engine/clock.h"
 #include "engine/project.h"
@@ -91,6 +92,7 @@ struct mete {
 
     /* owner */
     struct ledger *ledger;
+    struct calendar_zones *zones;
     struct lineage lineage;
     struct batch *filling;  /* NULL: none, between turns or stalled */
     unsigned latest_batch;  /* index of the one filled last */
@@ -165,6 +167,16 @@ void owner_enter(struct mete *mete, const struct entry *entry);
 METE_MUST_USE int owner_due(struct mete *mete, const struct ledger_due *due);
 /* Answers when everything the answer rests on is durable. */
 void owner_answer(struct mete *mete, const struct answer *answer);
+
+/* ---- windows.c: budgets and the calendar ---- */
+/* Whether there is such a zone, and windows of this rule in it. INVALID, TOO_LARGE, FULL, STORAGE.
+ */
+METE_MUST_USE int windows_check(struct mete *mete, const struct mete_budget_spec *spec);
+METE_MUST_USE int windows_first(struct mete *mete, const struct mete_budget_spec *spec,
+                                int64_t *ret_start_us, int64_t *ret_end_us);
+/* The entry that begins a budget's window of now. */
+METE_MUST_USE int windows_next(struct mete *mete, const struct mete_budget_view *view,
+                               struct entry *ret_entry);
 
 /* ---- decide.c, change.c, query.c: one operation ---- */
 enum { NEED_BYTES = 12 * 1024 }; /* of a batch, for any operation but METE_OP_APPLY */

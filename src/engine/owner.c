@@ -12,12 +12,11 @@
 #include "engine/engine.h"
 
 #include "base/checked.h"
-#include "calendar/calendar.h"
 
 enum {
     TURN_OPS = 4096,
     TURN_EXPIRIES = 256,
-    PORT_OPS = 64,  /* of one port before the next one's turn */
+    PORT_OPS = 64,   /* of one port before the next one's turn */
     CLOCK_OPS = 256, /* a reading of the clock serves so many operations */
     AHEAD_OP = 16,   /* what an operation touches is fetched so many operations ahead: itself, */
     AHEAD_STEP = 4   /* then the ledger's three steps, each so many nearer; not tuned */
@@ -73,21 +72,13 @@ void owner_enter(struct mete *mete, const struct entry *entry)
 static int roll(struct mete *mete, uint32_t budget)
 {
     struct mete_budget_view view;
+    struct entry entry;
     int error = ledger_budget(mete->ledger, budget, &view);
     ASSERT(error == 0);
-    struct calendar_rule rule = {.period = view.period};
-    struct window window;
-    error = calendar_window(&rule, mete->now_us, &window);
-    if (error)
-        return error;
-    ASSERT_INV("INV-09", window.start_us >= view.window_end.us);
-    struct entry entry = {
-        .kind = ENTRY_WINDOW,
-        .seq = ledger_last_seq(mete->ledger) + 1,
-        .at_us = mete->now_us,
-        .u.window = {.budget = budget, .start_us = window.start_us, .end_us = window.end_us}};
-    owner_enter(mete, &entry);
-    return 0;
+    error = windows_next(mete, &view, &entry);
+    if (!error)
+        owner_enter(mete, &entry);
+    return error;
 }
 
 int owner_due(struct mete *mete, const struct ledger_due *due)

@@ -105,6 +105,17 @@ static int find_budget(struct mete *mete, const struct mete_query *args, struct 
     return handle ? tell_budget(mete, handle, &answer->budget) : METE_E_NOT_FOUND;
 }
 
+static int tell_meter(struct mete *mete, uint16_t meter, struct mete_answer *answer)
+{
+    struct slice name;
+    int error = ledger_meter(mete->ledger, meter, &name);
+    if (error)
+        return error;
+    memcpy(answer->text, name.data, name.len);
+    answer->text[name.len] = 0;
+    return 0;
+}
+
 static int tell(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
 {
     switch (args->kind) {
@@ -128,13 +139,17 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return 0;
     case METE_QUERY_PROJECTED:
         return 0;
+    case METE_QUERY_FIND_METER:
+        answer->number =
+            ledger_find_meter(mete->ledger, (struct slice){args->id.data, args->id.len});
+        return answer->number ? 0 : METE_E_NOT_FOUND;
+    case METE_QUERY_METER:
+        return tell_meter(mete, args->meter, answer);
     case METE_QUERY_RATES:
     case METE_QUERY_FIND_RATE:
     case METE_QUERY_QUOTAS:
     case METE_QUERY_GRANTS:
     case METE_QUERY_FIND_GRANT:
-    case METE_QUERY_FIND_METER:
-    case METE_QUERY_METER:
     case METE_QUERY_PROVISIONAL:
         return METE_E_NOT_YET;
     }

@@ -134,9 +134,11 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
         ASSERT_INV("INV-10", budget->mode == METE_OFF || is_reached == (budget->fired >> i & 1));
     }
     const struct budget_cold *cold = &ledger->cold[b];
-    ASSERT(budget->limit == cold->base_limit && budget->traits == 0);
-    ASSERT(cold->extra == 0 && cold->template_of == 0);
-    ASSERT_INV("INV-09", budget->stale_at_us == cold->window_end_us);
+    const struct extra *extra = extras_of(ledger, b);
+    int128 limit = (int128)cold->base_limit + (extra ? extra->carried + extra->increased : 0);
+    ASSERT(budget->limit == (limit > METE_AMOUNT_MAX ? METE_AMOUNT_MAX : (int64_t)limit));
+    ASSERT(cold->extra <= ledger->extras_len && (extra || budget->traits == 0));
+    ASSERT_INV("INV-09", budget->stale_at_us <= cold->window_end_us);
     int64_t before_us = budget->window_start_us;
     for (uint32_t p = cold->past; p; p = ledger->pasts[p].next) {
         const struct past *past = &ledger->pasts[p];

@@ -218,12 +218,6 @@ static void set_window(struct ledger *ledger, uint32_t handle, int64_t start_us,
     ledger->cold[handle].window_end_us = end_us;
 }
 
-static void set_limit(struct ledger *ledger, uint32_t handle, int64_t limit)
-{
-    ledger->budgets[handle].limit = limit;
-    ledger->cold[handle].base_limit = limit;
-}
-
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
 {
     uint32_t handle = entry->u.window.budget;
@@ -313,15 +307,17 @@ static bool create(struct ledger *ledger, const struct entry *entry)
         return false;
     struct scope *scope = &ledger->scopes[spec->scope.n];
     uint32_t organization = scopes_organization(ledger, spec->scope.n);
-    if (scope->budgets_len == LIMIT_SCOPE_BUDGETS || ledger_find_budget(ledger, organization, id))
+    if (scope->budgets_len == LIMIT_SCOPE_BUDGETS || ledger_find_budget(ledger, organization, id) ||
+        !extras_fit(ledger, spec, ZONES_ROOM))
         return false;
     uint32_t handle = ++ledger->budgets_len;
     ledger->budgets[handle] = (struct budget){.unit = unit_of(spec->meter, spec->currency),
                                               .scope = spec->scope.n,
                                               .mode = spec->mode & 3,
                                               .period = spec->period & 15};
-    ledger->cold[handle] = (struct budget_cold){.revision = 1};
-    set_limit(ledger, handle, spec->limit);
+    ledger->cold[handle] = (struct budget_cold){.revision = 1, .base_limit = spec->limit};
+    extras_put(ledger, handle, spec);
+    extras_sum_limit(ledger, handle);
     set_window(ledger, handle, start_us, end_us);
     write_text(ledger, handle, id, spec->thresholds_len);
     set_thresholds(ledger, handle, spec);
@@ -332,19 +328,20 @@ static bool create(struct ledger *ledger, const struct entry *entry)
     return true;
 }
 
-/* Which of the new thresholds have fired: those that had under their old place, unless the new
- * limit puts them out of reach again (INV-10: raising a limit re-arms them). */
+/* Which of the new thresholds have fired: those that had under their old place, unless the limit
+ * now in force puts them out of reach again (INV-10: raising a limit re-arms them). */
 static uint8_t carry_fired(const struct ledger *ledger, const struct entry *entry, uint8_t fired,
                            int64_t committed)
 {
     const struct mete_budget_spec *spec = &entry->u.budget.spec;
+    int64_t limit = ledger->budgets[entry->u.budget.handle].limit;
     uint32_t old[METE_THRESHOLDS_MAX];
     size_t old_len = budgets_thresholds(ledger, entry->u.budget.handle, old);
     unsigned carried = 0;
     for (size_t i = 0; i < spec->thresholds_len; i++)
         for (size_t j = 0; j < old_len; j++)
             if (old[j] == spec->thresholds_ppm[i] && fired >> j & 1 &&
-                is_reached(committed, spec->limit, old[j]))
+                is_reached(committed, limit, old[j]))
                 carried |= 1u << i;
     return (uint8_t)carried;
 }
@@ -360,30 +357,52 @@ static void carry_all_fired(struct ledger *ledger, const struct entry *entry)
     }
 }
 
-static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
+/* Whether the entry may change this budget. */
+static bool may_update(const struct ledger *ledger, const struct entry *entry)
 {
     const struct mete_budget_spec *spec = &entry->u.budget.spec;
     uint32_t handle = entry->u.budget.handle;
-    struct budget *budget = &ledger->budgets[handle];
-    struct slice id = {spec->id.data, spec->id.len};
-    if (budget->life != BUDGET_LIVES || budget->scope != spec->scope.n ||
-        budget->unit != unit_of(spec->meter, spec->currency) || budget->period != spec->period ||
-        !slice_equal(budgets_id(ledger, handle), id) || entry->at_us >= budget->stale_at_us)
+    const struct budget *budget = &ledger->budgets[handle];
+    return budget->life == BUDGET_LIVES && budget->scope == spec->scope.n &&
+           budget->unit == unit_of(spec->meter, spec->currency) && budget->period == spec->period &&
+           entry->at_us < budget->stale_at_us &&
+           slice_equal(budgets_id(ledger, handle), (struct slice){spec->id.data, spec->id.len}) &&
+           extras_same_place(ledger, handle, spec) && extras_fit(ledger, spec, ZONES_ROOM);
+}
+
+/* The limit in force, or the mode, is another than before: tells who stands above it now, and fires
+ * what is reached. */
+static void limit_changed(const struct moment *moment, int64_t before, enum mete_mode mode_before)
+{
+    const struct budget *budget = &moment->ledger->budgets[moment->budget];
+    bool falls = mode_before != METE_ENFORCE || budget->limit < before;
+    if (falls && budget->mode == METE_ENFORCE && budget->committed + budget->held > budget->limit)
+        emit(moment, METE_EVENT_LIMIT_BELOW, 0);
+    if (budget->mode != METE_OFF)
+        fire_thresholds(moment);
+}
+
+static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
+{
+    if (!may_update(ledger, entry))
         return false;
-    bool falls = budget->mode != METE_ENFORCE || spec->limit < budget->limit;
-    if (budget->limit != spec->limit || budget->mode != spec->mode)
+    const struct mete_budget_spec *spec = &entry->u.budget.spec;
+    uint32_t handle = entry->u.budget.handle;
+    struct budget *budget = &ledger->budgets[handle];
+    int64_t before = budget->limit;
+    enum mete_mode mode_before = (enum mete_mode)budget->mode;
+    extras_put(ledger, handle, spec);
+    ledger->cold[handle].base_limit = spec->limit;
+    extras_sum_limit(ledger, handle);
+    if (budget->limit != before || budget->mode != spec->mode)
         ledger->cold[handle].revision++;
     carry_all_fired(ledger, entry);
-    set_limit(ledger, handle, spec->limit);
     budget->mode = spec->mode & 3;
     set_thresholds(ledger, handle, spec);
     struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
                                 0};
     const struct moment moment = {ledger, entry, effects, handle, &counters};
-    if (falls && budget->mode == METE_ENFORCE && budget->committed + budget->held > budget->limit)
-        emit(&moment, METE_EVENT_LIMIT_BELOW, 0);
-    if (budget->mode != METE_OFF)
-        fire_thresholds(&moment);
+    limit_changed(&moment, before, mode_before);
     set_alarm(ledger, handle);
     return true;
 }

@@ -137,6 +137,7 @@ struct found_budget {
     uint32_t scope, unit;
     enum mete_period period;
     bool ended;
+    const struct mete_budget_spec *made_by; /* NULL: it is in the ledger already */
 };
 
 static bool ends_in(const struct batch *batch, uint32_t handle)
@@ -166,9 +167,12 @@ static struct found_budget find_budget(const struct batch *batch, uint32_t organ
             !find_node(batch, resolve(batch, spec->scope.n), &node) ||
             node.organization != organization)
             continue;
-        found = (struct found_budget){batch->handles[i], resolve(batch, spec->scope.n),
-                                      unit_of(spec->meter, spec->currency), spec->period,
-                                      ends_in(batch, batch->handles[i])};
+        found = (struct found_budget){batch->handles[i],
+                                      resolve(batch, spec->scope.n),
+                                      unit_of(spec->meter, spec->currency),
+                                      spec->period,
+                                      ends_in(batch, batch->handles[i]),
+                                      spec};
     }
     if (found.handle == 0) {
         uint32_t handle =
@@ -176,9 +180,12 @@ static struct found_budget find_budget(const struct batch *batch, uint32_t organ
         if (!handle)
             return found;
         const struct budget *budget = &ledger->budgets[handle];
-        found = (struct found_budget){handle, budget->scope, budget->unit,
+        found = (struct found_budget){handle,
+                                      budget->scope,
+                                      budget->unit,
                                       (enum mete_period)budget->period,
-                                      budget->life != BUDGET_LIVES || ends_in(batch, handle)};
+                                      budget->life != BUDGET_LIVES || ends_in(batch, handle),
+                                      NULL};
     }
     if (found.ended && !is_held(ledger, found.handle))
         found.handle = 0;
@@ -215,7 +222,16 @@ static int check_spec(const struct mete_budget_spec *spec)
         (unsigned)spec->period >= METE_PERIODS || (unsigned)spec->mode > METE_OFF ||
         !entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len))
         return METE_E_INVALID;
-    return 0;
+    return extras_check(spec);
+}
+
+/* Whether what cannot change is as the ledger has it, or else an earlier change of the batch. */
+static bool same_place(const struct batch *batch, const struct found_budget *found,
+                       const struct mete_budget_spec *spec)
+{
+    if (found->handle <= batch->ledger->budgets_len)
+        return extras_same_place(batch->ledger, found->handle, spec);
+    return extras_same_spec(found->made_by, spec);
 }
 
 static int judge_budget(const struct batch *batch, const struct mete_change *change,
@@ -238,7 +254,7 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
         return METE_E_EXISTS;
     if (found.handle) {
         if (found.scope != scope || found.unit != unit_of(spec->meter, spec->currency) ||
-            found.period != spec->period)
+            found.period != spec->period || !same_place(batch, &found, spec))
             return METE_E_INVALID;
         *ret_handle = found.handle;
         return 0;
@@ -246,7 +262,8 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
     if (change->flags & METE_CHANGE_UPDATE)
         return METE_E_NOT_FOUND;
     if (batch->budgets_len == batch->ledger->room.budgets ||
-        count_budgets(batch, scope) >= LIMIT_SCOPE_BUDGETS)
+        count_budgets(batch, scope) >= LIMIT_SCOPE_BUDGETS ||
+        !extras_fit(batch->ledger, spec, LIMIT_ZONES))
         return METE_E_FULL;
     *ret_handle = batch->budgets_len + 1;
     return 0;
@@ -262,6 +279,32 @@ static int judge_end(const struct batch *batch, const struct mete_change *change
                                             : batch->ledger->budgets[handle].life != BUDGET_LIVES)
         return METE_E_NOT_FOUND;
     *ret_handle = handle;
+    return 0;
+}
+
+/* ---- Meters ---------------------------------------------------------------------------------- */
+
+static int judge_meter(const struct batch *batch, const struct mete_change *change,
+                       uint32_t *ret_handle)
+{
+    struct slice name = of_text(change->meter);
+    if (name.len > LIMIT_TIME_ZONE)
+        return METE_E_TOO_LARGE;
+    if (!entry_is_id(name))
+        return METE_E_INVALID;
+    uint32_t number = meters_find(batch->ledger, name), made = 0;
+    for (size_t i = 0; i < batch->len; i++) {
+        if (batch->changes[i].kind != METE_PUT_METER)
+            continue;
+        made += batch->handles[i] >= METE_METER_CUSTOM + batch->ledger->meters_len;
+        if (slice_equal(of_text(batch->changes[i].meter), name))
+            number = batch->handles[i];
+    }
+    if (number)
+        return METE_E_EXISTS;
+    if (batch->ledger->meters_len + made >= LIMIT_METERS)
+        return METE_E_FULL;
+    *ret_handle = METE_METER_CUSTOM + batch->ledger->meters_len + made;
     return 0;
 }
 
@@ -281,6 +324,8 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
         return judge_budget(batch, change, ret_handle);
     case METE_END_BUDGET:
         return judge_end(batch, change, ret_handle);
+    case METE_PUT_METER:
+        return judge_meter(batch, change, ret_handle);
     case METE_END_SCOPE:
     case METE_MOVE_SCOPE:
     case METE_PUT_GRANT:
@@ -292,7 +337,6 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_END_INCREASE:
     case METE_LIFT_STOP:
     case METE_PUT_EXCHANGE:
-    case METE_PUT_METER:
         return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
     }
     return METE_E_INVALID;
@@ -356,7 +400,6 @@ static void write_budget(const struct ledger *ledger, const struct mete_change *
     entry->kind = ENTRY_BUDGET;
     entry->u.budget.handle = handle;
     entry->u.budget.spec = change->budget;
-    entry->u.budget.spec.time_zone = (struct mete_text){0};
     entry->u.budget.window_start_us = 0;
     entry->u.budget.window_end_us = 0;
     if (handle <= ledger->budgets_len) {
@@ -364,6 +407,34 @@ static void write_budget(const struct ledger *ledger, const struct mete_change *
         entry->u.budget.window_end_us = ledger->cold[handle].window_end_us;
     }
     entry->u.budget.document = of_text(change->document);
+}
+
+static void write_change(const struct ledger *ledger, const struct mete_change *change,
+                         uint32_t handle, struct slice actor, struct entry *entry)
+{
+    switch ((int)change->kind) {
+    case METE_PUT_SCOPE:
+        write_scope(ledger, change, handle, entry);
+        entry->u.scope.actor = actor;
+        return;
+    case METE_PUT_BUDGET:
+        write_budget(ledger, change, handle, entry);
+        entry->u.budget.actor = actor;
+        return;
+    case METE_END_BUDGET:
+        entry->kind = ENTRY_BUDGET_END;
+        entry->u.budget_end.handle = handle;
+        entry->u.budget_end.actor = actor;
+        return;
+    case METE_PUT_METER:
+        entry->kind = ENTRY_METER;
+        entry->u.meter.number = (uint16_t)handle;
+        entry->u.meter.name = of_text(change->meter);
+        entry->u.meter.actor = actor;
+        return;
+    default:
+        ASSERT(!"a change that judge() agreed to");
+    }
 }
 
 int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
@@ -382,18 +453,7 @@ int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
     struct entry *entry = &ret_decision->entry;
     entry->seq = ledger->last_seq + 1;
     entry->at_us = now.us;
-    if (change->kind == METE_PUT_SCOPE) {
-        write_scope(ledger, change, handle, entry);
-        entry->u.scope.actor = actor;
-    } else if (change->kind == METE_PUT_BUDGET) {
-        write_budget(ledger, change, handle, entry);
-        entry->u.budget.actor = actor;
-    } else {
-        ASSERT(change->kind == METE_END_BUDGET);
-        entry->kind = ENTRY_BUDGET_END;
-        entry->u.budget_end.handle = handle;
-        entry->u.budget_end.actor = actor;
-    }
+    write_change(ledger, change, handle, actor, entry);
     *ret_handle = handle;
     return 0;
 }

@@ -63,6 +63,27 @@ static void put_scope(struct hasher *hasher, const struct ledger *ledger, uint32
     put_text(hasher, scopes_id(ledger, s));
 }
 
+static void put_extra(struct hasher *hasher, const struct ledger *ledger, const struct extra *extra)
+{
+    put_i64(hasher, extra->anchor);
+    put_i64(hasher, extra->window_seconds);
+    put_i64(hasher, extra->soft_limit);
+    put_i64(hasher, extra->rollover_cap);
+    put_i64(hasher, extra->carried);
+    put_i64(hasher, extra->increased);
+    put_i64(hasher, extra->acted_at_us);
+    put_i64(hasher, extra->stopped_at_us);
+    put_i64(hasher, extra->throttled_at_us);
+    put_i64(hasher, extra->lifted_at_us);
+    const struct mete_controls *controls = &extra->controls;
+    put(hasher, (uint64_t)controls->throttle_ppm << 32 | controls->throttle_rate_ppm);
+    put(hasher, (uint64_t)controls->stop_ppm << 32 | controls->downgrade_ppm);
+    put(hasher, (uint64_t)controls->grace_s << 32 | controls->cooldown_s);
+    put_text(hasher, extras_zone(ledger, extra));
+    put(hasher, (uint64_t)extra->made << 32 | (uint64_t)extra->for_kind << 16 |
+                    (uint64_t)extra->template_slot << 8 | extra->soft_fired);
+}
+
 static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint32_t b)
 {
     const struct budget *budget = &ledger->budgets[b];
@@ -82,6 +103,8 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
     put(hasher, (uint64_t)budget->traits << 32 | (uint64_t)budget->mode << 24 |
                     (uint64_t)budget->period << 16 | (uint64_t)budget->fired << 8 | budget->life);
     put_text(hasher, budgets_id(ledger, b));
+    if (cold->extra)
+        put_extra(hasher, ledger, &ledger->extras[cold->extra]);
     uint32_t ppm[METE_THRESHOLDS_MAX];
     size_t len = budgets_thresholds(ledger, b, ppm);
     put(hasher, len);
@@ -182,6 +205,9 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->names_len);
     for (uint32_t n = 1; n <= ledger->names_len; n++)
         put_text(hasher, names_text(ledger, n));
+    put(hasher, ledger->meters_len);
+    for (uint32_t m = 0; m < ledger->meters_len; m++)
+        put_text(hasher, meters_name(ledger, (uint16_t)(METE_METER_CUSTOM + m)));
     put(hasher, ledger->scopes_len);
     for (uint32_t s = 1; s <= ledger->scopes_len; s++)
         put_scope(hasher, ledger, s);

@@ -52,6 +52,9 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->scope_ends = carve(carving, (uint64_t)room->scopes + 1, sizeof(struct scope_ends));
     ledger->budgets = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct budget));
     ledger->cold = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct budget_cold));
+    ledger->extras = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct extra));
+    ledger->zones = carve(carving, ZONES_ROOM + 1, sizeof(uint32_t));
+    ledger->meters = carve(carving, LIMIT_METERS + LIMIT_CHANGES, sizeof(uint32_t));
     ledger->names = carve(carving, LIMIT_NAMES + 1, sizeof(uint32_t));
     ledger->slots = carve(carving, reservations, sizeof(struct reservation));
     ledger->slot_hashes = carve(carving, reservations + 1, sizeof(uint32_t));
@@ -75,7 +78,8 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
 int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
 {
     if (!room->scopes || !room->budgets || !room->reservations || !room->outcomes ||
-        room->reservations > SLOTS_MAX || room->budgets > TAKE_HANDLE_MAX || texts_room(room) > UINT32_MAX)
+        room->reservations > SLOTS_MAX || room->budgets > TAKE_HANDLE_MAX ||
+        texts_room(room) > UINT32_MAX)
         return METE_E_INVALID;
     struct ledger measured = {.room = *room};
     struct carving carving = {0};
@@ -138,6 +142,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return budgets_apply_end(ledger, entry);
     case ENTRY_WINDOW:
         return budgets_apply_window(ledger, entry);
+    case ENTRY_METER:
+        return meters_apply(ledger, entry);
     case ENTRY_RESERVE:
         return reservations_apply_reserve(ledger, entry);
     case ENTRY_REFUSE:
@@ -162,7 +168,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_REFUND:
     case ENTRY_QUOTA_END:
     case ENTRY_EXCHANGE:
-    case ENTRY_METER:
     case ENTRY_EXTEND:
     case ENTRY_CORRECT:
     case ENTRY_BASE:
@@ -235,6 +240,7 @@ int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budg
                                   .revision = ledger->cold[handle].revision,
                                   .fired = budget->fired,
                                   .ended = budget->life != BUDGET_LIVES};
+    extras_view(ledger, handle, ret_view);
     ret_view->thresholds_len = budgets_thresholds(ledger, handle, ret_view->thresholds_ppm);
     copy_id(ret_view->id, budgets_id(ledger, handle));
     return 0;

@@ -164,6 +164,9 @@ METE_MUST_USE int ledger_reservation(const struct ledger *ledger, uint64_t id,
 uint32_t ledger_find_scope(const struct ledger *ledger, enum mete_kind kind, uint32_t organization,
                            struct slice id);
 uint32_t ledger_find_budget(const struct ledger *ledger, uint32_t organization, struct slice id);
+/* A meter of the user's own: its number, 0: none; its name, NOT_FOUND. */
+uint16_t ledger_find_meter(const struct ledger *ledger, struct slice name);
+METE_MUST_USE int ledger_meter(const struct ledger *ledger, uint16_t meter, struct slice *ret_name);
 /* Handles of the budgets on a scope's path, leaf first; returns how many there are. */
 size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max);
 

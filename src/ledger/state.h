@@ -49,8 +49,8 @@ static inline void hint(const void *at)
 }
 
 struct scope {
-    int64_t expires_at_us; /* 0: never */
-    uint32_t parent;       /* 0: an organization */
+    int64_t expires_at_us;                 /* 0: never */
+    uint32_t parent;                       /* 0: an organization */
     uint32_t budgets[LIMIT_SCOPE_BUDGETS]; /* in order of handle; ended ones are not here */
     uint32_t text;                         /* its id */
     uint32_t open;                         /* reservations whose leaf this is */
@@ -103,10 +103,28 @@ struct budget_cold {
     int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0 */
     int64_t base_limit;    /* as the operator set it */
     uint32_t text;         /* id, then thresholds: see budgets.c */
-    uint32_t past; /* newest of its past windows that still has open reservations, 0: none */
+    uint32_t past;        /* newest of its past windows that still has open reservations, 0: none */
     uint32_t revision;    /* of limit and mode */
     uint32_t extra;       /* what its traits need to know; 0: nothing */
     uint32_t template_of; /* the scope whose children it is a template for; 0: it is none */
+};
+
+/* What a budget with unusual traits has beside: extras.c. Instants: 0 is not, or not yet. */
+struct extra {
+    int64_t anchor, window_seconds;
+    int64_t soft_limit, rollover_cap;
+    int64_t carried, increased; /* parts of the limit in force, beside base_limit */
+    int64_t acted_at_us;        /* the last control action: a throttle's or a stop's beginning */
+    int64_t stopped_at_us, throttled_at_us, lifted_at_us; /* all of the present window */
+    struct mete_controls controls;
+    uint32_t zone;      /* number of its name; 0: UTC */
+    uint32_t matches;   /* its patterns; 0: none */
+    uint32_t increases; /* first of its dated increases; 0: none */
+    uint32_t buckets;   /* ROLLING: where its buckets are */
+    uint32_t made;      /* of a template: budgets it made */
+    uint8_t for_kind, template_slot;
+    uint8_t soft_fired; /* in the present window */
+    uint8_t spare;
 };
 
 struct past {
@@ -125,9 +143,9 @@ struct reservation {
     uint64_t made_at_us : 58, charges : 1, amounts_len : 5;
     int64_t granted;
     uint32_t scope;
-    uint16_t model, provider; /* names; ENTRY_NAME_WHOLE: in the words */
-    uint32_t position : 24, takes_len : 7, has_id : 1;    /* position: in heap[] or calls[] */
-    uint32_t chunk;                                       /* where the words go on; 0: nowhere */
+    uint16_t model, provider;                          /* names; ENTRY_NAME_WHOLE: in the words */
+    uint32_t position : 24, takes_len : 7, has_id : 1; /* position: in heap[] or calls[] */
+    uint32_t chunk;                                    /* where the words go on; 0: nowhere */
     uint32_t words[SLOT_WORDS];
 };
 _Static_assert(sizeof(struct reservation) == 64, "a reservation begins in one cache line");
@@ -198,6 +216,7 @@ struct ledger {
     int64_t last_at_us;
     uint8_t installation[16];
     uint32_t scopes_len, budgets_len, names_len;
+    uint32_t extras_len, zones_len, meters_len;
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
     uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
     uint32_t pasts_len, past_free;
@@ -206,11 +225,14 @@ struct ledger {
     /* INV-07 the long way round: every take's charge is added here once more. */
     uint64_t charged_sum, retired_sum;
     struct ledger_counts counts;
-    struct scope *scopes;   /* [handle] */
+    struct scope *scopes; /* [handle] */
     struct scope_ends *scope_ends;
     struct budget *budgets; /* [handle] */
     struct budget_cold *cold;
-    uint32_t *names; /* [number] */
+    struct extra *extras; /* [number] */
+    uint32_t *zones;      /* [number]: texts */
+    uint32_t *meters;     /* [number - METE_METER_CUSTOM]: texts */
+    uint32_t *names;      /* [number] */
     struct reservation *slots;
     uint32_t *slot_hashes; /* [index + 1], of request ids */
     struct chunk *chunks;
@@ -320,6 +342,30 @@ bool budgets_charge(struct ledger *ledger, const struct entry *entry, const stru
 void budgets_vacate(struct ledger *ledger, uint32_t budget, const struct counters *counters);
 struct mete_event *budgets_event(struct ledger_effects *effects, const struct entry *entry,
                                  enum mete_event_kind kind); /* NULL: nobody listens */
+
+/* ---- extras.c ---- */
+struct extra *extras_of(const struct ledger *ledger, uint32_t budget); /* NULL: it has none */
+struct extra *extras_make(struct ledger *ledger, uint32_t budget);
+/* Whether the fields that extras.c keeps are in their ranges: 0, INVALID or TOO_LARGE. */
+int extras_check(const struct mete_budget_spec *spec);
+/* Whether there is room for what the spec needs while there may be so many zones: LIMIT_ZONES to
+ * whoever asks for a change, ZONES_ROOM to the rest of its batch. */
+enum { ZONES_ROOM = LIMIT_ZONES + LIMIT_CHANGES };
+bool extras_fit(const struct ledger *ledger, const struct mete_budget_spec *spec, uint32_t zones);
+bool extras_are_needed(const struct mete_budget_spec *spec);
+/* Whether what cannot change is as it was: in the ledger, or in an earlier change of a batch. */
+bool extras_same_place(const struct ledger *ledger, uint32_t budget,
+                       const struct mete_budget_spec *spec);
+bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget_spec *b);
+void extras_put(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
+struct slice extras_zone(const struct ledger *ledger, const struct extra *extra); /* empty: UTC */
+void extras_sum_limit(struct ledger *ledger, uint32_t budget);
+void extras_view(const struct ledger *ledger, uint32_t budget, struct mete_budget_view *view);
+
+/* ---- meters.c: meters of the user's own ---- */
+uint16_t meters_find(const struct ledger *ledger, struct slice name); /* 0: none */
+struct slice meters_name(const struct ledger *ledger, uint16_t meter);
+bool meters_apply(struct ledger *ledger, const struct entry *entry);
 
 /* ---- words.c: what varies in length ---- */
 struct words {

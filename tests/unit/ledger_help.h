@@ -66,7 +66,7 @@ static inline void roll(struct bench *b, uint32_t budget)
     struct mete_budget_view view;
     struct window window;
     assert_int_equal(ledger_budget(b->ledger, budget, &view), 0);
-    struct calendar_rule rule = {.period = view.period};
+    struct calendar_rule rule = {view.period, view.anchor, view.window_seconds, NULL};
     assert_int_equal(calendar_window(&rule, b->now_us, &window), 0);
     struct entry entry = {
         .kind = ENTRY_WINDOW, .seq = ledger_last_seq(b->ledger) + 1, .at_us = b->now_us};
@@ -87,7 +87,8 @@ static inline int put(struct bench *b, const struct mete_change *change, uint32_
         return rc;
     if (decision.entry.kind == ENTRY_BUDGET && decision.entry.u.budget.window_end_us == 0) {
         struct window window;
-        struct calendar_rule rule = {.period = change->budget.period};
+        struct calendar_rule rule = {change->budget.period, change->budget.anchor,
+                                     change->budget.window_seconds, NULL};
         assert_int_equal(calendar_window(&rule, b->now_us, &window), 0);
         decision.entry.u.budget.window_start_us = window.start_us;
         decision.entry.u.budget.window_end_us = window.end_us;

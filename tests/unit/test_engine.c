@@ -659,6 +659,46 @@ static void events_reach_listener_and_records(void **state)
     close_engine();
 }
 
+/* ---- Windows ---- */
+
+static void windows_lie_where_the_zone_says(void **state)
+{
+    (void)state;
+    atomic_store(&given_us,
+                 INT64_C(1711846800000000)); /* 2024-03-31T01:00:00Z: summer time begins */
+    open_engine((struct mete_options){.owner = METE_OWNER_CALLER});
+    assert_int_equal(help_tree(port, 1000), 0);
+    struct mete_change change = {.kind = METE_PUT_BUDGET,
+                                 .budget = {.id = help_text("day"),
+                                            .scope = {HELP_KEY},
+                                            .meter = METE_OUTPUT,
+                                            .limit = 7,
+                                            .period = METE_DAILY,
+                                            .time_zone = help_text("Europe/Berlin")}};
+    const struct mete_apply args = {.changes = &change, .len = 1};
+    uint32_t handle;
+    struct mete_applied applied;
+    assert_int_equal(mete_apply(port, &args, &handle, &applied), 0);
+    struct mete_query query = {.kind = METE_QUERY_BUDGET, .budget = {handle}};
+    static struct mete_answer answer;
+    assert_int_equal(mete_query(port, &query, &answer), 0);
+    assert_int_equal(answer.budget.window_start.us, INT64_C(1711839600000000)); /* 23:00Z */
+    assert_int_equal(answer.budget.window_end.us - answer.budget.window_start.us,
+                     INT64_C(23) * 3600000000);
+    assert_string_equal(answer.budget.time_zone, "Europe/Berlin");
+    assert_int_equal(answer.budget.base_limit, 7);
+    atomic_store(&given_us, answer.budget.window_end.us);
+    assert_int_equal(mete_query(port, &query, &answer), 0);
+    assert_int_equal(answer.budget.window_start.us, atomic_load(&given_us));
+    change.budget.id = help_text("nowhere");
+    change.budget.time_zone = help_text("Europe/Atlantis");
+    assert_int_equal(mete_apply(port, &args, &handle, &applied), METE_E_INVALID);
+    change.budget.time_zone = help_text("Europe/Berlin");
+    change.budget.anchor = 86400; /* no second of a day */
+    assert_int_equal(mete_apply(port, &args, &handle, &applied), METE_E_INVALID);
+    close_engine();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -676,6 +716,7 @@ int main(void)
         CASE(another_thread_wakes_the_owner),
         CASE(nobodys_reservation_expires),
         CASE(a_window_rolls_when_it_is_looked_at),
+        CASE(windows_lie_where_the_zone_says),
         CASE(a_clock_that_went_back_stops_the_start),
         CASE(a_reopened_engine_is_the_same),
         CASE(a_call_cut_off_by_a_crash_is_charged),

@@ -195,6 +195,66 @@ static void a_batch_counts_the_budgets_it_makes_and_ends(void **state)
     assert_int_equal(ledger_check_changes(b->ledger, now(b), &args, handles, &batch), 0);
 }
 
+static void what_places_a_budgets_windows_cannot_change(void **state)
+{
+    struct bench *b = *state;
+    struct mete_change plain = budget_change(b->org, "top", 5, METE_WEEKLY);
+    plain.budget.time_zone = text("Europe/Berlin");
+    plain.budget.anchor = 7;
+    assert_int_equal(try_put(b, &plain), 0);
+    struct mete_change again = plain;
+    again.budget.limit = 6;
+    assert_int_equal(try_put(b, &again), 0);
+    again.budget.anchor = 1;
+    assert_int_equal(try_put(b, &again), METE_E_INVALID);
+    again = plain;
+    again.budget.time_zone = text("UTC");
+    assert_int_equal(try_put(b, &again), METE_E_INVALID);
+    struct mete_change utc = budget_change(b->org, "utc", 5, METE_DAILY);
+    assert_int_equal(try_put(b, &utc), 0);
+    utc.budget.time_zone = text("UTC"); /* its other name */
+    assert_int_equal(try_put(b, &utc), 0);
+    utc.budget.time_zone = text("Europe/Berlin");
+    assert_int_equal(try_put(b, &utc), METE_E_INVALID);
+    ledger_check(b->ledger);
+}
+
+static void a_batch_may_not_contradict_itself(void **state)
+{
+    struct bench *b = *state;
+    struct mete_change changes[2];
+    changes[0] = budget_change(b->org, "two", 5, METE_WEEKLY);
+    changes[1] = changes[0];
+    changes[1].budget.anchor = 3;
+    const struct mete_apply args = {changes, 2, text("")};
+    struct ledger_batch batch;
+    uint32_t handles[2];
+    assert_int_equal(ledger_check_changes(b->ledger, now(b), &args, handles, &batch),
+                     METE_E_INVALID);
+    assert_int_equal(batch.failed, 1);
+}
+
+static void meters_of_ones_own_are_numbered_in_order(void **state)
+{
+    struct bench *b = *state;
+    const struct mete_change gpu = {.kind = METE_PUT_METER, .meter = text("gpu-seconds")};
+    const struct mete_change maps = {.kind = METE_PUT_METER, .meter = text("map-tiles")};
+    const struct mete_change none = {.kind = METE_PUT_METER};
+    uint32_t number;
+    assert_int_equal(put(b, &gpu, &number), 0);
+    assert_int_equal(number, METE_METER_CUSTOM);
+    assert_int_equal(put(b, &maps, &number), 0);
+    assert_int_equal(number, METE_METER_CUSTOM + 1);
+    assert_int_equal(try_put(b, &gpu), METE_E_EXISTS);
+    assert_int_equal(try_put(b, &none), METE_E_INVALID);
+    assert_int_equal(ledger_find_meter(b->ledger, slice_of("map-tiles")), METE_METER_CUSTOM + 1);
+    assert_int_equal(ledger_find_meter(b->ledger, slice_of("tiles")), 0);
+    struct slice name;
+    assert_int_equal(ledger_meter(b->ledger, METE_METER_CUSTOM, &name), 0);
+    assert_true(slice_equal(name, slice_of("gpu-seconds")));
+    assert_int_equal(ledger_meter(b->ledger, METE_METER_CUSTOM + 2, &name), METE_E_NOT_FOUND);
+}
+
 static void what_is_promised_for_later_says_so(void **state)
 {
     struct bench *b = *state;
@@ -205,35 +265,22 @@ static void what_is_promised_for_later_says_so(void **state)
         assert_int_equal(try_put(b, &change), METE_E_NOT_YET);
     }
     const struct mete_change plain = budget_change(b->org, "top", 5, METE_DAILY);
-    const enum mete_period periods[] = {METE_MINUTE, METE_WEEKLY, METE_QUARTERLY, METE_YEARLY,
-                                        METE_ROLLING};
-    for (size_t i = 0; i < 5; i++) {
-        struct mete_change change = plain;
-        change.budget.period = periods[i];
-        assert_int_equal(try_put(b, &change), METE_E_NOT_YET);
-    }
-    struct mete_change changes[10];
-    for (size_t i = 0; i < 10; i++)
+    struct mete_change changes[7];
+    for (size_t i = 0; i < 7; i++)
         changes[i] = plain;
-    changes[0].budget.time_zone = text("Europe/Berlin");
-    changes[1].budget.window_seconds = 1;
-    changes[2].budget.anchor = 1;
-    changes[3].budget.rollover_cap = 1;
-    changes[4].budget.soft_limit = 1;
-    changes[5].budget.matches_len = 1;
-    changes[5].budget.matches[0] = (struct mete_match){METE_MATCH_MODEL, text("gpt-4o")};
-    changes[6].budget.controls.stop_ppm = 950000;
-    changes[7].budget.for_kind = METE_USER;
-    changes[8].budget.controls.throttle_ppm = 850000;
-    changes[9].budget.meter = METE_OUTPUT;
-    changes[9].budget.currency = 0;
-    for (size_t i = 0; i < 10; i++)
+    changes[0].budget.period = METE_ROLLING;
+    changes[0].budget.window_seconds = 1;
+    changes[1].budget.rollover_cap = 1;
+    changes[2].budget.soft_limit = 1;
+    changes[3].budget.matches_len = 1;
+    changes[3].budget.matches[0] = (struct mete_match){METE_MATCH_MODEL, text("gpt-4o")};
+    changes[4].budget.controls.stop_ppm = 950000;
+    changes[5].budget.for_kind = METE_USER;
+    changes[6].budget.controls.throttle_ppm = 850000;
+    for (size_t i = 0; i < 7; i++)
         assert_int_equal(try_put(b, &changes[i]), METE_E_NOT_YET);
     struct mete_change moved = scope_change(METE_USER, "ada", b->org, b->org);
     assert_int_equal(try_put(b, &moved), METE_E_NOT_YET);
-    struct mete_change utc = plain;
-    utc.budget.time_zone = text("UTC");
-    assert_int_equal(try_put(b, &utc), 0);
 }
 
 int main(void)
@@ -248,6 +295,9 @@ int main(void)
         TEST(a_batch_may_rest_on_itself),
         TEST(a_batch_with_a_fault_names_it_and_changes_nothing),
         TEST(a_batch_counts_the_budgets_it_makes_and_ends),
+        TEST(what_places_a_budgets_windows_cannot_change),
+        TEST(a_batch_may_not_contradict_itself),
+        TEST(meters_of_ones_own_are_numbered_in_order),
         TEST(what_is_promised_for_later_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
