@@ -23,6 +23,7 @@ ROW(OUTCOMES, 1048576, "outcomes", "ended calls remembered, so that a repeat is 
 ROW(SCOPE_OUTCOMES, 65536, "outcomes", "remembered for one scope")
 ROW(OUTCOME_S, 86400, "s", "how long an ended call is remembered at most")
 ROW(SESSION, 128, "bytes", "a session's or tag's text, and a pattern over them: a UUID with a prefix fits three times")
+ROW(PATTERN_BYTES, 1073741824, "bytes", "of patterns: those of four million narrowed budgets and rate limits, a dozen ordinary ones each")
 ROW(TIME_ZONE, 64, "bytes", "an IANA zone's name; the longest has 32")
 ROW(SOURCE, 64, "bytes", "where a grant came from")
 ROW(METERS, 1024, "meters", "of the user's own")

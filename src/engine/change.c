@@ -6,18 +6,19 @@
 
 /* Of the journal, beside a change's texts: the fields of a budget or scope, and a window's entry.
  */
-enum { CHANGE_BYTES = 768 };
+enum { CHANGE_BYTES = 768, PATTERN_BYTES = 16 };
 
 static bool is_judgeable(const struct mete_apply *args)
 {
     return args->changes && args->len >= 1 && args->len <= LIMIT_CHANGES;
 }
 
-static size_t matches_len(const struct mete_change *change)
+/* Of at most METE_MATCHES_MAX patterns; a change with more is refused. */
+static size_t matches_len(const struct mete_match *matches, size_t count)
 {
     size_t len = 0;
-    for (size_t i = 0; i < change->budget.matches_len && i < METE_MATCHES_MAX; i++)
-        len += 4 + change->budget.matches[i].pattern.len;
+    for (size_t i = 0; i < count && i < METE_MATCHES_MAX; i++)
+        len += PATTERN_BYTES + matches[i].pattern.len;
     return len;
 }
 
@@ -27,7 +28,10 @@ static size_t texts_len(const struct mete_change *change)
     if (change->kind == METE_PUT_SCOPE)
         len += change->scope.id.len;
     if (change->kind == METE_PUT_BUDGET)
-        len += change->budget.id.len + change->budget.time_zone.len + matches_len(change);
+        len += change->budget.id.len + change->budget.time_zone.len +
+               matches_len(change->budget.matches, change->budget.matches_len);
+    if (change->kind == METE_PUT_RATE_LIMIT)
+        len += change->rate.id.len + matches_len(change->rate.matches, change->rate.matches_len);
     len += change->meter.len;
     return len;
 }

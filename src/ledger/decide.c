@@ -25,12 +25,26 @@ void decide_begin(const struct ledger *ledger, struct mete_instant now, enum ent
     entry->at_us = now.us;
 }
 
-bool decide_is_text(struct mete_text text)
+int decide_check_labels(struct mete_text session, const struct mete_text *tags, size_t tags_len)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
-            return false;
-    return true;
+    if (session.len > LIMIT_SESSION || tags_len > METE_TAGS_MAX)
+        return METE_E_TOO_LARGE;
+    bool valid = entry_is_text(of_text(session));
+    for (size_t i = 0; i < tags_len; i++) {
+        if (tags[i].len > LIMIT_SESSION)
+            return METE_E_TOO_LARGE;
+        valid &= tags[i].len > 0 && entry_is_text(of_text(tags[i]));
+    }
+    return valid ? 0 : METE_E_INVALID;
+}
+
+void decide_write_labels(struct mete_text session, const struct mete_text *tags, size_t tags_len,
+                         struct slice *ret_session, struct entry_tags *ret_tags)
+{
+    *ret_session = of_text(session);
+    ret_tags->len = tags_len;
+    for (size_t i = 0; i < tags_len; i++)
+        ret_tags->texts[i] = of_text(tags[i]);
 }
 
 int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
@@ -39,8 +53,8 @@ int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
 {
     if (request_id.len > LIMIT_ID || model.len > LIMIT_ID || provider.len > LIMIT_PROVIDER)
         return METE_E_TOO_LARGE;
-    if ((request_id.len && !entry_is_id(of_text(request_id))) || !decide_is_text(model) ||
-        !decide_is_text(provider))
+    if ((request_id.len && !entry_is_id(of_text(request_id))) || !entry_is_text(of_text(model)) ||
+        !entry_is_text(of_text(provider)))
         return METE_E_INVALID;
     return scope.n == 0 || scope.n > ledger->scopes_len ? METE_E_NOT_FOUND : 0;
 }
@@ -73,6 +87,8 @@ static int check_reserve(const struct ledger *ledger, const struct mete_reserve 
         (args->on_expiry != METE_EXPIRY_RELEASE && args->on_expiry != METE_EXPIRY_CHARGE))
         return METE_E_INVALID;
     int rc = check_demands(args);
+    if (rc == 0)
+        rc = decide_check_labels(args->session, args->tags, args->tags_len);
     if (rc)
         return rc;
     return decide_check_call(ledger, args->scope, args->request_id, args->model, args->provider);
@@ -181,6 +197,8 @@ static void write_reserve(const struct weighing *weighing, uint64_t id, struct e
     entry->u.reserve.model = names_enter(weighing->ledger, of_text(args->model), NULL, 0);
     const struct entry_name *earlier[] = {&entry->u.reserve.model};
     entry->u.reserve.provider = names_enter(weighing->ledger, of_text(args->provider), earlier, 1);
+    decide_write_labels(args->session, args->tags, args->tags_len, &entry->u.reserve.session,
+                        &entry->u.reserve.tags);
     entry->u.reserve.flags = args->flags;
     entry->u.reserve.on_expiry = args->on_expiry;
     entry->u.reserve.granted = weighing->granted;

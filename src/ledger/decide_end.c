@@ -32,7 +32,7 @@ static int check_outcome(const struct mete_outcome *outcome)
 {
     if (outcome->price_list.len > LIMIT_PROVIDER || outcome->note.len > LIMIT_NOTE)
         return METE_E_TOO_LARGE;
-    if ((unsigned)outcome->ending >= METE_ENDINGS || !decide_is_text(outcome->price_list) ||
+    if ((unsigned)outcome->ending >= METE_ENDINGS || !entry_is_text(of_text(outcome->price_list)) ||
         (outcome->flags & ~(uint32_t)(METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED)))
         return METE_E_INVALID;
     return 0;
@@ -200,6 +200,8 @@ static void write_record(const struct ledger *ledger, const struct mete_record *
     const struct entry_name *earlier[] = {&entry->u.record.model, &entry->u.record.provider};
     entry->u.record.model = names_enter(ledger, of_text(args->model), NULL, 0);
     entry->u.record.provider = names_enter(ledger, of_text(args->provider), earlier, 1);
+    decide_write_labels(args->session, args->tags, args->tags_len, &entry->u.record.session,
+                        &entry->u.record.tags);
     entry->u.record.outcome = outcome_of(
         &args->outcome, names_enter(ledger, of_text(args->outcome.price_list), earlier, 2));
     usage_to_amounts(args->usage, args->usage_len, &entry->u.record.amounts_len,
@@ -211,6 +213,8 @@ static int check_record(const struct ledger *ledger, const struct mete_record *a
     int rc = check_usage(args->usage, args->usage_len);
     if (rc == 0)
         rc = check_outcome(&args->outcome);
+    if (rc == 0)
+        rc = decide_check_labels(args->session, args->tags, args->tags_len);
     if (rc)
         return rc;
     if (args->usage_len == 0)

@@ -13,7 +13,22 @@
 #include "ledger/entry_bytes.h"
 
 /* Bits of the byte that opens a reserve. */
-enum { HAS_ID = 1, IS_CALL = 2, CHARGES = 4, HAS_GRANT = 8, RESERVE_BITS = 15 };
+enum {
+    HAS_ID = 1,
+    IS_CALL = 2,
+    CHARGES = 4,
+    HAS_GRANT = 8,
+    HAS_SESSION = 16,
+    HAS_TAGS = 32,
+    RESERVE_BITS = 63
+};
+
+/* A record has no such byte; its outcome's flags tell, above those of mete.h. */
+enum {
+    OUTCOME_FLAGS = METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED,
+    RECORD_HAS_SESSION = 4,
+    RECORD_HAS_TAGS = 8
+};
 
 enum {
     FIXED_MAX = 40 * VARINT_MAX, /* all that is not text or an amount, of the largest entry */
@@ -70,6 +85,33 @@ bool entry_is_controls(const struct mete_controls *controls)
            controls->cooldown_s <= DAY_S;
 }
 
+bool entry_is_text(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+            return false;
+    return true;
+}
+
+bool entry_is_match(const struct mete_match *match)
+{
+    return match->kind >= METE_MATCH_MODEL && match->kind <= METE_MATCH_SESSION &&
+           match->pattern.len >= 1 && match->pattern.len <= LIMIT_SESSION &&
+           entry_is_text(of_text(match->pattern));
+}
+
+bool entry_is_rate(const struct mete_rate_spec *spec)
+{
+    if (spec->limit < 0 || spec->limit > METE_AMOUNT_MAX)
+        return false;
+    if (spec->concurrent)
+        return spec->concurrent == 1;
+    if (!entry_is_unit(spec->meter, spec->currency) || spec->period_ms < 1 ||
+        spec->period_ms > LIMIT_RATE_PERIOD_MS || spec->burst < 0 || spec->burst > METE_AMOUNT_MAX)
+        return false;
+    return (int128)max_i64(spec->limit, spec->burst) * spec->period_ms * 1000 < ENTRY_DEBT_MAX;
+}
+
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 static void write_name(struct writer *w, const struct entry_name *name)
@@ -91,10 +133,18 @@ static void write_amounts(struct writer *w, const struct entry_amount *amounts, 
     }
 }
 
-static void write_outcome(struct writer *w, const struct entry_outcome *outcome)
+static void write_tags(struct writer *w, const struct entry_tags *tags)
+{
+    ASSERT(tags->len <= METE_TAGS_MAX);
+    write_varint(w, tags->len);
+    for (size_t i = 0; i < tags->len; i++)
+        write_slice(w, tags->texts[i]);
+}
+
+static void write_outcome(struct writer *w, const struct entry_outcome *outcome, uint32_t more)
 {
     write_varint(w, (uint64_t)outcome->ending);
-    write_varint(w, outcome->flags);
+    write_varint(w, outcome->flags | more);
     write_varint(w, outcome->status);
     write_varint(w, outcome->attempts);
     write_varint(w, outcome->latency_ms);
@@ -109,6 +159,8 @@ static void write_reserve(struct writer *w, const struct entry *entry)
     bits |= entry->u.reserve.flags & METE_RESERVE_CALL ? IS_CALL : 0;
     bits |= entry->u.reserve.on_expiry == METE_EXPIRY_CHARGE ? CHARGES : 0;
     bits |= entry->u.reserve.granted ? HAS_GRANT : 0;
+    bits |= entry->u.reserve.session.len ? HAS_SESSION : 0;
+    bits |= entry->u.reserve.tags.len ? HAS_TAGS : 0;
     write_byte(w, (uint8_t)bits);
     write_reservation(w, entry->u.reserve.reservation);
     write_varint(w, entry->u.reserve.scope);
@@ -118,10 +170,19 @@ static void write_reserve(struct writer *w, const struct entry *entry)
     }
     write_name(w, &entry->u.reserve.model);
     write_name(w, &entry->u.reserve.provider);
+    if (bits & HAS_SESSION)
+        write_slice(w, entry->u.reserve.session);
+    if (bits & HAS_TAGS)
+        write_tags(w, &entry->u.reserve.tags);
     if (bits & HAS_GRANT)
         write_varint(w, (uint64_t)entry->u.reserve.granted);
     write_varint(w, (uint64_t)((entry->u.reserve.expires_at_us - entry->at_us) / 1000));
     write_amounts(w, entry->u.reserve.amounts, entry->u.reserve.amounts_len);
+}
+
+static bool names_rate(const struct mete_refusal *refusal)
+{
+    return refusal->reason == METE_RATE_LIMIT || refusal->reason == METE_CONCURRENCY;
 }
 
 static void write_refuse(struct writer *w, const struct entry *entry)
@@ -141,10 +202,14 @@ static void write_refuse(struct writer *w, const struct entry *entry)
     write_varint(w, (uint64_t)primary->held);
     write_varint(w, (uint64_t)primary->asked);
     write_varint(w, (uint64_t)primary->resets_at.us);
+    if (names_rate(primary))
+        write_varint(w, primary->rate.n);
 }
 
 static void write_record(struct writer *w, const struct entry *entry)
 {
+    uint32_t more = entry->u.record.session.len ? RECORD_HAS_SESSION : 0;
+    more |= entry->u.record.tags.len ? RECORD_HAS_TAGS : 0;
     write_varint(w, entry->u.record.scope);
     write_slice(w, entry->u.record.request_id);
     if (entry->u.record.request_id.len)
@@ -152,7 +217,11 @@ static void write_record(struct writer *w, const struct entry *entry)
     write_name(w, &entry->u.record.model);
     write_name(w, &entry->u.record.provider);
     write_amounts(w, entry->u.record.amounts, entry->u.record.amounts_len);
-    write_outcome(w, &entry->u.record.outcome);
+    write_outcome(w, &entry->u.record.outcome, more);
+    if (more & RECORD_HAS_SESSION)
+        write_slice(w, entry->u.record.session);
+    if (more & RECORD_HAS_TAGS)
+        write_tags(w, &entry->u.record.tags);
 }
 
 static void write_extend(struct writer *w, const struct entry *entry)
@@ -182,7 +251,7 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
     case ENTRY_COMMIT:
         write_reservation(w, entry->u.commit.reservation);
         write_amounts(w, entry->u.commit.amounts, entry->u.commit.amounts_len);
-        write_outcome(w, &entry->u.commit.outcome);
+        write_outcome(w, &entry->u.commit.outcome, 0);
         return;
     case ENTRY_RELEASE:
     case ENTRY_EXPIRE:
@@ -197,7 +266,7 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
     case ENTRY_CORRECT:
         write_reservation(w, entry->u.correct.reservation);
         write_amounts(w, entry->u.correct.amounts, entry->u.correct.amounts_len);
-        write_outcome(w, &entry->u.correct.outcome);
+        write_outcome(w, &entry->u.correct.outcome, 0);
         return;
     case ENTRY_BASE:
         write_bytes(w, (struct slice){(const char *)entry->u.base.hash, sizeof entry->u.base.hash});
@@ -207,6 +276,14 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
         ASSERT(is_written);
     }
     }
+}
+
+static size_t tags_size(const struct entry_tags *tags)
+{
+    size_t len = VARINT_MAX;
+    for (size_t i = 0; i < tags->len; i++)
+        len += VARINT_MAX + tags->texts[i].len;
+    return len;
 }
 
 static size_t outcome_text_len(const struct entry_outcome *outcome)
@@ -220,7 +297,8 @@ size_t entry_size_max(const struct entry *entry)
     switch ((int)entry->kind) {
     case ENTRY_RESERVE:
         len += entry->u.reserve.request_id.len + entry->u.reserve.model.text.len +
-               entry->u.reserve.provider.text.len + entry->u.reserve.amounts_len * AMOUNT_MAX;
+               entry->u.reserve.provider.text.len + entry->u.reserve.session.len +
+               tags_size(&entry->u.reserve.tags) + entry->u.reserve.amounts_len * AMOUNT_MAX;
         break;
     case ENTRY_REFUSE:
         len += entry->u.refuse.request_id.len;
@@ -231,7 +309,8 @@ size_t entry_size_max(const struct entry *entry)
         break;
     case ENTRY_RECORD:
         len += entry->u.record.request_id.len + entry->u.record.model.text.len +
-               entry->u.record.provider.text.len + entry->u.record.amounts_len * AMOUNT_MAX +
+               entry->u.record.provider.text.len + entry->u.record.session.len +
+               tags_size(&entry->u.record.tags) + entry->u.record.amounts_len * AMOUNT_MAX +
                outcome_text_len(&entry->u.record.outcome);
         break;
     case ENTRY_EXTEND:
@@ -283,11 +362,28 @@ static uint32_t read_amounts(struct reader *r, struct entry_amount *ret_amounts)
     return r->bad ? 0 : len;
 }
 
-static struct entry_outcome read_outcome(struct reader *r)
+/* A session or tag that is said to be there. */
+static struct slice read_session(struct reader *r)
+{
+    struct slice text = read_slice(r, LIMIT_SESSION);
+    require(r, text.len > 0);
+    return text;
+}
+
+static void read_tags(struct reader *r, struct entry_tags *ret_tags)
+{
+    ret_tags->len = (size_t)read_max(r, METE_TAGS_MAX);
+    require(r, ret_tags->len > 0);
+    for (size_t i = 0; i < ret_tags->len; i++)
+        ret_tags->texts[i] = read_session(r);
+}
+
+/* flags: those that may be set. */
+static struct entry_outcome read_outcome(struct reader *r, uint32_t flags)
 {
     struct entry_outcome outcome = {0};
     outcome.ending = (enum mete_ending)read_max(r, METE_ENDINGS - 1);
-    outcome.flags = (uint32_t)read_max(r, METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED);
+    outcome.flags = (uint32_t)read_max(r, flags);
     outcome.status = (uint16_t)read_max(r, UINT16_MAX);
     outcome.attempts = (uint16_t)read_max(r, UINT16_MAX);
     outcome.latency_ms = read_u32(r);
@@ -312,6 +408,10 @@ static void read_reserve(struct reader *r, struct entry *entry)
     }
     entry->u.reserve.model = read_name(r, LIMIT_ID);
     entry->u.reserve.provider = read_name(r, LIMIT_PROVIDER);
+    entry->u.reserve.session = bits & HAS_SESSION ? read_session(r) : (struct slice){0};
+    entry->u.reserve.tags.len = 0;
+    if (bits & HAS_TAGS)
+        read_tags(r, &entry->u.reserve.tags);
     entry->u.reserve.flags = bits & IS_CALL ? METE_RESERVE_CALL : 0;
     entry->u.reserve.on_expiry = bits & CHARGES ? METE_EXPIRY_CHARGE : METE_EXPIRY_RELEASE;
     entry->u.reserve.granted = bits & HAS_GRANT ? read_i64(r) : 0;
@@ -342,6 +442,7 @@ static void read_refuse(struct reader *r, struct entry *entry)
     primary->held = read_i64(r);
     primary->asked = read_i64(r);
     primary->resets_at.us = read_i64(r);
+    primary->rate.n = names_rate(primary) ? read_handle(r) : 0;
 }
 
 static void read_record(struct reader *r, struct entry *entry)
@@ -353,7 +454,13 @@ static void read_record(struct reader *r, struct entry *entry)
     entry->u.record.provider = read_name(r, LIMIT_PROVIDER);
     entry->u.record.amounts_len = read_amounts(r, entry->u.record.amounts);
     require(r, entry->u.record.amounts_len > 0);
-    entry->u.record.outcome = read_outcome(r);
+    entry->u.record.outcome = read_outcome(r, OUTCOME_FLAGS | RECORD_HAS_SESSION | RECORD_HAS_TAGS);
+    uint32_t flags = entry->u.record.outcome.flags;
+    entry->u.record.outcome.flags = flags & OUTCOME_FLAGS;
+    entry->u.record.session = flags & RECORD_HAS_SESSION ? read_session(r) : (struct slice){0};
+    entry->u.record.tags.len = 0;
+    if (flags & RECORD_HAS_TAGS)
+        read_tags(r, &entry->u.record.tags);
 }
 
 static void read_extend(struct reader *r, struct entry *entry)
@@ -388,7 +495,7 @@ static bool read_fields(struct reader *r, struct entry *entry)
     case ENTRY_COMMIT:
         entry->u.commit.reservation = read_reservation(r);
         entry->u.commit.amounts_len = read_amounts(r, entry->u.commit.amounts);
-        entry->u.commit.outcome = read_outcome(r);
+        entry->u.commit.outcome = read_outcome(r, OUTCOME_FLAGS);
         return true;
     case ENTRY_RELEASE:
     case ENTRY_EXPIRE:
@@ -403,7 +510,7 @@ static bool read_fields(struct reader *r, struct entry *entry)
     case ENTRY_CORRECT:
         entry->u.correct.reservation = read_reservation(r);
         entry->u.correct.amounts_len = read_amounts(r, entry->u.correct.amounts);
-        entry->u.correct.outcome = read_outcome(r);
+        entry->u.correct.outcome = read_outcome(r, OUTCOME_FLAGS);
         return true;
     case ENTRY_BASE:
         bytes = read_bytes(r, sizeof entry->u.base.hash);

@@ -236,6 +236,11 @@ bool entry_is_unit(uint16_t meter, uint32_t currency);
 /* Start before end, or 0 .. INT64_MAX for a window without an end. */
 bool entry_is_window(int64_t start_us, int64_t end_us);
 bool entry_is_thresholds(const uint32_t *ppm, size_t len);
+bool entry_is_text(struct slice text); /* no control characters */
+bool entry_is_match(const struct mete_match *match);
+#define ENTRY_DEBT_MAX                                                                             \
+    (INT64_C(1) << 62) /* a rate limit's: period in us x the larger of limit, burst */
+bool entry_is_rate(const struct mete_rate_spec *spec); /* its figures */
 bool entry_is_controls(const struct mete_controls *controls);
 #define ENTRY_RATIO_MAX INT64_C(1000000000000000000) /* of an exchange rate's two terms */
 

@@ -4,6 +4,7 @@
 #ifndef LEDGER_ENTRY_BYTES_H
 #define LEDGER_ENTRY_BYTES_H
 
+#include "base/checked.h"
 #include "base/limits.h"
 #include "ledger/entry.h"
 

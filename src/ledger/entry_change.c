@@ -16,6 +16,8 @@ enum {
     MODE_AND_BITS = 4 /* added to the mode where the byte of bits follows */
 };
 
+enum { MODE_AND_MATCHES = 4 }; /* likewise of a rate limit where patterns follow */
+
 enum { MATCH_MAX = 1 + VARINT_MAX };
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -150,6 +152,28 @@ static void write_exchange(struct writer *w, const struct entry *entry)
     write_slice(w, entry->u.exchange.actor);
 }
 
+static void write_rate(struct writer *w, const struct entry *entry)
+{
+    const struct mete_rate_spec *spec = &entry->u.rate.spec;
+    write_varint(w, entry->u.rate.handle);
+    write_varint(w, spec->scope.n);
+    write_slice(w, of_text(spec->id));
+    write_varint(w, (uint64_t)spec->concurrent);
+    if (!spec->concurrent) {
+        write_varint(w, spec->meter);
+        if (spec->meter == METE_COST)
+            write_varint(w, spec->currency);
+        write_varint(w, (uint64_t)spec->period_ms);
+        write_varint(w, (uint64_t)spec->burst);
+    }
+    write_varint(w, (uint64_t)spec->limit);
+    write_varint(w, (uint64_t)spec->mode | (spec->matches_len ? MODE_AND_MATCHES : 0u));
+    if (spec->matches_len)
+        write_matches(w, spec->matches, spec->matches_len);
+    write_slice(w, entry->u.rate.document);
+    write_slice(w, entry->u.rate.actor);
+}
+
 /* What changes a budget as time passes or by an operator's word. */
 static bool write_budget_change(struct writer *w, const struct entry *entry)
 {
@@ -206,6 +230,13 @@ bool entry_write_change(struct writer *w, const struct entry *entry)
         write_varint(w, entry->u.scope_move.parent);
         write_slice(w, entry->u.scope_move.actor);
         return true;
+    case ENTRY_RATE:
+        write_rate(w, entry);
+        return true;
+    case ENTRY_RATE_END:
+        write_varint(w, entry->u.rate_end.handle);
+        write_slice(w, entry->u.rate_end.actor);
+        return true;
     case ENTRY_EXCHANGE:
         write_exchange(w, entry);
         return true;
@@ -219,14 +250,26 @@ bool entry_write_change(struct writer *w, const struct entry *entry)
     }
 }
 
+static size_t matches_size(const struct mete_match *matches, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += MATCH_MAX + matches[i].pattern.len;
+    return len;
+}
+
 static size_t budget_size(const struct entry *entry)
 {
     const struct mete_budget_spec *spec = &entry->u.budget.spec;
-    size_t len = spec->id.len + spec->time_zone.len + entry->u.budget.document.len +
-                 entry->u.budget.actor.len;
-    for (size_t i = 0; i < spec->matches_len; i++)
-        len += MATCH_MAX + spec->matches[i].pattern.len;
-    return len;
+    return spec->id.len + spec->time_zone.len + entry->u.budget.document.len +
+           entry->u.budget.actor.len + matches_size(spec->matches, spec->matches_len);
+}
+
+static size_t rate_size(const struct entry *entry)
+{
+    const struct mete_rate_spec *spec = &entry->u.rate.spec;
+    return spec->id.len + entry->u.rate.document.len + entry->u.rate.actor.len +
+           matches_size(spec->matches, spec->matches_len);
 }
 
 size_t entry_change_size(const struct entry *entry)
@@ -242,6 +285,10 @@ size_t entry_change_size(const struct entry *entry)
         return budget_size(entry);
     case ENTRY_BUDGET_END:
         return entry->u.budget_end.actor.len;
+    case ENTRY_RATE:
+        return rate_size(entry);
+    case ENTRY_RATE_END:
+        return entry->u.rate_end.actor.len;
     case ENTRY_INCREASE:
         return entry->u.increase.document.len + entry->u.increase.actor.len;
     case ENTRY_INCREASE_END:
@@ -302,9 +349,8 @@ static size_t read_matches(struct reader *r, struct mete_match *ret_matches)
     require(r, len > 0);
     for (size_t i = 0; i < len && !r->bad; i++) {
         ret_matches[i].kind = (enum mete_match_kind)read_byte(r);
-        require(r, ret_matches[i].kind >= METE_MATCH_MODEL &&
-                       ret_matches[i].kind <= METE_MATCH_SESSION);
         ret_matches[i].pattern = read_text(r, LIMIT_SESSION);
+        require(r, entry_is_match(&ret_matches[i]));
     }
     return r->bad ? 0 : len;
 }
@@ -404,6 +450,31 @@ static void read_exchange(struct reader *r, struct entry *entry)
                    spec->from != spec->to);
 }
 
+static void read_rate(struct reader *r, struct entry *entry)
+{
+    struct mete_rate_spec *spec = &entry->u.rate.spec;
+    *spec = (struct mete_rate_spec){0};
+    entry->u.rate.handle = read_handle(r);
+    spec->scope.n = read_handle(r);
+    spec->id = read_id(r);
+    spec->concurrent = (int)read_max(r, 1);
+    if (!spec->concurrent) {
+        spec->meter = (uint16_t)read_max(r, UINT16_MAX);
+        spec->currency = spec->meter == METE_COST ? read_u32(r) : 0;
+        spec->period_ms = (int64_t)read_max(r, LIMIT_RATE_PERIOD_MS);
+        spec->burst = (int64_t)read_max(r, METE_AMOUNT_MAX);
+    }
+    spec->limit = (int64_t)read_max(r, METE_AMOUNT_MAX);
+    require(r, entry_is_rate(spec));
+    unsigned mode = (unsigned)read_max(r, METE_OFF | MODE_AND_MATCHES);
+    spec->mode = (enum mete_mode)(mode & ~(unsigned)MODE_AND_MATCHES);
+    require(r, spec->mode <= METE_OFF);
+    if (mode & MODE_AND_MATCHES)
+        spec->matches_len = read_matches(r, spec->matches);
+    entry->u.rate.document = read_slice(r, LIMIT_DOCUMENT);
+    entry->u.rate.actor = read_slice(r, LIMIT_ID);
+}
+
 static void read_default(struct reader *r, struct entry *entry)
 {
     entry->u.by_default.handle = read_handle(r);
@@ -463,6 +534,13 @@ bool entry_read_change(struct reader *r, struct entry *entry)
         entry->u.scope_move.scope = read_handle(r);
         entry->u.scope_move.parent = read_handle(r);
         entry->u.scope_move.actor = read_slice(r, LIMIT_ID);
+        return true;
+    case ENTRY_RATE:
+        read_rate(r, entry);
+        return true;
+    case ENTRY_RATE_END:
+        entry->u.rate_end.handle = read_handle(r);
+        entry->u.rate_end.actor = read_slice(r, LIMIT_ID);
         return true;
     case ENTRY_EXCHANGE:
         read_exchange(r, entry);

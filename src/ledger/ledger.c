@@ -73,6 +73,8 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     carve_table(carving, &ledger->ended_ids, room->outcomes);
     ledger->texts.room = (uint32_t)texts_room(room);
     ledger->texts.bytes = carve(carving, ledger->texts.room, 8);
+    ledger->patterns.room = LIMIT_PATTERN_BYTES / 8;
+    ledger->patterns.bytes = carve(carving, ledger->patterns.room, 8);
 }
 
 int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
@@ -100,6 +102,7 @@ int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
     carve_all(ledger, &carving);
     ASSERT(carving.base + carving.at <= base + mapped);
     ledger->texts.used = 1;
+    ledger->patterns.used = 1;
     table_init(&ledger->scope_ids, ledger, scopes_hash);
     table_init(&ledger->budget_ids, ledger, budgets_hash);
     names_init(ledger);

@@ -243,6 +243,7 @@ struct ledger {
     struct outcome_asked *asked;
     uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
     struct texts texts;
+    struct texts patterns; /* matches.c */
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids;
     char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
 };
@@ -264,6 +265,30 @@ struct entry_name names_enter(const struct ledger *ledger, struct slice text,
 /* Learns a definition. false: it does not fit. */
 bool names_apply(struct ledger *ledger, const struct entry_name *name);
 struct slice names_text(const struct ledger *ledger, uint32_t n);
+
+/* ---- matches.c: patterns that narrow a budget or rate limit to some calls ---- */
+struct call_texts {
+    struct slice model, provider, session;
+    struct entry_tags tags;
+};
+/* Whether a new set may be put: 0, or a METE_E_ code. */
+int matches_judge(const struct ledger *ledger, const struct mete_match *matches, size_t len);
+/* Keeps them for good. *ret_set: its number, 0 of none. false: no room. */
+bool matches_put(struct ledger *ledger, const struct mete_match *matches, size_t len,
+                 uint32_t *ret_set);
+/* The patterns of a set, in the order they were given in; they live as long as the ledger. */
+size_t matches_of(const struct ledger *ledger, uint32_t set,
+                  struct mete_match ret_matches[METE_MATCHES_MAX]);
+bool matches_are(const struct ledger *ledger, uint32_t set, const struct mete_match *matches,
+                 size_t len);
+/* What of a call is matched, from its arguments or from its RESERVE or RECORD entry. Borrows. */
+void matches_of_call(struct mete_text model, struct mete_text provider, struct mete_text session,
+                     const struct mete_text *tags, size_t tags_len, struct call_texts *ret_call);
+void matches_of_entry(const struct ledger *ledger, const struct entry *entry,
+                      struct call_texts *ret_call);
+/* Of each kind that the set names at least one pattern matches. Set 0 matches every call. Cost: in
+ * patterns times tags. */
+bool matches_call(const struct ledger *ledger, uint32_t set, const struct call_texts *call);
 
 /* ---- scopes.c ---- */
 struct path {
@@ -542,8 +567,10 @@ struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes);
 /* ---- decide.c: what the decisions have in common ---- */
 void decide_begin(const struct ledger *ledger, struct mete_instant now, enum entry_kind kind,
                   struct entry *entry);
-bool decide_is_text(struct mete_text text);
 /* The form of the parts that a reserve and a record share. */
+int decide_check_labels(struct mete_text session, const struct mete_text *tags, size_t tags_len);
+void decide_write_labels(struct mete_text session, const struct mete_text *tags, size_t tags_len,
+                         struct slice *ret_session, struct entry_tags *ret_tags);
 int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
                       struct mete_text request_id, struct mete_text model,
                       struct mete_text provider);

@@ -221,6 +221,40 @@ static void moves_rates_of_exchange_and_meters_read_back(void **state)
     assert_true(slice_is(back(&entry).u.meter.name, "gpu-seconds"));
 }
 
+static void a_rate_limit_reads_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_RATE);
+    entry.u.rate.handle = 3;
+    entry.u.rate.spec = (struct mete_rate_spec){.id = mete_text("rpm"),
+                                                .scope = {2},
+                                                .meter = METE_COST,
+                                                .currency = METE_USD,
+                                                .limit = 60,
+                                                .period_ms = 60000,
+                                                .burst = 7,
+                                                .mode = METE_SHADOW,
+                                                .matches = {{METE_MATCH_MODEL, mete_text("m*")}},
+                                                .matches_len = 1};
+    entry.u.rate.document = text("{}");
+    struct mete_rate_spec spec = back(&entry).u.rate.spec;
+    assert_true(spec.limit == 60 && spec.period_ms == 60000 && spec.burst == 7);
+    assert_true(spec.currency == METE_USD && spec.mode == METE_SHADOW && spec.concurrent == 0);
+    assert_int_equal(spec.matches_len, 1);
+    assert_int_equal(spec.matches[0].kind, METE_MATCH_MODEL);
+
+    entry.u.rate.spec.concurrent = 1; /* has neither meter nor period nor burst */
+    entry.u.rate.spec.matches_len = 0;
+    spec = back(&entry).u.rate.spec;
+    assert_true(spec.concurrent == 1 && spec.limit == 60 && spec.mode == METE_SHADOW);
+    assert_true(spec.period_ms == 0 && spec.burst == 0 && spec.matches_len == 0);
+
+    entry = new_entry(ENTRY_RATE_END);
+    entry.u.rate_end.handle = 3;
+    entry.u.rate_end.actor = text("ada");
+    assert_true(slice_is(back(&entry).u.rate_end.actor, "ada"));
+}
+
 static void changes_of_a_reservation_read_back(void **state)
 {
     (void)state;
@@ -284,6 +318,8 @@ static void a_plain_reserve_and_commit_are_under_128_bytes(void **state)
         assert_true(read.u.reserve.amounts[i].amount == entry.u.reserve.amounts[i].amount);
     }
 
+    assert_true(read.u.reserve.session.len == 0 && read.u.reserve.tags.len == 0);
+
     struct entry end = new_entry(ENTRY_COMMIT);
     end.u.commit.reservation = entry.u.reserve.reservation;
     end.u.commit.amounts_len = 3;
@@ -294,6 +330,37 @@ static void a_plain_reserve_and_commit_are_under_128_bytes(void **state)
     end.u.commit.outcome.price_list.text = (struct slice){0};
     end.u.commit.outcome.note = (struct slice){0};
     assert_true(write(&end) < 64);
+}
+
+static void sessions_and_tags_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = plain_reserve();
+    entry.u.reserve.session = text("chat 7");
+    entry.u.reserve.tags = (struct entry_tags){2, {text("team:red"), text("x")}};
+    struct entry read = back(&entry);
+    assert_true(slice_is(read.u.reserve.session, "chat 7"));
+    assert_int_equal(read.u.reserve.tags.len, 2);
+    assert_true(slice_is(read.u.reserve.tags.texts[0], "team:red"));
+    assert_true(slice_is(read.u.reserve.tags.texts[1], "x"));
+    assert_int_equal(read.u.reserve.amounts_len, 3);
+
+    entry = new_entry(ENTRY_RECORD);
+    entry.u.record.scope = 4;
+    entry.u.record.amounts_len = 1;
+    entry.u.record.amounts[0] = (struct entry_amount){METE_REQUESTS, 0, 1};
+    entry.u.record.outcome = outcome();
+    for (size_t i = 0; i < METE_TAGS_MAX; i++)
+        entry.u.record.tags.texts[entry.u.record.tags.len++] = text("many");
+    read = back(&entry);
+    assert_true(read.u.record.session.len == 0);
+    assert_int_equal(read.u.record.tags.len, METE_TAGS_MAX);
+    same_outcome(&read.u.record.outcome);
+    entry.u.record.tags.len = 0;
+    entry.u.record.session = text("s");
+    read = back(&entry);
+    assert_true(slice_is(read.u.record.session, "s") && read.u.record.tags.len == 0);
+    same_outcome(&read.u.record.outcome);
 }
 
 static void other_ends_read_back(void **state)
@@ -335,6 +402,10 @@ static void other_ends_read_back(void **state)
     assert_true(primary->budget.n == 2 && primary->meter == 0 && primary->currency == METE_USD);
     assert_true(primary->limit == 10 && primary->committed == 9 && primary->held == 1);
     assert_true(primary->asked == 5 && primary->resets_at.us == INT64_MAX);
+    assert_true(primary->rate.n == 0);
+    entry.u.refuse.primary.reason = METE_CONCURRENCY;
+    entry.u.refuse.primary.rate.n = 77;
+    assert_int_equal(back(&entry).u.refuse.primary.rate.n, 77);
 }
 
 /* Whether the reader takes what these fields write. */
@@ -372,6 +443,19 @@ static void what_is_out_of_range_is_no_entry(void **state)
     assert_int_equal(reads(&entry), METE_E_CORRUPT);
     entry = plain_reserve();
     entry.at_us = T0 - 1001 - T0; /* before 1970 */
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = plain_reserve();
+    entry.u.reserve.tags = (struct entry_tags){1, {{0}}}; /* an empty tag */
+    assert_int_equal(reads(&entry), METE_E_CORRUPT);
+    entry = new_entry(ENTRY_RATE);
+    entry.u.rate.handle = 1;
+    entry.u.rate.spec = (struct mete_rate_spec){.id = mete_text("r"),
+                                                .scope = {2},
+                                                .meter = METE_REQUESTS,
+                                                .limit = ENTRY_DEBT_MAX / 60000000,
+                                                .period_ms = 60000};
+    assert_int_equal(reads(&entry), 0);
+    entry.u.rate.spec.burst = ENTRY_DEBT_MAX / 60000000 + 1; /* debt could not be counted */
     assert_int_equal(reads(&entry), METE_E_CORRUPT);
 }
 
@@ -448,8 +532,10 @@ int main(void)
         cmocka_unit_test(what_a_budget_may_also_have_reads_back),
         cmocka_unit_test(what_follows_a_budget_reads_back),
         cmocka_unit_test(moves_rates_of_exchange_and_meters_read_back),
+        cmocka_unit_test(a_rate_limit_reads_back),
         cmocka_unit_test(changes_of_a_reservation_read_back),
         cmocka_unit_test(a_plain_reserve_and_commit_are_under_128_bytes),
+        cmocka_unit_test(sessions_and_tags_read_back),
         cmocka_unit_test(other_ends_read_back),
         cmocka_unit_test(what_is_out_of_range_is_no_entry),
         cmocka_unit_test(a_kind_of_a_newer_version_says_so),
