@@ -45,8 +45,7 @@ static inline int spend(struct mete_port *port, const struct spend *what,
                                .request_id = {id, strlen(id)},
                                .demands = &most,
                                .demands_len = 1,
-                               .ttl_ms = 60000,
-                               .on_expiry = METE_EXPIRY_CHARGE,
+                               .ttl_ms = 1, /* of no account: a METE_RESERVE_CALL does not expire */
                                .flags = METE_RESERVE_CALL};
     struct mete_verdict verdict = {0};
     memset(ret_result, 0, sizeof *ret_result);

@@ -123,9 +123,21 @@ ldd "$room/shared-gcc/embed" | grep -q libmete || fail "the shared example is no
 cat >"$room/plus.cpp" <<'CODE'
 #include <mete.h>
 #include <cstring>
+static_assert(METE_CURRENCY('U', 'S', 'D') == METE_USD && METE_AMOUNT_MAX > 0, "constants");
 int main()
 {
-    return std::strcmp(mete_error_name(METE_E_NOT_FOUND), "not_found");
+    mete_options options = {};
+    mete *engine = nullptr;
+    mete_port *port = nullptr;
+    if (mete_open(&options, &engine) || mete_port_open(engine, &port))
+        return 1;
+    struct mete_query query = {}; /* the type; without `struct` the function */
+    mete_answer answer;
+    query.kind = METE_QUERY_STATS;
+    int error = mete_query(port, &query, &answer);
+    mete_port_close(port);
+    mete_close(engine);
+    return error || std::strcmp(mete_error_name(METE_E_NOT_FOUND), "not_found");
 }
 CODE
 cat >"$room/names.c" <<'CODE'

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proves what examples/spend.h says of itself: what a function used is charged, one that failed
  * with nothing used returns what was set aside, one that failed after using something is charged
- * for it, a refused one is not run, and an id is run once however often it is asked for. */
+ * for it, a refused one is not run, an id is run once however often it is asked for, and a process
+ * that dies in between is charged the estimate. */
 #include "examples/spend.h"
 #include "unit/engine_help.h"
+#include "unit/temp.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,12 +20,17 @@ enum { LIMIT = 1000 };
 static struct mete *mete;
 static struct mete_port *port;
 
+static void open_engine(const char *directory)
+{
+    struct mete_options options = {.directory = directory};
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
-    struct mete_options options = {0};
-    assert_int_equal(mete_open(&options, &mete), 0);
-    assert_int_equal(mete_port_open(mete, &port), 0);
+    open_engine(NULL);
     return help_tree(port, LIMIT);
 }
 
@@ -134,6 +144,39 @@ static void an_id_is_run_once(void **state)
     assert_int_equal(committed(), 300);
 }
 
+static int die(void *argument, int64_t *ret_used)
+{
+    (void)argument;
+    *ret_used = 1;
+    _exit(0);
+}
+
+static void a_death_in_between_is_charged_the_estimate(void **state)
+{
+    (void)state;
+    char directory[64];
+    assert_int_equal(temp_make(directory, sizeof directory), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        open_engine(directory);
+        struct spend what = {.scope = {HELP_KEY},
+                             .meter = METE_COST,
+                             .currency = METE_USD,
+                             .estimate = 500,
+                             .run = die};
+        struct spend_result result;
+        _exit(help_tree(port, LIMIT) || spend(port, &what, &result) || 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    open_engine(directory);
+    assert_int_equal(committed(), 500);
+    tear_down(state);
+    assert_int_equal(temp_remove(directory), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failed_after_using_something_is_charged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_is_not_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_id_is_run_once, set_up, tear_down),
+        cmocka_unit_test(a_death_in_between_is_charged_the_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
