@@ -33,6 +33,13 @@ foreach(name ${proofs})
 endforeach()
 add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary)
 
+# tests/calendar/compare.py holds the calendar to Python's zoneinfo: a sample here, --full by hand.
+add_executable(calendar_windows tests/calendar/calendar_windows.c)
+target_link_libraries(calendar_windows mete_parts)
+set_target_properties(calendar_windows PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME calendar_zones
+  COMMAND ${CMAKE_SOURCE_DIR}/tests/calendar/compare.py $<TARGET_FILE:calendar_windows>)
+
 file(GLOB fuzz_targets CONFIGURE_DEPENDS fuzz/fuzz_*.c)
 foreach(source ${fuzz_targets})
   get_filename_component(name ${source} NAME_WE)

@@ -187,7 +187,7 @@ static int64_t first_reach(const struct calendar_zone *zone, int64_t local_us)
 
 /* ---- Windows --------------------------------------------------------------------------------- */
 
-/* The window before it is cut at 0. */
+/* What was before 1970 is cut off. */
 static struct window window_in(const struct grid *grid, const struct calendar_zone *zone,
                                int64_t now_us)
 {
@@ -201,6 +201,7 @@ static struct window window_in(const struct grid *grid, const struct calendar_zo
         window.start_us = first_reach(zone, from_us);
     if (!is_plain || window.end_us >= span.until_us)
         window.end_us = first_reach(zone, to_us);
+    window.start_us = max_us(window.start_us, 0);
     ASSERT_INV("INV-09", window.start_us <= now_us && now_us < window.end_us);
     return window;
 }
@@ -210,7 +211,7 @@ static bool is_instant(int64_t at_us)
     return at_us >= 0 && at_us < YEAR_10000_US;
 }
 
-/* Rolling windows are of no zone: their buckets only have to be small. */
+/* Buckets are of no zone. */
 static const struct calendar_zone *zone_of(const struct calendar_rule *rule)
 {
     return rule->period == METE_ROLLING ? NULL : rule->zone;
@@ -225,8 +226,7 @@ int calendar_window(const struct calendar_rule *rule, int64_t now_us, struct win
         return 0;
     }
     struct grid grid = grid_of(rule);
-    struct window window = window_in(&grid, zone_of(rule), now_us);
-    *ret_window = (struct window){max_us(window.start_us, 0), window.end_us};
+    *ret_window = window_in(&grid, zone_of(rule), now_us);
     return 0;
 }
 
