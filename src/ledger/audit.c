@@ -182,3 +182,16 @@ void ledger_check(const struct ledger *ledger)
     ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);
     ASSERT_INV("INV-07", ledger_audit(owner) == 0);
 }
+
+bool ledger_sound(const struct ledger *ledger, char ret_what[256])
+{
+    struct assert_trap trap;
+    if (setjmp(trap.back)) {
+        memcpy(ret_what, trap.what, sizeof trap.what);
+        return false;
+    }
+    assert_trap_set(&trap);
+    ledger_check(ledger);
+    assert_trap_set(NULL);
+    return true;
+}

@@ -64,6 +64,15 @@ static void set_thresholds(struct ledger *ledger, uint32_t budget,
     memcpy((char *)(text + 1) + text->id_len, spec->thresholds_ppm, 4 * spec->thresholds_len);
 }
 
+void budgets_write_text(struct ledger *ledger, uint32_t budget, struct slice id,
+                        const uint32_t *ppm, size_t ppm_len)
+{
+    write_text(ledger, budget, id, ppm_len);
+    struct budget_text *text = text_of(ledger, budget);
+    text->thresholds_len = (uint8_t)ppm_len;
+    memcpy((char *)(text + 1) + text->id_len, ppm, 4 * ppm_len);
+}
+
 /* ---- Finding ---- */
 
 static uint32_t hash_key(uint32_t organization, struct slice id)

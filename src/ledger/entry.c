@@ -269,6 +269,7 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
         write_outcome(w, &entry->u.correct.outcome, 0);
         return;
     case ENTRY_BASE:
+        write_varint(w, entry->u.base.seq);
         write_bytes(w, (struct slice){(const char *)entry->u.base.hash, sizeof entry->u.base.hash});
         return;
     default: {
@@ -513,6 +514,7 @@ static bool read_fields(struct reader *r, struct entry *entry)
         entry->u.correct.outcome = read_outcome(r, OUTCOME_FLAGS);
         return true;
     case ENTRY_BASE:
+        entry->u.base.seq = read_varint(r);
         bytes = read_bytes(r, sizeof entry->u.base.hash);
         if (bytes.len)
             memcpy(entry->u.base.hash, bytes.data, bytes.len);

@@ -40,7 +40,7 @@ enum entry_kind {
     ENTRY_METER,    /* a meter of the user's own gets its number */
     ENTRY_EXTEND,   /* an open reservation becomes larger, smaller or longer */
     ENTRY_CORRECT,  /* an ended reservation gets its true figures */
-    ENTRY_BASE,     /* a snapshot of the state before this entry is the new base */
+    ENTRY_BASE,     /* a snapshot is the new base */
     ENTRY_KINDS
 };
 
@@ -221,6 +221,7 @@ struct entry {
             struct entry_outcome outcome;
         } correct;
         struct {
+            uint64_t seq;     /* the last entry in the snapshot, before this one */
             uint8_t hash[32]; /* BLAKE2b-256 of the snapshot's bytes */
         } base;
     } u;

@@ -202,6 +202,8 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->last_seq);
     put_i64(hasher, ledger->last_at_us);
     put_text(hasher, (struct slice){(const char *)ledger->installation, 16});
+    put(hasher, ledger->base_seq);
+    put_text(hasher, (struct slice){(const char *)ledger->base_hash, sizeof ledger->base_hash});
     put(hasher, ledger->names_len);
     for (uint32_t n = 1; n <= ledger->names_len; n++)
         put_text(hasher, names_text(ledger, n));

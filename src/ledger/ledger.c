@@ -131,6 +131,16 @@ static bool apply_genesis(struct ledger *ledger, const struct entry *entry)
     return true;
 }
 
+static bool apply_base(struct ledger *ledger, const struct entry *entry)
+{
+    uint64_t seq = entry->u.base.seq;
+    if (seq <= ledger->base_seq || seq >= entry->seq)
+        return false;
+    ledger->base_seq = seq;
+    memcpy(ledger->base_hash, entry->u.base.hash, sizeof ledger->base_hash);
+    return true;
+}
+
 static bool apply_any(struct ledger *ledger, const struct entry *entry,
                       struct ledger_effects *effects)
 {
@@ -157,6 +167,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return endings_apply(ledger, entry, effects);
     case ENTRY_RECORD:
         return endings_apply_record(ledger, entry, effects);
+    case ENTRY_BASE:
+        return apply_base(ledger, entry);
     case ENTRY_NONE:
     case ENTRY_SCOPE_END:
     case ENTRY_SCOPE_MOVE:
@@ -173,7 +185,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_EXCHANGE:
     case ENTRY_EXTEND:
     case ENTRY_CORRECT:
-    case ENTRY_BASE:
     case ENTRY_KINDS:
         break;
     }
@@ -298,6 +309,22 @@ size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_bu
 void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts)
 {
     *ret_counts = ledger->counts;
+}
+
+void ledger_base(const struct ledger *ledger, struct ledger_base *ret_base)
+{
+    ret_base->seq = ledger->base_seq;
+    memcpy(ret_base->hash, ledger->base_hash, sizeof ret_base->hash);
+}
+
+void ledger_installation(const struct ledger *ledger, uint8_t ret_installation[16])
+{
+    memcpy(ret_installation, ledger->installation, sizeof ledger->installation);
+}
+
+int64_t ledger_last_at_us(const struct ledger *ledger)
+{
+    return ledger->last_at_us;
 }
 
 uint64_t ledger_last_seq(const struct ledger *ledger)

@@ -176,10 +176,38 @@ struct ledger_counts {
 };
 void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts);
 uint64_t ledger_last_seq(const struct ledger *ledger);
+int64_t ledger_last_at_us(const struct ledger *ledger); /* of that entry; 0: there is none */
+void ledger_installation(const struct ledger *ledger, uint8_t ret_installation[16]);
+/* What the newest ENTRY_BASE said; seq 0: there was none. */
+struct ledger_base {
+    uint64_t seq;
+    uint8_t hash[32];
+};
+void ledger_base(const struct ledger *ledger, struct ledger_base *ret_base);
 
 /* A 256-bit hash (four XXH3-64 lanes) of everything that decides future outcomes, in
  * order of handles. Linear in the state. */
 void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32]);
+
+/* ---- Keeping -------------------------------------------------------------------------------- */
+
+/* The whole state in a form that later versions read (save.c): equal states give equal bytes, but
+ * for what nothing reads, and a loaded one gives the same hash, handles and decisions. */
+enum { LEDGER_PIECE = 65536 };
+/* put gets pieces of at most LEDGER_PIECE bytes; non-zero stops and is returned. Linear in the
+ * state. */
+METE_MUST_USE int ledger_save(const struct ledger *ledger,
+                              int (*put)(void *user, struct slice piece), void *user);
+/* Into a ledger nothing was applied to. get gives the pieces as they were put, an empty one at the
+ * end. CORRUPT: they are not such bytes; FORMAT: a newer version's; FULL: there is less room than
+ * in the ledger that was saved. The ledger is then undefined, to be closed. Every handle is
+ * checked; whether the figures belong together says ledger_sound(). */
+METE_MUST_USE int ledger_load(struct ledger *ledger,
+                              int (*get)(void *user, struct slice *ret_piece), void *user);
+
+/* ledger_check() of a state that may be anybody's: false and what is wrong instead of the end of
+ * the process. */
+bool ledger_sound(const struct ledger *ledger, char ret_what[256]);
 
 /* How many budgets have held or committed figures that differ from what their open reservations
  * and their own totals add up to (INV-07). Linear in budgets and open reservations; no allocation.

@@ -187,6 +187,24 @@ static void foresee(const struct ledger *ledger)
 
 /* ---- Adding ---- */
 
+/* Into the tables and at the end of its scope's chain. */
+void outcomes_enter(struct ledger *ledger, uint32_t item)
+{
+    const struct outcome *added = outcome_of(ledger, item);
+    if (added->has_id)
+        table_put(&ledger->ended_requests, item, outcomes_hash_request(ledger, item));
+    if (added->reservation)
+        table_put(&ledger->ended_ids, item, outcomes_hash_id(ledger, item));
+    ledger->next_of_scope[item] = 0;
+    struct scope_ends *ends = &ledger->scope_ends[added->scope];
+    if (ends->outcome_last)
+        ledger->next_of_scope[ends->outcome_last] = item;
+    else
+        ends->outcome_first = item;
+    ends->outcome_last = item;
+    ends->outcomes_len++;
+}
+
 void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct slice request_id,
                   const struct outcome_asked *asked)
 {
@@ -195,22 +213,12 @@ void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct s
     uint32_t item = item_at(ledger, ledger->outcomes_end++);
     struct outcome *added = outcome_of(ledger, item);
     *added = *outcome;
-    ledger->next_of_scope[item] = 0;
     added->has_id = asked != NULL;
     if (asked) {
         ledger->asked[item - 1] = *asked;
         fingerprint(request_id, ledger->asked[item - 1].id);
-        table_put(&ledger->ended_requests, item, outcomes_hash_request(ledger, item));
     }
-    if (added->reservation)
-        table_put(&ledger->ended_ids, item, outcomes_hash_id(ledger, item));
-    struct scope_ends *ends = &ledger->scope_ends[outcome->scope];
-    if (ends->outcome_last)
-        ledger->next_of_scope[ends->outcome_last] = item;
-    else
-        ends->outcome_first = item;
-    ends->outcome_last = item;
-    ends->outcomes_len++;
+    outcomes_enter(ledger, item);
     ledger->counts.outcomes++;
     foresee(ledger);
 }

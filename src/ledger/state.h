@@ -215,6 +215,8 @@ struct ledger {
     uint64_t last_seq;
     int64_t last_at_us;
     uint8_t installation[16];
+    uint64_t base_seq; /* the newest ENTRY_BASE; 0: there was none */
+    uint8_t base_hash[32];
     uint32_t scopes_len, budgets_len, names_len;
     uint32_t extras_len, zones_len, meters_len;
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
@@ -323,6 +325,9 @@ static inline bool budget_counts(const struct budget *budget)
 struct slice budgets_id(const struct ledger *ledger, uint32_t budget);
 size_t budgets_thresholds(const struct ledger *ledger, uint32_t budget,
                           uint32_t ret_ppm[METE_THRESHOLDS_MAX]);
+/* Of a loaded one. */
+void budgets_write_text(struct ledger *ledger, uint32_t budget, struct slice id,
+                        const uint32_t *ppm, size_t ppm_len);
 uint32_t budgets_hash(const void *ledger, uint32_t budget);
 struct counters budgets_past(struct ledger *ledger, uint32_t budget, int64_t made_at_us);
 /* The counters of the window an instant lies in: the present one or a past one. */
@@ -594,6 +599,8 @@ const struct outcome_asked *outcomes_asked(const struct ledger *ledger,
 /* Appends one, forgetting what is too old or too much. asked->id is computed from request_id. */
 void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct slice request_id,
                   const struct outcome_asked *asked);
+/* Of a loaded one: makes it findable. */
+void outcomes_enter(struct ledger *ledger, uint32_t item);
 bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry);
 uint32_t outcomes_hash_request(const void *ledger, uint32_t item);
 uint32_t outcomes_hash_id(const void *ledger, uint32_t item);

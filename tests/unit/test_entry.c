@@ -276,7 +276,9 @@ static void changes_of_a_reservation_read_back(void **state)
     assert_true(read.u.correct.amounts_len == 0);
     same_outcome(&read.u.correct.outcome);
     entry = new_entry(ENTRY_BASE);
+    entry.u.base.seq = 4711;
     memset(entry.u.base.hash, 0xa5, sizeof entry.u.base.hash);
+    assert_int_equal(back(&entry).u.base.seq, 4711);
     assert_memory_equal(back(&entry).u.base.hash, entry.u.base.hash, sizeof entry.u.base.hash);
 }
 
