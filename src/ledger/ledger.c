@@ -311,6 +311,11 @@ void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts
     *ret_counts = ledger->counts;
 }
 
+void ledger_room(const struct ledger *ledger, struct ledger_room *ret_room)
+{
+    *ret_room = ledger->room;
+}
+
 void ledger_base(const struct ledger *ledger, struct ledger_base *ret_base)
 {
     ret_base->seq = ledger->base_seq;

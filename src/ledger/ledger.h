@@ -175,6 +175,7 @@ struct ledger_counts {
     uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
 };
 void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts);
+void ledger_room(const struct ledger *ledger, struct ledger_room *ret_room);
 uint64_t ledger_last_seq(const struct ledger *ledger);
 int64_t ledger_last_at_us(const struct ledger *ledger); /* of that entry; 0: there is none */
 void ledger_installation(const struct ledger *ledger, uint8_t ret_installation[16]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The state as bytes that later versions read, and back.
  *
- *   version | the whole | names | scopes | budgets with their past windows | reservations, the
- * order of free slots and of calls | remembered outcomes | counts
+ *   version | the whole | names, zones, meters | scopes | budgets with their past windows |
+ * reservations, the order of free slots and of calls | remembered outcomes | counts
  *
  * in order of handles, numbers as varints. What follows from the rest is not kept but made again:
  * hash tables, the heap of expiries, the chains of outcomes by scope, free lists that only say
@@ -74,6 +74,8 @@ void archive_text(struct archive *archive, struct slice *text, size_t len_max)
     } else if (archive->loads) {
         *text = read_slice(&archive->r, len_max);
         look(archive);
+        if (archive->error)
+            *text = (struct slice){"", 0};
     } else {
         ASSERT(text->len <= len_max);
         write_slice(&archive->w, *text);
@@ -135,6 +137,47 @@ static void walk_names(struct archive *archive, struct ledger *ledger)
     }
 }
 
+/* One byte length, the bytes. */
+static uint32_t keep_text(struct ledger *ledger, struct slice text)
+{
+    uint32_t at = texts_take(&ledger->texts, 1 + text.len);
+    char *bytes = texts_at(&ledger->texts, at);
+    bytes[0] = (char)(uint8_t)text.len;
+    memcpy(bytes + 1, text.data, text.len);
+    return at;
+}
+
+static struct slice kept_text(const struct ledger *ledger, uint32_t at)
+{
+    const char *bytes = texts_at(&ledger->texts, at);
+    return (struct slice){bytes + 1, (uint8_t)bytes[0]};
+}
+
+/* texts[first] .. texts[first + len - 1] */
+static void walk_texts(struct archive *archive, struct ledger *ledger, uint32_t *texts,
+                       uint32_t len)
+{
+    for (uint32_t i = 0; i < len && !archive->error; i++) {
+        struct slice text = {0};
+        if (!archive->loads)
+            text = kept_text(ledger, texts[i]);
+        archive_text(archive, &text, LIMIT_ID);
+        if (archive->loads && archive_expect(archive, text.len > 0))
+            texts[i] = keep_text(ledger, text);
+    }
+}
+
+static void walk_zones_and_meters(struct archive *archive, struct ledger *ledger)
+{
+    uint32_t zones = ledger->zones_len, meters = ledger->meters_len;
+    archive_count(archive, &zones, ZONES_ROOM);
+    walk_texts(archive, ledger, ledger->zones + 1, zones);
+    ledger->zones_len = zones;
+    archive_count(archive, &meters, LIMIT_METERS + LIMIT_CHANGES);
+    walk_texts(archive, ledger, ledger->meters, meters);
+    ledger->meters_len = meters;
+}
+
 /* ---- Scopes ---------------------------------------------------------------------------------- */
 
 static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t s, uint32_t len)
@@ -144,6 +187,8 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
     if (!archive->loads)
         id = scopes_id(ledger, s);
     archive_text(archive, &id, LIMIT_ID);
+    if (archive->loads && archive_expect(archive, id.len > 0))
+        scope->text = keep_text(ledger, id);
     archive_i64(archive, &scope->expires_at_us);
     archive_handle(archive, &scope->parent, len);
     archive_u8(archive, &scope->kind);
@@ -156,12 +201,6 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
         archive_handle(archive, &scope->budgets[i], ledger->room.budgets);
     archive_u32(archive, &scope->rates);
     archive_u32(archive, &scope->quotas);
-    if (!archive->loads || !archive_expect(archive, id.len > 0))
-        return;
-    scope->text = texts_take(&ledger->texts, 1 + id.len);
-    char *at = texts_at(&ledger->texts, scope->text);
-    at[0] = (char)(uint8_t)id.len;
-    memcpy(at + 1, id.data, id.len);
 }
 
 /* Kinds rise from parent to child, so a tree that passes has no circle. */
@@ -245,6 +284,41 @@ static void walk_budget_text(struct archive *archive, struct ledger *ledger, uin
         budgets_write_text(ledger, b, id, ppm, (size_t)len);
 }
 
+static void walk_controls(struct archive *archive, struct mete_controls *controls)
+{
+    archive_u32(archive, &controls->throttle_ppm);
+    archive_u32(archive, &controls->throttle_rate_ppm);
+    archive_u32(archive, &controls->stop_ppm);
+    archive_u32(archive, &controls->downgrade_ppm);
+    archive_u32(archive, &controls->grace_s);
+    archive_u32(archive, &controls->cooldown_s);
+}
+
+static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t b)
+{
+    uint8_t has_extra = extras_of(ledger, b) != NULL;
+    archive_u8(archive, &has_extra);
+    if (!has_extra)
+        return;
+    struct extra *extra = extras_make(ledger, b);
+    archive_i64(archive, &extra->anchor);
+    archive_i64(archive, &extra->window_seconds);
+    archive_i64(archive, &extra->soft_limit);
+    archive_i64(archive, &extra->rollover_cap);
+    archive_i64(archive, &extra->carried);
+    archive_i64(archive, &extra->increased);
+    archive_i64(archive, &extra->acted_at_us);
+    archive_i64(archive, &extra->stopped_at_us);
+    archive_i64(archive, &extra->throttled_at_us);
+    archive_i64(archive, &extra->lifted_at_us);
+    walk_controls(archive, &extra->controls);
+    archive_handle(archive, &extra->zone, ledger->zones_len);
+    archive_u32(archive, &extra->made);
+    archive_u8(archive, &extra->for_kind);
+    archive_u8(archive, &extra->template_slot);
+    archive_u8(archive, &extra->soft_fired);
+}
+
 static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
     struct budget *budget = &ledger->budgets[b];
@@ -267,8 +341,8 @@ static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t
     archive_i64(archive, &cold->window_end_us);
     archive_i64(archive, &cold->base_limit);
     archive_u32(archive, &cold->revision);
-    archive_u32(archive, &cold->extra);
     archive_handle(archive, &cold->template_of, ledger->scopes_len);
+    walk_extra(archive, ledger, b);
     if (!archive->loads) {
         save_pasts(archive, ledger, b);
         return;
@@ -529,6 +603,7 @@ static int walk(struct archive *archive, struct ledger *ledger)
 {
     walk_whole(archive, ledger);
     walk_names(archive, ledger);
+    walk_zones_and_meters(archive, ledger);
     walk_scopes(archive, ledger);
     walk_budgets(archive, ledger);
     walk_reservations(archive, ledger);

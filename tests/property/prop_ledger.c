@@ -2,7 +2,8 @@
  * Proves that the ledger is the naive model of model_ledger.h: random administration, reservations,
  * ends, records, repeats, jumps of time, expiries and crashes of calls, drawn from the tape; after
  * each step equal answers, refusals in order, events in order and balances, and ledger_check().
- * At the end every entry, read back from its bytes, makes a fresh ledger of equal hash (INV-06).
+ * At the end every entry, read back from its bytes, makes a fresh ledger of equal hash (INV-06),
+ * also if that is saved and loaded on the way again and again.
  *
  * And proves that this can fail: each bug planted in the model is found. METE_CANARY=n plants one
  * for a look at what the property then says. */
@@ -12,6 +13,7 @@
 #include "ledger/ledger.h"
 #include "property/model_ledger.h"
 #include "property/tape.h"
+#include "unit/reload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +43,7 @@ static bool quiet; /* a fault is what is looked for */
                                       */
 #define SECOND_US INT64_C(1000000)
 
-enum { STEPS_MAX = 300, OUTCOMES = 12, RESERVATIONS = 8, ENTRY_ROOM = 2048 };
+enum { STEPS_MAX = 300, OUTCOMES = 12, RESERVATIONS = 8, ENTRY_ROOM = 2048, RELOAD_EVERY = 7 };
 
 struct world {
     struct tape *tape;
@@ -115,6 +117,8 @@ static int replay(const struct world *w)
         entry.seq = ++seq;
         HOLDS(ledger_apply(fresh, &entry, NULL) == 0);
         at += sizeof len + len;
+        if (seq % RELOAD_EVERY == 0)
+            fresh = reload(fresh);
     }
     uint8_t lived[32], replayed[32];
     ledger_hash(w->ledger, lived);
