@@ -125,11 +125,12 @@ int mete_open(const struct mete_options *options, struct mete **ret_mete)
     return 0;
 }
 
-/* So that the next start need not look at entries that gave no row. */
+/* So that the next start need not look at entries that gave no row. Not after a start that failed:
+ * it has an error to return, and should not write on what made it fail. */
 static void mark_projected(struct mete *mete)
 {
     uint64_t projected = atomic_load(&mete->projected);
-    if (!mete->records || records_last_seq(mete->records) >= projected)
+    if (!mete->projector_runs || records_last_seq(mete->records) >= projected)
         return;
     if (records_begin(mete->records) || records_end(mete->records, projected))
         mete->os.die(mete->os.user, "the records could not be written");

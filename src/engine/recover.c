@@ -75,8 +75,10 @@ static int read_journal(struct mete *mete)
         return METE_E_CORRUPT;
     mete->last_at_us = recovery.replay.last_at_us;
     atomic_store(&mete->flushed, last_seq);
-    atomic_store(&mete->projected, mete->has_records ? last_seq : 0);
-    return end_batch(&recovery, last_seq);
+    error = end_batch(&recovery, last_seq);
+    if (!error && mete->has_records)
+        atomic_store(&mete->projected, last_seq);
+    return error;
 }
 
 /* Makes durable and projects what was entered, as writer and projector will. */
