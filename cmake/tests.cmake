@@ -5,7 +5,7 @@ file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/test_*.c tests/property/prop_*
 file(GLOB test_help CONFIGURE_DEPENDS tests/property/tape*.c tests/property/model*.c
      tests/property/check*.c tests/fault/*.c)
 # Programs of their own, on a disk in memory and an operating system that lies (tests/fault).
-set(proofs crash_matrix)
+set(proofs crash_matrix sim_engine)
 list(FILTER test_help EXCLUDE REGEX "/fault/(crash_matrix|sim_engine|fail_memory)[.]c$")
 if(test_help)
   add_library(mete_test_help STATIC ${test_help})
@@ -32,6 +32,7 @@ foreach(name ${proofs})
   add_test(NAME ${name} COMMAND ${name})
 endforeach()
 add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary)
+add_test(NAME sim_engine_canary COMMAND sim_engine --canary)
 
 # tests/calendar/compare.py holds the calendar to Python's zoneinfo: a sample here, --full by hand.
 add_executable(calendar_windows tests/calendar/calendar_windows.c)

@@ -21,7 +21,6 @@ struct errand {
     struct mete_op op;
     struct book *book;
     uint32_t index;
-    bool is_told;
     char id[16], budget_id[16];
     struct mete_demand demands[2];
     struct mete_usage usage[2];
@@ -69,6 +68,7 @@ void book_as_of(const struct book *book, size_t events, struct book *ret_book)
         op->allowed = false;
         op->id = 0;
         op->budget = 0;
+        op->seq = 0;
         op->made_us = op->expires_us = 0;
     }
 }
@@ -269,6 +269,7 @@ static void note_reserve(struct book_op *op, const struct mete_op *got)
         op->status = 0; /* it was made, and the recovery ended it */
     op->allowed = verdict->allowed || got->status == METE_E_ENDED;
     op->id = verdict->reservation.n;
+    op->seq = verdict->seq;
     op->expires_us = verdict->expires_at.us;
     op->made_us = op->was_retried ? 0 : verdict->expires_at.us - op->ttl_ms * 1000;
 }
@@ -291,6 +292,7 @@ static void note_change(struct book_op *op, const struct errand *errand)
     op->allowed = op->status == 0;
     if (!puts || errand->op.status)
         return; /* retried: book_retry() looks for the handles */
+    op->seq = errand->op.result.applied.seq;
     op->budget = errand->handles[op->kind == BOOK_PUT_SCOPE];
     if (op->kind == BOOK_PUT_SCOPE)
         op->id = errand->handles[0];
@@ -309,11 +311,10 @@ static void note(struct mete_op *got)
     else if (op->kind == BOOK_COMMIT || op->kind == BOOK_RELEASE)
         note_end(op, got);
     else if (op->kind == BOOK_RECORD)
-        op->id = got->result.receipt.record;
+        op->seq = op->id = got->result.receipt.record;
     else if (op->kind != BOOK_PASS && op->kind != BOOK_PROJECT)
         note_change(op, errand);
-    op->told_at = disk_events();
-    errand->is_told = true;
+    __atomic_store_n(&op->told_at, disk_events(), __ATOMIC_RELEASE);
 }
 
 /* Does all of them, submitted together. */
@@ -499,9 +500,9 @@ static void draw_target(struct book *book, struct book_op *op, struct known *kno
     }
 }
 
-static void draw(struct book *book, struct known *known, struct tape *tape)
+static void draw(struct book *book, uint32_t at, struct known *known, struct tape *tape)
 {
-    struct book_op *op = &book->ops[book->len];
+    struct book_op *op = &book->ops[at];
     bool is_founding = known->scopes_len <= KEY_DEPTH;
     *op = (struct book_op){.told_at = SIZE_MAX, .life = book->life};
     op->kind = is_founding ? BOOK_PUT_SCOPE : draw_kind(known, tape);
@@ -531,7 +532,6 @@ static void draw(struct book *book, struct known *known, struct tape *tape)
     case BOOK_KINDS:
         break;
     }
-    book->len++;
 }
 
 int book_go_on(struct book *book, const struct book_client *client, struct tape *tape)
@@ -542,20 +542,20 @@ int book_go_on(struct book *book, const struct book_client *client, struct tape 
     uint32_t from = book->len, len = 1;
     if (known.scopes_len > KEY_DEPTH && tape_chance(tape, 12))
         len += (uint32_t)tape_pick(tape, BOOK_BATCH);
-    while (book->len < BOOK_OPS && book->len < from + len) {
-        draw(book, &known, tape);
-        struct book_op *op = &book->ops[book->len - 1];
+    len = len < BOOK_OPS - from ? len : BOOK_OPS - from;
+    for (uint32_t i = from; i < from + len; i++) {
+        draw(book, i, &known, tape);
+        struct book_op *op = &book->ops[i];
         if (op->kind == BOOK_PASS && len > 1) /* what was drawn before it might expire */
             op->kind = BOOK_PROJECT;
         if (op->kind == BOOK_PASS)
             lying_os_pass(tape_range(tape, 1000, INT64_C(2400000000)));
+        op->clock_us = mete_now(client->mete).us;
+        op->asked_at = disk_events();
     }
-    size_t asked_at = disk_events();
-    for (uint32_t i = from; i < book->len; i++) {
-        book->ops[i].asked_at = asked_at;
-        book->ops[i].clock_us = mete_now(client->mete).us;
-    }
-    return run(book, client, from, book->len - from);
+    /* All at once: the process may be ended meanwhile, by a thread that writes. */
+    __atomic_store_n(&book->len, from + len, __ATOMIC_RELEASE);
+    return run(book, client, from, len);
 }
 
 int book_open(struct book *book, struct book_client *ret_client)

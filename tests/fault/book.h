@@ -51,6 +51,7 @@ struct book_op {
     bool allowed, was_retried;
     uint64_t id;                 /* of the reservation, the record, the scope */
     uint32_t budget;             /* handle, of PUT_ */
+    uint64_t seq;                /* of its entry; 0: not known yet */
     int64_t made_us, expires_us; /* RESERVE; RECORD: made_us */
 };
 
