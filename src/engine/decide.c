@@ -24,7 +24,8 @@ static int decide_once(struct mete *mete, struct mete_op *op)
     case METE_OP_RECORD:
         return ledger_decide_record(ledger, now, &op->args.record, &op->result.receipt, decision);
     case METE_OP_EXTEND:
-        return METE_E_NOT_YET;
+        return ledger_decide_extend(ledger, now, &op->args.extend, op->refusals, op->refusals_max,
+                                    &op->result.verdict, decision);
     case METE_OP_APPLY:
     case METE_OP_QUERY:
         break;

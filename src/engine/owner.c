@@ -225,6 +225,8 @@ static void foresee_op(const struct mete *mete, const struct mete_op *op, unsign
         ledger_foresee_end(mete->ledger, op->args.release.n, step);
         break;
     case METE_OP_EXTEND:
+        ledger_foresee_end(mete->ledger, op->args.extend.reservation.n, step);
+        break;
     case METE_OP_APPLY:
     case METE_OP_QUERY:
         break;

@@ -74,6 +74,8 @@ static void tell_stats(struct mete *mete, struct mete_stats *stats)
         .records = counts.records,
         .overruns = counts.overruns,
         .repeats = counts.repeats,
+        .extends = counts.extends,
+        .corrections = counts.corrections,
         .drift = mete->drift,
         .flushes = load(&mete->flushes),
         .flush_us_sum = load(&mete->flush_us_sum),

@@ -156,7 +156,7 @@ static void check_reservations(const struct ledger *ledger)
         if (slot->generation == 0)
             continue;
         open++;
-        ASSERT_INV("INV-03", slot->is_call ? ledger->calls[slot->position] == i
+        ASSERT_INV("INV-03", slot->is_call ? ledger->calls[slot->position].slot == i
                                            : ledger->heap[slot->position].slot == i);
         ASSERT_INV("INV-03", !outcomes_find(ledger, reservation_id(i, slot->generation), 0));
     }

@@ -59,22 +59,21 @@ int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
     return scope.n == 0 || scope.n > ledger->scopes_len ? METE_E_NOT_FOUND : 0;
 }
 
-static int check_demands(const struct mete_reserve *args)
+int decide_check_demands(const struct mete_demand *demands, size_t len, int64_t floor)
 {
-    if (args->demands_len > METE_DEMANDS_MAX)
+    if (len > METE_DEMANDS_MAX)
         return METE_E_TOO_LARGE;
-    if (args->demands_len == 0)
+    if (len == 0)
         return METE_E_INVALID;
-    for (size_t i = 0; i < args->demands_len; i++) {
-        const struct mete_demand *demand = &args->demands[i];
+    for (size_t i = 0; i < len; i++) {
+        const struct mete_demand *demand = &demands[i];
         int64_t amount;
         if (!entry_is_unit(demand->meter, demand->currency) || demand->fixed < 0 ||
             demand->fixed > METE_AMOUNT_MAX || demand->per_million < 0 ||
-            demand->per_million > METE_AMOUNT_MAX || !weigh_amount_at(demand, args->floor, &amount))
+            demand->per_million > METE_AMOUNT_MAX || !weigh_amount_at(demand, floor, &amount))
             return METE_E_INVALID;
         for (size_t j = 0; j < i; j++)
-            if (args->demands[j].meter == demand->meter &&
-                args->demands[j].currency == demand->currency)
+            if (demands[j].meter == demand->meter && demands[j].currency == demand->currency)
                 return METE_E_INVALID;
     }
     return 0;
@@ -86,7 +85,7 @@ static int check_reserve(const struct ledger *ledger, const struct mete_reserve 
         args->ttl_ms > LIMIT_TTL_MS || (args->flags & ~(uint32_t)METE_RESERVE_CALL) ||
         (args->on_expiry != METE_EXPIRY_RELEASE && args->on_expiry != METE_EXPIRY_CHARGE))
         return METE_E_INVALID;
-    int rc = check_demands(args);
+    int rc = decide_check_demands(args->demands, args->demands_len, args->floor);
     if (rc == 0)
         rc = decide_check_labels(args->session, args->tags, args->tags_len);
     if (rc)
@@ -106,16 +105,15 @@ static int repeat_open(const struct ledger *ledger, const struct mete_reserve *a
     if (open->is_call)
         return METE_E_IN_FLIGHT;
     uint64_t id = reservation_id(reservations_slot(ledger, open), open->generation);
-    *verdict = (struct mete_verdict){
-        .allowed = 1,
-        .reservation = {id},
-        .expires_at = {(int64_t)open->made_at_us + (int64_t)open->ttl_ms * 1000},
-        .granted = open->granted,
-        .has_remaining = asked.remaining_of != 0,
-        .remaining = asked.remaining,
-        .remaining_of = {asked.remaining_of},
-        .repeated = 1,
-        .seq = reservation_seq(id)};
+    *verdict = (struct mete_verdict){.allowed = 1,
+                                     .reservation = {id},
+                                     .expires_at = {expiries_at_us(ledger, open)},
+                                     .granted = open->granted,
+                                     .has_remaining = asked.remaining_of != 0,
+                                     .remaining = asked.remaining,
+                                     .remaining_of = {asked.remaining_of},
+                                     .repeated = 1,
+                                     .seq = reservation_seq(id)};
     return 0;
 }
 

@@ -164,7 +164,7 @@ bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct
     if (ledger->calls_len == 0)
         return false;
     ASSERT(now.us >= ledger->last_at_us);
-    write_end(ledger, now, ledger->calls[0], ret_entry);
+    write_end(ledger, now, ledger->calls[0].slot, ret_entry);
     return true;
 }
 

@@ -132,8 +132,7 @@ static bool read_end(struct ledger *ledger, const struct entry *entry, struct en
         struct words words;
         if (slot->is_call || slot->charges)
             ret_ending->used_len = reservations_amounts(ledger, slot, ret_ending->used, &words);
-        int64_t expires_at_us = (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000;
-        if (!slot->is_call && entry->at_us < expires_at_us)
+        if (!slot->is_call && entry->at_us < expiries_at_us(ledger, slot))
             return false;
     }
     endings_read(ledger, ret_ending);
@@ -214,8 +213,7 @@ static void add_outcome(struct ledger *ledger, const struct entry *entry,
     struct asked asked;
     reservations_asked(ledger, slot, &asked);
     struct outcome_asked remembered = {.content = asked.content,
-                                       .expires_at_us =
-                                           (int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000,
+                                       .expires_at_us = expiries_at_us(ledger, slot),
                                        .granted = slot->granted,
                                        .remaining = asked.remaining,
                                        .remaining_of = asked.remaining_of};

@@ -47,7 +47,7 @@ void expiries_put(struct ledger *ledger, uint32_t slot, int64_t at_us)
     if (reservation->is_call) {
         ASSERT(ledger->calls_len < ledger->room.reservations);
         reservation->position = ledger->calls_len & SLOTS_MAX;
-        ledger->calls[ledger->calls_len++] = slot;
+        ledger->calls[ledger->calls_len++] = (struct expiry){at_us, slot};
         return;
     }
     ASSERT(ledger->heap_len < ledger->room.reservations);
@@ -58,10 +58,10 @@ void expiries_drop(struct ledger *ledger, uint32_t slot)
 {
     uint32_t at = ledger->slots[slot].position;
     if (ledger->slots[slot].is_call) {
-        ASSERT(at < ledger->calls_len && ledger->calls[at] == slot);
-        uint32_t last = ledger->calls[--ledger->calls_len];
+        ASSERT(at < ledger->calls_len && ledger->calls[at].slot == slot);
+        struct expiry last = ledger->calls[--ledger->calls_len];
         ledger->calls[at] = last;
-        ledger->slots[last].position = at & SLOTS_MAX;
+        ledger->slots[last.slot].position = at & SLOTS_MAX;
         return;
     }
     ASSERT(at < ledger->heap_len && ledger->heap[at].slot == slot);
@@ -72,4 +72,18 @@ void expiries_drop(struct ledger *ledger, uint32_t slot)
         sift_up(ledger, at, last);
     else
         sift_down(ledger, at, last);
+}
+
+void expiries_move(struct ledger *ledger, uint32_t slot, int64_t at_us)
+{
+    uint32_t at = ledger->slots[slot].position;
+    if (ledger->slots[slot].is_call) {
+        ledger->calls[at].at_us = at_us;
+        return;
+    }
+    struct expiry moved = {at_us, slot};
+    if (at > 0 && is_before(&moved, &ledger->heap[(at - 1) / 2]))
+        sift_up(ledger, at, moved);
+    else
+        sift_down(ledger, at, moved);
 }

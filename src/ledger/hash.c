@@ -126,7 +126,7 @@ static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_
     put(hasher, slot->generation);
     if (slot->generation == 0)
         return;
-    put(hasher, slot->ttl_ms);
+    put_i64(hasher, expiries_at_us(ledger, slot));
     put(hasher, (uint64_t)slot->is_call << 2 | (uint64_t)slot->charges << 1 | slot->has_id);
     put(hasher, slot->made_at_us);
     put_i64(hasher, slot->granted);
@@ -223,7 +223,7 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
         put(hasher, at);
     put(hasher, ledger->calls_len);
     for (uint32_t i = 0; i < ledger->calls_len; i++)
-        put(hasher, ledger->calls[i]);
+        put(hasher, ledger->calls[i].slot);
     put(hasher, ledger->outcomes_end - ledger->outcomes_first);
     for (uint64_t at = ledger->outcomes_first; at < ledger->outcomes_end; at++)
         put_outcome(hasher, ledger, at);

@@ -61,7 +61,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->chunks = carve(carving, reservations * CHUNKS_EACH, sizeof(struct chunk));
     ledger->pasts = carve(carving, reservations * PATH_BUDGETS + 1, sizeof(struct past));
     ledger->heap = carve(carving, reservations, sizeof(struct expiry));
-    ledger->calls = carve(carving, reservations, sizeof(uint32_t));
+    ledger->calls = carve(carving, reservations, sizeof(struct expiry));
     ledger->outcomes = carve(carving, room->outcomes, sizeof(struct outcome));
     ledger->asked = carve(carving, room->outcomes, sizeof(struct outcome_asked));
     ledger->next_of_scope = carve(carving, (uint64_t)room->outcomes + 1, sizeof(uint32_t));
@@ -155,6 +155,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return budgets_apply_end(ledger, entry);
     case ENTRY_WINDOW:
         return budgets_apply_window(ledger, entry);
+    case ENTRY_EXTEND:
+        return extend_apply(ledger, entry);
     case ENTRY_METER:
         return meters_apply(ledger, entry);
     case ENTRY_RESERVE:
@@ -183,7 +185,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_REFUND:
     case ENTRY_QUOTA_END:
     case ENTRY_EXCHANGE:
-    case ENTRY_EXTEND:
     case ENTRY_CORRECT:
     case ENTRY_KINDS:
         break;
@@ -280,14 +281,13 @@ int ledger_reservation(const struct ledger *ledger, uint64_t id,
     struct held held[METE_DEMANDS_MAX];
     struct words words;
     size_t len = reservations_amounts(ledger, slot, held, &words);
-    *ret_view = (struct mete_reservation_view){
-        .id = {id},
-        .state = METE_HELD,
-        .scope = {slot->scope},
-        .made_at = {(int64_t)slot->made_at_us},
-        .expires_at = {(int64_t)slot->made_at_us + (int64_t)slot->ttl_ms * 1000},
-        .granted = slot->granted,
-        .amounts_len = len};
+    *ret_view = (struct mete_reservation_view){.id = {id},
+                                               .state = METE_HELD,
+                                               .scope = {slot->scope},
+                                               .made_at = {(int64_t)slot->made_at_us},
+                                               .expires_at = {expiries_at_us(ledger, slot)},
+                                               .granted = slot->granted,
+                                               .amounts_len = len};
     for (size_t i = 0; i < len; i++)
         ret_view->amounts[i] = (struct mete_demand){.meter = unit_meter(held[i].unit),
                                                     .currency = unit_currency(held[i].unit),

@@ -72,6 +72,15 @@ METE_MUST_USE int ledger_decide_check(struct ledger *ledger, struct mete_instant
                                       struct mete_refusal *refusals, size_t refusals_max,
                                       struct mete_verdict *ret_verdict,
                                       struct ledger_decision *ret_decision);
+/* Grows an open reservation by the largest quantity in floor..wish that everything it took from
+ * affords, in the windows it was made in, or shrinks it, or moves its expiry. A budget that was
+ * ended or turned off since does not refuse, nor does a scope. INVALID also for a unit it did not
+ * demand and for giving back more than is held. ENDED fills ret_verdict->ended. */
+METE_MUST_USE int ledger_decide_extend(struct ledger *ledger, struct mete_instant now,
+                                       const struct mete_extend *args,
+                                       struct mete_refusal *refusals, size_t refusals_max,
+                                       struct mete_verdict *ret_verdict,
+                                       struct ledger_decision *ret_decision);
 /* Commit and release need no present window: they count where the reservation was made. Repeated
  * with the same usage (order and zeros do not matter): the same receipt. ENDED fills the receipt
  * as well. TOO_LARGE also if a counter could not hold it; the reservation is then still open. */
@@ -173,6 +182,7 @@ size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_bu
 struct ledger_counts {
     uint64_t scopes, budgets, reservations_open, outcomes;
     uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
+    uint64_t extends, corrections;
 };
 void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts);
 void ledger_room(const struct ledger *ledger, struct ledger_room *ret_room);

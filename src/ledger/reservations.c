@@ -238,17 +238,15 @@ static struct reservation *take_slot(struct ledger *ledger, uint64_t id)
 
 static void fill_slot(struct reservation *slot, const struct entry *entry)
 {
-    *slot = (struct reservation){
-        .generation = entry->u.reserve.reservation & GENERATION_MAX,
-        .ttl_ms = (uint32_t)((entry->u.reserve.expires_at_us - entry->at_us) / 1000) & 0x7ffffff,
-        .is_call = (entry->u.reserve.flags & METE_RESERVE_CALL) != 0,
-        .made_at_us = (uint64_t)entry->at_us & ((UINT64_C(1) << 58) - 1),
-        .charges = entry->u.reserve.on_expiry == METE_EXPIRY_CHARGE,
-        .amounts_len = entry->u.reserve.amounts_len & 0x1f,
-        .granted = entry->u.reserve.granted,
-        .scope = entry->u.reserve.scope,
-        .model = (uint16_t)entry->u.reserve.model.n,
-        .provider = (uint16_t)entry->u.reserve.provider.n};
+    *slot = (struct reservation){.generation = entry->u.reserve.reservation & GENERATION_MAX,
+                                 .is_call = (entry->u.reserve.flags & METE_RESERVE_CALL) != 0,
+                                 .made_at_us = (uint64_t)entry->at_us & ((UINT64_C(1) << 58) - 1),
+                                 .charges = entry->u.reserve.on_expiry == METE_EXPIRY_CHARGE,
+                                 .amounts_len = entry->u.reserve.amounts_len & 0x1f,
+                                 .granted = entry->u.reserve.granted,
+                                 .scope = entry->u.reserve.scope,
+                                 .model = (uint16_t)entry->u.reserve.model.n,
+                                 .provider = (uint16_t)entry->u.reserve.provider.n};
 }
 
 bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry)

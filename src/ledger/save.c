@@ -400,7 +400,6 @@ static void walk_words(struct archive *archive, struct ledger *ledger, struct re
 
 static void walk_slot_head(struct archive *archive, struct ledger *ledger, struct reservation *slot)
 {
-    slot->ttl_ms = archive_up_to(archive, slot->ttl_ms, LIMIT_TTL_MS) & 0x7ffffff;
     slot->is_call = archive_up_to(archive, slot->is_call, 1) & 1;
     slot->made_at_us = archive_up_to(archive, slot->made_at_us, (uint64_t)ENTRY_INSTANT_MAX_US) &
                        ((UINT64_C(1) << 58) - 1);
@@ -470,8 +469,9 @@ static void walk_calls(struct archive *archive, struct ledger *ledger)
     uint32_t len = ledger->calls_len;
     archive_count(archive, &len, ledger->room.reservations);
     for (uint32_t i = 0; i < len && !archive->error; i++) {
-        archive_u32(archive, &ledger->calls[i]);
-        uint32_t index = ledger->calls[i];
+        archive_u32(archive, &ledger->calls[i].slot);
+        archive_i64(archive, &ledger->calls[i].at_us);
+        uint32_t index = ledger->calls[i].slot;
         if (!archive->loads || !archive_expect(archive, index < ledger->slots_len))
             continue;
         struct reservation *slot = &ledger->slots[index];
@@ -488,7 +488,7 @@ static void walk_calls(struct archive *archive, struct ledger *ledger)
         bool is_call = slot->generation && slot->is_call;
         calls += is_call;
         (void)archive_expect(
-            archive, !is_call || (slot->position < len && ledger->calls[slot->position] == i));
+            archive, !is_call || (slot->position < len && ledger->calls[slot->position].slot == i));
     }
     (void)archive_expect(archive, calls == len);
 }

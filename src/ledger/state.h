@@ -139,7 +139,7 @@ enum { SLOT_BITS = 28, GENERATION_BITS = 36, SLOT_WORDS = 6, CHUNK_WORDS = 15 };
 
 /* One slot. generation 0: free, and chunk is the next free slot's index + 1. */
 struct reservation {
-    uint64_t generation : 36, ttl_ms : 27, is_call : 1;
+    uint64_t generation : 36, is_call : 1, is_closed : 1, spare : 26;
     uint64_t made_at_us : 58, charges : 1, amounts_len : 5;
     int64_t granted;
     uint32_t scope;
@@ -239,8 +239,8 @@ struct ledger {
     uint32_t *slot_hashes; /* [index + 1], of request ids */
     struct chunk *chunks;
     struct past *pasts;
-    struct expiry *heap; /* [0] expires first */
-    uint32_t *calls;     /* slots of METE_RESERVE_CALL */
+    struct expiry *heap;  /* [0] expires first */
+    struct expiry *calls; /* of METE_RESERVE_CALL, in no order */
     struct outcome *outcomes;
     struct outcome_asked *asked;
     uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
@@ -330,6 +330,20 @@ void budgets_write_text(struct ledger *ledger, uint32_t budget, struct slice id,
                         const uint32_t *ppm, size_t ppm_len);
 uint32_t budgets_hash(const void *ledger, uint32_t budget);
 struct counters budgets_past(struct ledger *ledger, uint32_t budget, int64_t made_at_us);
+/* What stands in that window, for who only looks. */
+struct figures {
+    int64_t committed, held;
+};
+struct figures budgets_past_figures(const struct ledger *ledger, uint32_t budget,
+                                    int64_t made_at_us);
+static inline struct figures budgets_figures(const struct ledger *ledger, uint32_t handle,
+                                             int64_t made_at_us)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    if (made_at_us < budget->window_start_us)
+        return budgets_past_figures(ledger, handle, made_at_us);
+    return (struct figures){budget->committed, budget->held};
+}
 /* The counters of the window an instant lies in: the present one or a past one. */
 static inline struct counters budgets_counters(struct ledger *ledger, uint32_t handle,
                                                int64_t made_at_us)
@@ -429,6 +443,17 @@ static inline void words_put(struct words *words, uint32_t word)
         words_extend(words);
     words->left--;
     *words->at++ = word;
+}
+
+/* Writes over a number that is there. */
+static inline void words_set_next_i64(struct words *words, int64_t value)
+{
+    for (unsigned shift = 0; shift < 64; shift += 32) {
+        if (words->left == 0)
+            words_enter(words, *words->link);
+        words->left--;
+        *words->at++ = (uint32_t)((uint64_t)value >> shift & UINT32_MAX);
+    }
 }
 
 struct take {
@@ -551,9 +576,11 @@ struct sink { /* where refusals go */
     size_t max, len;
 };
 struct weighing {
-    const struct ledger *ledger; /* first these three, by the caller */
+    const struct ledger *ledger; /* first these, by the caller; the next two of an extension */
     const struct mete_reserve *args;
     struct sink sink;
+    const struct reservation *extends; /* the open one that grows; NULL: a new one */
+    int64_t made_at_us;                /* in whose windows is counted */
     struct path path;
     struct share shares[METE_DEMANDS_MAX];
     int64_t granted;
@@ -566,12 +593,16 @@ bool weigh_amount_at(const struct mete_demand *demand, int64_t quantity, int64_t
 void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal);
 /* Of arguments whose form is right. LEDGER_STALE, METE_E_TOO_LARGE, or 0 and the weighing done. */
 int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due);
+/* What an open reservation grows by, of everything it took from; args: as weigh_reserve() takes
+ * them, with demands of its units alone. */
+int weigh_extend(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due);
 /* takes: what is granted will be taken, and is no longer left. */
 struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes);
 
 /* ---- decide.c: what the decisions have in common ---- */
 void decide_begin(const struct ledger *ledger, struct mete_instant now, enum entry_kind kind,
                   struct entry *entry);
+int decide_check_demands(const struct mete_demand *demands, size_t len, int64_t floor);
 /* The form of the parts that a reserve and a record share. */
 int decide_check_labels(struct mete_text session, const struct mete_text *tags, size_t tags_len);
 void decide_write_labels(struct mete_text session, const struct mete_text *tags, size_t tags_len,
@@ -580,9 +611,18 @@ int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
                       struct mete_text request_id, struct mete_text model,
                       struct mete_text provider);
 
+/* ---- extend.c ---- */
+bool extend_apply(struct ledger *ledger, const struct entry *entry);
+
 /* ---- expiries.c: which reservation expires first ---- */
 void expiries_put(struct ledger *ledger, uint32_t slot, int64_t at_us);
 void expiries_drop(struct ledger *ledger, uint32_t slot);
+void expiries_move(struct ledger *ledger, uint32_t slot, int64_t at_us);
+/* Of an open reservation. */
+static inline int64_t expiries_at_us(const struct ledger *ledger, const struct reservation *slot)
+{
+    return (slot->is_call ? ledger->calls : ledger->heap)[slot->position].at_us;
+}
 
 /* ---- not_yet.c ---- */
 bool not_yet_change(const struct mete_change *change);

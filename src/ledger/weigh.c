@@ -40,6 +40,12 @@ static struct share *share_of(struct weighing *weighing, uint32_t unit)
     return NULL;
 }
 
+static int64_t room_of(const struct weighing *weighing, uint32_t handle)
+{
+    struct figures figures = budgets_figures(weighing->ledger, handle, weighing->made_at_us);
+    return weighing->ledger->budgets[handle].limit - figures.committed - figures.held;
+}
+
 /* What each demand's floor takes, and the tightest room there is for it. LEDGER_STALE, or 0. */
 static int measure(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
@@ -53,8 +59,8 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
     }
     for (size_t i = 0; i < path->budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
-        if (budget->mode == METE_OFF)
-            continue;
+        if (!budget_counts(budget))
+            continue; /* of an extension it may be a tombstone */
         if (now.us >= budget->stale_at_us) {
             *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, path->budgets[i], 0};
             return LEDGER_STALE;
@@ -65,7 +71,7 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
         weighing->has_shadows |= budget->mode == METE_SHADOW;
         if (budget->mode != METE_ENFORCE)
             continue;
-        int64_t room = budget->limit - budget->committed - budget->held;
+        int64_t room = room_of(weighing, path->budgets[i]);
         share->refused |= budget->limit == 0 || share->floor_amount > room;
         if (share->tightest && room >= share->room)
             continue;
@@ -108,19 +114,22 @@ static void weigh_scopes(struct weighing *weighing, int64_t now_us)
 }
 
 /* When asking again may help, as far as this budget goes. */
-static int64_t retry_at(const struct ledger *ledger, uint32_t handle, int64_t floor_amount)
+static int64_t retry_at(const struct weighing *weighing, uint32_t handle, int64_t committed,
+                        int64_t floor_amount)
 {
-    const struct budget *budget = &ledger->budgets[handle];
+    const struct budget *budget = &weighing->ledger->budgets[handle];
     if (budget->limit == 0 || floor_amount > budget->limit)
         return INT64_MAX;
-    if (budget->committed <= budget->limit - floor_amount)
+    if (committed <= budget->limit - floor_amount)
         return 0; /* it is only held */
-    return ledger->cold[handle].window_end_us;
+    /* A reservation stays in the windows it was made in: no later one will help it grow. */
+    return weighing->extends ? INT64_MAX : weighing->ledger->cold[handle].window_end_us;
 }
 
 static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t floor_amount)
 {
     const struct budget *budget = &weighing->ledger->budgets[handle];
+    struct figures figures = budgets_figures(weighing->ledger, handle, weighing->made_at_us);
     struct mete_refusal refusal = {.reason = METE_HARD_LIMIT,
                                    .scope = {budget->scope},
                                    .budget = {handle},
@@ -128,11 +137,11 @@ static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t fl
                                    .shadow = budget->mode == METE_SHADOW,
                                    .currency = unit_currency(budget->unit),
                                    .limit = budget->limit,
-                                   .committed = budget->committed,
-                                   .held = budget->held,
+                                   .committed = figures.committed,
+                                   .held = figures.held,
                                    .asked = floor_amount,
                                    .resets_at = {weighing->ledger->cold[handle].window_end_us}};
-    refuse(weighing, &refusal, retry_at(weighing->ledger, handle, floor_amount));
+    refuse(weighing, &refusal, retry_at(weighing, handle, figures.committed, floor_amount));
 }
 
 /* Names every budget of one mode that does not take the floor. */
@@ -142,10 +151,9 @@ static void refuse_budgets(struct weighing *weighing, enum mete_mode mode)
     for (size_t i = 0; i < path->budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
         const struct share *share = share_of(weighing, budget->unit);
-        if (budget->mode != mode || !share)
+        if (budget->mode != mode || !share || budget->life != BUDGET_LIVES)
             continue;
-        if (budget->limit == 0 ||
-            share->floor_amount > budget->limit - budget->committed - budget->held)
+        if (budget->limit == 0 || share->floor_amount > room_of(weighing, path->budgets[i]))
             refuse_budget(weighing, path->budgets[i], share->floor_amount);
     }
 }
@@ -176,28 +184,32 @@ static void grant(struct weighing *weighing)
     weighing->granted = quantity;
 }
 
-/* A shadow budget refuses nothing, but its figures must stay numbers. */
-static bool shadows_fit(struct weighing *weighing)
+/* Who refuses nothing must still have figures that stay numbers: a shadow budget, and of what a
+ * reservation took from also one that was turned off or ended since. */
+static bool others_fit(struct weighing *weighing)
 {
     for (size_t i = 0; i < weighing->path.budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[weighing->path.budgets[i]];
         const struct share *share = share_of(weighing, budget->unit);
         int64_t sum;
-        if (budget->mode == METE_SHADOW && share &&
-            !checked_add(budget->committed + budget->held, share->amount, &sum))
+        if (!share || (budget->mode == METE_ENFORCE && budget->life == BUDGET_LIVES))
+            continue;
+        struct figures figures =
+            budgets_figures(weighing->ledger, weighing->path.budgets[i], weighing->made_at_us);
+        if (!checked_add(figures.committed + figures.held, share->amount, &sum))
             return false;
     }
     return true;
 }
 
-int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
+/* The path is known: from here on a new reservation and a growing one are alike. */
+static int weigh(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
     ASSERT(now.us >= weighing->ledger->last_at_us);
     weighing->retry_at_us = 0;
     weighing->granted = 0;
     weighing->refused = false;
     weighing->has_shadows = false;
-    scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
     int rc = measure(weighing, now, ret_due);
     if (rc)
         return rc;
@@ -213,7 +225,33 @@ int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct led
     if (weighing->refused)
         return 0;
     grant(weighing);
-    return weighing->has_shadows && !shadows_fit(weighing) ? METE_E_TOO_LARGE : 0;
+    bool has_others = weighing->has_shadows || weighing->extends;
+    return has_others && !others_fit(weighing) ? METE_E_TOO_LARGE : 0;
+}
+
+int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
+{
+    weighing->extends = NULL;
+    weighing->made_at_us = now.us;
+    scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
+    return weigh(weighing, now, ret_due);
+}
+
+int weigh_extend(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
+{
+    struct path *path = &weighing->path;
+    path->scopes_len = 0; /* they let run what runs */
+    path->budgets_len = 0;
+    weighing->made_at_us = (int64_t)weighing->extends->made_at_us;
+    struct held held[METE_DEMANDS_MAX];
+    struct words words;
+    reservations_amounts(weighing->ledger, weighing->extends, held, &words);
+    for (unsigned i = 0; i < weighing->extends->takes_len; i++) {
+        struct take take = words_next_take(&words);
+        ASSERT(take.kind == TAKE_BUDGET);
+        path->budgets[path->budgets_len++] = take.handle;
+    }
+    return weigh(weighing, now, ret_due);
 }
 
 struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes)

@@ -66,8 +66,8 @@ static void who_reasons_is_known_or_assumed(void **state)
     assert_false(must_find(pricing, "openai/gpt-4.1")->reasons);
     assert_true(must_find(pricing, "elsewhere/gpt-4.1")->reasons);
     assert_true(must_find(pricing, "unheard-of")->reasons);
-    struct pricing_row row = {.per_million = {[PRICE_INPUT] = TEXT("30"),
-                                              [PRICE_OUTPUT] = TEXT("60")}};
+    struct pricing_row row = {
+        .per_million = {[PRICE_INPUT] = TEXT("30"), [PRICE_OUTPUT] = TEXT("60")}};
     assert_int_equal(pricing_set_ceiling(pricing, &row), 0);
     assert_true(must_find(pricing, "never-seen")->reasons);
     pricing_free(pricing);
