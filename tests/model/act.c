@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Asking, and telling question and answer. Where a canary is set, one answer is falsified. */
+#include "base/checked.h"
+#include "model/canary.h"
+#include "model/words.h"
+#include "model/world.h"
+
+#include <string.h>
+
+/* ---- Reservations' names: the order in which they were first seen ---------------------------- */
+
+static size_t slot_of(const struct world *w, uint64_t id)
+{
+    size_t at = (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 51);
+    while (w->names[at] && w->names[at] != id)
+        at = (at + 1) % NAMES;
+    return at;
+}
+
+/* -1: none of them; 0 stands for none. */
+static int64_t name_of(const struct world *w, struct mete_reservation_id id)
+{
+    size_t at = slot_of(w, id.n);
+    if (id.n == 0)
+        return 0;
+    return w->names[at] ? (int64_t)w->name_of[at] : -1;
+}
+
+static int64_t name_new(struct world *w, struct mete_reservation_id id)
+{
+    size_t at = slot_of(w, id.n);
+    if (id.n && !w->names[at] && w->names_len < NAMES / 2) {
+        w->names[at] = id.n;
+        w->name_of[at] = ++w->names_len;
+    }
+    return name_of(w, id);
+}
+
+/* ---- Telling --------------------------------------------------------------------------------- */
+
+static void tell_event(const struct world *w, const struct mete_event *event)
+{
+    tell(event->kind);
+    tell_instant(event->at);
+    tell((int64_t)event->seq);
+    tell(event->scope.n);
+    tell(event->budget.n);
+    tell(event->grant.n);
+    tell(name_of(w, event->reservation));
+    tell(event->threshold_ppm);
+    tell(event->limit);
+    tell(event->committed);
+    tell(event->held);
+}
+
+static void tell_events(struct world *w, struct engine *engine)
+{
+    canary_events(w, engine);
+    tell((int64_t)engine->events_len);
+    for (size_t i = 0; i < engine->events_len; i++) {
+        const struct mete_event *event = &engine->events[i];
+        tell_event(w, event);
+        if (event->kind == METE_EVENT_EXPIRED)
+            for (size_t c = 0; c < CALLS; c++)
+                w->calls[c].ended |= w->calls[c].id.n == event->reservation.n;
+    }
+    engine->events_len = 0;
+    tell_end();
+}
+
+static void tell_refusal(const struct mete_refusal *refusal)
+{
+    tell(refusal->reason);
+    tell(refusal->scope.n);
+    tell(refusal->budget.n);
+    tell(refusal->rate.n);
+    tell(refusal->meter);
+    tell(refusal->shadow);
+    tell(refusal->currency);
+    tell(refusal->limit);
+    tell(refusal->committed);
+    tell(refusal->held);
+    tell(refusal->asked);
+    tell_instant(refusal->resets_at);
+}
+
+static void tell_receipt(const struct mete_receipt *receipt)
+{
+    tell(receipt->state);
+    tell(receipt->cost);
+    tell(receipt->overrun);
+    tell(receipt->repeated);
+    tell(receipt->corrected);
+    tell((int64_t)receipt->record);
+}
+
+static void tell_verdict(struct world *w, int error, struct mete_verdict *verdict,
+                         struct mete_refusal *refusals)
+{
+    tell(error);
+    if (error == METE_E_ENDED) {
+        tell(name_new(w, verdict->reservation));
+        tell_receipt(&verdict->ended);
+    }
+    if (error)
+        return;
+    canary_verdict(w, verdict, refusals);
+    tell(verdict->allowed);
+    tell(verdict->repeated);
+    tell(name_new(w, verdict->reservation));
+    tell_instant(verdict->expires_at);
+    tell(verdict->granted);
+    tell(verdict->has_remaining);
+    tell(verdict->remaining);
+    tell(verdict->remaining_of.n);
+    tell_instant(verdict->retry_at);
+    tell(verdict->advice);
+    tell((int64_t)verdict->refusals_len);
+    for (size_t i = 0; i < verdict->refusals_len && i < METE_REFUSALS_MAX; i++)
+        tell_refusal(&refusals[i]);
+    if (verdict->refusals_len)
+        edge(w, refusals[verdict->refusals_len - 1].resets_at.us);
+    edge(w, verdict->retry_at.us);
+    edge(w, verdict->expires_at.us);
+    w->refused += !verdict->allowed;
+}
+
+static void tell_tags(const struct mete_text *tags, size_t len)
+{
+    tell((int64_t)len);
+    for (size_t i = 0; i < len; i++)
+        tell_text(tags[i]);
+}
+
+static void tell_demands(const struct mete_demand *demands, size_t len)
+{
+    tell((int64_t)len);
+    for (size_t i = 0; i < len; i++) {
+        tell(demands[i].meter);
+        tell(demands[i].currency);
+        tell(demands[i].fixed);
+        tell(demands[i].per_million);
+    }
+}
+
+static void tell_usage(const struct mete_usage *usage, size_t len)
+{
+    tell((int64_t)len);
+    for (size_t i = 0; i < len; i++) {
+        tell(usage[i].meter);
+        tell(usage[i].currency);
+        tell(usage[i].amount);
+    }
+}
+
+/* A request id is its number. */
+static void tell_request_id(struct mete_text id)
+{
+    tell(id.len ? id.data[1] - '0' : 0);
+}
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+static void remember(struct world *w, const struct mete_reserve *args,
+                     const struct mete_verdict *verdict)
+{
+    struct call *call = &w->calls[w->calls_len++ % CALLS];
+    *call = (struct call){.id = verdict->reservation,
+                          .name = w->names_len,
+                          .demands_len = args->demands_len,
+                          .granted = verdict->granted};
+    memcpy(call->demands, args->demands, args->demands_len * sizeof *args->demands);
+}
+
+static void act_reserve(struct world *w, struct engine *engine, struct tape *tape, bool is_check)
+{
+    struct mete_demand demands[METE_DEMANDS_MAX];
+    struct mete_refusal refusals[METE_REFUSALS_MAX];
+    struct mete_reserve args;
+    struct mete_verdict verdict;
+    draw_reserve(w, tape, &args, demands);
+    tell_letter(is_check ? 'C' : 'R');
+    tell(args.scope.n);
+    tell_request_id(args.request_id);
+    tell((int64_t)args.content);
+    tell_text(args.model);
+    tell_text(args.provider);
+    tell_text(args.session);
+    tell_tags(args.tags, args.tags_len);
+    tell_demands(args.demands, args.demands_len);
+    tell(args.floor);
+    tell(args.wish);
+    tell(args.ttl_ms);
+    tell(args.on_expiry);
+    tell(args.flags);
+    int error = is_check ? mete_check(engine->port, &args, refusals, METE_REFUSALS_MAX, &verdict)
+                         : mete_reserve(engine->port, &args, refusals, METE_REFUSALS_MAX, &verdict);
+    tell_verdict(w, error, &verdict, refusals);
+    if (!error && verdict.allowed && !verdict.repeated && !is_check)
+        remember(w, &args, &verdict);
+    tell_events(w, engine);
+}
+
+static int64_t reserved(const struct call *call, size_t i)
+{
+    const struct mete_demand *demand = &call->demands[i];
+    int128 rated = (int128)demand->per_million * call->granted;
+    return demand->fixed + (int64_t)((rated + 999999) / 1000000);
+}
+
+/* About what was reserved; or, of one that has ended, mostly what was said before. */
+static size_t usage_of(struct world *w, struct tape *tape, const struct call *call,
+                       struct mete_usage *ret_usage)
+{
+    if (call->ended && tape_chance(tape, 60)) {
+        memcpy(ret_usage, call->usage, call->usage_len * sizeof *ret_usage);
+        return call->usage_len;
+    }
+    if (tape_chance(tape, 15))
+        return draw_usage(w, tape, ret_usage);
+    size_t len = 0;
+    for (size_t i = 0; i < call->demands_len; i++) {
+        size_t kind = tape_pick(tape, 16);
+        int64_t amount = reserved(call, i), used = kind < 6 ? amount : amount / 2;
+        if (kind == 6)
+            continue;
+        if (kind == 7)
+            used = amount + draw_amount(w, tape);
+        if (kind == 8)
+            used = amount ? amount - 1 : 1;
+        if (kind == 9)
+            used = 0;
+        ret_usage[len++] =
+            (struct mete_usage){call->demands[i].meter, call->demands[i].currency, used};
+    }
+    return len;
+}
+
+static void tell_ended(int error, const struct mete_receipt *receipt)
+{
+    tell(error);
+    if (!error || error == METE_E_ENDED)
+        tell_receipt(receipt);
+}
+
+static void act_commit(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct mete_usage usage[METE_DEMANDS_MAX];
+    struct call *call = draw_call(w, tape);
+    struct mete_commit args = {.reservation = call->id, .usage = usage};
+    args.usage_len = usage_of(w, tape, call, usage);
+    if (tape_chance(tape, 10))
+        args.outcome.flags = METE_OUTCOME_PROVISIONAL;
+    tell_letter('K');
+    tell(name_of(w, args.reservation));
+    tell_usage(args.usage, args.usage_len);
+    tell(args.outcome.flags);
+    struct mete_receipt receipt;
+    canary_usage(w, usage, args.usage_len);
+    int error = mete_commit(engine->port, &args, &receipt);
+    if (!error)
+        canary_receipt(w, &receipt);
+    tell_ended(error, &receipt);
+    if (!error) {
+        call->ended = 1;
+        call->usage_len = args.usage_len;
+        memcpy(call->usage, usage, args.usage_len * sizeof *usage);
+    }
+    tell_events(w, engine);
+}
+
+static void act_release(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct call *call = draw_call(w, tape);
+    struct mete_receipt receipt;
+    tell_letter('L');
+    tell(name_of(w, call->id));
+    int error = mete_release(engine->port, call->id, &receipt);
+    tell_ended(error, &receipt);
+    call->ended |= !error;
+    tell_events(w, engine);
+}
+
+static void act_record(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct mete_usage usage[METE_DEMANDS_MAX] = {0};
+    struct mete_record args;
+    struct mete_receipt receipt;
+    draw_record(w, tape, &args, usage);
+    tell_letter('D');
+    tell(args.scope.n);
+    tell_request_id(args.request_id);
+    tell((int64_t)args.content);
+    tell_text(args.model);
+    tell_text(args.provider);
+    tell_text(args.session);
+    tell_tags(args.tags, args.tags_len);
+    tell_usage(args.usage, args.usage_len);
+    int error = mete_record(engine->port, &args, &receipt);
+    tell_ended(error, &receipt);
+    tell_events(w, engine);
+}
+
+/* ---- Administration -------------------------------------------------------------------------- */
+
+static void tell_matches(const struct mete_match *matches, size_t len)
+{
+    tell((int64_t)len);
+    for (size_t i = 0; i < len; i++) {
+        tell(matches[i].kind);
+        tell_text(matches[i].pattern);
+    }
+}
+
+static void tell_id(struct mete_text id)
+{
+    int64_t number = 0;
+    for (size_t i = 1; i < id.len; i++)
+        number = number * 10 + (id.data[i] - '0');
+    tell(number);
+}
+
+static void tell_scope_spec(const struct mete_scope_spec *spec)
+{
+    tell(spec->kind);
+    tell_id(spec->id);
+    tell(spec->organization.n);
+    tell(spec->parent.n);
+    tell_instant(spec->expires_at);
+    tell(spec->revoked);
+}
+
+static void tell_controls(const struct mete_controls *controls)
+{
+    tell(controls->throttle_ppm);
+    tell(controls->throttle_rate_ppm);
+    tell(controls->stop_ppm);
+    tell(controls->downgrade_ppm);
+    tell(controls->cooldown_s);
+}
+
+static void tell_budget_spec(const struct mete_budget_spec *spec)
+{
+    tell_id(spec->id);
+    tell(spec->scope.n);
+    tell(spec->for_kind);
+    tell(spec->meter);
+    tell(spec->currency);
+    tell(spec->limit);
+    tell(spec->period);
+    tell_text(spec->time_zone);
+    tell(spec->anchor);
+    tell(spec->window_seconds);
+    tell_matches(spec->matches, spec->matches_len);
+    tell(spec->mode);
+    tell((int64_t)spec->thresholds_len);
+    for (size_t i = 0; i < spec->thresholds_len; i++)
+        tell(spec->thresholds_ppm[i]);
+    tell(spec->soft_limit);
+    tell(spec->rollover_cap);
+    tell_controls(&spec->controls);
+}
+
+static void tell_change(const struct mete_change *change)
+{
+    tell(change->kind);
+    tell(change->flags);
+    if (change->kind == METE_PUT_SCOPE)
+        tell_scope_spec(&change->scope);
+    if (change->kind == METE_PUT_BUDGET)
+        tell_budget_spec(&change->budget);
+    if (change->kind == METE_END_BUDGET)
+        tell(change->end.n);
+}
+
+static void apply(struct world *w, struct engine *engine, const struct mete_change *changes,
+                  size_t len)
+{
+    uint32_t handles[16] = {0};
+    struct mete_applied applied = {0};
+    struct mete_apply args = {.changes = changes, .len = len, .actor = {"root", 4}};
+    tell_letter('A');
+    tell((int64_t)len);
+    for (size_t i = 0; i < len; i++)
+        tell_change(&changes[i]);
+    int error = mete_apply(engine->port, &args, handles, &applied);
+    tell(error);
+    if (error)
+        tell((int64_t)applied.failed);
+    for (size_t i = 0; i < len && !error; i++) {
+        tell(handles[i]);
+        learn_change(w, &changes[i], handles[i], handles);
+    }
+    tell_events(w, engine);
+}
+
+static void act_change(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct mete_change changes[CHANGES];
+    size_t len = tape_chance(tape, 6) ? 2 + tape_pick(tape, CHANGES - 1) : 1;
+    for (size_t i = 0; i < len; i++)
+        do {
+            draw_change(w, tape, i, &changes[i]);
+        } while (len > 1 && changes[i].kind == METE_END_BUDGET);
+    apply(w, engine, changes, len);
+}
+
+void act_tree(struct world *w, struct engine *engine)
+{
+    struct mete_change changes[16];
+    size_t len;
+    draw_tree(w, changes, &len);
+    apply(w, engine, changes, len);
+}
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+static int ask(struct engine *engine, const struct mete_query *query,
+               struct mete_answer *ret_answer)
+{
+    return mete_query(engine->port, query, ret_answer);
+}
+
+static void look_budget(struct world *w, struct engine *engine, uint32_t handle)
+{
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_BUDGET, .budget = {handle}};
+    tell_letter('B');
+    tell(handle);
+    int error = ask(engine, &query, &answer);
+    struct mete_budget_view *view = &answer.budget;
+    tell(error);
+    if (!error) {
+        canary_budget(w, view);
+        tell(view->scope.n);
+        tell(view->limit);
+        tell(features[FEATURE_INCREASES] ? view->base_limit : view->limit);
+        tell(view->carried);
+        tell(view->committed);
+        tell(view->held);
+        tell_instant(view->window_start);
+        tell_instant(view->window_end);
+        tell(view->mode);
+        tell(view->stopped_at.us);
+        tell(view->throttled);
+        tell(view->soft_limit_reached);
+        tell(view->template_of.n);
+        tell(view->revision);
+        tell(view->fired);
+        tell(view->ended);
+        edge(w, view->window_end.us);
+    }
+    tell_events(w, engine);
+}
+
+static void look_reservation(struct world *w, struct engine *engine, struct mete_reservation_id id)
+{
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_RESERVATION, .reservation = id};
+    tell_letter('V');
+    tell(name_of(w, id));
+    int error = ask(engine, &query, &answer);
+    const struct mete_reservation_view *view = &answer.reservation;
+    tell(error);
+    if (!error) {
+        tell(view->state);
+        tell(view->scope.n);
+        tell_instant(view->made_at);
+        tell_instant(view->expires_at);
+        tell(view->granted);
+        tell((int64_t)view->amounts_len);
+        for (size_t i = 0; i < view->amounts_len; i++) {
+            tell(view->amounts[i].meter);
+            tell(view->amounts[i].currency);
+            tell(view->amounts[i].fixed);
+        }
+    }
+    tell_events(w, engine);
+}
+
+void act_look(struct world *w, struct engine *engine)
+{
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_STATS};
+    for (size_t i = 0; i < w->budgets_len; i++)
+        look_budget(w, engine, w->budget_handles[i]);
+    for (size_t i = 0; i < CALLS && i < w->calls_len; i++)
+        look_reservation(w, engine, w->calls[i].id);
+    tell_letter('Q');
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    tell((int64_t)answer.stats.reservations_open);
+    tell((int64_t)answer.stats.drift);
+    tell_events(w, engine);
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+void act_pass(struct world *w, struct engine *engine, int64_t to_us)
+{
+    struct mete_instant next;
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_STATS};
+    tell_letter('T');
+    tell(to_us);
+    w->now_us = to_us;
+    do {
+        mete_turn(engine->mete, &next);
+    } while (next.us <= to_us);
+    if (w->is_durable) /* its events have come before an answer that rests on them */
+        (void)!ask(engine, &query, &answer);
+    tell_events(w, engine);
+}
+
+/* ---- One operation --------------------------------------------------------------------------- */
+
+void act(struct world *w, struct engine *engine, struct tape *tape)
+{
+    size_t kind = tape_pick(tape, 128);
+    if (kind < 42)
+        act_reserve(w, engine, tape, false);
+    else if (kind < 48)
+        act_reserve(w, engine, tape, true);
+    else if (kind < 76)
+        act_commit(w, engine, tape);
+    else if (kind < 82)
+        act_release(w, engine, tape);
+    else if (kind < 90)
+        act_record(w, engine, tape);
+    else if (kind < 104)
+        act_pass(w, engine, draw_time(w, tape));
+    else if (kind < 112)
+        act_change(w, engine, tape);
+    else if (kind < 124)
+        look_budget(w, engine, draw_budget(w, tape));
+    else
+        look_reservation(w, engine, draw_call(w, tape)->id);
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger again, as plainly as docs/semantics.md says it; from that page, include/mete.h and
+// nothing of src/ledger. Lists, and sums over them. Each operation answers with the numbers that
+// the engine must have told, in the order of the transcript; `events` has what must be heard.
+//
+// Amounts are BigInt in the worlds of large amounts (this file imported with ?big), and plain
+// numbers in the others, where the driver's amounts keep every sum far below 2^53 (asserted once in
+// a while by charge()); products are made exactly by share() and rated(). Instants are numbers.
+import { windowAt } from './calendar.mjs';
+
+export const BIG = import.meta.url.endsWith('?big');
+const N = BIG ? BigInt : Number, ZERO = N(0), ONE = N(1);
+const NEVER = Infinity, OUTCOME_US = 86400e6, MILLION = BIG ? 1000000n : 1e6;
+const COST = 0, REQUESTS = 7, ORGANIZATION = 1, ENFORCE = 0, SHADOW = 1, OFF = 2;
+const HELD = 0, COMMITTED = 1, RELEASED = 2, EXPIRED = 3, TOTAL = 7, ROLLING = 8;
+export const E = { NOT_FOUND: -2, EXISTS: -3, INVALID: -1, CONTENT: -4, IN_FLIGHT: -5, ENDED: -6, FULL: -7 };
+const R = { EXPIRED: 2, REVOKED: 3, UNPRICED: 5, STOP: 6, HARD: 7, QUOTA: 8, THROTTLE: 9, RATE: 10, CONCURRENCY: 11 };
+const EVENT = { THRESHOLD: 1, OVERRUN: 2, EXPIRED: 3, LIMIT_BELOW: 4 };
+const CALL = 1, CHARGE = 1, PROVISIONAL = 1;
+const never = (instant) => (instant < 0 ? NEVER : instant);
+const shown = (instant) => (instant === NEVER ? -1 : instant);
+
+let w; // the world
+export let events;
+export function enter(world) { w = world; events = []; }
+export function begin(now) {
+    return { now, seq: 0, scopes: new Map(), budgets: new Map(), calls: [null], open: [], ids: new Map() };
+}
+export const forget = () => { events = []; };
+
+function event(kind, { scope = 0, budget = null, win = null, name = 0, ppm = 0, limit = ZERO }) {
+    if (budget) scope = budget.scope;
+    events.push([kind, w.now, scope, budget ? budget.handle : 0, 0, name, ppm,
+        budget ? limitOf(budget) : limit, win ? committedOf(budget, win) : ZERO, win ? heldOf(budget, win) : ZERO]);
+}
+
+// ---- Arithmetic ----
+// ceil(rate * quantity / 10^6), exactly.
+function rated(rate, quantity) {
+    const product = rate * quantity;
+    if (BIG) return (product + MILLION - ONE) / MILLION;
+    if (product + 1e6 > Number.MAX_SAFE_INTEGER) return Number((BigInt(rate) * BigInt(quantity) + 999999n) / 1000000n);
+    return (product + 999999 - (product + 999999) % 1e6) / 1e6;
+}
+// Whether part is at least so many millionths of whole.
+function reached(part, whole, ppm) {
+    const left = part * MILLION, right = whole * N(ppm);
+    if (BIG || (left <= Number.MAX_SAFE_INTEGER && right <= Number.MAX_SAFE_INTEGER)) return left >= right;
+    return BigInt(part) * 1000000n >= BigInt(whole) * BigInt(ppm);
+}
+
+// ---- Path and match (1 to 3) ----
+function pathOf(handle) {
+    const path = [];
+    for (let scope = w.scopes.get(handle); scope; scope = w.scopes.get(scope.parent)) path.push(scope);
+    return path;
+}
+const fits = (pattern, text) => (pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern);
+function matches(patterns, call) {
+    for (const { kind } of patterns) {
+        const texts = [null, [call.model], [call.provider], call.tags.length ? call.tags : [''], [call.session]][kind];
+        if (!patterns.some((p) => p.kind === kind && texts.some((text) => fits(p.pattern, text)))) return false;
+    }
+    return true;
+}
+function budgetsOf(path) {
+    const list = [];
+    for (const scope of path) for (const b of scope.budgets) if (!b.ended) list.push(b);
+    return list;
+}
+const counts = (b, call) => b.mode !== OFF && (b.matches.length === 0 || matches(b.matches, call));
+
+// ---- Windows (4 to 9) ----
+function windowOf(b) {
+    let win = b.windows[b.windows.length - 1];
+    if (!b.ended && w.now >= win.end) {
+        const { start, end } = windowAt(b, w.now);
+        b.windows.push(win = { start: Math.max(start, win.end), end, committed: ZERO, held: ZERO, fired: [], open: 0 });
+        if (b.period !== ROLLING) b.windows = b.windows.filter((other) => other === win || other.open);
+    }
+    return win;
+}
+const committedOf = (b, win) => win.committed;
+const heldOf = (b, win) => win.held;
+const limitOf = (b) => b.limit;
+
+// ---- What is demanded of a unit ----
+const same = (a, b) => a.meter === b.meter && a.currency === b.currency;
+const amountAt = (d, quantity) => d.fixed + rated(d.rate, quantity);
+function demanded(unit, demands, quantity) {
+    for (const d of demands) if (same(d, unit)) return amountAt(d, quantity);
+    return ZERO;
+}
+function used(unit, usage) {
+    for (const u of usage) if (same(u, unit)) return u.amount;
+    return ZERO;
+}
+
+// ---- Reserving (10 to 16) ----
+function refusal(reason, scope, b, asked) {
+    if (!b) return { reason, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
+    const win = windowOf(b), limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
+    const retry = limit == 0 || asked > limit ? NEVER : committed + asked <= limit ? 0 : win.end;
+    return { reason, scope: b.scope, b, revision: b.revision, retry,
+        row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, shown(win.end)] };
+}
+const demands = (call, unit) => call.demands.some((d) => same(d, unit));
+const room = (b, amount) => limitOf(b) != 0 && committedOf(b, windowOf(b)) + heldOf(b, windowOf(b)) + amount <= limitOf(b);
+const isExpired = (scope) => scope.expires !== 0 && w.now >= scope.expires;
+
+function weigh(call, path, list) {
+    const refusals = [];
+    for (const scope of path) if (isExpired(scope)) refusals.push(refusal(R.EXPIRED, scope));
+    for (const scope of path) if ((scope.revoked || scope.ended) && !isExpired(scope)) refusals.push(refusal(R.REVOKED, scope));
+    for (const mode of [ENFORCE, SHADOW])
+        for (const b of list) {
+            const asked = demanded(b, call.demands, call.floor);
+            if (b.mode === mode && demands(call, b) && !room(b, asked)) refusals.push(refusal(R.HARD, null, b, asked));
+        }
+    return refusals;
+}
+function largest(call, list) {
+    const affords = (quantity) => list.every((b) => b.mode !== ENFORCE || !demands(call, b) || room(b, demanded(b, call.demands, quantity)));
+    let low = call.floor, high = call.wish;
+    if (affords(high)) return high;
+    while (high - low > 1) { // low is affordable, high is not
+        const middle = low + (BIG ? (high - low) / 2n : Math.floor((high - low) / 2));
+        if (affords(middle)) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+function remaining(unit, list) {
+    let least = null, of = 0;
+    for (const b of list) {
+        if (b.mode !== ENFORCE || !same(b, unit)) continue;
+        const left = limitOf(b) - committedOf(b, windowOf(b)) - heldOf(b, windowOf(b));
+        if (least === null || left < least) [least, of] = [left, b.handle];
+    }
+    return least === null ? [0, ZERO, 0] : [1, least, of];
+}
+function decide(call) {
+    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call));
+    const refusals = weigh(call, path, list), enforced = refusals.filter((r) => !r.b || r.b.mode === ENFORCE);
+    const granted = enforced.length ? ZERO : largest(call, list);
+    return { list, refusals, granted, allowed: enforced.length === 0, primary: enforced[0],
+        retry: enforced.reduce((latest, r) => Math.max(latest, r.retry), 0) };
+}
+function verdict(v, repeated) {
+    const rows = repeated ? (v.primary ? [v.primary] : []) : v.refusals;
+    return [0, v.allowed ? 1 : 0, repeated ? 1 : 0, v.name, shown(v.expires), v.granted, ...v.remaining, shown(v.retry), 0,
+        rows.length, ...rows.flatMap((r) => r.row)];
+}
+
+export function check(call) {
+    if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
+    const v = decide(call);
+    return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], v.list) }, false);
+}
+
+export function reserve(call) {
+    if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
+    const answer = repeated(call);
+    if (answer) return answer;
+    const v = decide(call);
+    if (!v.allowed) {
+        Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], v.list) });
+        if (call.id && !(call.flags & CALL) && v.retry > 0)
+            remember(call, { refused: v, at: w.now });
+        return verdict(v, false);
+    }
+    const r = { name: 0, scope: call.scope, call, made: w.now, expires: w.now + call.ttl * 1e3, state: HELD, ended: 0, usage: [], receipt: null };
+    r.amounts = call.demands.map((d) => ({ meter: d.meter, currency: d.currency, amount: amountAt(d, v.granted) }));
+    r.takes = v.list.map((b) => take(b, used(b, r.amounts), r.amounts.some((a) => same(a, b))));
+    r.name = w.calls.push(r) - 1;
+    r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], v.list) });
+    w.open.push(r);
+    if (call.id) remember(call, { reservation: r });
+    return verdict(v, false);
+}
+function take(b, amount, isDemanded) {
+    const win = windowOf(b);
+    win.held += amount;
+    win.open++;
+    return { b, win, amount, isDemanded, charged: ZERO };
+}
+
+// ---- Repeats (INV-04) ----
+const remember = (call, outcome) => w.ids.set(`${call.scope} ${call.id}`, Object.assign(outcome, { content: call.content }));
+function binds(o) {
+    if (o.record) return w.now < o.record.at + OUTCOME_US;
+    if (o.reservation) {
+        const r = o.reservation;
+        if (r.state === HELD) return true;
+        if (r.call.flags & CALL && r.usage.every((u) => u.amount == 0)) return false;
+        return w.now < r.ended + OUTCOME_US;
+    }
+    const { retry, primary } = o.refused;
+    if (w.now >= o.at + OUTCOME_US || w.now >= retry) return false;
+    if (retry !== NEVER) return true;
+    if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended;
+    const scope = w.scopes.get(primary.scope);
+    return scope.revoked || scope.ended || isExpired(scope);
+}
+function repeated(call) {
+    const o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
+    if (!o || !binds(o)) return null;
+    if (o.record || o.content !== call.content) return [E.CONTENT];
+    if (o.refused) return verdict({ ...o.refused, remaining: [0, ZERO, 0] }, true); // of which only the primary is kept
+    const r = o.reservation;
+    if (!(call.flags & CALL)) return verdict(r.verdict, true);
+    return r.state === HELD ? [E.IN_FLIGHT] : [E.ENDED, r.name, ...receipt(r, 1)];
+}
+
+// ---- Ends (25, 26) ----
+// Beside the number of its record, which only the engine knows: check.mjs sees that it stays.
+const receipt = (r, isRepeated) => [r.state, r.cost, r.overrun, isRepeated, r.corrected || 0, r];
+const costOf = (usage) => { const u = usage.find((v) => v.meter === COST); return u ? u.amount : ZERO; };
+
+function charge(r, t, amount) {
+    const { b, win } = t;
+    win.held -= t.amount;
+    win.open--;
+    win.committed += amount;
+    t.charged = amount;
+    if (!BIG && !Number.isSafeInteger(win.committed)) throw new Error('amounts too large for plain numbers');
+    const isAbove = b.mode === ENFORCE && committedOf(b, win) + heldOf(b, win) > limitOf(b);
+    const isOverrun = amount > t.amount && (t.isDemanded || isAbove);
+    fire(b, win);
+    if (isOverrun) event(EVENT.OVERRUN, { budget: b, win });
+}
+function fire(b, win) {
+    for (const ppm of b.thresholds) {
+        if (win.fired.includes(ppm) || !reached(committedOf(b, win), limitOf(b), ppm) || committedOf(b, win) == 0) continue;
+        win.fired.push(ppm);
+        event(EVENT.THRESHOLD, { budget: b, win, ppm });
+    }
+}
+function end(r, state, usage) {
+    const isOver = events.length;
+    r.state = state;
+    r.ended = w.now;
+    r.usage = usage;
+    r.cost = costOf(usage);
+    for (const t of r.takes) charge(r, t, used(t.b, usage));
+    const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
+    r.overrun = over || events.slice(isOver).some(([kind]) => kind === EVENT.OVERRUN) ? 1 : 0;
+    w.open = w.open.filter((other) => other !== r);
+}
+const known = (name) => { const r = w.calls[name]; return r && (r.state === HELD || w.now < r.ended + OUTCOME_US) ? r : null; };
+const equal = (a, b) => a.every((u) => u.amount == 0 || used(u, b) == u.amount) && b.every((u) => u.amount == 0 || used(u, a) == u.amount);
+
+export function commit(name, usage, flags) {
+    const r = name > 0 ? known(name) : null;
+    if (!r) return [E.NOT_FOUND];
+    if (r.state === COMMITTED && equal(usage, r.usage)) return [0, ...receipt(r, 1)];
+    if (r.state !== HELD) return [E.ENDED, ...receipt(r, 0)];
+    end(r, COMMITTED, usage);
+    return [0, ...receipt(r, 0)];
+}
+export function release(name) {
+    const r = name > 0 ? known(name) : null;
+    if (!r) return [E.NOT_FOUND];
+    if (r.state === RELEASED) return [0, ...receipt(r, 1)];
+    if (r.state !== HELD) return [E.ENDED, ...receipt(r, 0)];
+    end(r, RELEASED, []);
+    return [0, ...receipt(r, 0)];
+}
+export function record(call) {
+    if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
+    const o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
+    if (o && !o.refused && binds(o)) { // a refusal binds reservations alone
+        if (!o.record || o.content !== call.content || !equal(o.record.usage, call.usage)) return [E.CONTENT];
+        return [0, ...receipt(o.record, 1)];
+    }
+    const list = budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
+    const r = { state: HELD, at: w.now, amounts: [], takes: list.map((b) => take(b, ZERO, false)) };
+    end(r, COMMITTED, call.usage);
+    if (call.id) remember(call, { record: r });
+    return [0, ...receipt(r, 0)];
+}
+function expire(r) {
+    end(r, EXPIRED, r.call.expiry === CHARGE || r.call.flags & CALL ? r.amounts : []);
+    event(EVENT.EXPIRED, { scope: r.scope });
+}
+// Of those that expire at the same instant any may be first: the engine's choice is told, as scopes.
+export function pass(now, told) {
+    w.now = now;
+    const due = w.open.filter((r) => r.expires <= now && !(r.call.flags & CALL)).sort((a, b) => a.expires - b.expires);
+    for (const scope of told) {
+        const tied = due.filter((r) => r.expires === due[0].expires), next = tied.find((r) => r.scope === scope);
+        if (!next) break;
+        due.splice(due.indexOf(next), 1);
+        expire(next);
+    }
+    due.forEach(expire);
+}
+
+// ---- Administration ----
+const findScope = (spec) => [...w.scopes.values()].find((s) => s.kind === spec.kind && s.id === spec.id && s.organization === spec.organization);
+const rank = { 2: [1], 3: [1, 2], 4: [1, 2, 3], 5: [1], 6: [1, 5] }; // who may stand above whom
+function flagged(flags, isThere) {
+    if (flags & 1 && isThere) return E.EXISTS;
+    return flags & 2 && !isThere ? E.NOT_FOUND : 0;
+}
+function putScope(spec, flags, handle) {
+    const is = findScope(spec), parent = w.scopes.get(spec.parent), organization = w.scopes.get(spec.organization);
+    if (spec.kind !== ORGANIZATION && !organization) return E.NOT_FOUND;
+    if (spec.kind !== ORGANIZATION && !parent) return E.NOT_FOUND;
+    const error = flagged(flags, is);
+    if (error) return error;
+    if (is) {
+        if (is.parent !== spec.parent) return E.INVALID;
+        Object.assign(is, { expires: spec.expires, revoked: spec.revoked });
+        return is.handle;
+    }
+    if (spec.kind !== ORGANIZATION) {
+        if (!rank[spec.kind].includes(parent.kind)) return E.INVALID;
+        if ((parent.organization || parent.handle) !== spec.organization) return E.INVALID;
+    }
+    w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [] });
+    return handle;
+}
+const organizationOf = (scope) => scope.organization || scope.handle;
+const fixed = ['scope', 'kind', 'meter', 'currency', 'period', 'zone', 'anchor', 'seconds'];
+const isHeld = (b) => w.open.some((r) => r.takes.some((t) => t.b === b));
+function putBudget(spec, flags, handle) {
+    const scope = w.scopes.get(spec.scope);
+    if (!scope) return E.NOT_FOUND;
+    const is = [...w.budgets.values()].find((b) => b.id === spec.id && b.organization === organizationOf(scope) && (!b.ended || isHeld(b)));
+    const error = flagged(flags, is && !is.ended);
+    if (error) return error;
+    if (is && is.ended) return E.EXISTS; // its id is free once nothing holds it
+    if (!is) {
+        if (scope.budgets.filter((b) => !b.ended).length >= 8) return E.FULL;
+        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [] };
+        const { start, end } = windowAt(b, w.now);
+        b.windows.push({ start, end, committed: ZERO, held: ZERO, fired: [], open: 0 });
+        w.budgets.set(handle, b);
+        scope.budgets.push(b);
+        return handle;
+    }
+    if (fixed.some((field) => is[field] !== spec[field])) return E.INVALID;
+    changeBudget(is, spec);
+    return is.handle;
+}
+function changeBudget(b, spec) {
+    const win = windowOf(b), was = { limit: limitOf(b), mode: b.mode };
+    if (b.limit !== spec.limit || b.mode !== spec.mode) b.revision++;
+    Object.assign(b, { limit: spec.limit, mode: spec.mode, thresholds: spec.thresholds });
+    // Those that are no longer reached are armed again, those reached that have not fired fire now.
+    for (const other of b.windows)
+        other.fired = other.fired.filter((ppm) => b.thresholds.includes(ppm) && reached(committedOf(b, other), limitOf(b), ppm));
+    const taken = committedOf(b, win) + heldOf(b, win);
+    if (b.mode === ENFORCE && taken > limitOf(b) && (limitOf(b) < was.limit || was.mode !== ENFORCE)) event(EVENT.LIMIT_BELOW, { budget: b, win });
+    if (b.mode !== OFF) fire(b, win);
+}
+function endBudget(handle) {
+    const b = w.budgets.get(handle);
+    if (!b || b.ended) return E.NOT_FOUND;
+    b.ended = true;
+    return handle;
+}
+// Negative: the error; else the handle. told: the handle the engine gave, for what is new.
+export function change(c, told) {
+    if (c.kind === 1) return putScope(c.spec, c.flags, told);
+    if (c.kind === 2) return putBudget(c.spec, c.flags, told);
+    return endBudget(c.handle);
+}
+
+// ---- Looking ----
+export function lookBudget(handle) {
+    const b = w.budgets.get(handle);
+    if (!b) return [E.NOT_FOUND];
+    const win = windowOf(b), ofWindow = [limitOf(b), b.limit, ZERO, committedOf(b, win), heldOf(b, win), win.start, shown(win.end)];
+    // Which window an ended budget stood in when something last touched it is nobody's promise.
+    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, 0, 0, 0, 0, b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (win.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
+}
+export function lookReservation(name) {
+    const r = name > 0 ? w.calls[name] : null;
+    if (!r) return [E.NOT_FOUND];
+    if (!known(name)) return null; // maybe still there to be looked at
+    if (r.state !== HELD) return [0, r.state, r.scope, 0, 0, 0, 0];
+    return [0, r.state, r.scope, r.made, shown(r.expires), r.verdict.granted, r.amounts.length,
+        ...r.amounts.flatMap((a) => [a.meter, a.currency, a.amount])];
+}
+export const stats = () => [0, w.open.length, 0];
