@@ -230,17 +230,23 @@ int calendar_window(const struct calendar_rule *rule, int64_t now_us, struct win
     return 0;
 }
 
-/* How many of the windows with numbers first..last-1 are empty, all within (from_us, until_us]. */
+/* How many empty windows the clock leaves out by its jumps in (from_us, until_us]. Only a jump of a
+ * window's length can leave one out whole, so weeks and longer are never empty. */
 static int64_t count_empty(const struct grid *grid, const struct calendar_zone *zone,
                            int64_t from_us, int64_t until_us)
 {
     int64_t empty = 0;
-    int64_t change_us = zone_span(zone, from_us).until_us;
-    while (change_us <= until_us) {
-        int64_t before = index_of(grid, reached(zone, change_us - 1));
-        int64_t after = index_of(grid, reached(zone, change_us));
-        empty += after > before + 1 ? after - before - 1 : 0;
-        change_us = zone_span(zone, change_us).until_us;
+    if (grid->len_us == 0 || grid->len_us > ZONE_SHIFT_MAX_US)
+        return 0;
+    struct zone_span span = zone_span(zone, from_us);
+    while (span.until_us <= until_us) {
+        struct zone_span next = zone_span(zone, span.until_us);
+        if (next.offset_us - span.offset_us >= grid->len_us) {
+            int64_t before = index_of(grid, reached(zone, next.from_us - 1));
+            int64_t after = index_of(grid, reached(zone, next.from_us));
+            empty += after > before ? after - before - 1 : 0;
+        }
+        span = next;
     }
     return empty;
 }

@@ -219,7 +219,8 @@ static void a_file_that_contradicts_itself_is_corrupt(void **state)
     plan.times[1] = plan.times[0] - 1;
     is_corrupt(&plan);
     plan = sound_plan();
-    plan.indexes[1] = 2;
+    plan.indexes[1] = 2; /* behind the types stand names, which would read as an offset */
+    plan.footer = "\n\n";
     is_corrupt(&plan);
     plan = sound_plan();
     plan.is_summer = 2;
@@ -236,6 +237,17 @@ static void a_file_that_contradicts_itself_is_corrupt(void **state)
     plan = sound_plan();
     plan.chars_less = 4;
     is_corrupt(&plan);
+}
+
+static void two_headers_of_different_versions_are_corrupt(void **state)
+{
+    (void)state;
+    static struct file file;
+    struct plan plan = sound_plan();
+    make(&file, &plan);
+    file.bytes[4] = '3';
+    struct calendar_zone *zone;
+    assert_int_equal(parse(&file, &zone), METE_E_CORRUPT);
 }
 
 static void an_offset_of_a_day_and_more_is_corrupt(void **state)
@@ -298,6 +310,9 @@ static void a_file_cut_anywhere_or_with_more_behind_it_is_corrupt(void **state)
         file.bytes[file.len++] = 'x';
         assert_int_equal(parse(&file, &zone), METE_E_CORRUPT);
     }
+    struct plan plan = sound_plan();
+    plan.version = 0; /* which has no footer */
+    is_corrupt(&plan);
 }
 
 /* Any byte may be wrong: the file is refused, or it is another zone, which still has windows that
@@ -403,8 +418,27 @@ static void days_of_footers_are_counted_with_and_without_the_leap_day(void **sta
     assert_int_equal(day_of_change("\nABC0DEF,M2.5.4/12,J300\n", common_us), 57);
     assert_int_equal(day_of_change("\nABC0DEF,M3.1.6/12,J300\n", common_us), 59); /* the 1st */
     assert_int_equal(day_of_change("\nABC0DEF,M3.1.5/12,J300\n", common_us), 65); /* the 7th */
-    assert_int_equal(day_of_change("\nABC0DEF,J1/-12,J300\n", common_us), 364); /* of next year */
+    assert_int_equal(day_of_change("\nABC0DEF,J1/-12,J300\n", common_us), 364);   /* of next year */
     assert_int_equal(day_of_change("\nABC0DEF,J1/167,J300\n", common_us), 6);
+}
+
+/* Times of -167..167 hours move a change into another year than its day's. */
+static void both_changes_may_lie_in_another_year(void **state)
+{
+    (void)state;
+    const int64_t january_us = INT64_C(1735689600) * SECOND_US; /* 2025 */
+    /* of 2023, in January 2024: back, then forth; the next ones come on 5 January 2025 */
+    assert_int_equal(offset_of_footer("\nABC0DEF,J365/160,J365/100\n", january_us + DAY_US), 3600);
+    /* of 2025, in December 2024; the next ones come on 25 December 2025 */
+    struct plan plan = {.version = '3', .types_len = 1, .footer = "\nABC0DEF,J1/-160,J1/-100\n"};
+    struct calendar_zone *zone;
+    assert_int_equal(parse_plan(&plan, &zone), 0);
+    struct calendar_rule rule = {.period = METE_YEARLY, .anchor = 1226, .zone = zone};
+    struct window window;
+    assert_int_equal(calendar_window(&rule, january_us - 2 * DAY_US, &window), 0);
+    assert_true(window.start_us == january_us - 6 * DAY_US - HOUR_US);
+    assert_true(window.end_us == january_us + 359 * DAY_US - HOUR_US);
+    calendar_zone_free(zone);
 }
 
 static void what_is_no_footer_is_corrupt(void **state)
@@ -422,6 +456,8 @@ static void what_is_no_footer_is_corrupt(void **state)
         "\n<+01\n",
         "\n<+01>\n",
         "\n<+0 1>0\n",
+        "\nAB{C0\n",
+        "\nAB[C0\n",
         "\nUTC25\n",
         "\nUTC0:60\n",
         "\nUTC0:00:60\n",
@@ -525,6 +561,9 @@ static void names_that_leave_the_folder_are_invalid(void **state)
                          "Europe\\Berlin",
                          "%2e%2e",
                          "Euro\tpe",
+                         "Euro{pe",
+                         "Euro[pe",
+                         "Euro=pe",
                          "\xc3\xa9",
                          "Europe/Berlin\n"};
     const struct calendar_zone *zone;
@@ -633,6 +672,7 @@ int main(void)
         cmocka_unit_test(changes_of_the_name_alone_and_of_long_ago_are_nothing),
         cmocka_unit_test(changes_after_year_10001_say_nothing),
         cmocka_unit_test(a_file_that_contradicts_itself_is_corrupt),
+        cmocka_unit_test(two_headers_of_different_versions_are_corrupt),
         cmocka_unit_test(an_offset_of_a_day_and_more_is_corrupt),
         cmocka_unit_test(a_file_that_counts_leap_seconds_is_refused),
         cmocka_unit_test(counts_larger_than_the_file_are_corrupt),
@@ -641,6 +681,7 @@ int main(void)
         cmocka_unit_test(a_file_over_the_limit_is_too_large),
         cmocka_unit_test(footers_are_read),
         cmocka_unit_test(days_of_footers_are_counted_with_and_without_the_leap_day),
+        cmocka_unit_test(both_changes_may_lie_in_another_year),
         cmocka_unit_test(what_is_no_footer_is_corrupt),
         cmocka_unit_test(an_empty_footer_leaves_the_last_change),
         cmocka_unit_test(a_footer_that_contradicts_the_last_change_is_corrupt),
