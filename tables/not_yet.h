@@ -11,8 +11,6 @@ ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another pa
 ROW(change->kind == METE_PUT_GRANT || change->kind == METE_END_QUOTA ||
         change->kind == METE_REFUND,
     "METE_PUT_GRANT, METE_END_QUOTA, METE_REFUND: quotas, prepaid balances")
-ROW(change->kind == METE_PUT_RATE_LIMIT || change->kind == METE_END_RATE_LIMIT,
-    "METE_PUT_RATE_LIMIT, METE_END_RATE_LIMIT: rate limits and concurrency")
 ROW(change->kind == METE_PUT_INCREASE || change->kind == METE_END_INCREASE,
     "METE_PUT_INCREASE, METE_END_INCREASE: dated increases of a limit")
 ROW(change->kind == METE_PUT_EXCHANGE, "METE_PUT_EXCHANGE: exchange rates")
@@ -21,7 +19,6 @@ ROW(change->kind == METE_LIFT_STOP ||
                     budget->controls.downgrade_ppm)),
     "controls: throttle, emergency stop, downgrade, METE_LIFT_STOP")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
-ROW(false, "sessions and tags of calls")
 ROW(false, "mete_snapshot, mete_cut, mete_backup, mete_explain, the online audit, the free reserve")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")

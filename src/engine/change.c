@@ -114,6 +114,8 @@ static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
     change.scope.parent.n = resolve(mete, change.scope.parent.n);
     change.budget.scope.n = resolve(mete, change.budget.scope.n);
     change.end.n = resolve(mete, change.end.n);
+    change.rate.scope.n = resolve(mete, change.rate.scope.n);
+    change.end_rate.n = resolve(mete, change.end_rate.n);
     struct slice actor = {args->actor.data, args->actor.len};
     uint32_t handle;
     int error = ledger_decide_change(mete->ledger, (struct mete_instant){mete->now_us}, &change,

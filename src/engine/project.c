@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record; one that puts
- * or ends a scope or budget gives its entity; any may give events. Which organization, department,
- * user and key stand on a record's path is looked up in the lineage, which costs less memory and
- * time than asking the ledger for views.
+ * or ends a scope, budget or rate limit gives its entity; any may give events. Which organization,
+ * department, user and key stand on a record's path is looked up in the lineage, which costs less
+ * memory and time than asking the ledger for views.
  *
  * A record's ending: of a commit or record what the caller said; of a release NOT_SENT, because
  * nothing was used; of an expiry EXPIRED, provisional if the worst case was charged. */
@@ -162,6 +162,22 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
                                       .ended = 1,
                                       .actor = entry->u.budget_end.actor};
         break;
+    case ENTRY_RATE:
+        *to = (struct records_entity){
+            .kind = RECORDS_RATE,
+            .handle = entry->u.rate.handle,
+            .organization = {organization_of(lineage, entry->u.rate.spec.scope.n)},
+            .parent = entry->u.rate.spec.scope,
+            .id = slice(entry->u.rate.spec.id),
+            .document = entry->u.rate.document,
+            .actor = entry->u.rate.actor};
+        break;
+    case ENTRY_RATE_END:
+        *to = (struct records_entity){.kind = RECORDS_RATE,
+                                      .handle = entry->u.rate_end.handle,
+                                      .ended = 1,
+                                      .actor = entry->u.rate_end.actor};
+        break;
     case ENTRY_NONE:
     case ENTRY_GENESIS:
     case ENTRY_WINDOW:
@@ -178,8 +194,6 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
     case ENTRY_INCREASE_END:
     case ENTRY_LIFT:
     case ENTRY_DEFAULT:
-    case ENTRY_RATE:
-    case ENTRY_RATE_END:
     case ENTRY_GRANT:
     case ENTRY_REFUND:
     case ENTRY_QUOTA_END:

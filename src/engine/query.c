@@ -64,6 +64,7 @@ static void tell_stats(struct mete *mete, struct mete_stats *stats)
         .projected = load(&mete->projected),
         .scopes = counts.scopes,
         .budgets = counts.budgets,
+        .rates = counts.rates,
         .reservations_open = counts.reservations_open,
         .outcomes = counts.outcomes,
         .reserves = counts.reserves,
@@ -107,6 +108,33 @@ static int find_budget(struct mete *mete, const struct mete_query *args, struct 
     return handle ? tell_budget(mete, handle, &answer->budget) : METE_E_NOT_FOUND;
 }
 
+static int tell_rate(const struct mete *mete, uint32_t handle, struct mete_rate_view *ret_view)
+{
+    return ledger_rate(mete->ledger, handle, (struct mete_instant){mete->now_us}, ret_view);
+}
+
+static int tell_rates(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    uint32_t handles[METE_REFUSALS_MAX];
+    struct mete_scope_view scope;
+    int error = ledger_scope(mete->ledger, args->scope.n, &scope);
+    if (error)
+        return error;
+    size_t len = ledger_path_rates(mete->ledger, args->scope.n, handles, METE_REFUSALS_MAX);
+    ASSERT(len <= METE_REFUSALS_MAX);
+    answer->rows_len = len;
+    for (size_t i = 0; !error && i < len && i < args->rows_max; i++)
+        error = tell_rate(mete, handles[i], &args->rates[i]);
+    return error;
+}
+
+static int find_rate(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    struct slice id = {args->id.data, args->id.len};
+    uint32_t handle = ledger_find_rate(mete->ledger, args->organization.n, id);
+    return handle ? tell_rate(mete, handle, &answer->rate) : METE_E_NOT_FOUND;
+}
+
 static int tell_meter(struct mete *mete, uint16_t meter, struct mete_answer *answer)
 {
     struct slice name;
@@ -145,10 +173,12 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         answer->number =
             ledger_find_meter(mete->ledger, (struct slice){args->id.data, args->id.len});
         return answer->number ? 0 : METE_E_NOT_FOUND;
+    case METE_QUERY_RATES:
+        return tell_rates(mete, args, answer);
+    case METE_QUERY_FIND_RATE:
+        return find_rate(mete, args, answer);
     case METE_QUERY_METER:
         return tell_meter(mete, args->meter, answer);
-    case METE_QUERY_RATES:
-    case METE_QUERY_FIND_RATE:
     case METE_QUERY_QUOTAS:
     case METE_QUERY_GRANTS:
     case METE_QUERY_FIND_GRANT:

@@ -27,6 +27,10 @@ struct expected {
     uint8_t kind, is_there;
 };
 
+/* Sorts of entities, each with handles of its own. */
+enum { SCOPES, BUDGETS, RATES, ENTITY_SORTS };
+static const char *const sorts[] = {"scope", "budget", "rate limit"};
+
 struct verify {
     struct verify_report *report;
     const char *directory;
@@ -38,8 +42,8 @@ struct verify {
     struct records_reader *reader;
     struct records_cursor *cursor;
     struct replay replay;
-    struct expected *entities[2]; /* scopes, budgets: [handle] */
-    size_t entities_room[2];
+    struct expected *entities[ENTITY_SORTS]; /* [handle] */
+    size_t entities_room[ENTITY_SORTS];
     struct ledger_effects effects;
     struct projection projection;
 };
@@ -185,7 +189,9 @@ static uint64_t fingerprint_set(const struct records_entity *entity)
 
 static int which(const struct records_entity *entity)
 {
-    return entity->kind == RECORDS_BUDGET;
+    if (entity->kind == RECORDS_RATE)
+        return RATES;
+    return entity->kind == RECORDS_BUDGET ? BUDGETS : SCOPES;
 }
 
 static int expect(struct verify *verify, const struct records_entity *entity)
@@ -215,7 +221,7 @@ static int compare_entity(void *user, const struct records_entity *got)
     int i = which(got);
     struct expected *expected =
         got->handle < verify->entities_room[i] ? &verify->entities[i][got->handle] : NULL;
-    const char *what = i ? "budget" : "scope";
+    const char *what = sorts[i];
     if (!expected || expected->kind != got->kind)
         return differs(verify, "%s %u is not of the journal", what, got->handle);
     if (expected->put != fingerprint_put(got) || expected->set != fingerprint_set(got))
@@ -228,18 +234,17 @@ static int compare_entity(void *user, const struct records_entity *got)
 static int compare_entities(struct verify *verify)
 {
     const struct mete_scope_id all = {0};
-    for (int kind = METE_ORGANIZATION; kind <= METE_KINDS; kind++) {
-        int asked = kind == METE_KINDS ? RECORDS_BUDGET : kind;
+    for (int kind = METE_ORGANIZATION; kind < METE_KINDS + 2; kind++) {
+        int asked = kind < METE_KINDS ? kind : kind == METE_KINDS ? RECORDS_BUDGET : RECORDS_RATE;
         int error = records_each_entity(verify->reader, asked, all, 0, SIZE_MAX >> 1, 1,
                                         compare_entity, verify);
         if (error)
             return error;
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < ENTITY_SORTS; i++)
         for (size_t handle = 0; handle < verify->entities_room[i]; handle++)
             if (verify->entities[i][handle].kind && !verify->entities[i][handle].is_there)
-                return differs(verify, "%s %zu is missing from the records", i ? "budget" : "scope",
-                               handle);
+                return differs(verify, "%s %zu is missing from the records", sorts[i], handle);
     return 0;
 }
 
@@ -348,8 +353,8 @@ static void close_all(struct verify *verify)
     lineage_done(&verify->lineage);
     ledger_close(verify->ledger);
     journal_close(verify->journal);
-    free(verify->entities[0]);
-    free(verify->entities[1]);
+    for (int i = 0; i < ENTITY_SORTS; i++)
+        free(verify->entities[i]);
 }
 
 int engine_verify(const char *directory, struct verify_report *ret_report)

@@ -11,6 +11,11 @@
 static void shift_take(struct ledger *ledger, const struct reservation *slot, struct take take,
                        const struct held *held, size_t len, uint64_t sign)
 {
+    if (take.kind == TAKE_RATE) {
+        ASSERT(take.handle > 0 && take.handle <= ledger->rates_len);
+        ledger->rates[take.handle].open += (uint32_t)(sign & UINT32_MAX);
+        return;
+    }
     ASSERT(take.kind == TAKE_BUDGET);
     struct counters counters = budgets_counters(ledger, take.handle, (int64_t)slot->made_at_us);
     *counters.open += (uint32_t)(sign & UINT32_MAX);
@@ -45,6 +50,8 @@ static uint64_t count_drift(const struct ledger *ledger)
             sum += (uint64_t)ledger->pasts[p].committed;
         }
     }
+    for (uint32_t r = 1; r <= ledger->rates_len; r++)
+        drift += ledger->rates[r].open != 0;
     return drift + (sum != ledger->charged_sum);
 }
 
@@ -95,7 +102,7 @@ static void check_scopes(const struct ledger *ledger)
         const struct scope_ends *ends = &ledger->scope_ends[s];
         ASSERT(scope->parent <= ledger->scopes_len && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
         ASSERT((scope->flags & ~SCOPE_REVOKED) == 0);
-        ASSERT(scope->rates == 0 && scope->quotas == 0 && scope->defaults == 0);
+        ASSERT(scope->quotas == 0 && scope->defaults == 0);
         ASSERT(is_rooted(ledger, s));
         ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind,
                                  scopes_organization(ledger, s), scopes_id(ledger, s)) == s);
@@ -178,6 +185,7 @@ void ledger_check(const struct ledger *ledger)
     check_scope_counts(owner);
     for (uint32_t b = 1; b <= ledger->budgets_len; b++)
         check_budget(ledger, b);
+    rates_check(ledger);
     check_reservations(ledger);
     ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);
     ASSERT_INV("INV-07", ledger_audit(owner) == 0);

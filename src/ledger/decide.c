@@ -124,6 +124,9 @@ static bool refusal_binds(const struct ledger *ledger, const struct outcome_aske
     if (asked->expires_at_us != INT64_MAX)
         return now_us < asked->expires_at_us;
     const struct mete_refusal *primary = &asked->primary;
+    if (primary->rate.n)
+        return ledger->rates[primary->rate.n].life == RATE_LIVES &&
+               ledger->rate_colds[primary->rate.n].revision == asked->revision;
     if (primary->budget.n == 0)
         return scopes_refuses(&ledger->scopes[primary->scope.n], now_us) != METE_REASON_NONE;
     return ledger->budgets[primary->budget.n].life == BUDGET_LIVES &&

@@ -6,35 +6,19 @@
  * ledger_check_changes() walks the batch first, against the state and the handful of things the
  * batch has made or ended so far; once it agrees, each ledger_decide_change() in turn does too.
  * One function judges a change in either case; a lone change is a batch of one. */
-#include "ledger/state.h"
-
-/* What the changes before this one will have done. */
-struct batch {
-    const struct ledger *ledger;
-    const struct mete_change *changes; /* with handles resolved by find_ functions only */
-    const uint32_t *handles;           /* of the changes judged so far */
-    size_t len;
-    uint32_t scopes_len, budgets_len; /* as they will then be */
-};
+#include "ledger/batch.h"
 
 static struct slice of_text(struct mete_text text)
 {
     return (struct slice){text.data, text.len};
 }
 
-/* A handle of the caller's, which may stand for an earlier change. 0: stands for nothing. */
-static uint32_t resolve(const struct batch *batch, uint32_t n)
+uint32_t batch_resolve(const struct batch *batch, uint32_t n)
 {
     if (n < METE_FROM_CHANGE(0))
         return n;
     return n - METE_FROM_CHANGE(0) < batch->len ? batch->handles[n - METE_FROM_CHANGE(0)] : 0;
 }
-
-/* A scope as the batch so far will leave it. */
-struct node {
-    enum mete_kind kind;
-    uint32_t parent, organization;
-};
 
 /* The change of the batch that creates this handle; NULL: it is in the ledger already. */
 static const struct mete_change *creator(const struct batch *batch, enum mete_change_kind kind,
@@ -48,7 +32,7 @@ static const struct mete_change *creator(const struct batch *batch, enum mete_ch
     return NULL;
 }
 
-static bool find_node(const struct batch *batch, uint32_t scope, struct node *ret_node)
+bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node)
 {
     if (scope == 0 || scope > batch->scopes_len)
         return false;
@@ -56,8 +40,8 @@ static bool find_node(const struct batch *batch, uint32_t scope, struct node *re
     if (change) {
         const struct mete_scope_spec *spec = &change->scope;
         bool is_root = spec->kind == METE_ORGANIZATION;
-        *ret_node = (struct node){spec->kind, resolve(batch, spec->parent.n),
-                                  is_root ? scope : resolve(batch, spec->organization.n)};
+        *ret_node = (struct node){spec->kind, batch_resolve(batch, spec->parent.n),
+                                  is_root ? scope : batch_resolve(batch, spec->organization.n)};
         return true;
     }
     const struct scope *at = &batch->ledger->scopes[scope];
@@ -72,7 +56,7 @@ static uint32_t find_scope(const struct batch *batch, enum mete_kind kind, uint3
     for (size_t i = 0; i < batch->len; i++) {
         const struct mete_scope_spec *spec = &batch->changes[i].scope;
         if (batch->changes[i].kind == METE_PUT_SCOPE && spec->kind == kind &&
-            (kind == METE_ORGANIZATION || resolve(batch, spec->organization.n) == organization) &&
+            (kind == METE_ORGANIZATION || batch_resolve(batch, spec->organization.n) == organization) &&
             slice_equal(of_text(spec->id), id))
             return batch->handles[i];
     }
@@ -86,9 +70,9 @@ static int judge_new_scope(const struct batch *batch, const struct mete_scope_sp
 {
     struct node parent;
     if (spec->kind != METE_ORGANIZATION &&
-        (!find_node(batch, resolve(batch, spec->parent.n), &parent) ||
+        (!batch_find_node(batch, batch_resolve(batch, spec->parent.n), &parent) ||
          !scopes_may_hold(parent.kind, spec->kind) ||
-         parent.organization != resolve(batch, spec->organization.n)))
+         parent.organization != batch_resolve(batch, spec->organization.n)))
         return METE_E_INVALID;
     if (spec->kind == METE_ORGANIZATION && spec->parent.n)
         return METE_E_INVALID;
@@ -111,19 +95,19 @@ static int judge_scope(const struct batch *batch, const struct mete_change *chan
         spec->expires_at.us > ENTRY_INSTANT_MAX_US || (spec->revoked != 0 && spec->revoked != 1) ||
         (is_root && spec->organization.n))
         return METE_E_INVALID;
-    if (!is_root && (!find_node(batch, resolve(batch, spec->organization.n), &organization) ||
+    if (!is_root && (!batch_find_node(batch, batch_resolve(batch, spec->organization.n), &organization) ||
                      organization.kind != METE_ORGANIZATION))
         return METE_E_NOT_FOUND;
     uint32_t handle =
-        find_scope(batch, spec->kind, resolve(batch, spec->organization.n), of_text(spec->id));
+        find_scope(batch, spec->kind, batch_resolve(batch, spec->organization.n), of_text(spec->id));
     if (!handle)
         return change->flags & METE_CHANGE_UPDATE ? METE_E_NOT_FOUND
                                                   : judge_new_scope(batch, spec, ret_handle);
     if (change->flags & METE_CHANGE_CREATE)
         return METE_E_EXISTS;
-    bool found = find_node(batch, handle, &node);
+    bool found = batch_find_node(batch, handle, &node);
     ASSERT(found);
-    if (spec->parent.n && resolve(batch, spec->parent.n) != node.parent)
+    if (spec->parent.n && batch_resolve(batch, spec->parent.n) != node.parent)
         return METE_E_NOT_YET; /* METE_MOVE_SCOPE */
     *ret_handle = handle;
     return 0;
@@ -164,11 +148,11 @@ static struct found_budget find_budget(const struct batch *batch, uint32_t organ
         const struct mete_budget_spec *spec = &batch->changes[i].budget;
         struct node node;
         if (batch->changes[i].kind != METE_PUT_BUDGET || !slice_equal(of_text(spec->id), id) ||
-            !find_node(batch, resolve(batch, spec->scope.n), &node) ||
+            !batch_find_node(batch, batch_resolve(batch, spec->scope.n), &node) ||
             node.organization != organization)
             continue;
         found = (struct found_budget){batch->handles[i],
-                                      resolve(batch, spec->scope.n),
+                                      batch_resolve(batch, spec->scope.n),
                                       unit_of(spec->meter, spec->currency),
                                       spec->period,
                                       ends_in(batch, batch->handles[i]),
@@ -202,12 +186,12 @@ static unsigned count_budgets(const struct batch *batch, uint32_t scope)
         uint32_t handle = batch->handles[i];
         if (change->kind == METE_PUT_BUDGET && handle > ledger->budgets_len &&
             creator(batch, METE_PUT_BUDGET, handle) == change &&
-            resolve(batch, change->budget.scope.n) == scope)
+            batch_resolve(batch, change->budget.scope.n) == scope)
             count++;
         if (change->kind != METE_END_BUDGET)
             continue;
         const struct mete_change *born = creator(batch, METE_PUT_BUDGET, handle);
-        uint32_t of = born ? resolve(batch, born->budget.scope.n) : ledger->budgets[handle].scope;
+        uint32_t of = born ? batch_resolve(batch, born->budget.scope.n) : ledger->budgets[handle].scope;
         count -= of == scope;
     }
     return count;
@@ -244,8 +228,8 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
         return rc;
     if (not_yet_change(change))
         return METE_E_NOT_YET;
-    uint32_t scope = resolve(batch, spec->scope.n);
-    if (!find_node(batch, scope, &node))
+    uint32_t scope = batch_resolve(batch, spec->scope.n);
+    if (!batch_find_node(batch, scope, &node))
         return METE_E_NOT_FOUND;
     struct found_budget found = find_budget(batch, node.organization, of_text(spec->id));
     if (found.handle && change->flags & METE_CHANGE_UPDATE && found.ended)
@@ -272,7 +256,7 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
 static int judge_end(const struct batch *batch, const struct mete_change *change,
                      uint32_t *ret_handle)
 {
-    uint32_t handle = resolve(batch, change->end.n);
+    uint32_t handle = batch_resolve(batch, change->end.n);
     if (handle == 0 || handle > batch->budgets_len || ends_in(batch, handle))
         return METE_E_NOT_FOUND;
     if (handle > batch->ledger->budgets_len ? !creator(batch, METE_PUT_BUDGET, handle)
@@ -326,11 +310,12 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
         return judge_end(batch, change, ret_handle);
     case METE_PUT_METER:
         return judge_meter(batch, change, ret_handle);
+    case METE_PUT_RATE_LIMIT:
+    case METE_END_RATE_LIMIT:
+        return rates_judge(batch, change, ret_handle);
     case METE_END_SCOPE:
     case METE_MOVE_SCOPE:
     case METE_PUT_GRANT:
-    case METE_PUT_RATE_LIMIT:
-    case METE_END_RATE_LIMIT:
     case METE_END_QUOTA:
     case METE_REFUND:
     case METE_PUT_INCREASE:
@@ -362,7 +347,8 @@ int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
                           .changes = args->changes,
                           .handles = ret_handles,
                           .scopes_len = ledger->scopes_len,
-                          .budgets_len = ledger->budgets_len};
+                          .budgets_len = ledger->budgets_len,
+                          .rates_len = ledger->rates_len};
     for (; batch.len < args->len; batch.len++) {
         const struct mete_change *change = &args->changes[batch.len];
         uint32_t handle = 0;
@@ -379,6 +365,7 @@ int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
         ret_handles[batch.len] = handle;
         batch.scopes_len += change->kind == METE_PUT_SCOPE && handle > batch.scopes_len;
         batch.budgets_len += change->kind == METE_PUT_BUDGET && handle > batch.budgets_len;
+        batch.rates_len += change->kind == METE_PUT_RATE_LIMIT && handle > batch.rates_len;
     }
     return 0;
 }
@@ -431,6 +418,10 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
         entry->u.meter.number = (uint16_t)handle;
         entry->u.meter.name = of_text(change->meter);
         entry->u.meter.actor = actor;
+        return;
+    case METE_PUT_RATE_LIMIT:
+    case METE_END_RATE_LIMIT:
+        rates_write(change, handle, actor, entry);
         return;
     default:
         ASSERT(!"a change that judge() agreed to");

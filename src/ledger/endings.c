@@ -60,6 +60,8 @@ bool endings_weigh(struct ledger *ledger, struct ending *ending)
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
         struct take take = words_next_take(&takes);
+        if (take.kind == TAKE_RATE)
+            continue; /* it takes every end */
         ASSERT(take.kind == TAKE_BUDGET);
         if (!weigh_budget(ledger, ending, take.handle))
             return false;
@@ -80,12 +82,26 @@ static inline bool charge_budget(struct ledger *ledger, const struct entry *entr
     return true;
 }
 
+static void end_rate(struct ledger *ledger, const struct entry *entry, const struct ending *ending,
+                     uint32_t handle)
+{
+    uint32_t unit = ledger->rates[handle].unit;
+    const struct held *held = held_of(ending->held, ending->held_len, unit);
+    const struct held *used = held_of(ending->used, ending->used_len, unit);
+    rates_settle(ledger, handle, held ? held->amount : 0, used ? used->amount : 0, entry->at_us);
+    rates_give_back(ledger, handle);
+}
+
 static bool charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
                        struct ledger_effects *effects)
 {
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
         struct take take = words_next_take(&takes);
+        if (take.kind == TAKE_RATE) {
+            end_rate(ledger, entry, ending, take.handle);
+            continue;
+        }
         ASSERT(take.kind == TAKE_BUDGET);
         if (!charge_budget(ledger, entry, ending, take.handle, effects))
             return false;
@@ -279,6 +295,19 @@ bool endings_weigh_record(struct ledger *ledger, const struct path *path, const 
     return true;
 }
 
+static void record_rates(struct ledger *ledger, const struct entry *entry, struct path *path,
+                         const struct held *used)
+{
+    struct call_texts call;
+    matches_of_entry(ledger, entry, &call);
+    rates_keep_counting(ledger, path, &call);
+    for (size_t i = 0; i < path->rates_len; i++) {
+        const struct held *held =
+            held_of(used, entry->u.record.amounts_len, ledger->rates[path->rates[i]].unit);
+        rates_record(ledger, path->rates[i], held ? &held->amount : NULL, entry->at_us);
+    }
+}
+
 /* Charges every counting budget. false: a window is over, or a counter cannot hold it. */
 static bool record_all(struct ledger *ledger, const struct entry *entry, const struct held *used,
                        struct ledger_effects *effects, bool *overrun)
@@ -295,6 +324,8 @@ static bool record_all(struct ledger *ledger, const struct entry *entry, const s
             !budgets_charge(ledger, entry, &charge, effects, overrun))
             return false;
     }
+    if (path.rates_len)
+        record_rates(ledger, entry, &path, used);
     return true;
 }
 

@@ -203,6 +203,13 @@ bool extend_apply(struct ledger *ledger, const struct entry *entry)
     reservations_amounts(ledger, slot, held, &words);
     for (unsigned i = 0; i < slot->takes_len; i++) {
         struct take take = words_next_take(&words);
+        if (take.kind == TAKE_RATE) {
+            int64_t by = amount_of(entry, ledger->rates[take.handle].unit);
+            if (!rates_extend(ledger, take.handle, entry->u.extend.shrinks ? -by : by,
+                              entry->at_us))
+                return false;
+            continue;
+        }
         ASSERT(take.kind == TAKE_BUDGET);
         if (!move_held(ledger, entry, take.handle, (int64_t)slot->made_at_us))
             return false;

@@ -120,6 +120,33 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
     put(hasher, 0);
 }
 
+static void put_matches(struct hasher *hasher, const struct ledger *ledger, uint32_t set)
+{
+    struct mete_match matches[METE_MATCHES_MAX];
+    size_t len = matches_of(ledger, set, matches);
+    put(hasher, len);
+    for (size_t i = 0; i < len; i++) {
+        put(hasher, (uint64_t)matches[i].kind);
+        put_text(hasher, (struct slice){matches[i].pattern.data, matches[i].pattern.len});
+    }
+}
+
+static void put_rate(struct hasher *hasher, const struct ledger *ledger, uint32_t r)
+{
+    const struct rate *rate = &ledger->rates[r];
+    put(hasher, (uint64_t)(rate->debt >> 64));
+    put(hasher, (uint64_t)rate->debt);
+    put_i64(hasher, rate->limit);
+    put_i64(hasher, rate->burst);
+    put_i64(hasher, rate->at_us);
+    put(hasher, (uint64_t)rate->period_ms << 32 | rate->unit);
+    put(hasher, (uint64_t)rate->scope << 32 | rate->open);
+    put(hasher, (uint64_t)ledger->rate_colds[r].revision << 32 |
+                    (uint64_t)rate->is_concurrent << 16 | (uint64_t)rate->life << 8 | rate->mode);
+    put_text(hasher, rates_id(ledger, r));
+    put_matches(hasher, ledger, ledger->rate_colds[r].matches);
+}
+
 static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_t index)
 {
     const struct reservation *slot = &ledger->slots[index];
@@ -168,7 +195,7 @@ static void put_asked(struct hasher *hasher, const struct outcome_asked *asked)
     const struct mete_refusal *primary = &asked->primary;
     put(hasher, (uint64_t)primary->reason);
     put(hasher, primary->scope.n);
-    put(hasher, primary->budget.n);
+    put(hasher, (uint64_t)primary->rate.n << 32 | primary->budget.n);
     put(hasher, primary->meter);
     put(hasher, primary->currency);
     put_i64(hasher, primary->limit);
@@ -216,6 +243,9 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->budgets_len);
     for (uint32_t b = 1; b <= ledger->budgets_len; b++)
         put_budget(hasher, ledger, b);
+    put(hasher, ledger->rates_len);
+    for (uint32_t r = 1; r <= ledger->rates_len; r++)
+        put_rate(hasher, ledger, r);
     put(hasher, ledger->slots_len);
     for (uint32_t i = 0; i < ledger->slots_len; i++)
         put_slot(hasher, ledger, i);

@@ -55,6 +55,8 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->extras = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct extra));
     ledger->zones = carve(carving, ZONES_ROOM + 1, sizeof(uint32_t));
     ledger->meters = carve(carving, LIMIT_METERS + LIMIT_CHANGES, sizeof(uint32_t));
+    ledger->rates = carve(carving, LIMIT_RATES + 1, sizeof(struct rate));
+    ledger->rate_colds = carve(carving, LIMIT_RATES + 1, sizeof(struct rate_cold));
     ledger->names = carve(carving, LIMIT_NAMES + 1, sizeof(uint32_t));
     ledger->slots = carve(carving, reservations, sizeof(struct reservation));
     ledger->slot_hashes = carve(carving, reservations + 1, sizeof(uint32_t));
@@ -67,6 +69,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->next_of_scope = carve(carving, (uint64_t)room->outcomes + 1, sizeof(uint32_t));
     carve_table(carving, &ledger->scope_ids, room->scopes);
     carve_table(carving, &ledger->budget_ids, room->budgets);
+    carve_table(carving, &ledger->rate_ids, LIMIT_RATES);
     carve_table(carving, &ledger->name_texts, LIMIT_NAMES);
     carve_table(carving, &ledger->open_requests, reservations);
     carve_table(carving, &ledger->ended_requests, room->outcomes);
@@ -105,6 +108,7 @@ int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
     ledger->patterns.used = 1;
     table_init(&ledger->scope_ids, ledger, scopes_hash);
     table_init(&ledger->budget_ids, ledger, budgets_hash);
+    table_init(&ledger->rate_ids, ledger, rates_hash);
     names_init(ledger);
     table_init(&ledger->open_requests, ledger, reservations_hash);
     table_init(&ledger->ended_requests, ledger, outcomes_hash_request);
@@ -159,6 +163,10 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return extend_apply(ledger, entry);
     case ENTRY_METER:
         return meters_apply(ledger, entry);
+    case ENTRY_RATE:
+        return rates_apply_put(ledger, entry);
+    case ENTRY_RATE_END:
+        return rates_apply_end(ledger, entry);
     case ENTRY_RESERVE:
         return reservations_apply_reserve(ledger, entry);
     case ENTRY_REFUSE:
@@ -179,8 +187,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_INCREASE_END:
     case ENTRY_LIFT:
     case ENTRY_DEFAULT:
-    case ENTRY_RATE:
-    case ENTRY_RATE_END:
     case ENTRY_GRANT:
     case ENTRY_REFUND:
     case ENTRY_QUOTA_END:

@@ -176,11 +176,18 @@ uint32_t ledger_find_budget(const struct ledger *ledger, uint32_t organization, 
 /* A meter of the user's own: its number, 0: none; its name, NOT_FOUND. */
 uint16_t ledger_find_meter(const struct ledger *ledger, struct slice name);
 METE_MUST_USE int ledger_meter(const struct ledger *ledger, uint16_t meter, struct slice *ret_name);
+/* As of now. */
+METE_MUST_USE int ledger_rate(const struct ledger *ledger, uint32_t handle, struct mete_instant now,
+                              struct mete_rate_view *ret_view);
+uint32_t ledger_find_rate(const struct ledger *ledger, uint32_t organization, struct slice id);
+/* Handles of the rate limits on a scope's path, leaf first; returns how many there are. */
+size_t ledger_path_rates(const struct ledger *ledger, uint32_t scope, uint32_t *ret_rates,
+                         size_t max);
 /* Handles of the budgets on a scope's path, leaf first; returns how many there are. */
 size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max);
 
 struct ledger_counts {
-    uint64_t scopes, budgets, reservations_open, outcomes;
+    uint64_t scopes, budgets, rates, reservations_open, outcomes;
     uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
     uint64_t extends, corrections;
 };

@@ -228,7 +228,8 @@ bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry)
     const struct mete_refusal *primary = &entry->u.refuse.primary;
     uint32_t scope = entry->u.refuse.scope;
     if (scope == 0 || scope > ledger->scopes_len || primary->scope.n == 0 ||
-        primary->scope.n > ledger->scopes_len || primary->budget.n > ledger->budgets_len)
+        primary->scope.n > ledger->scopes_len || primary->budget.n > ledger->budgets_len ||
+        primary->rate.n > ledger->rates_len)
         return false;
     struct outcome outcome = {.ended_at_us = entry->at_us,
                               .seq = entry->seq,
@@ -240,6 +241,8 @@ bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry)
                                   .primary = *primary};
     if (primary->budget.n)
         asked.revision = ledger->cold[primary->budget.n].revision;
+    if (primary->rate.n)
+        asked.revision = ledger->rate_colds[primary->rate.n].revision;
     outcomes_add(ledger, &outcome, entry->u.refuse.request_id, &asked);
     return true;
 }

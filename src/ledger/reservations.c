@@ -168,8 +168,25 @@ static bool take(struct budget *budget, const struct entry *entry)
     return true;
 }
 
+static bool take_rates(struct ledger *ledger, const struct entry *entry, struct path *path,
+                       struct words *words)
+{
+    struct call_texts call;
+    matches_of_entry(ledger, entry, &call);
+    rates_keep_counting(ledger, path, &call);
+    for (size_t i = 0; i < path->rates_len; i++) {
+        const struct entry_amount *amount =
+            amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len,
+                      ledger->rates[path->rates[i]].unit);
+        if (!rates_take(ledger, path->rates[i], amount ? &amount->amount : NULL, entry->at_us))
+            return false;
+        words_put_take(words, TAKE_RATE, path->rates[i]);
+    }
+    return true;
+}
+
 /* Takes from all and writes their handles, or says false. */
-static bool take_all(struct ledger *ledger, const struct entry *entry, const struct path *path,
+static bool take_all(struct ledger *ledger, const struct entry *entry, struct path *path,
                      struct words *words, struct reservation *slot)
 {
     unsigned len = 0;
@@ -181,6 +198,11 @@ static bool take_all(struct ledger *ledger, const struct entry *entry, const str
             return false;
         words_put_take(words, TAKE_BUDGET, path->budgets[i]);
         len++;
+    }
+    if (path->rates_len) {
+        if (!take_rates(ledger, entry, path, words))
+            return false;
+        len += (unsigned)path->rates_len;
     }
     slot->takes_len = len & 0x7f;
     return true;

@@ -2,7 +2,7 @@
  * The state as bytes that later versions read, and back.
  *
  *   version | the whole | names, zones, meters | scopes | budgets with their past windows |
- * reservations, the order of free slots and of calls | remembered outcomes | counts
+ * rate limits | reservations, the order of free slots and of calls | remembered outcomes | counts
  *
  * in order of handles, numbers as varints. What follows from the rest is not kept but made again:
  * hash tables, the heap of expiries, the chains of outcomes by scope, free lists that only say
@@ -199,7 +199,6 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
     scope->budgets_len = (uint8_t)archive_up_to(archive, scope->budgets_len, LIMIT_SCOPE_BUDGETS);
     for (unsigned i = 0; i < scope->budgets_len; i++)
         archive_handle(archive, &scope->budgets[i], ledger->room.budgets);
-    archive_u32(archive, &scope->rates);
     archive_u32(archive, &scope->quotas);
 }
 
@@ -375,6 +374,78 @@ static void walk_budgets(struct archive *archive, struct ledger *ledger)
         expect_budgets_of_scopes(archive, ledger);
 }
 
+/* ---- Rate limits ----------------------------------------------------------------------------- */
+
+static void walk_matches(struct archive *archive, struct ledger *ledger, uint32_t *set)
+{
+    struct mete_match matches[METE_MATCHES_MAX];
+    char texts[METE_MATCHES_MAX][LIMIT_SESSION]; /* a loaded text lives until the next field */
+    size_t len = archive->loads ? 0 : matches_of(ledger, *set, matches);
+    len = (size_t)archive_up_to(archive, len, METE_MATCHES_MAX);
+    for (size_t i = 0; i < len && !archive->error; i++) {
+        struct slice pattern = {0};
+        uint8_t kind = 0;
+        if (!archive->loads) {
+            kind = (uint8_t)matches[i].kind;
+            pattern = (struct slice){matches[i].pattern.data, matches[i].pattern.len};
+        }
+        archive_u8(archive, &kind);
+        archive_text(archive, &pattern, LIMIT_SESSION);
+        memcpy(texts[i], pattern.data, pattern.len);
+        matches[i] = (struct mete_match){(enum mete_match_kind)kind, {texts[i], pattern.len}};
+        (void)archive_expect(archive, entry_is_match(&matches[i]));
+    }
+    if (archive->loads && !archive->error && !matches_put(ledger, matches, len, set))
+        archive->error = METE_E_FULL;
+}
+
+static void walk_debt(struct archive *archive, struct rate *rate)
+{
+    uint64_t low = (uint64_t)rate->debt, high = (uint64_t)(rate->debt >> 64);
+    archive_number(archive, &low);
+    archive_number(archive, &high);
+    (void)archive_expect(archive, high < UINT64_C(1) << 57);
+    rate->debt = archive->error ? 0 : (int128)high << 64 | low;
+}
+
+static void walk_rate(struct archive *archive, struct ledger *ledger, uint32_t r)
+{
+    struct rate *rate = &ledger->rates[r];
+    struct rate_cold *cold = &ledger->rate_colds[r];
+    walk_texts(archive, ledger, &cold->text, 1);
+    walk_matches(archive, ledger, &cold->matches);
+    walk_debt(archive, rate);
+    archive_i64(archive, &rate->limit);
+    archive_i64(archive, &rate->burst);
+    archive_i64(archive, &rate->at_us);
+    archive_u32(archive, &rate->period_ms);
+    archive_u32(archive, &rate->unit);
+    archive_handle(archive, &rate->scope, ledger->scopes_len);
+    archive_u32(archive, &rate->open);
+    rate->mode = archive_up_to(archive, rate->mode, METE_OFF) & 3;
+    rate->life = archive_up_to(archive, rate->life, RATE_GONE) & 3;
+    rate->is_concurrent = archive_up_to(archive, rate->is_concurrent, 1) & 1;
+    archive_u32(archive, &cold->revision);
+    (void)archive_expect(archive, rate->scope > 0);
+    if (!archive->loads || archive->error)
+        return;
+    rate->is_narrowed = cold->matches != 0;
+    bool lives = rate->life == RATE_LIVES;
+    if (lives && archive_expect(archive, rates_of_scope(ledger, rate->scope) < LIMIT_SCOPE_RATES))
+        rates_enter(ledger, r);
+}
+
+static void walk_rates(struct archive *archive, struct ledger *ledger)
+{
+    uint32_t len = ledger->rates_len;
+    archive_count(archive, &len, LIMIT_RATES);
+    for (uint32_t r = 1; r <= len && !archive->error; r++) {
+        if (archive->loads)
+            ledger->rates_len = r;
+        walk_rate(archive, ledger, r);
+    }
+}
+
 /* ---- Reservations ---------------------------------------------------------------------------- */
 
 /* All words of its chunks, also the last one's that nothing reads: what they mean is not known
@@ -517,6 +588,7 @@ static void walk_primary(struct archive *archive, struct mete_refusal *primary)
         (enum mete_reason)archive_up_to(archive, (uint64_t)primary->reason, METE_REASONS - 1);
     archive_u32(archive, &primary->scope.n);
     archive_u32(archive, &primary->budget.n);
+    archive_u32(archive, &primary->rate.n);
     primary->meter = (uint16_t)archive_up_to(archive, primary->meter, UINT16_MAX);
     archive_u32(archive, &primary->currency);
     archive_i64(archive, &primary->limit);
@@ -539,7 +611,8 @@ static void walk_asked(struct archive *archive, const struct ledger *ledger,
     archive_u32(archive, &asked->revision);
     walk_primary(archive, &asked->primary);
     (void)archive_expect(archive, asked->primary.scope.n <= ledger->scopes_len &&
-                                      asked->primary.budget.n <= ledger->budgets_len);
+                                      asked->primary.budget.n <= ledger->budgets_len &&
+                                      asked->primary.rate.n <= ledger->rates_len);
 }
 
 static void walk_outcome_head(struct archive *archive, const struct ledger *ledger,
@@ -594,7 +667,8 @@ static void walk_counts(struct archive *archive, struct ledger_counts *counts)
     uint64_t *const all[] = {&counts->scopes,   &counts->budgets,  &counts->reservations_open,
                              &counts->outcomes, &counts->reserves, &counts->refused,
                              &counts->commits,  &counts->releases, &counts->expiries,
-                             &counts->records,  &counts->overruns, &counts->repeats};
+                             &counts->records,  &counts->overruns, &counts->repeats,
+                             &counts->rates};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         archive_number(archive, all[i]);
 }
@@ -606,6 +680,7 @@ static int walk(struct archive *archive, struct ledger *ledger)
     walk_zones_and_meters(archive, ledger);
     walk_scopes(archive, ledger);
     walk_budgets(archive, ledger);
+    walk_rates(archive, ledger);
     walk_reservations(archive, ledger);
     walk_outcomes(archive, ledger);
     walk_counts(archive, &ledger->counts);

@@ -47,7 +47,7 @@ bool scopes_may_hold(enum mete_kind parent, enum mete_kind child)
 void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_path)
 {
     ASSERT(scope > 0 && scope <= ledger->scopes_len);
-    size_t scopes_len = 0, budgets_len = 0;
+    size_t scopes_len = 0, budgets_len = 0, rates_len = 0;
     while (scope) {
         const struct scope *at = &ledger->scopes[scope];
         if (at->parent)
@@ -58,10 +58,13 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
             __builtin_prefetch(&ledger->budgets[at->budgets[i]]);
             ret_path->budgets[budgets_len++] = at->budgets[i];
         }
+        for (uint32_t rate = at->rates; rate; rate = ledger->rates[rate].next)
+            ret_path->rates[rates_len++] = rate;
         scope = at->parent;
     }
     ret_path->scopes_len = scopes_len;
     ret_path->budgets_len = budgets_len;
+    ret_path->rates_len = rates_len;
 }
 
 /* Step 0: the scope; step k: the budgets of the k-th on its path, and the next one. */
@@ -79,6 +82,8 @@ void ledger_foresee(const struct ledger *ledger, uint32_t scope, unsigned step)
     hint(&ledger->scopes[at->parent]);
     for (unsigned i = 0; i < at->budgets_len; i++)
         hint(&ledger->budgets[at->budgets[i]]);
+    if (at->rates)
+        hint(&ledger->rates[at->rates]);
 }
 
 enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us)

@@ -98,6 +98,26 @@ struct budget {
 _Static_assert(sizeof(struct budget) == 64, "a budget's counters are one cache line");
 _Static_assert(METE_OFF < 4 && BUDGET_GONE < 4 && METE_PERIODS <= 16, "they fit their bits");
 
+enum rate_life { RATE_LIVES = 0, RATE_TOMBSTONE, RATE_GONE };
+
+/* A rate limit; rates.c says how it counts. */
+struct rate {
+    int128 debt;          /* in amounts times us, at at_us; of a concurrent one 0 */
+    int64_t limit, burst; /* burst: as it counts, never 0 for limit */
+    int64_t at_us;
+    uint32_t period_ms, unit, scope;
+    uint32_t next; /* of its scope, by handle; 0: the last one */
+    uint32_t open; /* open reservations that took from it */
+    uint32_t mode : 2, life : 2, is_concurrent : 1, is_narrowed : 1;
+};
+_Static_assert(sizeof(struct rate) == 64, "a rate limit is one cache line");
+
+struct rate_cold {
+    uint32_t text;     /* its id */
+    uint32_t matches;  /* set of patterns: matches.c */
+    uint32_t revision; /* of its figures and mode */
+};
+
 /* What no ordinary reserve or commit reads. */
 struct budget_cold {
     int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0 */
@@ -165,12 +185,14 @@ enum { TAKE_HANDLE_BITS = 29 };
 enum {
     TEXT_WORDS = 1 + LIMIT_ID / 4,
     PATH_BUDGETS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
+    PATH_RATES = LIMIT_PATH_SCOPES * LIMIT_SCOPE_RATES,
     TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
     WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + 5 + 3 * TEXT_WORDS,
     CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
 };
 _Static_assert(TAKES_MAX < 128, "takes_len has 7 bits");
 _Static_assert(LIMIT_BUDGETS <= TAKE_HANDLE_MAX, "a budget's handle fits a take");
+_Static_assert(LIMIT_RATES <= TAKE_HANDLE_MAX, "a rate limit's handle fits a take");
 
 struct expiry {
     int64_t at_us;
@@ -218,7 +240,7 @@ struct ledger {
     uint64_t base_seq; /* the newest ENTRY_BASE; 0: there was none */
     uint8_t base_hash[32];
     uint32_t scopes_len, budgets_len, names_len;
-    uint32_t extras_len, zones_len, meters_len;
+    uint32_t extras_len, zones_len, meters_len, rates_len;
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
     uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
     uint32_t pasts_len, past_free;
@@ -246,6 +268,9 @@ struct ledger {
     uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
     struct texts texts;
     struct texts patterns; /* matches.c */
+    struct rate *rates;    /* [handle] */
+    struct rate_cold *rate_colds;
+    struct table rate_ids;
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids;
     char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
 };
@@ -294,9 +319,10 @@ bool matches_call(const struct ledger *ledger, uint32_t set, const struct call_t
 
 /* ---- scopes.c ---- */
 struct path {
-    size_t scopes_len, budgets_len;
+    size_t scopes_len, budgets_len, rates_len;
     uint32_t scopes[LIMIT_PATH_SCOPES];
     uint32_t budgets[PATH_BUDGETS]; /* all that live, leaf first, then by handle */
+    uint32_t rates[PATH_RATES];     /* likewise */
 };
 struct slice scopes_id(const struct ledger *ledger, uint32_t scope);
 uint32_t scopes_organization(const struct ledger *ledger, uint32_t scope);
@@ -411,6 +437,40 @@ uint16_t meters_find(const struct ledger *ledger, struct slice name); /* 0: none
 struct slice meters_name(const struct ledger *ledger, uint16_t meter);
 bool meters_apply(struct ledger *ledger, const struct entry *entry);
 
+/* ---- rates.c ---- */
+struct slice rates_id(const struct ledger *ledger, uint32_t handle);
+uint32_t rates_hash(const void *ledger, uint32_t handle);
+size_t rates_of_scope(const struct ledger *ledger, uint32_t scope); /* how many */
+/* Leaves those of a path that count for this call: not off, and it matches. */
+void rates_keep_counting(const struct ledger *ledger, struct path *path,
+                         const struct call_texts *call);
+/* What a call that demands so much of its unit (NULL: nothing) takes from it. false: it asks for
+ * nothing, so that it takes 0 and is not refused. */
+bool rates_take_of(const struct rate *rate, const int64_t *demanded, int64_t *ret_amount);
+bool rates_fit(const struct rate *rate, int64_t amount, int64_t now_us);
+int64_t rates_room(const struct rate *rate, int64_t now_us); /* the largest amount that fits */
+/* As an amount that does not fit is refused; resets_at is also when to ask again. */
+struct mete_refusal rates_refusal(const struct ledger *ledger, uint32_t handle, int64_t amount,
+                                  int64_t now_us);
+/* Takes, by a reservation that is to be open. false: it does not fit an enforced one. */
+bool rates_take(struct ledger *ledger, uint32_t handle, const int64_t *demanded, int64_t at_us);
+/* An open reservation grows or shrinks by so much of its unit. false: it does not fit. */
+bool rates_extend(struct ledger *ledger, uint32_t handle, int64_t by, int64_t at_us);
+/* It took that much and used this much. Requests and concurrent ones have nothing to settle, nor
+ * has one that ended. */
+void rates_settle(struct ledger *ledger, uint32_t handle, int64_t amount, int64_t used,
+                  int64_t at_us);
+void rates_give_back(struct ledger *ledger, uint32_t handle); /* a reservation is open no more */
+void rates_record(struct ledger *ledger, uint32_t handle, const int64_t *used, int64_t at_us);
+/* Whether what cannot change stays as it is. */
+bool rates_may_become(const struct ledger *ledger, uint32_t handle,
+                      const struct mete_rate_spec *spec);
+bool rates_apply_put(struct ledger *ledger, const struct entry *entry);
+bool rates_apply_end(struct ledger *ledger, const struct entry *entry);
+void rates_end_of_scope(struct ledger *ledger, uint32_t scope); /* all that it has */
+void rates_enter(struct ledger *ledger, uint32_t handle); /* among its scope's, and by its id */
+void rates_check(const struct ledger *ledger);
+
 /* ---- words.c: what varies in length ---- */
 struct words {
     struct ledger *ledger;
@@ -477,6 +537,8 @@ static inline void take_hint(const struct ledger *ledger, struct take take)
 {
     if (take.kind == TAKE_BUDGET)
         hint(&ledger->budgets[take.handle]);
+    else if (take.kind == TAKE_RATE)
+        hint(&ledger->rates[take.handle]);
 }
 
 void words_put_text(struct words *words, struct slice text);
@@ -568,6 +630,7 @@ struct share {
     uint32_t unit;
     uint32_t tightest; /* budget with the least room; 0: nobody limits it */
     int64_t room;      /* of the tightest */
+    int64_t cap;       /* what rate limits and quotas leave of METE_AMOUNT_MAX */
     int64_t floor_amount, amount;
     bool refused;
 };
@@ -591,6 +654,10 @@ struct weighing {
 /* What a demand takes for a quantity, rounded up. false: over METE_AMOUNT_MAX. */
 bool weigh_amount_at(const struct mete_demand *demand, int64_t quantity, int64_t *ret_amount);
 void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal);
+/* One more reason not to; a shadow's is told and has no effect. */
+void weigh_refuse(struct weighing *weighing, const struct mete_refusal *refusal,
+                  int64_t retry_at_us);
+struct share *weigh_share_of(struct weighing *weighing, uint32_t unit); /* NULL: not demanded */
 /* Of arguments whose form is right. LEDGER_STALE, METE_E_TOO_LARGE, or 0 and the weighing done. */
 int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due);
 /* What an open reservation grows by, of everything it took from; args: as weigh_reserve() takes

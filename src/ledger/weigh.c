@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The weighing of a reserve: what the scopes and budgets of its path say to it.
+ * The weighing of a reserve: what the scopes, budgets and rate limits of its path say to it.
  *
- *   stale window? -> scopes that refuse -> budgets that refuse, or the largest quantity that fits
- *   them all
+ *   stale window? -> scopes that refuse -> budgets that refuse -> rate limits that refuse, or the
+ *   largest quantity that fits them all
  *
  * The quantity is in closed form: ceil(p * q / 10^6) <= room is the same as
  * q <= floor(room * 10^6 / p), in 128 bits. */
@@ -32,7 +32,7 @@ void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal)
     sink->len++;
 }
 
-static struct share *share_of(struct weighing *weighing, uint32_t unit)
+struct share *weigh_share_of(struct weighing *weighing, uint32_t unit)
 {
     for (size_t i = 0; i < weighing->args->demands_len; i++)
         if (weighing->shares[i].unit == unit)
@@ -53,7 +53,8 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
     for (size_t i = 0; i < weighing->args->demands_len; i++) {
         const struct mete_demand *demand = &weighing->args->demands[i];
         struct share *share = &weighing->shares[i];
-        *share = (struct share){.unit = unit_of(demand->meter, demand->currency)};
+        *share = (struct share){.unit = unit_of(demand->meter, demand->currency),
+                                .cap = METE_AMOUNT_MAX};
         bool fits = weigh_amount_at(demand, weighing->args->floor, &share->floor_amount);
         ASSERT(fits); /* check_demands() */
     }
@@ -65,7 +66,7 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
             *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, path->budgets[i], 0};
             return LEDGER_STALE;
         }
-        struct share *share = share_of(weighing, budget->unit);
+        struct share *share = weigh_share_of(weighing, budget->unit);
         if (!share)
             continue;
         weighing->has_shadows |= budget->mode == METE_SHADOW;
@@ -81,8 +82,8 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
     return 0;
 }
 
-static void refuse(struct weighing *weighing, const struct mete_refusal *refusal,
-                   int64_t retry_at_us)
+void weigh_refuse(struct weighing *weighing, const struct mete_refusal *refusal,
+                  int64_t retry_at_us)
 {
     weigh_put_refusal(&weighing->sink, refusal);
     if (refusal->shadow)
@@ -108,7 +109,7 @@ static void weigh_scopes(struct weighing *weighing, int64_t now_us)
                 continue;
             struct mete_refusal refusal = {
                 .reason = reason, .scope = {path->scopes[i]}, .resets_at = {INT64_MAX}};
-            refuse(weighing, &refusal, INT64_MAX);
+            weigh_refuse(weighing, &refusal, INT64_MAX);
         }
     }
 }
@@ -141,7 +142,7 @@ static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t fl
                                    .held = figures.held,
                                    .asked = floor_amount,
                                    .resets_at = {weighing->ledger->cold[handle].window_end_us}};
-    refuse(weighing, &refusal, retry_at(weighing, handle, figures.committed, floor_amount));
+    weigh_refuse(weighing, &refusal, retry_at(weighing, handle, figures.committed, floor_amount));
 }
 
 /* Names every budget of one mode that does not take the floor. */
@@ -150,11 +151,50 @@ static void refuse_budgets(struct weighing *weighing, enum mete_mode mode)
     const struct path *path = &weighing->path;
     for (size_t i = 0; i < path->budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
-        const struct share *share = share_of(weighing, budget->unit);
+        const struct share *share = weigh_share_of(weighing, budget->unit);
         if (budget->mode != mode || !share || budget->life != BUDGET_LIVES)
             continue;
         if (budget->limit == 0 || share->floor_amount > room_of(weighing, path->budgets[i]))
             refuse_budget(weighing, path->budgets[i], share->floor_amount);
+    }
+}
+
+/* What a call takes from a rate limit at its floor. false: it does not ask it. What grows took its
+ * place and its one request when it was made. */
+static bool floor_of(struct weighing *weighing, const struct rate *rate, int64_t *ret_amount)
+{
+    const struct share *share = weigh_share_of(weighing, rate->unit);
+    if (weighing->extends && (rate->is_concurrent || !share))
+        return false;
+    return rates_take_of(rate, share ? &share->floor_amount : NULL, ret_amount);
+}
+
+/* What they leave of what is demanded of their units. */
+static void measure_rates(struct weighing *weighing, int64_t now_us)
+{
+    for (size_t i = 0; i < weighing->path.rates_len; i++) {
+        const struct rate *rate = &weighing->ledger->rates[weighing->path.rates[i]];
+        struct share *share = rate->is_concurrent ? NULL : weigh_share_of(weighing, rate->unit);
+        if (share && rate->mode == METE_ENFORCE)
+            share->cap = min_i64(share->cap, rates_room(rate, now_us));
+    }
+}
+
+/* Names every rate limit of one mode that does not take the floor; concurrent ones come last. */
+static void refuse_rates(struct weighing *weighing, enum mete_mode mode, int64_t now_us)
+{
+    const struct path *path = &weighing->path;
+    for (unsigned concurrent = 0; concurrent < 2; concurrent++) {
+        for (size_t i = 0; i < path->rates_len; i++) {
+            const struct rate *rate = &weighing->ledger->rates[path->rates[i]];
+            int64_t amount;
+            if (rate->mode != mode || rate->is_concurrent != concurrent ||
+                !floor_of(weighing, rate, &amount) || rates_fit(rate, amount, now_us))
+                continue;
+            struct mete_refusal refusal =
+                rates_refusal(weighing->ledger, path->rates[i], amount, now_us);
+            weigh_refuse(weighing, &refusal, refusal.resets_at.us);
+        }
     }
 }
 
@@ -166,7 +206,7 @@ static void grant(struct weighing *weighing)
     for (size_t i = 0; i < args->demands_len; i++) {
         const struct mete_demand *demand = &args->demands[i];
         const struct share *share = &weighing->shares[i];
-        int64_t room = share->tightest ? min_i64(share->room, METE_AMOUNT_MAX) : METE_AMOUNT_MAX;
+        int64_t room = share->tightest ? min_i64(share->room, share->cap) : share->cap;
         int64_t amount;
         if (weigh_amount_at(demand, quantity, &amount) && amount <= room)
             continue;
@@ -190,7 +230,7 @@ static bool others_fit(struct weighing *weighing)
 {
     for (size_t i = 0; i < weighing->path.budgets_len; i++) {
         const struct budget *budget = &weighing->ledger->budgets[weighing->path.budgets[i]];
-        const struct share *share = share_of(weighing, budget->unit);
+        const struct share *share = weigh_share_of(weighing, budget->unit);
         int64_t sum;
         if (!share || (budget->mode == METE_ENFORCE && budget->life == BUDGET_LIVES))
             continue;
@@ -220,8 +260,15 @@ static int weigh(struct weighing *weighing, struct mete_instant now, struct ledg
     if (refused)
         refuse_budgets(weighing, METE_ENFORCE);
     ASSERT(weighing->refused || !refused);
+    bool has_rates = weighing->path.rates_len > 0;
+    if (has_rates) {
+        measure_rates(weighing, now.us);
+        refuse_rates(weighing, METE_ENFORCE, now.us);
+    }
     if (weighing->has_shadows)
         refuse_budgets(weighing, METE_SHADOW);
+    if (has_rates)
+        refuse_rates(weighing, METE_SHADOW, now.us);
     if (weighing->refused)
         return 0;
     grant(weighing);
@@ -229,11 +276,21 @@ static int weigh(struct weighing *weighing, struct mete_instant now, struct ledg
     return has_others && !others_fit(weighing) ? METE_E_TOO_LARGE : 0;
 }
 
+static void keep_counting_rates(struct weighing *weighing)
+{
+    const struct mete_reserve *args = weighing->args;
+    struct call_texts call;
+    matches_of_call(args->model, args->provider, args->session, args->tags, args->tags_len, &call);
+    rates_keep_counting(weighing->ledger, &weighing->path, &call);
+}
+
 int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
     weighing->extends = NULL;
     weighing->made_at_us = now.us;
     scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
+    if (weighing->path.rates_len)
+        keep_counting_rates(weighing);
     return weigh(weighing, now, ret_due);
 }
 
@@ -242,14 +299,18 @@ int weigh_extend(struct weighing *weighing, struct mete_instant now, struct ledg
     struct path *path = &weighing->path;
     path->scopes_len = 0; /* they let run what runs */
     path->budgets_len = 0;
+    path->rates_len = 0;
     weighing->made_at_us = (int64_t)weighing->extends->made_at_us;
     struct held held[METE_DEMANDS_MAX];
     struct words words;
     reservations_amounts(weighing->ledger, weighing->extends, held, &words);
     for (unsigned i = 0; i < weighing->extends->takes_len; i++) {
         struct take take = words_next_take(&words);
-        ASSERT(take.kind == TAKE_BUDGET);
-        path->budgets[path->budgets_len++] = take.handle;
+        ASSERT(take.kind == TAKE_BUDGET || take.kind == TAKE_RATE);
+        if (take.kind == TAKE_BUDGET)
+            path->budgets[path->budgets_len++] = take.handle;
+        else if (weighing->ledger->rates[take.handle].life == RATE_LIVES)
+            path->rates[path->rates_len++] = take.handle;
     }
     return weigh(weighing, now, ret_due);
 }

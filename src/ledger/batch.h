@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A batch of changes as far as it has been judged, for the files that judge them: decide_change.c
+ * scopes and budgets, decide_rate.c rate limits. */
+#ifndef LEDGER_BATCH_H
+#define LEDGER_BATCH_H
+
+#include "ledger/state.h"
+
+/* What the changes before this one will have done. */
+struct batch {
+    const struct ledger *ledger;
+    const struct mete_change *changes; /* with handles resolved by find_ functions only */
+    const uint32_t *handles;           /* of the changes judged so far */
+    size_t len;
+    uint32_t scopes_len, budgets_len, rates_len; /* as they will then be */
+};
+
+/* A scope as the batch so far will leave it. */
+struct node {
+    enum mete_kind kind;
+    uint32_t parent, organization;
+};
+
+/* A handle of the caller's, which may stand for an earlier change. 0: stands for nothing. */
+uint32_t batch_resolve(const struct batch *batch, uint32_t n);
+/* false: there is no such scope. */
+bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node);
+
+/* ---- decide_rate.c: PUT_RATE_LIMIT, END_RATE_LIMIT ---- */
+/* *ret_handle: the rate limit's, which is the batch's next one if it is new. */
+int rates_judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle);
+void rates_write(const struct mete_change *change, uint32_t handle, struct slice actor,
+                 struct entry *entry);
+
+#endif
