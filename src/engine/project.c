@@ -136,7 +136,7 @@ static uint32_t organization_of(const struct lineage *lineage, uint32_t scope)
 static bool project_entity(const struct lineage *lineage, const struct entry *entry,
                            struct records_entity *to)
 {
-    switch (entry->kind) {
+    switch ((int)entry->kind) {
     case ENTRY_SCOPE:
         *to = (struct records_entity){.kind = (int)entry->u.scope.spec.kind,
                                       .handle = entry->u.scope.handle,
@@ -178,31 +178,7 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
                                       .ended = 1,
                                       .actor = entry->u.rate_end.actor};
         break;
-    case ENTRY_NONE:
-    case ENTRY_GENESIS:
-    case ENTRY_WINDOW:
-    case ENTRY_RESERVE:
-    case ENTRY_REFUSE:
-    case ENTRY_COMMIT:
-    case ENTRY_RELEASE:
-    case ENTRY_EXPIRE:
-    case ENTRY_RECORD:
-    case ENTRY_SCOPE_END:
-    case ENTRY_SCOPE_MOVE:
-    case ENTRY_LIMIT:
-    case ENTRY_INCREASE:
-    case ENTRY_INCREASE_END:
-    case ENTRY_LIFT:
-    case ENTRY_DEFAULT:
-    case ENTRY_GRANT:
-    case ENTRY_REFUND:
-    case ENTRY_QUOTA_END:
-    case ENTRY_EXCHANGE:
-    case ENTRY_METER:
-    case ENTRY_EXTEND:
-    case ENTRY_CORRECT:
-    case ENTRY_BASE:
-    case ENTRY_KINDS:
+    default:
         return false;
     }
     to->seq = entry->seq;

@@ -56,7 +56,8 @@ static uint32_t find_scope(const struct batch *batch, enum mete_kind kind, uint3
     for (size_t i = 0; i < batch->len; i++) {
         const struct mete_scope_spec *spec = &batch->changes[i].scope;
         if (batch->changes[i].kind == METE_PUT_SCOPE && spec->kind == kind &&
-            (kind == METE_ORGANIZATION || batch_resolve(batch, spec->organization.n) == organization) &&
+            (kind == METE_ORGANIZATION ||
+             batch_resolve(batch, spec->organization.n) == organization) &&
             slice_equal(of_text(spec->id), id))
             return batch->handles[i];
     }
@@ -95,11 +96,12 @@ static int judge_scope(const struct batch *batch, const struct mete_change *chan
         spec->expires_at.us > ENTRY_INSTANT_MAX_US || (spec->revoked != 0 && spec->revoked != 1) ||
         (is_root && spec->organization.n))
         return METE_E_INVALID;
-    if (!is_root && (!batch_find_node(batch, batch_resolve(batch, spec->organization.n), &organization) ||
-                     organization.kind != METE_ORGANIZATION))
+    if (!is_root &&
+        (!batch_find_node(batch, batch_resolve(batch, spec->organization.n), &organization) ||
+         organization.kind != METE_ORGANIZATION))
         return METE_E_NOT_FOUND;
-    uint32_t handle =
-        find_scope(batch, spec->kind, batch_resolve(batch, spec->organization.n), of_text(spec->id));
+    uint32_t handle = find_scope(batch, spec->kind, batch_resolve(batch, spec->organization.n),
+                                 of_text(spec->id));
     if (!handle)
         return change->flags & METE_CHANGE_UPDATE ? METE_E_NOT_FOUND
                                                   : judge_new_scope(batch, spec, ret_handle);
@@ -191,7 +193,8 @@ static unsigned count_budgets(const struct batch *batch, uint32_t scope)
         if (change->kind != METE_END_BUDGET)
             continue;
         const struct mete_change *born = creator(batch, METE_PUT_BUDGET, handle);
-        uint32_t of = born ? batch_resolve(batch, born->budget.scope.n) : ledger->budgets[handle].scope;
+        uint32_t of =
+            born ? batch_resolve(batch, born->budget.scope.n) : ledger->budgets[handle].scope;
         count -= of == scope;
     }
     return count;

@@ -668,7 +668,7 @@ static void walk_counts(struct archive *archive, struct ledger_counts *counts)
                              &counts->outcomes, &counts->reserves, &counts->refused,
                              &counts->commits,  &counts->releases, &counts->expiries,
                              &counts->records,  &counts->overruns, &counts->repeats,
-                             &counts->rates};
+                             &counts->rates,    &counts->extends};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         archive_number(archive, all[i]);
 }

@@ -9,6 +9,7 @@
  *   scopes[]        tree of scopes, each with the handles of its budgets
  *   scope_ends[]    what of a scope only an end touches: its remembered outcomes
  *   budgets[]       counters of the present window; cold[]: what of a budget is seldom asked
+ *   rates[]         rate limits, chained by scope
  *   pasts[]         windows that are over while reservations made in them are open
  *   slots[]         reservations; what varies in length follows in chunks[] as words
  *   outcomes[]      a ring of ended calls, the oldest first to be forgotten

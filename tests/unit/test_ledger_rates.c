@@ -334,6 +334,52 @@ static void a_record_takes_without_asking(void **state)
     assert_true(b->verdict.retry_at.us == INT64_MAX); /* after the end of time */
 }
 
+static int extend(struct bench *b, uint64_t id, uint16_t meter, int64_t amount, int shrink)
+{
+    const struct mete_demand demand = {.meter = meter, .fixed = amount};
+    const struct mete_extend args = {
+        .reservation = {id}, .demands = &demand, .demands_len = 1, .shrink = shrink};
+    struct ledger_decision decision;
+    int rc = ledger_decide_extend(b->ledger, now(b), &args, b->refusals, METE_REFUSALS_MAX,
+                                  &b->verdict, &decision);
+    if (rc == 0 && decision.entry.kind != ENTRY_NONE)
+        apply(b, &decision.entry);
+    return rc;
+}
+
+static void an_extension_takes_more_and_a_shrinking_gives_back(void **state)
+{
+    struct bench *b = *state;
+    uint32_t requests = put_rate(b, b->key, "rpm", METE_REQUESTS, 2, MINUTE_MS);
+    uint32_t tokens = put_rate(b, b->user, "tpm", METE_TOTAL_TOKENS, 100, MINUTE_MS);
+    uint32_t places = put_concurrent(b, b->org, "calls", 1);
+    uint64_t id = take(b, METE_TOTAL_TOKENS, 60);
+    assert_int_equal(extend(b, id, METE_TOTAL_TOKENS, 41, 0), 0);
+    assert_true(!b->verdict.allowed && b->refusals[0].rate.n == tokens);
+    assert_true(b->refusals[0].asked == 41 && b->refusals[0].held == 60);
+    assert_int_equal(b->verdict.refusals_len, 1); /* it has its place, and its request */
+    assert_int_equal(extend(b, id, METE_TOTAL_TOKENS, 40, 0), 0);
+    assert_true(b->verdict.allowed && view_of(b, tokens).taken == 100);
+    assert_int_equal(extend(b, id, METE_TOTAL_TOKENS, 70, 1), 0);
+    assert_int_equal(view_of(b, tokens).taken, 30);
+    assert_int_equal(view_of(b, requests).taken, 1);
+    assert_int_equal(view_of(b, places).taken, 1);
+    assert_int_equal(release(b, id), 0);
+    assert_int_equal(view_of(b, tokens).taken, 0);
+    /* Requests that are given back before the end are still made. */
+    id = take(b, METE_REQUESTS, 1);
+    assert_true(id);
+    assert_int_equal(extend(b, id, METE_REQUESTS, 1, 1), 0);
+    assert_int_equal(view_of(b, requests).taken, 2);
+    b->now_us += MINUTE_MS * MS_US / 2;
+    assert_int_equal(extend(b, id, METE_REQUESTS, 1, 0), 0);
+    assert_true(b->verdict.allowed && view_of(b, requests).taken == 2);
+    assert_int_equal(end_rate(b, tokens), 0);
+    assert_int_equal(end_rate(b, requests), 0);
+    assert_int_equal(extend(b, id, METE_REQUESTS, 5, 0), 0); /* nobody is told */
+    assert_true(b->verdict.allowed);
+}
+
 /* ---- Many, or none ---- */
 
 /* INV-02: of several that have room the last one refuses. */
@@ -661,6 +707,7 @@ int main(void)
         TEST(a_release_returns_tokens_and_a_place_but_never_the_request),
         TEST(an_expiry_returns_or_charges_as_the_reservation_says),
         TEST(a_record_takes_without_asking),
+        TEST(an_extension_takes_more_and_a_shrinking_gives_back),
         TEST(of_several_rate_limits_all_are_taken_from_or_none),
         TEST(refusals_come_leaf_first_concurrency_last_shadows_after_all),
         TEST(a_shadow_says_what_it_would_have_done_and_has_no_effect),
