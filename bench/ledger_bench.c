@@ -75,9 +75,9 @@ static uint32_t put(struct bench *b, const struct mete_change *change)
     return handle;
 }
 
-static struct mete_text name(char room[32], const char *format, uint32_t n)
+static struct mete_text name(char room[32], const char *what, uint32_t n)
 {
-    int len = snprintf(room, 32, format, n);
+    int len = snprintf(room, 32, "%s_%016u", what, n);
     return (struct mete_text){room, (size_t)len};
 }
 
@@ -86,7 +86,7 @@ static uint32_t put_scope(struct bench *b, enum mete_kind kind, uint32_t parent,
     char room[32];
     struct mete_change change = {.kind = METE_PUT_SCOPE,
                                  .scope = {.kind = kind,
-                                           .id = name(room, "scope_%012u", n),
+                                           .id = name(room, "scope", n),
                                            .organization = {parent ? 1 : 0},
                                            .parent = {parent}}};
     uint32_t handle = put(b, &change);
@@ -94,7 +94,7 @@ static uint32_t put_scope(struct bench *b, enum mete_kind kind, uint32_t parent,
     for (uint32_t i = 0; i < b->budgets_each; i++) {
         struct mete_change budget = {
             .kind = METE_PUT_BUDGET,
-            .budget = {.id = name(room, "budget_%012u", handle * 8 + i),
+            .budget = {.id = name(room, "budget", handle * 8 + i),
                        .scope = {handle},
                        .meter = meters[i % 4],
                        .currency = meters[i % 4] == METE_COST ? METE_USD : 0,
@@ -184,7 +184,7 @@ static void pair(struct bench *b, enum bench_kind kind, uint32_t i)
             commit(b, open[i % DEPTH]);
         open[i % DEPTH] = reserve(b, (struct mete_text){0});
     } else if (kind == WITH_REQUEST_ID) {
-        commit(b, reserve(b, name(room, "req_%020u", b->requests++)));
+        commit(b, reserve(b, name(room, "request", b->requests++)));
     } else {
         commit(b, reserve(b, (struct mete_text){0}));
     }

@@ -116,7 +116,7 @@ static struct grid grid_of(const struct calendar_rule *rule)
     case METE_TOTAL:
     case METE_PERIODS:
     default:
-        ASSERT(!"a rule without bounds");
+        ASSERT(false && "a rule without bounds");
         return (struct grid){0};
     }
 }

@@ -427,7 +427,7 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
         rates_write(change, handle, actor, entry);
         return;
     default:
-        ASSERT(!"a change that judge() agreed to");
+        ASSERT(false && "a change that judge() agreed to");
     }
 }
 
