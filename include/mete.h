@@ -651,6 +651,8 @@ struct mete_budget_view {
                                                      counts now */
     char time_zone[65];
     int64_t anchor, window_seconds;
+    struct mete_match matches[METE_MATCHES_MAX]; /* patterns borrow until mete_close() */
+    size_t matches_len;
     int64_t soft_limit, rollover_cap;
     struct mete_controls controls;
     struct mete_instant stopped_at; /* 0: no emergency stop is on */

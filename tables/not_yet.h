@@ -24,6 +24,4 @@ ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")
 ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")
 ROW(budget && budget->soft_limit, "soft_limit: warning without refusing")
-ROW(budget && budget->matches_len,
-    "budgets narrowed to a model, provider, tag or session")
 #undef ROW

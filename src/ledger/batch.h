@@ -12,6 +12,7 @@ struct batch {
     const struct mete_change *changes; /* with handles resolved by find_ functions only */
     const uint32_t *handles;           /* of the changes judged so far */
     size_t len;
+    bool is_agreed; /* the whole has been judged: what is kept free for a batch may be used up */
     uint32_t scopes_len, budgets_len, rates_len; /* as they will then be */
 };
 
@@ -25,6 +26,8 @@ struct node {
 uint32_t batch_resolve(const struct batch *batch, uint32_t n);
 /* false: there is no such scope. */
 bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node);
+/* A new set of patterns: 0, INVALID, TOO_LARGE, FULL. */
+int batch_judge_matches(const struct batch *batch, const struct mete_match *matches, size_t len);
 
 /* ---- decide_rate.c: PUT_RATE_LIMIT, END_RATE_LIMIT ---- */
 /* *ret_handle: the rate limit's, which is the batch's next one if it is new. */

@@ -334,6 +334,8 @@ static bool create(struct ledger *ledger, const struct entry *entry)
                                               .mode = spec->mode & 3,
                                               .period = spec->period & 15};
     ledger->cold[handle] = (struct budget_cold){.revision = 1, .base_limit = spec->limit};
+    if (!extras_narrow(ledger, handle, spec))
+        return false;
     extras_put(ledger, handle, spec);
     extras_sum_limit(ledger, handle);
     set_window(ledger, handle, start_us, end_us);

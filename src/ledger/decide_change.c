@@ -212,6 +212,12 @@ static int check_spec(const struct mete_budget_spec *spec)
     return extras_check(spec);
 }
 
+int batch_judge_matches(const struct batch *batch, const struct mete_match *matches, size_t len)
+{
+    int rc = matches_judge(batch->ledger, matches, len);
+    return rc == METE_E_FULL && batch->is_agreed ? 0 : rc;
+}
+
 /* Whether what cannot change is as the ledger has it, or else an earlier change of the batch. */
 static bool same_place(const struct batch *batch, const struct found_budget *found,
                        const struct mete_budget_spec *spec)
@@ -226,7 +232,9 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
 {
     const struct mete_budget_spec *spec = &change->budget;
     struct node node;
-    int rc = check_spec(spec);
+    int rc = check_spec(spec), fits = batch_judge_matches(batch, spec->matches, spec->matches_len);
+    if (rc == 0 && fits != METE_E_FULL)
+        rc = fits;
     if (rc)
         return rc;
     if (not_yet_change(change))
@@ -249,8 +257,8 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
     if (change->flags & METE_CHANGE_UPDATE)
         return METE_E_NOT_FOUND;
     if (batch->budgets_len == batch->ledger->room.budgets ||
-        count_budgets(batch, scope) >= LIMIT_SCOPE_BUDGETS ||
-        !extras_fit(batch->ledger, spec, LIMIT_ZONES))
+        count_budgets(batch, scope) >= LIMIT_SCOPE_BUDGETS || fits == METE_E_FULL ||
+        !extras_fit(batch->ledger, spec, batch->is_agreed ? ZONES_ROOM : LIMIT_ZONES))
         return METE_E_FULL;
     *ret_handle = batch->budgets_len + 1;
     return 0;
@@ -338,6 +346,43 @@ static bool is_stale(const struct ledger *ledger, const struct mete_change *chan
            now.us >= ledger->budgets[handle].stale_at_us;
 }
 
+static int check_changes(struct batch *batch, struct mete_instant now,
+                         const struct mete_apply *args, uint32_t *ret_handles,
+                         struct ledger_batch *ret_batch)
+{
+    const struct ledger *ledger = batch->ledger;
+    for (; batch->len < args->len; batch->len++) {
+        const struct mete_change *change = &args->changes[batch->len];
+        uint32_t handle = 0;
+        int rc = judge(batch, change, &handle);
+        if (rc) {
+            ret_batch->failed = batch->len;
+            return rc;
+        }
+        if (is_stale(ledger, change, handle, now)) {
+            ret_batch->due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
+            return LEDGER_STALE;
+        }
+        ASSERT(handle > 0);
+        ret_handles[batch->len] = handle;
+        batch->scopes_len += change->kind == METE_PUT_SCOPE && handle > batch->scopes_len;
+        batch->budgets_len += change->kind == METE_PUT_BUDGET && handle > batch->budgets_len;
+        batch->rates_len += change->kind == METE_PUT_RATE_LIMIT && handle > batch->rates_len;
+    }
+    return 0;
+}
+
+static struct batch batch_of(const struct ledger *ledger, const struct mete_apply *args,
+                             const uint32_t *handles)
+{
+    return (struct batch){.ledger = ledger,
+                          .changes = args->changes,
+                          .handles = handles,
+                          .scopes_len = ledger->scopes_len,
+                          .budgets_len = ledger->budgets_len,
+                          .rates_len = ledger->rates_len};
+}
+
 int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
                          const struct mete_apply *args, uint32_t *ret_handles,
                          struct ledger_batch *ret_batch)
@@ -346,31 +391,8 @@ int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
         return METE_E_TOO_LARGE;
     if (args->len == 0)
         return METE_E_INVALID;
-    struct batch batch = {.ledger = ledger,
-                          .changes = args->changes,
-                          .handles = ret_handles,
-                          .scopes_len = ledger->scopes_len,
-                          .budgets_len = ledger->budgets_len,
-                          .rates_len = ledger->rates_len};
-    for (; batch.len < args->len; batch.len++) {
-        const struct mete_change *change = &args->changes[batch.len];
-        uint32_t handle = 0;
-        int rc = judge(&batch, change, &handle);
-        if (rc) {
-            ret_batch->failed = batch.len;
-            return rc;
-        }
-        if (is_stale(ledger, change, handle, now)) {
-            ret_batch->due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
-            return LEDGER_STALE;
-        }
-        ASSERT(handle > 0);
-        ret_handles[batch.len] = handle;
-        batch.scopes_len += change->kind == METE_PUT_SCOPE && handle > batch.scopes_len;
-        batch.budgets_len += change->kind == METE_PUT_BUDGET && handle > batch.budgets_len;
-        batch.rates_len += change->kind == METE_PUT_RATE_LIMIT && handle > batch.rates_len;
-    }
-    return 0;
+    struct batch batch = batch_of(ledger, args, ret_handles);
+    return check_changes(&batch, now, args, ret_handles, ret_batch);
 }
 
 static void write_scope(const struct ledger *ledger, const struct mete_change *change,
@@ -437,11 +459,14 @@ int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
 {
     ASSERT(now.us >= ledger->last_at_us);
     const struct mete_apply lone = {change, 1, {actor.data, actor.len}};
-    struct ledger_batch batch = {0};
+    struct ledger_batch said = {0};
     uint32_t handle;
-    int rc = ledger_check_changes(ledger, now, &lone, &handle, &batch);
+    struct batch batch = batch_of(ledger, &lone, &handle);
+    batch.is_agreed = true;
+    int rc =
+        actor.len > LIMIT_ID ? METE_E_TOO_LARGE : check_changes(&batch, now, &lone, &handle, &said);
     if (rc == LEDGER_STALE)
-        ret_decision->due = batch.due;
+        ret_decision->due = said.due;
     if (rc)
         return rc;
     struct entry *entry = &ret_decision->entry;

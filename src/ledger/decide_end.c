@@ -239,7 +239,10 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
             return rc;
     }
     struct path path;
+    struct call_texts call;
     scopes_path(ledger, args->scope.n, &path);
+    matches_of_call(args->model, args->provider, args->session, args->tags, args->tags_len, &call);
+    extras_keep_matching(ledger, &path, &call);
     for (size_t i = 0; i < path.budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path.budgets[i]];
         if (budget->mode != METE_OFF && now.us >= budget->stale_at_us) {

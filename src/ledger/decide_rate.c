@@ -66,22 +66,13 @@ static size_t count_of_scope(const struct batch *batch, uint32_t scope)
     return count;
 }
 
-static int check_spec(const struct ledger *ledger, const struct mete_rate_spec *spec)
+static int check_spec(const struct batch *batch, const struct mete_rate_spec *spec)
 {
     if (spec->id.len > LIMIT_ID)
         return METE_E_TOO_LARGE;
     if (!entry_is_id(of_text(spec->id)) || !entry_is_rate(spec) || (unsigned)spec->mode > METE_OFF)
         return METE_E_INVALID;
-    return matches_judge(ledger, spec->matches, spec->matches_len);
-}
-
-static bool same_matches(const struct mete_rate_spec *a, const struct mete_rate_spec *b)
-{
-    bool same = a->matches_len == b->matches_len;
-    for (size_t i = 0; same && i < a->matches_len; i++)
-        same = a->matches[i].kind == b->matches[i].kind &&
-               slice_equal(of_text(a->matches[i].pattern), of_text(b->matches[i].pattern));
-    return same;
+    return batch_judge_matches(batch, spec->matches, spec->matches_len);
 }
 
 /* Whether what cannot change stays as it is. */
@@ -96,7 +87,7 @@ static bool may_become(const struct batch *batch, uint32_t handle,
     return scope_of(batch, handle) == resolved.scope.n && made_by->concurrent == spec->concurrent &&
            (spec->concurrent ||
             (made_by->meter == spec->meter && made_by->currency == spec->currency)) &&
-           same_matches(made_by, spec);
+           matches_same(made_by->matches, made_by->matches_len, spec->matches, spec->matches_len);
 }
 
 static int judge_put(const struct batch *batch, const struct mete_change *change,
@@ -104,7 +95,7 @@ static int judge_put(const struct batch *batch, const struct mete_change *change
 {
     const struct mete_rate_spec *spec = &change->rate;
     struct node node;
-    int rc = check_spec(batch->ledger, spec);
+    int rc = check_spec(batch, spec);
     if (rc)
         return rc;
     uint32_t scope = batch_resolve(batch, spec->scope.n);

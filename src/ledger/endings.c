@@ -296,11 +296,9 @@ bool endings_weigh_record(struct ledger *ledger, const struct path *path, const 
 }
 
 static void record_rates(struct ledger *ledger, const struct entry *entry, struct path *path,
-                         const struct held *used)
+                         const struct call_texts *call, const struct held *used)
 {
-    struct call_texts call;
-    matches_of_entry(ledger, entry, &call);
-    rates_keep_counting(ledger, path, &call);
+    rates_keep_counting(ledger, path, call);
     for (size_t i = 0; i < path->rates_len; i++) {
         const struct held *held =
             held_of(used, entry->u.record.amounts_len, ledger->rates[path->rates[i]].unit);
@@ -313,7 +311,10 @@ static bool record_all(struct ledger *ledger, const struct entry *entry, const s
                        struct ledger_effects *effects, bool *overrun)
 {
     struct path path;
+    struct call_texts call;
     scopes_path(ledger, entry->u.record.scope, &path);
+    matches_of_entry(ledger, entry, &call);
+    extras_keep_matching(ledger, &path, &call);
     for (size_t i = 0; i < path.budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path.budgets[i]];
         if (!budget_counts(budget))
@@ -325,7 +326,7 @@ static bool record_all(struct ledger *ledger, const struct entry *entry, const s
             return false;
     }
     if (path.rates_len)
-        record_rates(ledger, entry, &path, used);
+        record_rates(ledger, entry, &path, &call, used);
     return true;
 }
 

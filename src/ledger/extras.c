@@ -117,7 +117,8 @@ static bool has_controls(const struct mete_controls *controls)
 bool extras_are_needed(const struct mete_budget_spec *spec)
 {
     return !is_utc(of_text(spec->time_zone)) || spec->anchor || spec->window_seconds ||
-           spec->soft_limit || spec->rollover_cap || has_controls(&spec->controls);
+           spec->soft_limit || spec->rollover_cap || has_controls(&spec->controls) ||
+           spec->matches_len;
 }
 
 /* UTC has two names. */
@@ -133,13 +134,15 @@ bool extras_same_place(const struct ledger *ledger, uint32_t budget,
     const struct extra *extra = extras_of(ledger, budget);
     extra = extra ? extra : &none;
     return slice_equal(zone_text(ledger, extra->zone), zone_of(spec)) &&
-           extra->anchor == spec->anchor && extra->window_seconds == spec->window_seconds;
+           extra->anchor == spec->anchor && extra->window_seconds == spec->window_seconds &&
+           matches_are(ledger, extra->matches, spec->matches, spec->matches_len);
 }
 
 bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget_spec *b)
 {
     return slice_equal(zone_of(a), zone_of(b)) && a->anchor == b->anchor &&
-           a->window_seconds == b->window_seconds;
+           a->window_seconds == b->window_seconds &&
+           matches_same(a->matches, a->matches_len, b->matches, b->matches_len);
 }
 
 /* ---- Putting ---- */
@@ -164,6 +167,15 @@ void extras_put(struct ledger *ledger, uint32_t handle, const struct mete_budget
     set_trait(budget, BUDGET_CONTROLLED, spec->soft_limit || has_controls(&spec->controls));
 }
 
+bool extras_narrow(struct ledger *ledger, uint32_t handle, const struct mete_budget_spec *spec)
+{
+    if (spec->matches_len == 0)
+        return true;
+    set_trait(&ledger->budgets[handle], BUDGET_NARROWED, true);
+    return matches_put(ledger, spec->matches, spec->matches_len,
+                       &extras_make(ledger, handle)->matches);
+}
+
 void extras_sum_limit(struct ledger *ledger, uint32_t handle)
 {
     const struct extra *extra = extras_of(ledger, handle);
@@ -175,6 +187,26 @@ void extras_sum_limit(struct ledger *ledger, uint32_t handle)
 }
 
 /* ---- Looking ---- */
+
+bool extras_match(const struct ledger *ledger, uint32_t handle, const struct call_texts *call)
+{
+    const struct extra *extra = extras_of(ledger, handle);
+    ASSERT(extra && extra->matches);
+    return matches_call(ledger, extra->matches, call);
+}
+
+void extras_keep_matching(const struct ledger *ledger, struct path *path,
+                          const struct call_texts *call)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        uint32_t handle = path->budgets[i];
+        if (!(ledger->budgets[handle].traits & BUDGET_NARROWED) ||
+            extras_match(ledger, handle, call))
+            path->budgets[kept++] = handle;
+    }
+    path->budgets_len = kept;
+}
 
 void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budget_view *view)
 {
@@ -189,5 +221,6 @@ void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budge
     view->soft_limit = extra->soft_limit;
     view->rollover_cap = extra->rollover_cap;
     view->carried = extra->carried;
+    view->matches_len = matches_of(ledger, extra->matches, view->matches);
     view->controls = extra->controls;
 }

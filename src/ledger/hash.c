@@ -63,6 +63,17 @@ static void put_scope(struct hasher *hasher, const struct ledger *ledger, uint32
     put_text(hasher, scopes_id(ledger, s));
 }
 
+static void put_matches(struct hasher *hasher, const struct ledger *ledger, uint32_t set)
+{
+    struct mete_match matches[METE_MATCHES_MAX];
+    size_t len = matches_of(ledger, set, matches);
+    put(hasher, len);
+    for (size_t i = 0; i < len; i++) {
+        put(hasher, (uint64_t)matches[i].kind);
+        put_text(hasher, (struct slice){matches[i].pattern.data, matches[i].pattern.len});
+    }
+}
+
 static void put_extra(struct hasher *hasher, const struct ledger *ledger, const struct extra *extra)
 {
     put_i64(hasher, extra->anchor);
@@ -80,6 +91,7 @@ static void put_extra(struct hasher *hasher, const struct ledger *ledger, const 
     put(hasher, (uint64_t)controls->stop_ppm << 32 | controls->downgrade_ppm);
     put(hasher, (uint64_t)controls->grace_s << 32 | controls->cooldown_s);
     put_text(hasher, extras_zone(ledger, extra));
+    put_matches(hasher, ledger, extra->matches);
     put(hasher, (uint64_t)extra->made << 32 | (uint64_t)extra->for_kind << 16 |
                     (uint64_t)extra->template_slot << 8 | extra->soft_fired);
 }
@@ -118,17 +130,6 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
         put(hasher, (uint64_t)ledger->pasts[p].open << 8 | ledger->pasts[p].fired);
     }
     put(hasher, 0);
-}
-
-static void put_matches(struct hasher *hasher, const struct ledger *ledger, uint32_t set)
-{
-    struct mete_match matches[METE_MATCHES_MAX];
-    size_t len = matches_of(ledger, set, matches);
-    put(hasher, len);
-    for (size_t i = 0; i < len; i++) {
-        put(hasher, (uint64_t)matches[i].kind);
-        put_text(hasher, (struct slice){matches[i].pattern.data, matches[i].pattern.len});
-    }
 }
 
 static void put_rate(struct hasher *hasher, const struct ledger *ledger, uint32_t r)

@@ -79,16 +79,20 @@ size_t matches_of(const struct ledger *ledger, uint32_t set,
     return len;
 }
 
+bool matches_same(const struct mete_match *a, size_t a_len, const struct mete_match *b,
+                  size_t b_len)
+{
+    bool same = a_len == b_len;
+    for (size_t i = 0; same && i < a_len; i++)
+        same = a[i].kind == b[i].kind && slice_equal(of_text(a[i].pattern), of_text(b[i].pattern));
+    return same;
+}
+
 bool matches_are(const struct ledger *ledger, uint32_t set, const struct mete_match *matches,
                  size_t len)
 {
     struct mete_match there[METE_MATCHES_MAX];
-    size_t there_len = matches_of(ledger, set, there);
-    bool equal = there_len == len;
-    for (size_t i = 0; equal && i < len; i++)
-        equal = there[i].kind == matches[i].kind &&
-                slice_equal(of_text(there[i].pattern), of_text(matches[i].pattern));
-    return equal;
+    return matches_same(there, matches_of(ledger, set, there), matches, len);
 }
 
 /* ---- Calls ---- */

@@ -185,20 +185,30 @@ static bool take_rates(struct ledger *ledger, const struct entry *entry, struct 
     return true;
 }
 
-/* Takes from all and writes their handles, or says false. */
+static bool is_matched(const struct ledger *ledger, const struct entry *entry, uint32_t budget)
+{
+    struct call_texts call;
+    matches_of_entry(ledger, entry, &call);
+    return extras_match(ledger, budget, &call);
+}
+
+/* Takes from all that count, which are then the path's, and writes their handles; or says false. */
 static bool take_all(struct ledger *ledger, const struct entry *entry, struct path *path,
                      struct words *words, struct reservation *slot)
 {
     unsigned len = 0;
     for (size_t i = 0; i < path->budgets_len; i++) {
-        struct budget *budget = &ledger->budgets[path->budgets[i]];
-        if (!budget_counts(budget))
+        uint32_t handle = path->budgets[i];
+        struct budget *budget = &ledger->budgets[handle];
+        if (!budget_counts(budget) ||
+            (budget->traits & BUDGET_NARROWED && !is_matched(ledger, entry, handle)))
             continue;
         if (!take(budget, entry))
             return false;
-        words_put_take(words, TAKE_BUDGET, path->budgets[i]);
-        len++;
+        words_put_take(words, TAKE_BUDGET, handle);
+        path->budgets[len++] = handle;
     }
+    path->budgets_len = len;
     if (path->rates_len) {
         if (!take_rates(ledger, entry, path, words))
             return false;

@@ -293,6 +293,29 @@ static void walk_controls(struct archive *archive, struct mete_controls *control
     archive_u32(archive, &controls->cooldown_s);
 }
 
+static void walk_matches(struct archive *archive, struct ledger *ledger, uint32_t *set)
+{
+    struct mete_match matches[METE_MATCHES_MAX];
+    char texts[METE_MATCHES_MAX][LIMIT_SESSION]; /* a loaded text lives until the next field */
+    size_t len = archive->loads ? 0 : matches_of(ledger, *set, matches);
+    len = (size_t)archive_up_to(archive, len, METE_MATCHES_MAX);
+    for (size_t i = 0; i < len && !archive->error; i++) {
+        struct slice pattern = {0};
+        uint8_t kind = 0;
+        if (!archive->loads) {
+            kind = (uint8_t)matches[i].kind;
+            pattern = (struct slice){matches[i].pattern.data, matches[i].pattern.len};
+        }
+        archive_u8(archive, &kind);
+        archive_text(archive, &pattern, LIMIT_SESSION);
+        memcpy(texts[i], pattern.data, pattern.len);
+        matches[i] = (struct mete_match){(enum mete_match_kind)kind, {texts[i], pattern.len}};
+        (void)archive_expect(archive, entry_is_match(&matches[i]));
+    }
+    if (archive->loads && !archive->error && !matches_put(ledger, matches, len, set))
+        archive->error = METE_E_FULL;
+}
+
 static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
     uint8_t has_extra = extras_of(ledger, b) != NULL;
@@ -312,6 +335,9 @@ static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t 
     archive_i64(archive, &extra->lifted_at_us);
     walk_controls(archive, &extra->controls);
     archive_handle(archive, &extra->zone, ledger->zones_len);
+    walk_matches(archive, ledger, &extra->matches);
+    bool narrows = (ledger->budgets[b].traits & BUDGET_NARROWED) != 0;
+    (void)archive_expect(archive, narrows == (extra->matches != 0));
     archive_u32(archive, &extra->made);
     archive_u8(archive, &extra->for_kind);
     archive_u8(archive, &extra->template_slot);
@@ -375,29 +401,6 @@ static void walk_budgets(struct archive *archive, struct ledger *ledger)
 }
 
 /* ---- Rate limits ----------------------------------------------------------------------------- */
-
-static void walk_matches(struct archive *archive, struct ledger *ledger, uint32_t *set)
-{
-    struct mete_match matches[METE_MATCHES_MAX];
-    char texts[METE_MATCHES_MAX][LIMIT_SESSION]; /* a loaded text lives until the next field */
-    size_t len = archive->loads ? 0 : matches_of(ledger, *set, matches);
-    len = (size_t)archive_up_to(archive, len, METE_MATCHES_MAX);
-    for (size_t i = 0; i < len && !archive->error; i++) {
-        struct slice pattern = {0};
-        uint8_t kind = 0;
-        if (!archive->loads) {
-            kind = (uint8_t)matches[i].kind;
-            pattern = (struct slice){matches[i].pattern.data, matches[i].pattern.len};
-        }
-        archive_u8(archive, &kind);
-        archive_text(archive, &pattern, LIMIT_SESSION);
-        memcpy(texts[i], pattern.data, pattern.len);
-        matches[i] = (struct mete_match){(enum mete_match_kind)kind, {texts[i], pattern.len}};
-        (void)archive_expect(archive, entry_is_match(&matches[i]));
-    }
-    if (archive->loads && !archive->error && !matches_put(ledger, matches, len, set))
-        archive->error = METE_E_FULL;
-}
 
 static void walk_debt(struct archive *archive, struct rate *rate)
 {

@@ -307,6 +307,8 @@ bool matches_put(struct ledger *ledger, const struct mete_match *matches, size_t
 /* The patterns of a set, in the order they were given in; they live as long as the ledger. */
 size_t matches_of(const struct ledger *ledger, uint32_t set,
                   struct mete_match ret_matches[METE_MATCHES_MAX]);
+bool matches_same(const struct mete_match *a, size_t a_len, const struct mete_match *b,
+                  size_t b_len);
 bool matches_are(const struct ledger *ledger, uint32_t set, const struct mete_match *matches,
                  size_t len);
 /* What of a call is matched, from its arguments or from its RESERVE or RECORD entry. Borrows. */
@@ -429,6 +431,13 @@ bool extras_same_place(const struct ledger *ledger, uint32_t budget,
                        const struct mete_budget_spec *spec);
 bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget_spec *b);
 void extras_put(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
+/* Of a new one: keeps its patterns. false: no room. */
+bool extras_narrow(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
+/* Whether a narrowed budget is concerned by a call. */
+bool extras_match(const struct ledger *ledger, uint32_t budget, const struct call_texts *call);
+/* Leaves of a path's budgets those that match the call of a RESERVE or RECORD entry. */
+void extras_keep_matching(const struct ledger *ledger, struct path *path,
+                          const struct call_texts *call);
 struct slice extras_zone(const struct ledger *ledger, const struct extra *extra); /* empty: UTC */
 void extras_sum_limit(struct ledger *ledger, uint32_t budget);
 void extras_view(const struct ledger *ledger, uint32_t budget, struct mete_budget_view *view);

@@ -46,10 +46,40 @@ static int64_t room_of(const struct weighing *weighing, uint32_t handle)
     return weighing->ledger->budgets[handle].limit - figures.committed - figures.held;
 }
 
-/* What each demand's floor takes, and the tightest room there is for it. LEDGER_STALE, or 0. */
+/* Whether a narrowed budget is concerned. What grows was matched when it was made. */
+static bool is_matched(const struct weighing *weighing, uint32_t handle)
+{
+    const struct mete_reserve *args = weighing->args;
+    struct call_texts call;
+    if (weighing->extends)
+        return true;
+    matches_of_call(args->model, args->provider, args->session, args->tags, args->tags_len, &call);
+    return extras_match(weighing->ledger, handle, &call);
+}
+
+/* What one budget that counts leaves of what is demanded of its unit. */
+static void measure_budget(struct weighing *weighing, uint32_t handle)
+{
+    const struct budget *budget = &weighing->ledger->budgets[handle];
+    struct share *share = weigh_share_of(weighing, budget->unit);
+    if (!share)
+        return;
+    weighing->has_shadows |= budget->mode == METE_SHADOW;
+    if (budget->mode != METE_ENFORCE)
+        return;
+    int64_t room = room_of(weighing, handle);
+    share->refused |= budget->limit == 0 || share->floor_amount > room;
+    if (share->tightest && room >= share->room)
+        return;
+    share->tightest = handle;
+    share->room = room;
+}
+
+/* What each demand's floor takes, and the tightest room there is for it; budgets that do not match
+ * leave the path. LEDGER_STALE, or 0. */
 static int measure(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
-    const struct path *path = &weighing->path;
+    struct path *path = &weighing->path;
     for (size_t i = 0; i < weighing->args->demands_len; i++) {
         const struct mete_demand *demand = &weighing->args->demands[i];
         struct share *share = &weighing->shares[i];
@@ -58,27 +88,22 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
         bool fits = weigh_amount_at(demand, weighing->args->floor, &share->floor_amount);
         ASSERT(fits); /* check_demands() */
     }
+    size_t kept = 0;
     for (size_t i = 0; i < path->budgets_len; i++) {
-        const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
+        uint32_t handle = path->budgets[i];
+        const struct budget *budget = &weighing->ledger->budgets[handle];
+        if (budget->traits & BUDGET_NARROWED && !is_matched(weighing, handle))
+            continue;
+        path->budgets[kept++] = handle;
         if (!budget_counts(budget))
             continue; /* of an extension it may be a tombstone */
         if (now.us >= budget->stale_at_us) {
-            *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, path->budgets[i], 0};
+            *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
             return LEDGER_STALE;
         }
-        struct share *share = weigh_share_of(weighing, budget->unit);
-        if (!share)
-            continue;
-        weighing->has_shadows |= budget->mode == METE_SHADOW;
-        if (budget->mode != METE_ENFORCE)
-            continue;
-        int64_t room = room_of(weighing, path->budgets[i]);
-        share->refused |= budget->limit == 0 || share->floor_amount > room;
-        if (share->tightest && room >= share->room)
-            continue;
-        share->tightest = path->budgets[i];
-        share->room = room;
+        measure_budget(weighing, handle);
     }
+    path->budgets_len = kept;
     return 0;
 }
 
