@@ -198,8 +198,10 @@ bool ledger_sound(const struct ledger *ledger, char ret_what[256])
         memcpy(ret_what, trap.what, sizeof trap.what);
         return false;
     }
+    uint8_t hash[32];
     assert_trap_set(&trap);
     ledger_check(ledger);
+    ledger_hash(ledger, hash); /* reads everything */
     assert_trap_set(NULL);
     return true;
 }
