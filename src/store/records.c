@@ -199,6 +199,19 @@ int records_end(struct records *records, uint64_t last_seq)
     return 0;
 }
 
+/* A commit with synchronous=FULL flushes the write-ahead file, and with it what lies before. */
+int records_flush(struct records *records, uint64_t last_seq)
+{
+    ASSERT(!records->in_batch);
+    int error = db_exec(records->db, "PRAGMA synchronous=FULL");
+    if (!error)
+        error = records_begin(records);
+    if (!error)
+        error = records_end(records, last_seq);
+    int back = db_exec(records->db, "PRAGMA synchronous=NORMAL");
+    return error ? error : back;
+}
+
 /* Meters with a column of their own go there; returns the length of the others, packed. */
 static size_t bind_meters(sqlite3_stmt *to, const struct records_usage *usage,
                           uint8_t extra[RECORDS_EXTRA_MAX])

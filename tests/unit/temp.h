@@ -3,7 +3,7 @@
 #ifndef UNIT_TEMP_H
 #define UNIT_TEMP_H
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,19 +14,17 @@ static inline int temp_make(char *ret_path, size_t len)
     return mkdtemp(ret_path) ? 0 : -1;
 }
 
+static inline int temp_remove_one(const char *path, const struct stat *found, int kind,
+                                  struct FTW *where)
+{
+    (void)found, (void)kind, (void)where;
+    return remove(path);
+}
+
+/* With all that is in it. */
 static inline int temp_remove(const char *path)
 {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return -1;
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        char file[512];
-        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.')
-            unlink(file);
-    }
-    closedir(folder);
-    return rmdir(path);
+    return nftw(path, temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 #endif
