@@ -19,7 +19,7 @@ ROW(change->kind == METE_LIFT_STOP ||
                     budget->controls.downgrade_ppm)),
     "controls: throttle, emergency stop, downgrade, METE_LIFT_STOP")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
-ROW(false, "mete_snapshot, mete_cut, mete_backup, mete_explain, the online audit, the free reserve")
+ROW(false, "mete_backup, mete_explain")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")
 ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")

@@ -45,6 +45,8 @@ int decide_op(struct mete *mete, struct mete_op *op)
     }
     if (rc)
         return rc;
+    if (mete->decision.entry.kind == ENTRY_RESERVE && atomic_load(&mete->admission_stopped))
+        return METE_E_DISK; /* what is said otherwise, a repeat or a refusal, needs no room */
     if (mete->decision.entry.kind != ENTRY_NONE)
         owner_enter(mete, &mete->decision.entry);
     return 0;

@@ -30,11 +30,17 @@ static int start_all(struct mete *mete)
         error = start(&mete->projector_thread, projector_main, mete, &mete->projector_runs);
     if (!error && mete->owner_kind == METE_OWNER_THREAD)
         error = start(&mete->owner_thread, owner_main, mete, &mete->owner_runs);
+    if (!error && mete->is_durable)
+        error = start(&mete->follower_thread, follower_main, mete, &mete->follower_runs);
     return error;
 }
 
 static void stop_all(struct mete *mete)
 {
+    atomic_store(&mete->follower.stops, true); /* first: it waits for the others */
+    bell_call(&mete->follower.bell);
+    if (mete->follower_runs)
+        pthread_join(mete->follower_thread, NULL);
     atomic_store(&mete->owner_stops, true);
     bell_call(&mete->owner_bell);
     if (mete->owner_runs)
@@ -74,6 +80,11 @@ static int make_parts(struct mete *mete, const struct mete_options *options)
         error = batches_init(mete);
     if (!error && mete->has_records)
         error = rows_init(&mete->rows);
+    if (!error && mete->is_durable) {
+        mete->follower.room = room;
+        mete->directory = strdup(options->directory);
+        error = mete->directory ? follower_init(mete) : METE_E_MEMORY;
+    }
     return error;
 }
 
@@ -100,7 +111,8 @@ static int begin(struct mete *mete, const struct mete_options *options)
 int mete_open(const struct mete_options *options, struct mete **ret_mete)
 {
     if (!options || !ret_mete ||
-        (options->owner != METE_OWNER_THREAD && options->owner != METE_OWNER_CALLER))
+        (options->owner != METE_OWNER_THREAD && options->owner != METE_OWNER_CALLER) ||
+        options->audit_ppm > 1000000)
         return METE_E_INVALID;
     size_t size = (sizeof(struct mete) + 63) & ~(size_t)63;
     struct mete *mete = aligned_alloc(64, size);
@@ -113,6 +125,11 @@ int mete_open(const struct mete_options *options, struct mete **ret_mete)
     mete->owner_kind = options->owner;
     mete->is_durable = options->directory != NULL;
     mete->has_records = mete->is_durable && !options->no_records;
+    mete->free_reserve = options->free_reserve ? options->free_reserve : LIMIT_FREE_RESERVE;
+    mete->follower.snapshot_entries =
+        options->snapshot_entries ? options->snapshot_entries : LIMIT_SNAPSHOT_ENTRIES;
+    mete->follower.audit_ppm = or_limit(options->audit_ppm, LIMIT_AUDIT_PPM);
+    mete->follower.runs_alone = !options->no_audit;
     mete->wake = options->wake;
     mete->wake_user = options->wake_user;
     pthread_mutex_init(&mete->ports_lock, NULL);
@@ -151,11 +168,13 @@ void mete_close(struct mete *mete)
     mark_projected(mete);
     records_close(mete->records);
     journal_close(mete->journal);
+    follower_done(mete);
     batches_done(mete);
     rows_release_memory(&mete->rows);
     lineage_done(&mete->lineage);
     calendar_zones_close(mete->zones);
     ledger_close(mete->ledger);
+    free(mete->directory);
     pthread_mutex_destroy(&mete->ports_lock);
     free(mete);
 }

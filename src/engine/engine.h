@@ -15,6 +15,7 @@
 #include "calendar/calendar.h"
 #include "engine/bell.h"
 #include "engine/clock.h"
+#include "engine/follower.h"
 #include "engine/project.h"
 #include "engine/rows.h"
 #include "ledger/ledger.h"
@@ -84,8 +85,10 @@ struct mete {
     void *on_event_user;
     struct journal *journal; /* the writer's once it runs */
     struct records *records; /* the projector's once it runs */
-    pthread_t owner_thread, writer_thread, projector_thread;
-    bool owner_runs, writer_runs, projector_runs;
+    char *directory;         /* NULL: in memory */
+    uint64_t free_reserve;
+    pthread_t owner_thread, writer_thread, projector_thread, follower_thread;
+    bool owner_runs, writer_runs, projector_runs, follower_runs;
     pthread_mutex_t ports_lock;
     struct mete_port *ports[LIMIT_PORTS]; /* made once, reused, freed at close */
     _Atomic uint32_t ports_len;
@@ -100,15 +103,20 @@ struct mete {
     int64_t last_at_us;     /* of the last entry */
     struct answer deferred; /* taken, and waiting for more room than there is */
     uint32_t next_port;
-    bool has_waiting; /* some port has METE_QUERY_PROJECTED to answer */
-    uint64_t drift;
-    int64_t audited_at_us;
+    bool has_waiting;                /* some port has METE_QUERY_PROJECTED to answer */
     uint32_t handles[LIMIT_CHANGES]; /* of the batch of changes under way */
     struct ledger_decision decision;
     struct ledger_effects effects;
     struct projection projection;
 
+    /* writer */
+    int64_t space_at_us;  /* when the free space was looked at */
+    uint64_t space_grown; /* bytes appended since */
+
     /* shared */
+    struct follower follower;
+    _Atomic uint64_t free_bytes;    /* 0: not known */
+    _Atomic bool admission_stopped; /* fewer are free than the reserve */
     struct batch batches[BATCHES];
     struct rows rows;
     struct bell owner_bell, writer_bell, projector_bell;
@@ -146,6 +154,8 @@ void batch_clear(struct batch *batch);
 
 /* ---- writer.c ---- */
 void *writer_main(void *mete);
+/* Looks at the free space, if it is time to. */
+void writer_check_space(struct mete *mete);
 /* Appends the batch's entries and moves the marks; dies rather than fail (INV-15). */
 void writer_flush(struct mete *mete, struct batch *batch);
 

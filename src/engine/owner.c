@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 
 #include "base/checked.h"
+#include "engine/keeping.h"
 
 enum {
     TURN_OPS = 4096,
@@ -383,6 +384,8 @@ static size_t turn(struct mete *mete)
     atomic_store(&mete->is_stalled, false);
     read_clock(mete);
     batch_take(mete);
+    follower_glance(mete);
+    keeping_enter_base(mete);
     expire(mete);
     size_t taken = take_all(mete);
     answer_waiting(mete);

@@ -48,6 +48,16 @@ void lineage_apply(struct lineage *lineage, const struct entry *entry)
     lineage->kinds[handle] = (uint8_t)spec->kind;
 }
 
+void lineage_learn(struct lineage *lineage, const struct ledger *ledger)
+{
+    struct mete_scope_view scope;
+    for (uint32_t handle = 1; !ledger_scope(ledger, handle, &scope); handle++) {
+        ASSERT(handle <= lineage->scopes_max);
+        lineage->parents[handle] = scope.parent.n;
+        lineage->kinds[handle] = (uint8_t)scope.kind;
+    }
+}
+
 /* Puts the scopes of a path where a record has a place for them. */
 static void put_path(const struct lineage *lineage, uint32_t scope, struct records_usage *usage)
 {

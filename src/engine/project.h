@@ -21,6 +21,9 @@ void lineage_done(struct lineage *lineage);
 /* Learns the scope of an ENTRY_SCOPE; other entries are nothing to it. */
 void lineage_apply(struct lineage *lineage, const struct entry *entry);
 
+/* Learns all scopes of a ledger, for one that was loaded. */
+void lineage_learn(struct lineage *lineage, const struct ledger *ledger);
+
 /* Slices borrow from the entry and the effects. */
 struct projection {
     bool has_usage, has_entity;

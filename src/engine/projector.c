@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 
 #include "base/checked.h"
+#include "engine/keeping.h"
 
 enum {
     STEP_ROWS = 8192,  /* in one transaction */
@@ -75,6 +76,7 @@ void *projector_main(void *user)
     for (;;) {
         bool stops = atomic_load(&mete->projector_stops);
         bool wrote = projector_step(mete);
+        keeping_flush_records(mete);
         call_owner(mete);
         if (wrote)
             continue;

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Questions to the state. A budget is told as of now: if its window is over, the next one begins
- * first, which is an entry like any other, so that what was told is what a replay knows.
- *
- * Drift (INV-07) is the ledger's own audit. It walks all budgets and open reservations, so it runs
- * when the figures are asked for, at most every few seconds, and only while there are so few that
- * it takes under a millisecond; `mete verify` audits any size offline. */
+ * first, which is an entry like any other, so that what was told is what a replay knows. */
 #include "engine/engine.h"
 
 #include "base/checked.h"
-
-enum { AUDIT_EVERY_US = 2000000 };
 
 static int tell_budget(struct mete *mete, uint32_t handle, struct mete_budget_view *ret_view)
 {
@@ -39,15 +33,6 @@ static int tell_path(struct mete *mete, const struct mete_query *args, struct me
     return 0;
 }
 
-static void audit(struct mete *mete, const struct ledger_counts *counts)
-{
-    if (counts->budgets + counts->reservations_open > LIMIT_AUDIT ||
-        mete->now_us < mete->audited_at_us + AUDIT_EVERY_US)
-        return;
-    mete->audited_at_us = mete->now_us;
-    mete->drift = ledger_audit(mete->ledger);
-}
-
 static uint64_t load(const _Atomic uint64_t *value)
 {
     return atomic_load_explicit(value, memory_order_acquire);
@@ -57,7 +42,6 @@ static void tell_stats(struct mete *mete, struct mete_stats *stats)
 {
     struct ledger_counts counts;
     ledger_counts(mete->ledger, &counts);
-    audit(mete, &counts);
     *stats = (struct mete_stats){
         .seq = ledger_last_seq(mete->ledger),
         .flushed = load(&mete->flushed),
@@ -77,7 +61,12 @@ static void tell_stats(struct mete *mete, struct mete_stats *stats)
         .repeats = counts.repeats,
         .extends = counts.extends,
         .corrections = counts.corrections,
-        .drift = mete->drift,
+        .drift = load(&mete->follower.drift),
+        .audited = load(&mete->follower.audited),
+        .snapshot = load(&mete->follower.snapshot),
+        .base = load(&mete->follower.cut),
+        .free_bytes = load(&mete->free_bytes),
+        .admission_stopped = atomic_load(&mete->admission_stopped),
         .flushes = load(&mete->flushes),
         .flush_us_sum = load(&mete->flush_us_sum),
         .journal_bytes = mete->journal ? journal_bytes(mete->journal) : 0,

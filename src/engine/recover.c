@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From the disk to a running state:
  *
- *   journal: check, replay  ->  records: project what they lack  ->  clock  ->  orphans  -> flushed
+ *   newest snapshot that loads  ->  journal after it: check, replay  ->  records: project what they
+ * lack  ->  clock  ->  orphans  -> flushed
  *
  * Everything runs on the opening thread, before any other is started. Calls that were under way at
  * the crash (METE_RESERVE_CALL) end charged at their worst case, because whether they were sent
@@ -13,6 +14,7 @@
 
 #include "base/checked.h"
 #include "engine/replay.h"
+#include "engine/snapshots.h"
 
 enum { PROJECT_ENTRIES = 16384 /* replayed in one transaction of the records */ };
 
@@ -55,19 +57,77 @@ static int read_group(void *user, const struct journal_group *group)
     return replay_group(&recovery->replay, group);
 }
 
+/* ---- Where to begin -------------------------------------------------------------------------- */
+
+static int knows(void *user, const struct journal_mark *mark)
+{
+    const struct mete *mete = user;
+    return journal_knows(mete->journal, mark);
+}
+
+/* The newest snapshot that the journal knows and the records have reached: they lack rows of the
+ * entries behind it, which the journal still tells. None: the journal's beginning, unless it was
+ * cut. */
+static int load_snapshot(struct mete *mete, struct journal_mark *ret_mark)
+{
+    struct journal_mark base;
+    journal_base(mete->journal, &base);
+    uint64_t records_seq = mete->has_records ? records_last_seq(mete->records) : UINT64_MAX;
+    if (records_seq < base.seq)
+        return METE_E_CORRUPT; /* what was before the base is nowhere else */
+    const struct snapshots_wanted wanted = {.directory = mete->directory,
+                                            .seq_max = records_seq,
+                                            .at_us_max = INT64_MAX,
+                                            .knows = knows,
+                                            .user = mete};
+    snapshot_tidy(mete->directory);
+    int error = snapshots_find(&wanted, &mete->ledger, ret_mark);
+    if (error == METE_E_NOT_FOUND)
+        return base.seq ? METE_E_CORRUPT : 0;
+    if (!error)
+        lineage_learn(&mete->lineage, mete->ledger);
+    atomic_store(&mete->follower.snapshot, ret_mark->seq);
+    return error;
+}
+
+/* The base the chain speaks of is there, byte for byte. */
+static int check_base(struct mete *mete)
+{
+    struct journal_mark cut;
+    struct ledger_base base;
+    journal_base(mete->journal, &cut);
+    ledger_base(mete->ledger, &base);
+    atomic_store(&mete->follower.cut, cut.seq);
+    if (!cut.seq)
+        return 0;
+    struct snapshot_head head;
+    uint8_t hash[SNAPSHOT_HASH];
+    if (base.seq < cut.seq || snapshot_check(mete->directory, base.seq, &head, hash) ||
+        memcmp(hash, base.hash, sizeof hash) != 0 ||
+        (base.seq == cut.seq && memcmp(&head.mark, &cut, sizeof cut) != 0))
+        return METE_E_CORRUPT;
+    return 0;
+}
+
 static int read_journal(struct mete *mete)
 {
     uint64_t records_seq = mete->has_records ? records_last_seq(mete->records) : 0;
     struct recovery recovery = {
         .mete = mete,
-        .replay = {.ledger = mete->ledger,
-                   .lineage = &mete->lineage,
+        .replay = {.lineage = &mete->lineage,
                    .effects = &mete->effects,
                    .projection = &mete->projection,
                    .project_from = mete->has_records ? records_seq + 1 : UINT64_MAX,
                    .each = put,
                    .user = &recovery}};
-    int error = journal_read(mete->journal, NULL, read_group, &recovery, NULL);
+    struct journal_mark mark = {0};
+    int error = load_snapshot(mete, &mark);
+    recovery.replay.ledger = mete->ledger;
+    recovery.replay.last_at_us = ledger_last_at_us(mete->ledger);
+    if (!error)
+        error = journal_read(mete->journal, &mark, read_group, &recovery, NULL);
+    if (!error)
+        error = check_base(mete);
     if (error)
         return error;
     uint64_t last_seq = journal_last_seq(mete->journal);
@@ -139,6 +199,7 @@ int recover(struct mete *mete, const char *directory, struct mete_clock clock)
     ledger_check(mete->ledger);
 #endif
     ASSERT_INV("INV-05", atomic_load(&mete->flushed) == ledger_last_seq(mete->ledger));
+    writer_check_space(mete);
     atomic_store(&mete->filling->state, BATCH_FREE);
     mete->filling = NULL;
     mete->latest_batch = 0; /* where the writer expects it */

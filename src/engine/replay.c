@@ -21,7 +21,8 @@ static int replay_entry(struct replay *replay, const struct entry *entry)
     if (error)
         return complain(replay, error, entry->seq, "it does not fit the state before it");
     ASSERT_INV("INV-06", ledger_last_seq(replay->ledger) == entry->seq);
-    lineage_apply(replay->lineage, entry);
+    if (replay->lineage)
+        lineage_apply(replay->lineage, entry);
     replay->entries++;
     replay->last_at_us = entry->at_us;
     if (projects)

@@ -9,7 +9,7 @@
 
 struct replay {
     struct ledger *ledger;
-    struct lineage *lineage;
+    struct lineage *lineage;        /* NULL: nothing is projected */
     struct ledger_effects *effects; /* room; one is 50 KB */
     struct projection *projection;  /* room */
     uint64_t project_from;          /* entries from this one on are projected; UINT64_MAX: none */

@@ -27,12 +27,50 @@ void writer_flush(struct mete *mete, struct batch *batch)
         if (journal_append(mete->journal, &group))
             mete->os.die(mete->os.user, "the journal could not be written or flushed");
         count_flush(mete, os_monotonic_us(&mete->os) - began_us);
+        mete->space_grown += batch->bytes_len;
         rows_release(&mete->rows, batch->rows_end); /* first: see projector_step() */
         atomic_store_explicit(&mete->flushed, batch->first_seq + batch->count - 1,
                               memory_order_release);
     }
     ASSERT_INV("INV-05", batch->seen_seq <= atomic_load(&mete->flushed));
 }
+
+/* ---- Free space ------------------------------------------------------------------------------ */
+
+enum {
+    SPACE_EVERY_US = 250000,
+    SPACE_GROWN = 16 << 20, /* bytes after which it is looked at in any case */
+    SPACE_IDLE_US = 5000000
+};
+
+/* Admission comes back at five quarters of the reserve, so that it does not flicker. A file system
+ * that does not say is taken for large enough: a write that fails still ends the process. */
+void writer_check_space(struct mete *mete)
+{
+    int64_t now_us = os_monotonic_us(&mete->os);
+    if (mete->space_grown < SPACE_GROWN && mete->space_at_us &&
+        now_us - mete->space_at_us < SPACE_EVERY_US)
+        return;
+    mete->space_at_us = now_us;
+    mete->space_grown = 0;
+    uint64_t bytes = 0;
+    if (!mete->os.free_bytes || mete->os.free_bytes(mete->os.user, mete->directory, &bytes)) {
+        atomic_store(&mete->free_bytes, 0);
+        atomic_store(&mete->admission_stopped, false);
+        return;
+    }
+    atomic_store(&mete->free_bytes, bytes);
+    uint64_t back = mete->free_reserve + mete->free_reserve / 4;
+    bool was_stopped = atomic_load(&mete->admission_stopped);
+    atomic_store(&mete->admission_stopped, bytes < (was_stopped ? back : mete->free_reserve));
+}
+
+static int64_t space_sleep_us(struct mete *mete)
+{
+    return atomic_load(&mete->admission_stopped) ? SPACE_EVERY_US : SPACE_IDLE_US;
+}
+
+/* ---- One batch ------------------------------------------------------------------------------- */
 
 static void let_go(struct mete *mete, struct batch *batch)
 {
@@ -61,6 +99,9 @@ static void write_batch(struct mete *mete, struct batch *batch)
         owner_call(mete);
     if (had_entries && mete->has_records)
         bell_call(&mete->projector_bell);
+    if (had_entries && atomic_load(&mete->follower.idles) &&
+        atomic_exchange(&mete->follower.idles, false))
+        bell_call(&mete->follower.bell);
     if (journal_tidy(mete->journal))
         mete->os.die(mete->os.user, "the journal could not be tidied");
 }
@@ -72,6 +113,8 @@ void *writer_main(void *user)
         (void)bell_heard(&mete->writer_bell);
         /* Before looking: the owner publishes its last batch, then the stop is set. */
         bool stops = atomic_load(&mete->writer_stops);
+        writer_chore(mete);
+        writer_check_space(mete);
         struct batch *batch = &mete->batches[next];
         int pending = BATCH_PENDING;
         if (atomic_compare_exchange_strong(&batch->state, &pending, BATCH_FLUSHING)) {
@@ -80,6 +123,6 @@ void *writer_main(void *user)
         } else if (stops)
             return NULL;
         else if (bell_doze(&mete->writer_bell))
-            bell_sleep(&mete->writer_bell, -1);
+            bell_sleep(&mete->writer_bell, space_sleep_us(mete));
     }
 }

@@ -11,6 +11,8 @@
 enum { LANES = 4, PENDING = 1024 };
 
 struct hasher {
+    unsigned lanes_len;
+    bool is_drained; /* the lanes have begun */
     XXH3_state_t lanes[LANES];
     uint8_t pending[PENDING];
     size_t len;
@@ -18,10 +20,17 @@ struct hasher {
 
 static void drain(struct hasher *hasher)
 {
-    for (unsigned i = 0; i < LANES; i++) {
-        XXH_errorcode rc = XXH3_64bits_update(&hasher->lanes[i], hasher->pending, hasher->len);
+    for (unsigned i = 0; i < hasher->lanes_len; i++) {
+        XXH_errorcode rc = XXH_OK;
+        if (!hasher->is_drained) {
+            XXH3_INITSTATE(&hasher->lanes[i]); /* else a seed that stood here before is believed */
+            rc = XXH3_64bits_reset_withSeed(&hasher->lanes[i], i);
+        }
+        ASSERT(rc == XXH_OK);
+        rc = XXH3_64bits_update(&hasher->lanes[i], hasher->pending, hasher->len);
         ASSERT(rc == XXH_OK);
     }
+    hasher->is_drained = true;
     hasher->len = 0;
 }
 
@@ -265,12 +274,9 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
 void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32])
 {
     struct hasher hasher;
+    hasher.lanes_len = LANES;
+    hasher.is_drained = false;
     hasher.len = 0;
-    for (unsigned i = 0; i < LANES; i++) {
-        XXH3_INITSTATE(&hasher.lanes[i]); /* else a seed that stood here before is believed in */
-        XXH_errorcode rc = XXH3_64bits_reset_withSeed(&hasher.lanes[i], i);
-        ASSERT(rc == XXH_OK);
-    }
     put_all(&hasher, ledger);
     drain(&hasher);
     for (unsigned i = 0; i < LANES; i++) {
@@ -278,4 +284,69 @@ void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32])
         for (unsigned b = 0; b < 8; b++)
             ret_hash[8 * i + b] = (uint8_t)(lane >> (8 * b));
     }
+}
+
+/* ---- Item by item ---------------------------------------------------------------------------- */
+
+/* What there are many of. Whoever adds such a part adds it here. */
+enum { PART_SCOPES, PART_BUDGETS, PART_SLOTS, PART_OUTCOMES, PART_RATES, PARTS };
+
+static uint64_t part_len(const struct ledger *ledger, int part)
+{
+    const uint64_t lens[PARTS] = {
+        [PART_SCOPES] = ledger->scopes_len,
+        [PART_BUDGETS] = ledger->budgets_len,
+        [PART_SLOTS] = ledger->slots_len,
+        [PART_OUTCOMES] = ledger->outcomes_end - ledger->outcomes_first,
+        [PART_RATES] = ledger->rates_len,
+    };
+    return lens[part];
+}
+
+static void put_item(struct hasher *hasher, const struct ledger *ledger, int part, uint64_t i)
+{
+    put(hasher, (uint64_t)part);
+    if (part == PART_SCOPES)
+        put_scope(hasher, ledger, (uint32_t)i + 1);
+    else if (part == PART_BUDGETS)
+        put_budget(hasher, ledger, (uint32_t)i + 1);
+    else if (part == PART_SLOTS)
+        put_slot(hasher, ledger, (uint32_t)i);
+    else if (part == PART_OUTCOMES)
+        put_outcome(hasher, ledger, ledger->outcomes_first + i);
+    else
+        put_rate(hasher, ledger, (uint32_t)i + 1);
+}
+
+static uint64_t print_of(const struct ledger *ledger, int part, uint64_t i)
+{
+    struct hasher hasher;
+    hasher.lanes_len = 1;
+    hasher.is_drained = false;
+    hasher.len = 0;
+    put_item(&hasher, ledger, part, i);
+    if (!hasher.is_drained)
+        return XXH3_64bits(hasher.pending, hasher.len);
+    drain(&hasher);
+    return XXH3_64bits_digest(&hasher.lanes[0]);
+}
+
+uint64_t ledger_items(const struct ledger *ledger)
+{
+    uint64_t items = 0;
+    for (int part = 0; part < PARTS; part++)
+        items += part_len(ledger, part);
+    return items;
+}
+
+size_t ledger_prints(const struct ledger *ledger, uint64_t first, uint64_t *ret_prints, size_t max)
+{
+    size_t len = 0;
+    for (int part = 0; part < PARTS; part++) {
+        uint64_t items = part_len(ledger, part);
+        for (; first < items && len < max; first++)
+            ret_prints[len++] = print_of(ledger, part, first);
+        first = first > items ? first - items : 0;
+    }
+    return len;
 }

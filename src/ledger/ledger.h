@@ -207,6 +207,13 @@ void ledger_base(const struct ledger *ledger, struct ledger_base *ret_base);
  * order of handles. Linear in the state. */
 void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32]);
 
+/* The state in small pieces, for comparing two ledgers beside the work: what decides future
+ * outcomes of each scope, budget, reservation and remembered outcome, as a fingerprint. Two ledgers
+ * of equal last_seq have equal ones. Returns how many were made of items first, first + 1, ...
+ * Cost: about 0.3 us an item. */
+uint64_t ledger_items(const struct ledger *ledger);
+size_t ledger_prints(const struct ledger *ledger, uint64_t first, uint64_t *ret_prints, size_t max);
+
 /* ---- Keeping -------------------------------------------------------------------------------- */
 
 /* The whole state in a form that later versions read (save.c): equal states give equal bytes, but

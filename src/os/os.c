@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,6 +98,16 @@ static int system_read_zone(void *user, const char *name, void *ret_bytes, size_
     return rc;
 }
 
+static int system_free_bytes(void *user, const char *directory, uint64_t *ret_bytes)
+{
+    (void)user;
+    struct statvfs found;
+    if (statvfs(directory, &found))
+        return METE_E_STORAGE;
+    *ret_bytes = (uint64_t)found.f_bavail * found.f_frsize;
+    return 0;
+}
+
 const struct os *os_system(void)
 {
     static const struct os system = {
@@ -104,6 +115,7 @@ const struct os *os_system(void)
         .monotonic_us = system_monotonic_us,
         .random = system_random,
         .die = system_die,
+        .free_bytes = system_free_bytes,
         .read_zone = system_read_zone,
     };
     return &system;

@@ -19,6 +19,9 @@ struct os {
      * NOT_FOUND: there is no such file; TOO_LARGE: more than max bytes; STORAGE: it is there and
      * cannot be read. */
     int (*read_zone)(void *user, const char *name, void *ret_bytes, size_t max, size_t *ret_len);
+    /* What may still be written to the directory's file system. STORAGE: it does not say. NULL: not
+     * known. */
+    int (*free_bytes)(void *user, const char *directory, uint64_t *ret_bytes);
     const char *sqlite_vfs; /* NULL: the default one */
     void *user;
 };

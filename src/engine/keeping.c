@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A cut, in the order that a kill between any two steps leaves whole:
+ *
+ *   snapshot written, flushed, loaded back      a snapshot more
+ *   ENTRY_BASE with its hash flushed            the chain says which snapshot it is
+ *   records durable up to it                    they are primary for what lies before
+ *   the journal's base row flushed              reading begins there (store/journal.c)
+ *   groups before it deleted, step by step      what is left over is deleted after the next start
+ */
+#include "engine/keeping.h"
+
+#include "engine/engine.h"
+
+#include <time.h>
+
+enum { WAIT_US = 2000 };
+
+/* ---- The follower's side of a cut ------------------------------------------------------------ */
+
+/* Until rung or a while has passed. */
+static int wait_a_while(struct mete *mete)
+{
+    struct follower *follower = &mete->follower;
+    if (atomic_load(&follower->stops))
+        return METE_E_CLOSED;
+    if (bell_doze(&follower->bell))
+        bell_sleep(&follower->bell, WAIT_US);
+    (void)bell_heard(&follower->bell);
+    return 0;
+}
+
+static int wait_until_done(struct mete *mete, _Atomic int *state)
+{
+    int error = 0;
+    while (!error && atomic_load(state) != WISH_DONE)
+        error = wait_a_while(mete);
+    if (!error)
+        atomic_store(state, WISH_NONE);
+    return error;
+}
+
+void keeping_enter_base(struct mete *mete)
+{
+    static const struct rows_need none = {0};
+    struct follower *follower = &mete->follower;
+    if (atomic_load_explicit(&follower->base_state, memory_order_acquire) != WISH_WANTED ||
+        !owner_has_room(mete, NEED_BYTES, &none))
+        return;
+    struct entry entry = {
+        .kind = ENTRY_BASE, .seq = ledger_last_seq(mete->ledger) + 1, .at_us = mete->now_us};
+    entry.u.base.seq = follower->base.seq;
+    memcpy(entry.u.base.hash, follower->base.hash, sizeof entry.u.base.hash);
+    owner_enter(mete, &entry);
+    follower->base.seq = entry.seq;
+    atomic_store(&follower->base_state, WISH_DONE);
+    bell_call(&follower->bell);
+}
+
+static int enter_base(struct mete *mete, uint64_t seq, const uint8_t hash[SNAPSHOT_HASH])
+{
+    struct follower *follower = &mete->follower;
+    follower->base.seq = seq;
+    memcpy(follower->base.hash, hash, SNAPSHOT_HASH);
+    atomic_store(&follower->base_state, WISH_WANTED);
+    owner_call(mete);
+    int error = wait_until_done(mete, &follower->base_state);
+    while (!error && atomic_load(&mete->flushed) < follower->base.seq)
+        error = wait_a_while(mete);
+    return error;
+}
+
+void keeping_flush_records(struct mete *mete)
+{
+    struct follower *follower = &mete->follower;
+    if (atomic_load_explicit(&follower->durable_state, memory_order_acquire) != WISH_WANTED)
+        return;
+    if (records_flush(mete->records, atomic_load(&mete->projected)))
+        mete->os.die(mete->os.user, "the records could not be flushed");
+    atomic_store(&follower->durable_state, WISH_DONE);
+    bell_call(&follower->bell);
+}
+
+static int flush_records(struct mete *mete, uint64_t seq)
+{
+    struct follower *follower = &mete->follower;
+    int error = 0;
+    while (!error && atomic_load(&mete->projected) < seq) {
+        bell_call(&mete->projector_bell);
+        bell_call(&mete->hurry_bell);
+        error = wait_a_while(mete);
+    }
+    if (error)
+        return error;
+    atomic_store(&follower->durable_state, WISH_WANTED);
+    bell_call(&mete->projector_bell);
+    bell_call(&mete->hurry_bell);
+    return wait_until_done(mete, &follower->durable_state);
+}
+
+int keeping_clear(struct mete *mete)
+{
+    struct chore chore = {.kind = CHORE_CUT_STEP, .more = 1};
+    int error = 0;
+    while (!error && chore.more) {
+        error = chore_run(mete, &chore);
+        if (!error && atomic_load(&mete->follower.stops))
+            error = METE_E_CLOSED;
+    }
+    return error;
+}
+
+int keeping_cut(struct mete *mete, const struct journal_mark *mark,
+                const uint8_t hash[SNAPSHOT_HASH])
+{
+    struct follower *follower = &mete->follower;
+    if (mark->seq == atomic_load(&follower->cut))
+        return 0;
+    int error = enter_base(mete, mark->seq, hash);
+    if (!error)
+        error = flush_records(mete, mark->seq);
+    struct chore chore = {.kind = CHORE_CUT, .base = *mark};
+    if (!error)
+        error = chore_run(mete, &chore);
+    if (error)
+        return error;
+    atomic_store(&follower->cut, mark->seq);
+    return keeping_clear(mete);
+}
+
+/* ---- Orders ---------------------------------------------------------------------------------- */
+
+/* Waits; as the owner it has to run turns meanwhile. */
+static void wait_served(struct mete *mete, uint64_t order)
+{
+    struct follower *follower = &mete->follower;
+    bool turns = mete->owner_kind == METE_OWNER_CALLER && owner_is_me(mete);
+    while (follower->served < order) {
+        if (!turns) {
+            pthread_cond_wait(&follower->changed, &follower->lock);
+            continue;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until); /* of the condition's waiting, not of the data */
+        until.tv_nsec += 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        (void)pthread_cond_timedwait(&follower->changed, &follower->lock, &until);
+        pthread_mutex_unlock(&follower->lock);
+        mete_turn(mete, NULL);
+        pthread_mutex_lock(&follower->lock);
+    }
+}
+
+static int order(struct mete *mete, bool cuts, uint64_t *ret_seq)
+{
+    struct follower *follower = &mete->follower;
+    if (!mete->is_durable)
+        return METE_E_INVALID;
+    pthread_mutex_lock(&follower->lock);
+    uint64_t order = ++follower->ordered;
+    follower->cuts |= cuts;
+    atomic_store(&follower->hastens, true);
+    bell_call(&follower->bell);
+    wait_served(mete, order);
+    int error = follower->error;
+    uint64_t seq = follower->seq;
+    pthread_mutex_unlock(&follower->lock);
+    if (!error)
+        *ret_seq = seq;
+    return error;
+}
+
+int mete_snapshot(struct mete *mete, uint64_t *ret_seq)
+{
+    ASSERT(mete && ret_seq);
+    return order(mete, false, ret_seq);
+}
+
+int mete_cut(struct mete *mete, uint64_t *ret_seq)
+{
+    ASSERT(mete && ret_seq);
+    return mete->has_records ? order(mete, true, ret_seq) : METE_E_INVALID;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves the follower: a snapshot taken beside the traffic is what a start begins with and gives
+ * the same state as the whole journal (INV-06); deleting or damaging any but the base changes
+ * nothing; a cut one needs its base and its records; a counter that is changed behind the ledger's
+ * back is found while the engine runs, and an honest one gives no alarm (INV-07). */
+#include "engine/engine.h"
+#include "engine/snapshots.h"
+#include "engine/verify.h"
+#include "ledger/state.h"
+#include "unit/engine_help.h"
+#include "unit/temp.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    return temp_make(directory, sizeof directory);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return temp_remove(directory);
+}
+
+static struct mete *mete;
+static struct mete_port *port;
+
+static int try_open(int no_audit, enum mete_owner owner)
+{
+    const struct mete_options options = {.directory = directory,
+                                         .owner = owner,
+                                         .scopes_max = 1000,
+                                         .budgets_max = 1000,
+                                         .reservations_max = 1000,
+                                         .outcomes_max = 1000,
+                                         .audit_ppm = 1000000,
+                                         .snapshot_entries = 1000,
+                                         .no_audit = no_audit};
+    return mete_open(&options, &mete);
+}
+
+static void open_it(int no_audit, enum mete_owner owner)
+{
+    assert_int_equal(try_open(no_audit, owner), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+}
+
+static void close_it(void)
+{
+    mete_port_close(port);
+    mete_close(mete);
+}
+
+static void spend_as(int calls, bool has_ids)
+{
+    for (int i = 0; i < calls; i++) {
+        struct mete_verdict verdict;
+        struct mete_receipt receipt;
+        char id[32];
+        snprintf(id, sizeof id, "call-%d", rand());
+        assert_int_equal(help_reserve(port, has_ids && i % 3 ? id : "", 100, 0, &verdict), 0);
+        if (i % 5)
+            assert_int_equal(help_commit(port, verdict.reservation, 1 + i % 90, &receipt), 0);
+    }
+}
+
+static void spend(int calls)
+{
+    spend_as(calls, true);
+}
+
+static struct mete_stats stats(void)
+{
+    struct mete_answer answer;
+    assert_int_equal(help_ask(port, METE_QUERY_STATS, &answer), 0);
+    return answer.stats;
+}
+
+static void state_hash(uint8_t ret_hash[32])
+{
+    struct mete_answer answer;
+    assert_int_equal(help_ask(port, METE_QUERY_HASH, &answer), 0);
+    memcpy(ret_hash, answer.hash, 32);
+}
+
+static void a_start_from_a_snapshot_is_a_start_from_all_of_the_journal(void **state)
+{
+    (void)state;
+    open_it(1, METE_OWNER_THREAD);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    uint64_t first, second;
+    uint8_t lived[32], again[32];
+    spend(100);
+    assert_int_equal(mete_snapshot(mete, &first), 0);
+    spend(100);
+    assert_int_equal(mete_snapshot(mete, &second), 0);
+    assert_true(second >= first + 100);
+    assert_int_equal(stats().snapshot, second);
+    spend(50);
+    state_hash(lived);
+    close_it();
+    for (int round = 0; round < 4; round++) {
+        open_it(1, METE_OWNER_THREAD);
+        state_hash(again);
+        assert_memory_equal(lived, again, 32);
+        assert_int_equal(stats().snapshot, round == 0 ? second : round == 3 ? 0 : first);
+        assert_int_equal(stats().drift, 0);
+        close_it();
+        char path[256]; /* damaged, then gone, then none at all */
+        snprintf(path, sizeof path, "%s/snapshots/%020llu.snap", directory,
+                 (unsigned long long)(round == 2 ? first : second));
+        if (round == 0) {
+            int fd = open(path, O_RDWR);
+            assert_int_equal(pwrite(fd, "\377\376", 2, 300), 2);
+            close(fd);
+        } else if (round < 3) {
+            assert_int_equal(unlink(path), 0);
+        }
+    }
+}
+
+static void records_that_were_deleted_are_rebuilt_from_before_the_snapshot(void **state)
+{
+    (void)state;
+    open_it(1, METE_OWNER_THREAD);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    spend(50);
+    uint64_t seq;
+    assert_int_equal(mete_snapshot(mete, &seq), 0);
+    close_it();
+    char path[128];
+    snprintf(path, sizeof path, "%s/records.db", directory);
+    assert_int_equal(unlink(path), 0);
+    open_it(1, METE_OWNER_THREAD);
+    assert_int_equal(stats().snapshot, 0); /* it began at the beginning */
+    close_it();
+    struct verify_report report;
+    assert_int_equal(engine_verify(directory, &report), 0);
+    assert_true(report.usage > 30);
+}
+
+static void a_cut_journal_goes_on_from_its_base(void **state)
+{
+    (void)state;
+    open_it(1, METE_OWNER_THREAD);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    uint64_t base, again;
+    uint8_t lived[32], reopened[32];
+    for (int round = 0; round < 3; round++) {
+        spend(200);
+        assert_int_equal(mete_cut(mete, &base), 0);
+        assert_int_equal(stats().base, base);
+        spend(round);
+    }
+    state_hash(lived);
+    close_it();
+    open_it(1, METE_OWNER_THREAD);
+    state_hash(reopened);
+    assert_memory_equal(lived, reopened, 32);
+    assert_int_equal(stats().base, base);
+    assert_int_equal(mete_snapshot(mete, &again), 0);
+    spend(10);
+    close_it();
+    /* The records are primary now, and so is the base. */
+    char from[128], to[140];
+    snprintf(from, sizeof from, "%s/records.db", directory);
+    snprintf(to, sizeof to, "%s-away", from);
+    assert_int_equal(rename(from, to), 0);
+    assert_int_equal(try_open(1, METE_OWNER_THREAD), METE_E_CORRUPT);
+    assert_int_equal(rename(to, from), 0);
+    snprintf(from, sizeof from, "%s/snapshots/%020llu.snap", directory, (unsigned long long)base);
+    snprintf(to, sizeof to, "%s-away", from);
+    assert_int_equal(rename(from, to), 0);
+    assert_int_equal(try_open(1, METE_OWNER_THREAD), METE_E_CORRUPT);
+    assert_int_equal(rename(to, from), 0);
+    open_it(1, METE_OWNER_THREAD);
+    close_it();
+    int fd = open(from, O_RDWR);
+    assert_int_equal(pwrite(fd, "\377\376", 2, 300), 2);
+    close(fd);
+    assert_int_equal(try_open(1, METE_OWNER_THREAD), METE_E_CORRUPT);
+}
+
+static void a_cut_by_the_owner_itself_runs_its_turns(void **state)
+{
+    (void)state;
+    open_it(1, METE_OWNER_CALLER);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    spend(20);
+    uint64_t seq;
+    assert_int_equal(mete_snapshot(mete, &seq), 0);
+    spend(20);
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    assert_int_equal(stats().base, seq);
+    close_it();
+}
+
+/* Until the audit has gone over all of it since now, or ten seconds. */
+static void wait_audited(void)
+{
+    uint64_t seq = stats().seq;
+    for (int i = 0; i < 10000 && stats().audited < seq; i++) {
+        mete_turn(mete, NULL);
+        usleep(1000);
+    }
+    assert_true(stats().audited >= seq);
+}
+
+static void an_honest_engine_is_audited_without_an_alarm(void **state)
+{
+    (void)state;
+    open_it(0, METE_OWNER_CALLER);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    for (int i = 0; i < 5; i++) {
+        spend(200);
+        wait_audited();
+        assert_int_equal(stats().drift, 0);
+    }
+    assert_true(stats().snapshot > 0); /* more than snapshot_entries came */
+    close_it();
+}
+
+/* Calls without ids: one with an id remembers what remained, which would differ as well. */
+static void a_counter_changed_behind_the_ledgers_back_is_found(void **state)
+{
+    (void)state;
+    open_it(0, METE_OWNER_CALLER);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    spend_as(20, false);
+    wait_audited();
+    assert_int_equal(stats().drift, 0);
+    mete->ledger->budgets[1].committed += 1; /* this thread is the owner */
+    spend_as(20, false);
+    wait_audited();
+    assert_int_equal(stats().drift, 1);
+    mete->ledger->budgets[1].committed -= 1;
+    spend_as(1, false);
+    wait_audited();
+    assert_int_equal(stats().drift, 0);
+    close_it();
+}
+
+static void snapshots_and_cuts_are_taken_under_traffic(void **state)
+{
+    (void)state;
+    open_it(0, METE_OWNER_THREAD);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    uint64_t seq = 0, before = 0;
+    for (int i = 0; i < 10; i++) {
+        spend(300);
+        assert_int_equal(i % 3 ? mete_snapshot(mete, &seq) : mete_cut(mete, &seq), 0);
+        assert_true(seq > before);
+        before = seq;
+    }
+    uint64_t seqs[16];
+    assert_true(snapshot_list(directory, seqs, 16) <= 4); /* two, the base, one not pruned yet */
+    assert_int_equal(stats().drift, 0);
+    uint8_t lived[32], again[32];
+    state_hash(lived);
+    close_it();
+    open_it(0, METE_OWNER_THREAD);
+    state_hash(again);
+    assert_memory_equal(lived, again, 32);
+    close_it();
+}
+
+static void in_memory_there_is_nothing_to_keep(void **state)
+{
+    (void)state;
+    const struct mete_options options = {.scopes_max = 10};
+    uint64_t seq;
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_snapshot(mete, &seq), METE_E_INVALID);
+    assert_int_equal(mete_cut(mete, &seq), METE_E_INVALID);
+    mete_close(mete);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        CASE(a_start_from_a_snapshot_is_a_start_from_all_of_the_journal),
+        CASE(records_that_were_deleted_are_rebuilt_from_before_the_snapshot),
+        CASE(a_cut_journal_goes_on_from_its_base),
+        CASE(a_cut_by_the_owner_itself_runs_its_turns),
+        CASE(an_honest_engine_is_audited_without_an_alarm),
+        CASE(a_counter_changed_behind_the_ledgers_back_is_found),
+        CASE(snapshots_and_cuts_are_taken_under_traffic),
+        CASE(in_memory_there_is_nothing_to_keep),
+#undef CASE
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
