@@ -215,7 +215,8 @@ void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budge
     if (!extra)
         return;
     struct slice zone = zone_text(ledger, extra->zone);
-    memcpy(view->time_zone, zone.data, zone.len);
+    if (zone.len)
+        memcpy(view->time_zone, zone.data, zone.len);
     view->anchor = extra->anchor;
     view->window_seconds = extra->window_seconds;
     view->soft_limit = extra->soft_limit;

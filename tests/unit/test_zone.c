@@ -28,7 +28,7 @@ static void put(struct file *file, int64_t value, size_t len)
 {
     ASSERT(file->len + len <= sizeof file->bytes);
     for (size_t i = len; i-- > 0;)
-        file->bytes[file->len++] = (char)((uint64_t)value >> (8 * i));
+        file->bytes[file->len++] = i < 8 ? (char)((uint64_t)value >> (8 * i)) : 0;
 }
 
 static void put_text(struct file *file, const char *text)
