@@ -281,6 +281,52 @@ static void act_release(struct world *w, struct engine *engine, struct tape *tap
     tell_events(w, engine);
 }
 
+/* Of meters that were demanded, but for a few. */
+static void draw_extend(struct world *w, struct tape *tape, const struct call *call,
+                        struct mete_extend *ret_args, struct mete_demand *ret_demands)
+{
+    static const int64_t ttls[] = {0, 0, 1, 60000, 3600000, 86400000};
+    *ret_args = (struct mete_extend){.reservation = call->id,
+                                     .demands = ret_demands,
+                                     .shrink = tape_chance(tape, 35),
+                                     .ttl_ms = ttls[tape_pick(tape, sizeof ttls / sizeof ttls[0])]};
+    if (ret_args->ttl_ms > 1)
+        ret_args->ttl_ms -= (int64_t)(w->op % 977);
+    for (size_t i = 0; i < call->demands_len; i++) {
+        if (tape_chance(tape, 30))
+            continue;
+        struct mete_demand *demand = &ret_demands[ret_args->demands_len++];
+        *demand = call->demands[i];
+        demand->fixed = ret_args->shrink ? call->demands[i].fixed / 4 : draw_amount(w, tape) / 4;
+        demand->per_million = tape_chance(tape, 50) ? 0 : demand->per_million;
+    }
+    if (!call->demands_len || tape_chance(tape, 3))
+        ret_args->demands_len = draw_demands(w, tape, ret_demands);
+    if (ret_args->demands_len && tape_chance(tape, 50)) {
+        ret_args->floor = (int64_t)tape_pick(tape, 20);
+        ret_args->wish = ret_args->floor + (int64_t)tape_pick(tape, 200);
+    }
+}
+
+static void act_extend(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct mete_demand demands[METE_DEMANDS_MAX];
+    struct mete_refusal refusals[METE_REFUSALS_MAX];
+    struct mete_verdict verdict;
+    struct mete_extend args;
+    draw_extend(w, tape, draw_call(w, tape), &args, demands);
+    tell_letter('E');
+    tell(name_of(w, args.reservation));
+    tell_demands(args.demands, args.demands_len);
+    tell(args.floor);
+    tell(args.wish);
+    tell(args.shrink);
+    tell(args.ttl_ms);
+    int error = mete_extend(engine->port, &args, refusals, METE_REFUSALS_MAX, &verdict);
+    tell_verdict(w, error, &verdict, refusals);
+    tell_events(w, engine);
+}
+
 static void act_record(struct world *w, struct engine *engine, struct tape *tape)
 {
     struct mete_usage usage[METE_DEMANDS_MAX] = {0};
@@ -523,6 +569,8 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
         act_reserve(w, engine, tape, true);
     else if (kind < 76)
         act_commit(w, engine, tape);
+    else if (kind < 79 && features[FEATURE_EXTEND])
+        act_extend(w, engine, tape);
     else if (kind < 82)
         act_release(w, engine, tape);
     else if (kind < 90)

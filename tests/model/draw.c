@@ -117,7 +117,7 @@ static struct context draw_context(struct world *w, struct tape *tape)
     struct context context = {.model = draw_word(tape, models, sizeof models),
                               .provider = draw_word(tape, providers, sizeof providers),
                               .session = {"", 0}};
-    if (!features[FEATURE_MATCHES])
+    if (!features[FEATURE_TAGS])
         return context;
     context.session = draw_word(tape, sessions, sizeof sessions);
     size_t first = tape_pick(tape, 3), count = tape_pick(tape, 8);

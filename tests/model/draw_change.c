@@ -135,8 +135,10 @@ static void draw_budget_put(struct world *w, struct tape *tape, size_t place,
         } else {
             spec->limit = draw_limit(w, tape);
         }
-        if (tape_chance(tape, 2))
+        if (tape_chance(tape, 2)) { /* what cannot change */
             spec->period = spec->period == METE_DAILY ? METE_HOURLY : METE_DAILY;
+            spec->anchor = spec->window_seconds = 0;
+        }
         spec->id = name(w, place, 0, (uint32_t)(uintptr_t)spec->id.len);
         return;
     }

@@ -97,15 +97,15 @@ function used(unit, usage) {
 }
 
 // ---- Reserving (10 to 16) ----
-function refusal(reason, scope, b, asked) {
+function refusal(reason, scope, b, asked, win = b && windowOf(b)) {
     if (!b) return { reason, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
-    const win = windowOf(b), limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
+    const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
     const retry = limit == 0 || asked > limit ? NEVER : committed + asked <= limit ? 0 : win.end;
     return { reason, scope: b.scope, b, revision: b.revision, retry,
         row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, shown(win.end)] };
 }
 const demands = (call, unit) => call.demands.some((d) => same(d, unit));
-const room = (b, amount) => limitOf(b) != 0 && committedOf(b, windowOf(b)) + heldOf(b, windowOf(b)) + amount <= limitOf(b);
+const room = (b, amount, win = windowOf(b)) => limitOf(b) != 0 && committedOf(b, win) + heldOf(b, win) + amount <= limitOf(b);
 const isExpired = (scope) => scope.expires !== 0 && w.now >= scope.expires;
 
 function weigh(call, path, list) {
@@ -119,8 +119,10 @@ function weigh(call, path, list) {
         }
     return refusals;
 }
-function largest(call, list) {
-    const affords = (quantity) => list.every((b) => b.mode !== ENFORCE || !demands(call, b) || room(b, demanded(b, call.demands, quantity)));
+// The largest quantity in floor..wish that every enforced budget affords; places: [budget, window].
+function largest(call, places) {
+    const asked = places.filter(([b]) => b.mode === ENFORCE && demands(call, b));
+    const affords = (quantity) => asked.every(([b, win]) => room(b, demanded(b, call.demands, quantity), win));
     let low = call.floor, high = call.wish;
     if (affords(high)) return high;
     while (high - low > 1) { // low is affordable, high is not
@@ -130,19 +132,20 @@ function largest(call, list) {
     }
     return low;
 }
-function remaining(unit, list) {
+function remaining(unit, places) {
     let least = null, of = 0;
-    for (const b of list) {
+    for (const [b, win] of places) {
         if (b.mode !== ENFORCE || !same(b, unit)) continue;
-        const left = limitOf(b) - committedOf(b, windowOf(b)) - heldOf(b, windowOf(b));
+        const left = limitOf(b) - committedOf(b, win) - heldOf(b, win);
         if (least === null || left < least) [least, of] = [left, b.handle];
     }
     return least === null ? [0, ZERO, 0] : [1, least, of];
 }
+const now = (list) => list.map((b) => [b, windowOf(b)]);
 function decide(call) {
     const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call));
     const refusals = weigh(call, path, list), enforced = refusals.filter((r) => !r.b || r.b.mode === ENFORCE);
-    const granted = enforced.length ? ZERO : largest(call, list);
+    const granted = enforced.length ? ZERO : largest(call, now(list));
     return { list, refusals, granted, allowed: enforced.length === 0, primary: enforced[0],
         retry: enforced.reduce((latest, r) => Math.max(latest, r.retry), 0) };
 }
@@ -155,7 +158,7 @@ function verdict(v, repeated) {
 export function check(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
     const v = decide(call);
-    return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], v.list) }, false);
+    return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) }, false);
 }
 
 export function reserve(call) {
@@ -164,16 +167,17 @@ export function reserve(call) {
     if (answer) return answer;
     const v = decide(call);
     if (!v.allowed) {
-        Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], v.list) });
+        Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) });
         if (call.id && !(call.flags & CALL) && v.retry > 0)
             remember(call, { refused: v, at: w.now });
         return verdict(v, false);
     }
     const r = { name: 0, scope: call.scope, call, made: w.now, expires: w.now + call.ttl * 1e3, state: HELD, ended: 0, usage: [], receipt: null };
+    r.granted = v.granted;
     r.amounts = call.demands.map((d) => ({ meter: d.meter, currency: d.currency, amount: amountAt(d, v.granted) }));
     r.takes = v.list.map((b) => take(b, used(b, r.amounts), r.amounts.some((a) => same(a, b))));
     r.name = w.calls.push(r) - 1;
-    r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], v.list) });
+    r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], now(v.list)) });
     w.open.push(r);
     if (call.id) remember(call, { reservation: r });
     return verdict(v, false);
@@ -183,6 +187,38 @@ function take(b, amount, isDemanded) {
     win.held += amount;
     win.open++;
     return { b, win, amount, isDemanded, charged: ZERO };
+}
+
+// In the windows it was made in, with the limits in force now (27).
+export function extend(name, list, floor, wish, shrink, ttl) {
+    if (!list.length && !ttl) return [E.INVALID]; // nothing to do
+    const r = name > 0 ? known(name) : null, call = { demands: list, floor, wish };
+    if (!r) return [E.NOT_FOUND];
+    if (r.state !== HELD) return [E.ENDED, r.name, ...receipt(r, 1)];
+    if (list.some((d) => !demands(r.call, d))) return [E.INVALID];
+    if (shrink && r.amounts.some((a) => demanded(a, list, wish) > a.amount)) return [E.INVALID];
+    const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]), refusals = [];
+    for (const mode of shrink ? [] : [ENFORCE, SHADOW])
+        for (const [b, win] of places) {
+            const asked = demanded(b, list, floor);
+            if (b.mode === mode && demands(call, b) && !room(b, asked, win)) {
+                const said = refusal(R.HARD, null, b, asked, win);
+                if (win.end <= w.now) said.row[11] = null; // of a past window: the page does not say
+                if (said.retry) said.retry = NEVER; // it counts where it was made for ever
+                refusals.push(said);
+            }
+        }
+    const enforced = refusals.filter((v) => v.b.mode === ENFORCE), allowed = enforced.length === 0;
+    const granted = !allowed ? ZERO : shrink ? wish : largest(call, places);
+    if (allowed) {
+        const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
+        for (const a of r.amounts) a.amount += amountOf(a);
+        for (const t of r.takes) { t.amount += amountOf(t.b); t.win.held += amountOf(t.b); }
+        r.granted = shrink ? (r.granted > granted ? r.granted - granted : ZERO) : r.granted + granted;
+        if (ttl) r.expires = w.now + ttl * 1e3;
+    }
+    return verdict({ allowed, refusals, granted, name, expires: r.expires, remaining: list.length && !shrink ? remaining(list[0], places) : [0, ZERO, 0],
+        retry: enforced.reduce((latest, v) => Math.max(latest, v.retry), 0) }, false);
 }
 
 // ---- Repeats (INV-04) ----
@@ -208,7 +244,7 @@ function repeated(call) {
     if (o.record || o.content !== call.content) return [E.CONTENT];
     if (o.refused) return verdict({ ...o.refused, remaining: [0, ZERO, 0] }, true); // of which only the primary is kept
     const r = o.reservation;
-    if (!(call.flags & CALL)) return verdict(r.verdict, true);
+    if (!(call.flags & CALL)) return verdict({ ...r.verdict, granted: r.granted, expires: r.expires }, true);
     return r.state === HELD ? [E.IN_FLIGHT] : [E.ENDED, r.name, ...receipt(r, 1)];
 }
 
@@ -381,7 +417,7 @@ export function lookReservation(name) {
     if (!r) return [E.NOT_FOUND];
     if (!known(name)) return null; // maybe still there to be looked at
     if (r.state !== HELD) return [0, r.state, r.scope, 0, 0, 0, 0];
-    return [0, r.state, r.scope, r.made, shown(r.expires), r.verdict.granted, r.amounts.length,
+    return [0, r.state, r.scope, r.made, shown(r.expires), r.granted, r.amounts.length,
         ...r.amounts.flatMap((a) => [a.meter, a.currency, a.amount])];
 }
 export const stats = () => [0, w.open.length, 0];

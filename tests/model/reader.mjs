@@ -4,7 +4,7 @@
 const NEWLINE = 10, SPACE = 32, MINUS = 45, SAFE_DIGITS = 15;
 const EXPIRED = 3;
 const REFUSALS = 'reason scope budget rate meter shadow currency limit committed held asked resets_at'.split(' ');
-const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', T: 'pass', A: 'apply', B: 'budget', V: 'reservation', Q: 'stats', W: 'world' };
+const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', V: 'reservation', Q: 'stats', W: 'world' };
 
 export class Reader {
     constructor(small, big) {
@@ -127,8 +127,8 @@ export class Reader {
         const names = { R: 'error allowed repeated name expires_at granted has_remaining remaining of retry_at advice refusals'.split(' '),
             K: 'error state cost overrun repeated corrected record'.split(' '),
             B: 'error scope limit base carried committed held start end mode stopped_at throttled soft template revision fired ended'.split(' ') };
-        names.C = names.R; names.L = names.D = names.K;
-        if ((letter === 'R' || letter === 'C') && at >= 12) return `(refusal ${Math.floor((at - 12) / 12)}: ${REFUSALS[(at - 12) % 12]})`;
+        names.C = names.E = names.R; names.L = names.D = names.K;
+        if ('RCE'.includes(letter) && at >= 12) return `(refusal ${Math.floor((at - 12) / 12)}: ${REFUSALS[(at - 12) % 12]})`;
         return names[letter] && at >= 0 ? `(${names[letter][at]})` : '';
     }
 
@@ -150,6 +150,7 @@ export class Reader {
         switch (letter) {
         case 'R': { const want = model.reserve(this.call()); this.counts.refusals += want[0] === 0 && want[1] === 0 ? 1 : 0; return want; }
         case 'C': return model.check(this.call());
+        case 'E': return model.extend(this.int(), this.list(this.demand), this.amount(), this.amount(), this.int(), this.int());
         case 'K': return model.commit(this.int(), this.list(this.usage), this.int());
         case 'L': return model.release(this.int());
         case 'D': { const call = this.context(); call.usage = this.list(this.usage); return model.record(call); }

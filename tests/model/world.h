@@ -143,7 +143,8 @@ enum feature {
     FEATURE_ANCHORS,
     FEATURE_METERS,  /* built-in ones but cost, total tokens, requests */
     FEATURE_CUSTOM,  /* meters of the user's own */
-    FEATURE_MATCHES, /* narrowed budgets; tags and sessions of calls */
+    FEATURE_TAGS,    /* tags and sessions of calls */
+    FEATURE_MATCHES, /* narrowed budgets */
     FEATURE_SOFT,
     FEATURE_ROLLOVER,
     FEATURE_CONTROLS,
