@@ -407,6 +407,20 @@ static void tell_budget_spec(const struct mete_budget_spec *spec)
     tell_controls(&spec->controls);
 }
 
+static void tell_rate_spec(const struct mete_rate_spec *spec)
+{
+    tell_id(spec->id);
+    tell(spec->scope.n);
+    tell(spec->concurrent);
+    tell(spec->meter);
+    tell(spec->currency);
+    tell(spec->limit);
+    tell(spec->period_ms);
+    tell(spec->burst);
+    tell(spec->mode);
+    tell_matches(spec->matches, spec->matches_len);
+}
+
 static void tell_change(const struct mete_change *change)
 {
     tell(change->kind);
@@ -417,6 +431,10 @@ static void tell_change(const struct mete_change *change)
         tell_budget_spec(&change->budget);
     if (change->kind == METE_END_BUDGET)
         tell(change->end.n);
+    if (change->kind == METE_PUT_RATE_LIMIT)
+        tell_rate_spec(&change->rate);
+    if (change->kind == METE_END_RATE_LIMIT)
+        tell(change->end_rate.n);
 }
 
 static void apply(struct world *w, struct engine *engine, const struct mete_change *changes,
@@ -447,7 +465,8 @@ static void act_change(struct world *w, struct engine *engine, struct tape *tape
     for (size_t i = 0; i < len; i++)
         do {
             draw_change(w, tape, i, &changes[i]);
-        } while (len > 1 && changes[i].kind == METE_END_BUDGET);
+        } while (len > 1 &&
+                 (changes[i].kind == METE_END_BUDGET || changes[i].kind == METE_END_RATE_LIMIT));
     apply(w, engine, changes, len);
 }
 
@@ -499,6 +518,33 @@ static void look_budget(struct world *w, struct engine *engine, uint32_t handle)
     tell_events(w, engine);
 }
 
+static void look_rates(struct world *w, struct engine *engine, uint32_t scope)
+{
+    struct mete_answer answer;
+    struct mete_rate_view views[RATES];
+    struct mete_query query = {
+        .kind = METE_QUERY_RATES, .scope = {scope}, .rates = views, .rows_max = RATES};
+    tell_letter('N');
+    tell(scope);
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    if (!error)
+        tell((int64_t)answer.rows_len);
+    for (size_t i = 0; !error && i < answer.rows_len && i < RATES; i++) {
+        tell(views[i].rate.n);
+        tell(views[i].scope.n);
+        tell(views[i].limit);
+        tell(views[i].period_ms);
+        tell(views[i].burst);
+        tell(views[i].mode);
+        tell(views[i].taken);
+        tell_instant(views[i].full_at);
+        tell(views[i].ended);
+        edge(w, views[i].full_at.us);
+    }
+    tell_events(w, engine);
+}
+
 static void look_reservation(struct world *w, struct engine *engine, struct mete_reservation_id id)
 {
     struct mete_answer answer;
@@ -530,6 +576,8 @@ void act_look(struct world *w, struct engine *engine)
     struct mete_query query = {.kind = METE_QUERY_STATS};
     for (size_t i = 0; i < w->budgets_len; i++)
         look_budget(w, engine, w->budget_handles[i]);
+    for (size_t i = 0; i < w->scopes_len && features[FEATURE_RATES]; i++)
+        look_rates(w, engine, w->scopes[i].handle);
     for (size_t i = 0; i < CALLS && i < w->calls_len; i++)
         look_reservation(w, engine, w->calls[i].id);
     tell_letter('Q');
@@ -579,6 +627,8 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
         act_pass(w, engine, draw_time(w, tape));
     else if (kind < 112)
         act_change(w, engine, tape);
+    else if (kind < 115 && features[FEATURE_RATES])
+        look_rates(w, engine, draw_scope(w, tape));
     else if (kind < 124)
         look_budget(w, engine, draw_budget(w, tape));
     else

@@ -119,6 +119,7 @@ struct call *draw_call(struct world *w, struct tape *tape);
 uint32_t draw_scope(const struct world *w, struct tape *tape);
 uint32_t draw_organization(const struct world *w, struct tape *tape);
 uint32_t draw_budget(const struct world *w, struct tape *tape);
+uint32_t draw_rate(const struct world *w, struct tape *tape);
 int64_t draw_time(struct world *w, struct tape *tape);
 void edge(struct world *w, int64_t at_us);
 
