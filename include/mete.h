@@ -318,7 +318,8 @@ struct mete_receipt {
     enum mete_state state;
     int64_t cost;    /* nano-units charged of the first METE_COST usage */
     int overrun;     /* more was used than was reserved, and of a meter that was not reserved: so
-                        much that an enforced budget stands above its limit */
+                        much that an enforced budget stands above its limit. Or a grant's balance
+                        fell below zero */
     int repeated;    /* had already ended the same way with the same figures */
     int corrected;   /* it had expired, or ended provisionally: these are the true figures, and the
                         difference was charged in the same windows (INV-03) */
@@ -552,11 +553,11 @@ struct mete_rate_spec {
  * demanding the meter must be covered by its unexpired grants, drawn lowest priority first, then
  * by expiry, then by creation (INV-14). */
 struct mete_grant_spec {
-    struct mete_text id;            /* unique per organization */
+    struct mete_text id;            /* unique per organization, for ever */
     struct mete_scope_id scope;     /* cannot change */
     uint16_t meter;                 /* cannot change */
     uint32_t currency;              /* METE_COST only; cannot change */
-    int64_t amount;                 /* 0 .. METE_AMOUNT_MAX, never below what is drawn and held */
+    int64_t amount;                 /* 0 .. METE_AMOUNT_MAX; not lowered below drawn + held */
     uint32_t priority;              /* lower is drawn first */
     struct mete_instant expires_at; /* 0: never. What was held by then may still be charged */
     struct mete_text source;        /* "membership", "purchase", "admin", ...: 0..64 bytes */
@@ -697,9 +698,9 @@ struct mete_quota_view {
     struct mete_scope_id scope;
     uint16_t meter;
     uint32_t currency;
-    int64_t granted, drawn,
-        held;        /* of unexpired grants, and what was drawn of expired ones beyond */
-    int64_t balance; /* what a reservation could take now; below 0 after an overrun */
+    int64_t granted, drawn, held; /* of unexpired grants */
+    int64_t balance; /* granted - drawn - held: what is there to be reserved; below 0 after an
+                        overrun */
 };
 
 struct mete_scope_view {

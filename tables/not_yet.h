@@ -8,9 +8,6 @@
 ROW(false, "a usage reported after its reservation expired, as a correction (INV-03)")
 ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
 ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
-ROW(change->kind == METE_PUT_GRANT || change->kind == METE_END_QUOTA ||
-        change->kind == METE_REFUND,
-    "METE_PUT_GRANT, METE_END_QUOTA, METE_REFUND: quotas, prepaid balances")
 ROW(change->kind == METE_PUT_INCREASE || change->kind == METE_END_INCREASE,
     "METE_PUT_INCREASE, METE_END_INCREASE: dated increases of a limit")
 ROW(change->kind == METE_PUT_EXCHANGE, "METE_PUT_EXCHANGE: exchange rates")

@@ -32,6 +32,8 @@ static size_t texts_len(const struct mete_change *change)
                matches_len(change->budget.matches, change->budget.matches_len);
     if (change->kind == METE_PUT_RATE_LIMIT)
         len += change->rate.id.len + matches_len(change->rate.matches, change->rate.matches_len);
+    if (change->kind == METE_PUT_GRANT)
+        len += change->grant.id.len + change->grant.source.len;
     len += change->meter.len;
     return len;
 }
@@ -116,6 +118,9 @@ static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
     change.end.n = resolve(mete, change.end.n);
     change.rate.scope.n = resolve(mete, change.rate.scope.n);
     change.end_rate.n = resolve(mete, change.end_rate.n);
+    change.at.n = resolve(mete, change.at.n);
+    change.grant.scope.n = resolve(mete, change.grant.scope.n);
+    change.refund.n = resolve(mete, change.refund.n);
     struct slice actor = {args->actor.data, args->actor.len};
     uint32_t handle;
     int error = ledger_decide_change(mete->ledger, (struct mete_instant){mete->now_us}, &change,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record; one that puts
- * or ends a scope, budget or rate limit gives its entity; any may give events. Which organization,
- * department, user and key stand on a record's path is looked up in the lineage, which costs less
- * memory and time than asking the ledger for views.
+ * or ends a scope, budget or rate limit, or puts a grant, gives its entity; any may give events.
+ * Which organization, department, user and key stand on a record's path is looked up in the
+ * lineage, which costs less memory and time than asking the ledger for views.
  *
  * A record's ending: of a commit or record what the caller said; of a release NOT_SENT, because
  * nothing was used; of an expiry EXPIRED, provisional if the worst case was charged. */
@@ -171,6 +171,16 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
                                       .handle = entry->u.budget_end.handle,
                                       .ended = 1,
                                       .actor = entry->u.budget_end.actor};
+        break;
+    case ENTRY_GRANT:
+        *to = (struct records_entity){
+            .kind = RECORDS_GRANT,
+            .handle = entry->u.grant.handle,
+            .organization = {organization_of(lineage, entry->u.grant.spec.scope.n)},
+            .parent = entry->u.grant.spec.scope,
+            .id = slice(entry->u.grant.spec.id),
+            .document = entry->u.grant.document,
+            .actor = entry->u.grant.actor};
         break;
     case ENTRY_RATE:
         *to = (struct records_entity){

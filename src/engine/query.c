@@ -49,6 +49,7 @@ static void tell_stats(struct mete *mete, struct mete_stats *stats)
         .scopes = counts.scopes,
         .budgets = counts.budgets,
         .rates = counts.rates,
+        .grants = counts.grants,
         .reservations_open = counts.reservations_open,
         .outcomes = counts.outcomes,
         .reserves = counts.reserves,
@@ -135,6 +136,35 @@ static int tell_meter(struct mete *mete, uint16_t meter, struct mete_answer *ans
     return 0;
 }
 
+static int tell_quotas(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    struct mete_scope_view scope;
+    int error = ledger_scope(mete->ledger, args->scope.n, &scope);
+    if (!error)
+        answer->rows_len =
+            ledger_quotas(mete->ledger, args->scope.n, (struct mete_instant){mete->now_us},
+                          args->quotas, args->rows_max);
+    return error;
+}
+
+static int tell_grants(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    struct mete_scope_view scope;
+    int error = ledger_scope(mete->ledger, args->scope.n, &scope);
+    if (!error)
+        answer->rows_len =
+            ledger_grants(mete->ledger, args->scope.n, args->meter, args->currency,
+                          (struct mete_instant){mete->now_us}, args->grants, args->rows_max);
+    return error;
+}
+
+static int find_grant(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
+{
+    struct slice id = {args->id.data, args->id.len};
+    uint32_t handle = ledger_find_grant(mete->ledger, args->organization.n, id);
+    return ledger_grant(mete->ledger, handle, (struct mete_instant){mete->now_us}, &answer->grant);
+}
+
 static int tell(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
 {
     switch (args->kind) {
@@ -158,6 +188,12 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return 0;
     case METE_QUERY_PROJECTED:
         return 0;
+    case METE_QUERY_QUOTAS:
+        return tell_quotas(mete, args, answer);
+    case METE_QUERY_GRANTS:
+        return tell_grants(mete, args, answer);
+    case METE_QUERY_FIND_GRANT:
+        return find_grant(mete, args, answer);
     case METE_QUERY_FIND_METER:
         answer->number =
             ledger_find_meter(mete->ledger, (struct slice){args->id.data, args->id.len});
@@ -168,9 +204,6 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return find_rate(mete, args, answer);
     case METE_QUERY_METER:
         return tell_meter(mete, args->meter, answer);
-    case METE_QUERY_QUOTAS:
-    case METE_QUERY_GRANTS:
-    case METE_QUERY_FIND_GRANT:
     case METE_QUERY_PROVISIONAL:
         return METE_E_NOT_YET;
     }

@@ -28,8 +28,8 @@ struct expected {
 };
 
 /* Sorts of entities, each with handles of its own. */
-enum { SCOPES, BUDGETS, RATES, ENTITY_SORTS };
-static const char *const sorts[] = {"scope", "budget", "rate limit"};
+enum { SCOPES, BUDGETS, RATES, GRANTS, ENTITY_SORTS };
+static const char *const sorts[] = {"scope", "budget", "rate limit", "grant"};
 
 struct verify {
     struct verify_report *report;
@@ -191,6 +191,8 @@ static int which(const struct records_entity *entity)
 {
     if (entity->kind == RECORDS_RATE)
         return RATES;
+    if (entity->kind == RECORDS_GRANT)
+        return GRANTS;
     return entity->kind == RECORDS_BUDGET ? BUDGETS : SCOPES;
 }
 
@@ -234,8 +236,8 @@ static int compare_entity(void *user, const struct records_entity *got)
 static int compare_entities(struct verify *verify)
 {
     const struct mete_scope_id all = {0};
-    for (int kind = METE_ORGANIZATION; kind < METE_KINDS + 2; kind++) {
-        int asked = kind < METE_KINDS ? kind : kind == METE_KINDS ? RECORDS_BUDGET : RECORDS_RATE;
+    for (int kind = METE_ORGANIZATION; kind < METE_KINDS + 3; kind++) {
+        int asked = kind < METE_KINDS ? kind : RECORDS_BUDGET + (kind - METE_KINDS);
         int error = records_each_entity(verify->reader, asked, all, 0, SIZE_MAX >> 1, 1,
                                         compare_entity, verify);
         if (error)

@@ -6,7 +6,21 @@
  * counters, looks whether anything but zero is left, and puts them back (modulo 2^64, so that even
  * a counter that went wrong comes back as it was). Committed figures are compared in the sum: what
  * was ever charged is what stands in the windows plus what windows that are gone stood at. */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
+
+/* Likewise what is held in grants. */
+static void shift_draws(struct ledger *ledger, uint32_t quota, struct words *words, uint64_t sign)
+{
+    struct draws draws;
+    quotas_next_draws(words, &draws);
+    ASSERT(quota > 0 && quota <= ledger->quotas_len);
+    for (size_t i = 0; i < draws.len; i++) {
+        ASSERT(draws.at[i].grant > 0 && draws.at[i].grant <= ledger->grants_len);
+        struct grant *grant = &ledger->grants[draws.at[i].grant];
+        ASSERT_INV("INV-02", grant->quota == quota);
+        grant->held = (int64_t)((uint64_t)grant->held + sign * (uint64_t)draws.at[i].amount);
+    }
+}
 
 static void shift_take(struct ledger *ledger, const struct reservation *slot, struct take take,
                        const struct held *held, size_t len, uint64_t sign)
@@ -34,8 +48,13 @@ static void shift_open(struct ledger *ledger, uint64_t sign)
         struct held held[METE_DEMANDS_MAX];
         struct words words;
         size_t len = reservations_amounts(ledger, slot, held, &words);
-        for (unsigned t = 0; t < slot->takes_len; t++)
-            shift_take(ledger, slot, words_next_take(&words), held, len, sign);
+        for (unsigned t = 0; t < slot->takes_len; t++) {
+            struct take take = words_next_take(&words);
+            if (take.kind == TAKE_QUOTA)
+                shift_draws(ledger, take.handle, &words, sign);
+            else
+                shift_take(ledger, slot, take, held, len, sign);
+        }
     }
 }
 
@@ -52,7 +71,7 @@ static uint64_t count_drift(const struct ledger *ledger)
     }
     for (uint32_t r = 1; r <= ledger->rates_len; r++)
         drift += ledger->rates[r].open != 0;
-    return drift + (sum != ledger->charged_sum);
+    return drift + (sum != ledger->charged_sum) + quotas_drift(ledger);
 }
 
 uint64_t ledger_audit(struct ledger *ledger)
@@ -102,7 +121,7 @@ static void check_scopes(const struct ledger *ledger)
         const struct scope_ends *ends = &ledger->scope_ends[s];
         ASSERT(scope->parent <= ledger->scopes_len && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
         ASSERT((scope->flags & ~SCOPE_REVOKED) == 0);
-        ASSERT(scope->quotas == 0 && scope->defaults == 0);
+        ASSERT(scope->defaults == 0);
         ASSERT(is_rooted(ledger, s));
         ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind,
                                  scopes_organization(ledger, s), scopes_id(ledger, s)) == s);
@@ -187,6 +206,7 @@ void ledger_check(const struct ledger *ledger)
         check_budget(ledger, b);
     rates_check(ledger);
     check_reservations(ledger);
+    quotas_check(ledger);
     ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);
     ASSERT_INV("INV-07", ledger_audit(owner) == 0);
 }

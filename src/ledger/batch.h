@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A batch of changes as far as it has been judged, for the files that judge them: decide_change.c
- * scopes and budgets, decide_rate.c rate limits. */
+ * scopes and budgets, decide_rate.c rate limits, decide_quota.c grants. */
 #ifndef LEDGER_BATCH_H
 #define LEDGER_BATCH_H
 
@@ -13,7 +13,7 @@ struct batch {
     const uint32_t *handles;           /* of the changes judged so far */
     size_t len;
     bool is_agreed; /* the whole has been judged: what is kept free for a batch may be used up */
-    uint32_t scopes_len, budgets_len, rates_len; /* as they will then be */
+    uint32_t scopes_len, budgets_len, rates_len, grants_len; /* as they will then be */
 };
 
 /* A scope as the batch so far will leave it. */
@@ -34,5 +34,11 @@ int batch_judge_matches(const struct batch *batch, const struct mete_match *matc
 int rates_judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle);
 void rates_write(const struct mete_change *change, uint32_t handle, struct slice actor,
                  struct entry *entry);
+
+/* ---- decide_quota.c: PUT_GRANT, REFUND, END_QUOTA ---- */
+/* *ret_handle: the grant's, which is the batch's next one if it is new; 0 of END_QUOTA. */
+int quotas_judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle);
+void quotas_write(const struct mete_change *change, uint32_t handle, struct slice actor,
+                  struct entry *entry);
 
 #endif

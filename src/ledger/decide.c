@@ -6,7 +6,7 @@
  *
  * Of ledger.h's functions, reserve and check are here, commit to record in decide_end.c, and
  * administration in decide_change.c: their header is one, their code would be too long as one. */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 enum { NOT_A_REPEAT = 2 };
 
@@ -127,6 +127,11 @@ static bool refusal_binds(const struct ledger *ledger, const struct outcome_aske
     if (primary->rate.n)
         return ledger->rates[primary->rate.n].life == RATE_LIVES &&
                ledger->rate_colds[primary->rate.n].revision == asked->revision;
+    if (primary->reason == METE_QUOTA) {
+        uint32_t quota =
+            quotas_of(ledger, primary->scope.n, unit_of(primary->meter, primary->currency));
+        return quota && ledger->quotas[quota].revision == asked->revision;
+    }
     if (primary->budget.n == 0)
         return scopes_refuses(&ledger->scopes[primary->scope.n], now_us) != METE_REASON_NONE;
     return ledger->budgets[primary->budget.n].life == BUDGET_LIVES &&

@@ -324,11 +324,12 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:
         return rates_judge(batch, change, ret_handle);
-    case METE_END_SCOPE:
-    case METE_MOVE_SCOPE:
     case METE_PUT_GRANT:
     case METE_END_QUOTA:
     case METE_REFUND:
+        return quotas_judge(batch, change, ret_handle);
+    case METE_END_SCOPE:
+    case METE_MOVE_SCOPE:
     case METE_PUT_INCREASE:
     case METE_END_INCREASE:
     case METE_LIFT_STOP:
@@ -363,11 +364,12 @@ static int check_changes(struct batch *batch, struct mete_instant now,
             ret_batch->due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
             return LEDGER_STALE;
         }
-        ASSERT(handle > 0);
+        ASSERT(handle > 0 || change->kind == METE_END_QUOTA);
         ret_handles[batch->len] = handle;
         batch->scopes_len += change->kind == METE_PUT_SCOPE && handle > batch->scopes_len;
         batch->budgets_len += change->kind == METE_PUT_BUDGET && handle > batch->budgets_len;
         batch->rates_len += change->kind == METE_PUT_RATE_LIMIT && handle > batch->rates_len;
+        batch->grants_len += change->kind == METE_PUT_GRANT && handle > batch->grants_len;
     }
     return 0;
 }
@@ -380,7 +382,8 @@ static struct batch batch_of(const struct ledger *ledger, const struct mete_appl
                           .handles = handles,
                           .scopes_len = ledger->scopes_len,
                           .budgets_len = ledger->budgets_len,
-                          .rates_len = ledger->rates_len};
+                          .rates_len = ledger->rates_len,
+                          .grants_len = ledger->grants_len};
 }
 
 int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
@@ -448,6 +451,11 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
     case METE_END_RATE_LIMIT:
         rates_write(change, handle, actor, entry);
         return;
+    case METE_PUT_GRANT:
+    case METE_REFUND:
+    case METE_END_QUOTA:
+        quotas_write(change, handle, actor, entry);
+        return;
     default:
         ASSERT(false && "a change that judge() agreed to");
     }
@@ -460,7 +468,7 @@ int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
     ASSERT(now.us >= ledger->last_at_us);
     const struct mete_apply lone = {change, 1, {actor.data, actor.len}};
     struct ledger_batch said = {0};
-    uint32_t handle;
+    uint32_t handle = 0;
     struct batch batch = batch_of(ledger, &lone, &handle);
     batch.is_agreed = true;
     int rc =

@@ -105,7 +105,7 @@ int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
     if (!ending.slot)
         return already_ended(ledger, now, args->reservation.n, &ending, ret_receipt);
     endings_read(ledger, &ending);
-    if (!endings_weigh(ledger, &ending))
+    if (!endings_weigh(ledger, now.us, &ending))
         return METE_E_TOO_LARGE;
     struct entry *entry = &ret_decision->entry;
     decide_begin(ledger, now, ENTRY_COMMIT, entry);
@@ -251,7 +251,7 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
         }
     }
     bool overrun;
-    if (!endings_weigh_record(ledger, &path, used, args->usage_len, &overrun))
+    if (!endings_weigh_record(ledger, now.us, &path, used, args->usage_len, &overrun))
         return METE_E_TOO_LARGE;
     decide_begin(ledger, now, ENTRY_RECORD, &ret_decision->entry);
     write_record(ledger, args, &ret_decision->entry);

@@ -5,7 +5,7 @@
  * took from and in no other (INV-02), each in the window the reservation was made in (INV-09). An
  * expiry charges what was held or nothing, as the reservation says. A record charges every counting
  * budget on its path, now. */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 /* ---- Ending ---- */
 
@@ -42,7 +42,7 @@ void endings_read(const struct ledger *ledger, struct ending *ending)
     }
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++)
-        take_hint(ledger, words_next_take(&takes));
+        take_hint(ledger, words_pass_take(&takes));
 }
 
 static inline bool weigh_budget(struct ledger *ledger, struct ending *ending, uint32_t budget)
@@ -55,15 +55,27 @@ static inline bool weigh_budget(struct ledger *ledger, struct ending *ending, ui
     return true;
 }
 
-bool endings_weigh(struct ledger *ledger, struct ending *ending)
+static bool weigh_quota(struct ledger *ledger, int64_t now_us, struct ending *ending,
+                        uint32_t quota, struct words *takes)
+{
+    struct draws draws;
+    quotas_next_draws(takes, &draws);
+    const struct held *used = held_of(ending->used, ending->used_len, ledger->quotas[quota].unit);
+    return quotas_weigh(ledger, quota, quotas_sum(&draws), used ? used->amount : 0, now_us,
+                        &ending->overrun);
+}
+
+bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending)
 {
     struct words takes = ending->takes;
     for (unsigned i = 0; i < ending->slot->takes_len; i++) {
         struct take take = words_next_take(&takes);
         if (take.kind == TAKE_RATE)
             continue; /* it takes every end */
-        ASSERT(take.kind == TAKE_BUDGET);
-        if (!weigh_budget(ledger, ending, take.handle))
+        bool fits = take.kind == TAKE_BUDGET
+                        ? weigh_budget(ledger, ending, take.handle)
+                        : weigh_quota(ledger, now_us, ending, take.handle, &takes);
+        if (!fits)
             return false;
     }
     return true;
@@ -92,6 +104,16 @@ static void end_rate(struct ledger *ledger, const struct entry *entry, const str
     rates_give_back(ledger, handle);
 }
 
+static bool charge_quota(struct ledger *ledger, const struct entry *entry, struct ending *ending,
+                         uint32_t quota, struct words *takes, struct ledger_effects *effects)
+{
+    struct draws draws;
+    quotas_next_draws(takes, &draws);
+    const struct held *used = held_of(ending->used, ending->used_len, ledger->quotas[quota].unit);
+    return quotas_settle(ledger, entry, quota, used ? used->amount : 0, &draws, effects,
+                         &ending->overrun);
+}
+
 static bool charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
                        struct ledger_effects *effects)
 {
@@ -102,8 +124,10 @@ static bool charge_all(struct ledger *ledger, const struct entry *entry, struct 
             end_rate(ledger, entry, ending, take.handle);
             continue;
         }
-        ASSERT(take.kind == TAKE_BUDGET);
-        if (!charge_budget(ledger, entry, ending, take.handle, effects))
+        bool fits = take.kind == TAKE_BUDGET
+                        ? charge_budget(ledger, entry, ending, take.handle, effects)
+                        : charge_quota(ledger, entry, ending, take.handle, &takes, effects);
+        if (!fits)
             return false;
     }
     return true;
@@ -179,7 +203,7 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
                                   unit_currency(ending->used[i].unit), ending->used[i].amount};
     struct words words = ending->takes;
     for (unsigned i = 0; i < slot->takes_len; i++)
-        words_next(&words);
+        words_pass_take(&words);
     for (unsigned i = 0; slot->has_id && i < 5; i++)
         words_next(&words); /* content, remaining, remaining_of */
     if (slot->has_id)
@@ -277,8 +301,22 @@ static struct charge record_charge(struct ledger *ledger, uint32_t budget, const
                            .amount = held ? held->amount : 0};
 }
 
-bool endings_weigh_record(struct ledger *ledger, const struct path *path, const struct held *used,
-                          size_t used_len, bool *ret_overrun)
+static bool weigh_quotas(const struct ledger *ledger, int64_t now_us, const struct path *path,
+                         const struct held *used, size_t used_len, bool *overrun)
+{
+    for (size_t i = 0; i < path->scopes_len; i++) {
+        uint32_t quota = ledger->scopes[path->scopes[i]].quotas;
+        for (; quota; quota = ledger->quotas[quota].next) {
+            const struct held *part = held_of(used, used_len, ledger->quotas[quota].unit);
+            if (part && !quotas_weigh(ledger, quota, 0, part->amount, now_us, overrun))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool endings_weigh_record(struct ledger *ledger, int64_t now_us, const struct path *path,
+                          const struct held *used, size_t used_len, bool *ret_overrun)
 {
     bool overrun = false;
     for (size_t i = 0; i < path->budgets_len; i++) {
@@ -291,6 +329,8 @@ bool endings_weigh_record(struct ledger *ledger, const struct path *path, const 
             return false;
         overrun |= budgets_overruns(budget, &charge, stands);
     }
+    if (path->quotas && !weigh_quotas(ledger, now_us, path, used, used_len, &overrun))
+        return false;
     *ret_overrun = overrun;
     return true;
 }
@@ -304,6 +344,23 @@ static void record_rates(struct ledger *ledger, const struct entry *entry, struc
             held_of(used, entry->u.record.amounts_len, ledger->rates[path->rates[i]].unit);
         rates_record(ledger, path->rates[i], held ? &held->amount : NULL, entry->at_us);
     }
+}
+
+static bool record_quotas(struct ledger *ledger, const struct entry *entry, const struct path *path,
+                          const struct held *used, struct ledger_effects *effects, bool *overrun)
+{
+    for (size_t i = 0; i < path->scopes_len; i++) {
+        uint32_t quota = ledger->scopes[path->scopes[i]].quotas;
+        for (; quota; quota = ledger->quotas[quota].next) {
+            const struct held *part =
+                held_of(used, entry->u.record.amounts_len, ledger->quotas[quota].unit);
+            struct draws draws = {.len = 0};
+            if (part &&
+                !quotas_settle(ledger, entry, quota, part->amount, &draws, effects, overrun))
+                return false;
+        }
+    }
+    return true;
 }
 
 /* Charges every counting budget. false: a window is over, or a counter cannot hold it. */
@@ -327,7 +384,7 @@ static bool record_all(struct ledger *ledger, const struct entry *entry, const s
     }
     if (path.rates_len)
         record_rates(ledger, entry, &path, &call, used);
-    return true;
+    return !path.quotas || record_quotas(ledger, entry, &path, used, effects, overrun);
 }
 
 static struct slice name_or_text(const struct ledger *ledger, const struct entry_name *name)

@@ -90,4 +90,9 @@ bool entry_read_change(struct reader *r, struct entry *entry);
 /* Bytes of its texts and lists, at most. */
 size_t entry_change_size(const struct entry *entry);
 
+/* ---- entry_quota.c: grants, refunds, ends of quotas; likewise ---- */
+bool entry_write_quota(struct writer *w, const struct entry *entry);
+bool entry_read_quota(struct reader *r, struct entry *entry);
+size_t entry_quota_size(const struct entry *entry);
+
 #endif

@@ -246,7 +246,7 @@ bool entry_write_change(struct writer *w, const struct entry *entry)
         write_slice(w, entry->u.meter.actor);
         return true;
     default:
-        return write_budget_change(w, entry);
+        return write_budget_change(w, entry) || entry_write_quota(w, entry);
     }
 }
 
@@ -300,7 +300,7 @@ size_t entry_change_size(const struct entry *entry)
     case ENTRY_METER:
         return entry->u.meter.name.len + entry->u.meter.actor.len;
     default:
-        return 0;
+        return entry_quota_size(entry);
     }
 }
 
@@ -552,6 +552,6 @@ bool entry_read_change(struct reader *r, struct entry *entry)
         require(r, entry_is_id(entry->u.meter.name));
         return true;
     default:
-        return read_budget_change(r, entry);
+        return read_budget_change(r, entry) || entry_read_quota(r, entry);
     }
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An open reservation becomes larger, smaller or longer. It grows where it stands: in everything it
  * took from, in the windows it was made in, weighed as a new one is but for the scopes (a revoked
- * key's calls run on). What it holds is changed in place. */
-#include "ledger/state.h"
+ * key's calls run on). What it holds is changed in place, but where it drew from quotas: how many
+ * draws it made may change, and its words are written anew. */
+#include "ledger/quotas.h"
 
 /* ---- Deciding ---- */
 
@@ -192,6 +193,84 @@ static bool move_held(struct ledger *ledger, const struct entry *entry, uint32_t
     return true;
 }
 
+/* The words of a reservation from its takes on, in one piece. */
+struct flat {
+    uint32_t words[WORDS_MAX];
+    size_t len;
+};
+
+static void flatten_text(struct words *words, struct flat *flat)
+{
+    uint32_t len = words_next(words);
+    flat->words[flat->len++] = len;
+    for (uint32_t i = 0; i < len; i += 4)
+        flat->words[flat->len++] = words_next(words);
+}
+
+static void flatten_draws(const struct draws *draws, struct flat *flat)
+{
+    flat->words[flat->len++] = (uint32_t)draws->len;
+    for (size_t i = 0; i < draws->len; i++) {
+        uint64_t amount = (uint64_t)draws->at[i].amount;
+        flat->words[flat->len++] = draws->at[i].grant;
+        flat->words[flat->len++] = (uint32_t)(amount & UINT32_MAX);
+        flat->words[flat->len++] = (uint32_t)(amount >> 32);
+    }
+}
+
+/* What follows the takes: of a request id, and names that have no number. */
+static void flatten_rest(const struct reservation *slot, struct words *words, struct flat *flat)
+{
+    for (unsigned i = 0; slot->has_id && i < 5; i++)
+        flat->words[flat->len++] = words_next(words);
+    unsigned texts = slot->has_id ? 1 : 0;
+    texts += slot->model == ENTRY_NAME_WHOLE;
+    texts += slot->provider == ENTRY_NAME_WHOLE;
+    for (unsigned i = 0; i < texts; i++)
+        flatten_text(words, flat);
+}
+
+static bool move_draws(struct ledger *ledger, const struct entry *entry, uint32_t quota,
+                       struct draws *draws)
+{
+    int64_t by = amount_of(entry, ledger->quotas[quota].unit);
+    if (!entry->u.extend.shrinks)
+        return by == 0 || quotas_take(ledger, quota, by, entry->at_us, draws);
+    quotas_give_back(ledger, by, entry->at_us, draws);
+    return true;
+}
+
+/* Moves what the quotas hold and writes takes, draws and the rest again. false: not covered. */
+static bool redraw(struct ledger *ledger, const struct entry *entry, struct reservation *slot)
+{
+    struct held held[METE_DEMANDS_MAX];
+    struct words from;
+    struct flat flat = {.len = 0};
+    size_t len = reservations_amounts(ledger, slot, held, &from);
+    for (unsigned i = 0; i < slot->takes_len; i++) {
+        struct words word = from;
+        flat.words[flat.len++] = words_next(&word);
+        struct take take = words_next_take(&from);
+        struct draws draws;
+        if (take.kind != TAKE_QUOTA)
+            continue;
+        quotas_next_draws(&from, &draws);
+        if (!move_draws(ledger, entry, take.handle, &draws))
+            return false;
+        flatten_draws(&draws, &flat);
+    }
+    flatten_rest(slot, &from, &flat);
+    words_free(ledger, slot);
+    struct words to = words_of(ledger, slot);
+    for (size_t i = 0; i < len; i++) {
+        words_put(&to, held[i].unit);
+        words_put_i64(&to, held[i].amount);
+    }
+    for (size_t i = 0; i < flat.len; i++)
+        words_put(&to, flat.words[i]);
+    return true;
+}
+
 bool extend_apply(struct ledger *ledger, const struct entry *entry)
 {
     struct reservation *slot = reservations_find(ledger, entry->u.extend.reservation);
@@ -200,9 +279,10 @@ bool extend_apply(struct ledger *ledger, const struct entry *entry)
         return false;
     struct held held[METE_DEMANDS_MAX];
     struct words words;
+    bool has_quotas = false;
     reservations_amounts(ledger, slot, held, &words);
     for (unsigned i = 0; i < slot->takes_len; i++) {
-        struct take take = words_next_take(&words);
+        struct take take = words_pass_take(&words);
         if (take.kind == TAKE_RATE) {
             int64_t by = amount_of(entry, ledger->rates[take.handle].unit);
             if (!rates_extend(ledger, take.handle, entry->u.extend.shrinks ? -by : by,
@@ -210,10 +290,13 @@ bool extend_apply(struct ledger *ledger, const struct entry *entry)
                 return false;
             continue;
         }
-        ASSERT(take.kind == TAKE_BUDGET);
-        if (!move_held(ledger, entry, take.handle, (int64_t)slot->made_at_us))
+        has_quotas |= take.kind == TAKE_QUOTA;
+        if (take.kind == TAKE_BUDGET &&
+            !move_held(ledger, entry, take.handle, (int64_t)slot->made_at_us))
             return false;
     }
+    if (has_quotas && !redraw(ledger, entry, slot))
+        return false;
     int64_t granted = slot->granted;
     if (entry->u.extend.shrinks)
         granted = max_i64(granted - entry->u.extend.granted, 0);

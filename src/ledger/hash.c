@@ -6,7 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 enum { LANES = 4, PENDING = 1024 };
 
@@ -157,6 +157,42 @@ static void put_rate(struct hasher *hasher, const struct ledger *ledger, uint32_
     put_matches(hasher, ledger, ledger->rate_colds[r].matches);
 }
 
+static void put_quota(struct hasher *hasher, const struct ledger *ledger, uint32_t q)
+{
+    const struct quota *quota = &ledger->quotas[q];
+    put(hasher, (uint64_t)quota->scope << 32 | quota->unit);
+    put(hasher, (uint64_t)quota->revision << 1 | quota->ended);
+}
+
+static void put_grant(struct hasher *hasher, const struct ledger *ledger, uint32_t g)
+{
+    const struct grant *grant = &ledger->grants[g];
+    put_i64(hasher, grant->amount);
+    put_i64(hasher, grant->drawn);
+    put_i64(hasher, grant->held);
+    put_i64(hasher, grant->expires_at_us);
+    put_i64(hasher, ledger->grant_cold[g].made_at_us);
+    put(hasher, (uint64_t)grant->quota << 32 | grant->priority);
+    put(hasher, grant->overran);
+    put_text(hasher, quotas_grant_id(ledger, g));
+    put_text(hasher, quotas_grant_source(ledger, g));
+}
+
+static void put_take(struct hasher *hasher, struct words *words)
+{
+    struct take take = words_next_take(words);
+    put(hasher, (uint64_t)take.kind << 32 | take.handle);
+    if (take.kind != TAKE_QUOTA)
+        return;
+    struct draws draws;
+    quotas_next_draws(words, &draws);
+    put(hasher, draws.len);
+    for (size_t i = 0; i < draws.len; i++) {
+        put(hasher, draws.at[i].grant);
+        put_i64(hasher, draws.at[i].amount);
+    }
+}
+
 static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_t index)
 {
     const struct reservation *slot = &ledger->slots[index];
@@ -179,7 +215,7 @@ static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_
     }
     put(hasher, slot->takes_len);
     for (unsigned i = 0; i < slot->takes_len; i++)
-        put(hasher, words_next(&words));
+        put_take(hasher, &words);
     char text[LIMIT_ID];
     for (unsigned i = 0; slot->has_id && i < 5; i++)
         put(hasher, words_next(&words)); /* content, remaining, remaining_of */
@@ -256,6 +292,12 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->rates_len);
     for (uint32_t r = 1; r <= ledger->rates_len; r++)
         put_rate(hasher, ledger, r);
+    put(hasher, ledger->quotas_len);
+    for (uint32_t q = 1; q <= ledger->quotas_len; q++)
+        put_quota(hasher, ledger, q);
+    put(hasher, ledger->grants_len);
+    for (uint32_t g = 1; g <= ledger->grants_len; g++)
+        put_grant(hasher, ledger, g);
     put(hasher, ledger->slots_len);
     for (uint32_t i = 0; i < ledger->slots_len; i++)
         put_slot(hasher, ledger, i);
@@ -269,6 +311,7 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
         put_outcome(hasher, ledger, at);
     put(hasher, ledger->charged_sum);
     put(hasher, ledger->retired_sum);
+    put(hasher, ledger->drawn_sum);
 }
 
 void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32])
@@ -289,7 +332,16 @@ void ledger_hash(const struct ledger *ledger, uint8_t ret_hash[32])
 /* ---- Item by item ---------------------------------------------------------------------------- */
 
 /* What there are many of. Whoever adds such a part adds it here. */
-enum { PART_SCOPES, PART_BUDGETS, PART_SLOTS, PART_OUTCOMES, PART_RATES, PARTS };
+enum {
+    PART_SCOPES,
+    PART_BUDGETS,
+    PART_SLOTS,
+    PART_OUTCOMES,
+    PART_RATES,
+    PART_QUOTAS,
+    PART_GRANTS,
+    PARTS
+};
 
 static uint64_t part_len(const struct ledger *ledger, int part)
 {
@@ -299,6 +351,8 @@ static uint64_t part_len(const struct ledger *ledger, int part)
         [PART_SLOTS] = ledger->slots_len,
         [PART_OUTCOMES] = ledger->outcomes_end - ledger->outcomes_first,
         [PART_RATES] = ledger->rates_len,
+        [PART_QUOTAS] = ledger->quotas_len,
+        [PART_GRANTS] = ledger->grants_len,
     };
     return lens[part];
 }
@@ -314,6 +368,10 @@ static void put_item(struct hasher *hasher, const struct ledger *ledger, int par
         put_slot(hasher, ledger, (uint32_t)i);
     else if (part == PART_OUTCOMES)
         put_outcome(hasher, ledger, ledger->outcomes_first + i);
+    else if (part == PART_QUOTAS)
+        put_quota(hasher, ledger, (uint32_t)i + 1);
+    else if (part == PART_GRANTS)
+        put_grant(hasher, ledger, (uint32_t)i + 1);
     else
         put_rate(hasher, ledger, (uint32_t)i + 1);
 }

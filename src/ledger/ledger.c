@@ -7,7 +7,7 @@
  * chunks have room for the worst case.
  *
  * Considered and not done: mremap or realloc as things grow (a pause, and pointers that move). */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 #include <sys/mman.h>
 
@@ -58,6 +58,9 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->rates = carve(carving, LIMIT_RATES + 1, sizeof(struct rate));
     ledger->rate_colds = carve(carving, LIMIT_RATES + 1, sizeof(struct rate_cold));
     ledger->names = carve(carving, LIMIT_NAMES + 1, sizeof(uint32_t));
+    ledger->quotas = carve(carving, LIMIT_QUOTAS + 1, sizeof(struct quota));
+    ledger->grants = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant));
+    ledger->grant_cold = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant_cold));
     ledger->slots = carve(carving, reservations, sizeof(struct reservation));
     ledger->slot_hashes = carve(carving, reservations + 1, sizeof(uint32_t));
     ledger->chunks = carve(carving, reservations * CHUNKS_EACH, sizeof(struct chunk));
@@ -74,6 +77,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     carve_table(carving, &ledger->open_requests, reservations);
     carve_table(carving, &ledger->ended_requests, room->outcomes);
     carve_table(carving, &ledger->ended_ids, room->outcomes);
+    carve_table(carving, &ledger->grant_ids, LIMIT_GRANTS);
     ledger->texts.room = (uint32_t)texts_room(room);
     ledger->texts.bytes = carve(carving, ledger->texts.room, 8);
     ledger->patterns.room = LIMIT_PATTERN_BYTES / 8;
@@ -113,6 +117,7 @@ int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
     table_init(&ledger->open_requests, ledger, reservations_hash);
     table_init(&ledger->ended_requests, ledger, outcomes_hash_request);
     table_init(&ledger->ended_ids, ledger, outcomes_hash_id);
+    table_init(&ledger->grant_ids, ledger, quotas_hash_grant);
     *ret_ledger = ledger;
     return 0;
 }
@@ -167,6 +172,12 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return rates_apply_put(ledger, entry);
     case ENTRY_RATE_END:
         return rates_apply_end(ledger, entry);
+    case ENTRY_GRANT:
+        return quotas_apply_grant(ledger, entry);
+    case ENTRY_REFUND:
+        return quotas_apply_refund(ledger, entry);
+    case ENTRY_QUOTA_END:
+        return quotas_apply_end(ledger, entry);
     case ENTRY_RESERVE:
         return reservations_apply_reserve(ledger, entry);
     case ENTRY_REFUSE:
@@ -187,9 +198,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_INCREASE_END:
     case ENTRY_LIFT:
     case ENTRY_DEFAULT:
-    case ENTRY_GRANT:
-    case ENTRY_REFUND:
-    case ENTRY_QUOTA_END:
     case ENTRY_EXCHANGE:
     case ENTRY_CORRECT:
     case ENTRY_KINDS:

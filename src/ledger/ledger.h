@@ -186,8 +186,21 @@ size_t ledger_path_rates(const struct ledger *ledger, uint32_t scope, uint32_t *
 /* Handles of the budgets on a scope's path, leaf first; returns how many there are. */
 size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max);
 
+/* Also that of an ended quota, because its id stays taken; 0: none. */
+uint32_t ledger_find_grant(const struct ledger *ledger, uint32_t organization, struct slice id);
+/* NOT_FOUND, also of one whose quota has ended. */
+METE_MUST_USE int ledger_grant(const struct ledger *ledger, uint32_t handle,
+                               struct mete_instant now, struct mete_grant_view *ret_view);
+/* The scope's own quotas by handle, and the grants of one of them: those that will be drawn from,
+ * in that order, then the others, the newest first. They return how many there are. */
+size_t ledger_quotas(const struct ledger *ledger, uint32_t scope, struct mete_instant now,
+                     struct mete_quota_view *ret_views, size_t max);
+size_t ledger_grants(const struct ledger *ledger, uint32_t scope, uint16_t meter, uint32_t currency,
+                     struct mete_instant now, struct mete_grant_view *ret_views, size_t max);
+
 struct ledger_counts {
     uint64_t scopes, budgets, rates, reservations_open, outcomes;
+    uint64_t grants; /* of quotas that have not ended */
     uint64_t reserves, refused, commits, releases, expiries, records, overruns, repeats;
     uint64_t extends, corrections;
 };

@@ -10,7 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 #define AGE_MAX_US ((int64_t)LIMIT_OUTCOME_S * ENTRY_SECOND_US)
 
@@ -239,6 +239,11 @@ bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry)
     struct outcome_asked asked = {.content = entry->u.refuse.content,
                                   .expires_at_us = entry->u.refuse.retry_at_us,
                                   .primary = *primary};
+    if (primary->reason == METE_QUOTA) {
+        uint32_t quota =
+            quotas_of(ledger, primary->scope.n, unit_of(primary->meter, primary->currency));
+        asked.revision = quota ? ledger->quotas[quota].revision : 0;
+    }
     if (primary->budget.n)
         asked.revision = ledger->cold[primary->budget.n].revision;
     if (primary->rate.n)

@@ -10,7 +10,7 @@
  * A reservation keeps its amounts once, by unit, and takes from every counting budget on its path,
  * also from those whose unit it did not ask for (with 0), so that a commit with more units than
  * were reserved is charged to them too. The window of a take follows from made_at (budgets.c). */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 /* ---- Finding ---- */
 
@@ -62,7 +62,7 @@ void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsig
     for (unsigned i = 0; i < 3u * slot->amounts_len; i++)
         words_next(&words);
     for (unsigned i = 0; i < slot->takes_len; i++)
-        take_hint(ledger, words_next_take(&words));
+        take_hint(ledger, words_pass_take(&words));
     hint(&ledger->next_of_scope[ledger->scope_ends[slot->scope].outcome_last]);
 }
 
@@ -88,7 +88,7 @@ void reservations_asked(const struct ledger *ledger, const struct reservation *r
     struct words words;
     reservations_amounts(ledger, reservation, held, &words);
     for (unsigned i = 0; i < reservation->takes_len; i++)
-        words_next(&words);
+        words_pass_take(&words);
     ret_asked->content = (uint64_t)words_next_i64(&words);
     ret_asked->remaining = words_next_i64(&words);
     ret_asked->remaining_of = words_next(&words);
@@ -185,6 +185,25 @@ static bool take_rates(struct ledger *ledger, const struct entry *entry, struct 
     return true;
 }
 
+/* Holds in every quota of the path what is demanded of its unit, or nothing. false: not covered. */
+static bool take_quotas(struct ledger *ledger, const struct entry *entry, const struct path *path,
+                        struct words *words, unsigned *len)
+{
+    for (size_t i = 0; i < path->scopes_len; i++) {
+        uint32_t quota = ledger->scopes[path->scopes[i]].quotas;
+        for (; quota; quota = ledger->quotas[quota].next, ++*len) {
+            const struct entry_amount *amount = amount_of(
+                entry->u.reserve.amounts, entry->u.reserve.amounts_len, ledger->quotas[quota].unit);
+            struct draws draws = {.len = 0};
+            if (amount && !quotas_take(ledger, quota, amount->amount, entry->at_us, &draws))
+                return false;
+            words_put_take(words, TAKE_QUOTA, quota);
+            quotas_put_draws(words, &draws);
+        }
+    }
+    return true;
+}
+
 static bool is_matched(const struct ledger *ledger, const struct entry *entry, uint32_t budget)
 {
     struct call_texts call;
@@ -214,6 +233,9 @@ static bool take_all(struct ledger *ledger, const struct entry *entry, struct pa
             return false;
         len += (unsigned)path->rates_len;
     }
+    if (path->quotas && !take_quotas(ledger, entry, path, words, &len))
+        return false;
+    ASSERT(len <= TAKES_MAX);
     slot->takes_len = len & 0x7f;
     return true;
 }

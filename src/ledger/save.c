@@ -2,7 +2,8 @@
  * The state as bytes that later versions read, and back.
  *
  *   version | the whole | names, zones, meters | scopes | budgets with their past windows |
- * rate limits | reservations, the order of free slots and of calls | remembered outcomes | counts
+ * rate limits | quotas, grants | reservations, the order of free slots and of calls | remembered
+ * outcomes | counts
  *
  * in order of handles, numbers as varints. What follows from the rest is not kept but made again:
  * hash tables, the heap of expiries, the chains of outcomes by scope, free lists that only say
@@ -15,6 +16,7 @@
  * Whoever adds state adds it here, at the end of its part and before the first release without
  * another VERSION; prop_ledger and fuzz_save fail if it is forgotten, because the hash differs. */
 #include "ledger/archive.h"
+#include "ledger/quotas.h"
 
 enum { VERSION = 1 };
 
@@ -120,6 +122,7 @@ static void walk_whole(struct archive *archive, struct ledger *ledger)
     archive_bytes(archive, ledger->base_hash, sizeof ledger->base_hash);
     archive_number(archive, &ledger->charged_sum);
     archive_number(archive, &ledger->retired_sum);
+    archive_number(archive, &ledger->drawn_sum);
 }
 
 static void walk_names(struct archive *archive, struct ledger *ledger)
@@ -199,7 +202,6 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
     scope->budgets_len = (uint8_t)archive_up_to(archive, scope->budgets_len, LIMIT_SCOPE_BUDGETS);
     for (unsigned i = 0; i < scope->budgets_len; i++)
         archive_handle(archive, &scope->budgets[i], ledger->room.budgets);
-    archive_u32(archive, &scope->quotas);
 }
 
 /* Kinds rise from parent to child, so a tree that passes has no circle. */
@@ -449,6 +451,61 @@ static void walk_rates(struct archive *archive, struct ledger *ledger)
     }
 }
 
+/* ---- Quotas ---------------------------------------------------------------------------------- */
+
+static void walk_grant(struct archive *archive, struct ledger *ledger, uint32_t g)
+{
+    struct grant *grant = &ledger->grants[g];
+    struct slice id = {0}, source = {0};
+    if (!archive->loads) {
+        id = quotas_grant_id(ledger, g);
+        source = quotas_grant_source(ledger, g);
+    }
+    archive_handle(archive, &grant->quota, ledger->quotas_len);
+    archive_u32(archive, &grant->priority);
+    archive_i64(archive, &grant->amount);
+    archive_i64(archive, &grant->drawn);
+    archive_i64(archive, &grant->held);
+    archive_i64(archive, &grant->expires_at_us);
+    archive_i64(archive, &ledger->grant_cold[g].made_at_us);
+    archive_u8(archive, &grant->overran);
+    archive_text(archive, &id, LIMIT_ID);
+    char copy[LIMIT_ID]; /* a loaded text lives until the next field */
+    if (id.len)
+        memcpy(copy, id.data, id.len);
+    id.data = copy;
+    archive_text(archive, &source, LIMIT_SOURCE);
+    int64_t sum;
+    if (archive->loads &&
+        archive_expect(archive, id.len > 0 && grant->quota > 0 && grant->amount >= 0 &&
+                                    grant->amount <= METE_AMOUNT_MAX && grant->drawn >= 0 &&
+                                    grant->held >= 0 &&
+                                    checked_add(grant->drawn, grant->held, &sum)))
+        quotas_enter_grant(ledger, g, id, source);
+}
+
+static void walk_quotas(struct archive *archive, struct ledger *ledger)
+{
+    uint32_t quotas = ledger->quotas_len, grants = ledger->grants_len;
+    archive_count(archive, &quotas, LIMIT_QUOTAS);
+    for (uint32_t q = 1; q <= quotas && !archive->error; q++) {
+        struct quota *quota = &ledger->quotas[q];
+        archive_handle(archive, &quota->scope, ledger->scopes_len);
+        archive_u32(archive, &quota->unit);
+        archive_u32(archive, &quota->revision);
+        quota->ended = archive_up_to(archive, quota->ended, 1) != 0;
+        if (archive->loads && archive_expect(archive, quota->scope > 0) && !quota->ended)
+            (void)archive_expect(archive, quotas_enter(ledger, q));
+    }
+    ledger->quotas_len = quotas;
+    archive_count(archive, &grants, LIMIT_GRANTS);
+    for (uint32_t g = 1; g <= grants && !archive->error; g++) {
+        if (archive->loads)
+            ledger->grants_len = g;
+        walk_grant(archive, ledger, g);
+    }
+}
+
 /* ---- Reservations ---------------------------------------------------------------------------- */
 
 /* All words of its chunks, also the last one's that nothing reads: what they mean is not known
@@ -671,7 +728,7 @@ static void walk_counts(struct archive *archive, struct ledger_counts *counts)
                              &counts->outcomes, &counts->reserves, &counts->refused,
                              &counts->commits,  &counts->releases, &counts->expiries,
                              &counts->records,  &counts->overruns, &counts->repeats,
-                             &counts->rates,    &counts->extends};
+                             &counts->rates,    &counts->extends,  &counts->grants};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         archive_number(archive, all[i]);
 }
@@ -684,6 +741,7 @@ static int walk(struct archive *archive, struct ledger *ledger)
     walk_scopes(archive, ledger);
     walk_budgets(archive, ledger);
     walk_rates(archive, ledger);
+    walk_quotas(archive, ledger);
     walk_reservations(archive, ledger);
     walk_outcomes(archive, ledger);
     walk_counts(archive, &ledger->counts);

@@ -48,12 +48,14 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
 {
     ASSERT(scope > 0 && scope <= ledger->scopes_len);
     size_t scopes_len = 0, budgets_len = 0, rates_len = 0;
+    uint32_t quotas = 0;
     while (scope) {
         const struct scope *at = &ledger->scopes[scope];
         if (at->parent)
             __builtin_prefetch(&ledger->scopes[at->parent]);
         ASSERT(scopes_len < LIMIT_PATH_SCOPES);
         ret_path->scopes[scopes_len++] = scope;
+        quotas |= at->quotas;
         for (unsigned i = 0; i < at->budgets_len; i++) {
             __builtin_prefetch(&ledger->budgets[at->budgets[i]]);
             ret_path->budgets[budgets_len++] = at->budgets[i];
@@ -65,6 +67,7 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
     ret_path->scopes_len = scopes_len;
     ret_path->budgets_len = budgets_len;
     ret_path->rates_len = rates_len;
+    ret_path->quotas = quotas;
 }
 
 /* Step 0: the scope; step k: the budgets of the k-th on its path, and the next one. */
@@ -84,6 +87,8 @@ void ledger_foresee(const struct ledger *ledger, uint32_t scope, unsigned step)
         hint(&ledger->budgets[at->budgets[i]]);
     if (at->rates)
         hint(&ledger->rates[at->rates]);
+    if (at->quotas)
+        hint(&ledger->quotas[at->quotas]);
 }
 
 enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us)

@@ -154,6 +154,36 @@ struct past {
     uint8_t fired;
 };
 
+enum grant_place { GRANT_OUT = 0, GRANT_ACTIVE, GRANT_SPENT, GRANT_REST }; /* quotas.c */
+
+/* A prepaid balance in one unit of one scope. */
+struct quota {
+    uint32_t scope, unit;
+    uint32_t next;     /* of the same scope, by handle; 0: none */
+    uint32_t first;    /* of its ACTIVE grants, in drawing order */
+    uint32_t spent;    /* of its SPENT ones */
+    uint32_t newest;   /* of all its grants, by age */
+    uint32_t last;     /* of all its grants, in drawing order: overruns are its */
+    uint32_t revision; /* changes with every grant and refund */
+    int128 rest_amount, rest_drawn, rest_held; /* sums of those at REST */
+    bool ended;
+};
+
+struct grant {
+    int64_t amount, drawn, held;
+    int64_t expires_at_us; /* INT64_MAX: never */
+    uint32_t quota, priority;
+    uint32_t next, previous; /* where it is ACTIVE or SPENT */
+    uint8_t place;
+    uint8_t overran; /* its balance has been below zero by an overrun */
+};
+_Static_assert(sizeof(struct grant) <= 64, "a grant is one cache line");
+
+struct grant_cold {
+    int64_t made_at_us;
+    uint32_t text, older;
+};
+
 enum { SLOT_BITS = 28, GENERATION_BITS = 36, SLOT_WORDS = 6, CHUNK_WORDS = 15 };
 #define GENERATION_MAX ((UINT64_C(1) << GENERATION_BITS) - 1)
 #define SLOTS_MAX ((1u << 24) - 1)
@@ -181,14 +211,18 @@ enum take_kind { TAKE_BUDGET = 0, TAKE_RATE, TAKE_QUOTA, TAKE_EXCHANGE };
 enum { TAKE_HANDLE_BITS = 29 };
 #define TAKE_HANDLE_MAX ((UINT32_C(1) << TAKE_HANDLE_BITS) - 1)
 
-/* Amounts (3 words each), takes (1 each), then for a request id: content (2), remaining (2), whose
+/* Amounts (3 words each), takes (1 each; a quota's is followed by how many draws it made, and 3 of
+ * each), then for a request id: content (2), remaining (2), whose
  * it is (1), text; then texts of model and provider that have no number. A text: length, bytes. */
 enum {
     TEXT_WORDS = 1 + LIMIT_ID / 4,
     PATH_BUDGETS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
     PATH_RATES = LIMIT_PATH_SCOPES * LIMIT_SCOPE_RATES,
     TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
-    WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + 5 + 3 * TEXT_WORDS,
+    PATH_QUOTAS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_QUOTAS,
+    DRAWS_WORDS = 1 + 3 * LIMIT_DRAWS,
+    WORDS_MAX =
+        3 * METE_DEMANDS_MAX + TAKES_MAX + PATH_QUOTAS * DRAWS_WORDS + 5 + 3 * TEXT_WORDS,
     CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
 };
 _Static_assert(TAKES_MAX < 128, "takes_len has 7 bits");
@@ -242,6 +276,7 @@ struct ledger {
     uint8_t base_hash[32];
     uint32_t scopes_len, budgets_len, names_len;
     uint32_t extras_len, zones_len, meters_len, rates_len;
+    uint32_t quotas_len, grants_len;
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
     uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
     uint32_t pasts_len, past_free;
@@ -249,6 +284,7 @@ struct ledger {
     uint64_t outcomes_first, outcomes_end; /* positions in the ring; only grow */
     /* INV-07 the long way round: every take's charge is added here once more. */
     uint64_t charged_sum, retired_sum;
+    uint64_t drawn_sum; /* likewise of what grants gave, less what came back */
     struct ledger_counts counts;
     struct scope *scopes; /* [handle] */
     struct scope_ends *scope_ends;
@@ -258,6 +294,9 @@ struct ledger {
     uint32_t *zones;      /* [number]: texts */
     uint32_t *meters;     /* [number - METE_METER_CUSTOM]: texts */
     uint32_t *names;      /* [number] */
+    struct quota *quotas; /* [handle] */
+    struct grant *grants; /* [handle] */
+    struct grant_cold *grant_cold;
     struct reservation *slots;
     uint32_t *slot_hashes; /* [index + 1], of request ids */
     struct chunk *chunks;
@@ -272,7 +311,8 @@ struct ledger {
     struct rate *rates;    /* [handle] */
     struct rate_cold *rate_colds;
     struct table rate_ids;
-    struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids;
+    struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids,
+        grant_ids;
     char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
 };
 
@@ -326,6 +366,7 @@ struct path {
     uint32_t scopes[LIMIT_PATH_SCOPES];
     uint32_t budgets[PATH_BUDGETS]; /* all that live, leaf first, then by handle */
     uint32_t rates[PATH_RATES];     /* likewise */
+    uint32_t quotas;                /* 0: none of the scopes has any */
 };
 struct slice scopes_id(const struct ledger *ledger, uint32_t scope);
 uint32_t scopes_organization(const struct ledger *ledger, uint32_t scope);
@@ -543,12 +584,26 @@ static inline void words_put_take(struct words *words, enum take_kind kind, uint
     words_put(words, (uint32_t)kind << TAKE_HANDLE_BITS | handle);
 }
 
+/* Past the draws that follow a quota's take. */
+void words_skip_draws(struct words *words);
+
+/* The next take, and past all that belongs to it: for whoever wants no draws. */
+static inline struct take words_pass_take(struct words *words)
+{
+    struct take take = words_next_take(words);
+    if (take.kind == TAKE_QUOTA)
+        words_skip_draws(words);
+    return take;
+}
+
 static inline void take_hint(const struct ledger *ledger, struct take take)
 {
     if (take.kind == TAKE_BUDGET)
         hint(&ledger->budgets[take.handle]);
     else if (take.kind == TAKE_RATE)
         hint(&ledger->rates[take.handle]);
+    else if (take.kind == TAKE_QUOTA)
+        hint(&ledger->quotas[take.handle]);
 }
 
 void words_put_text(struct words *words, struct slice text);
@@ -623,11 +678,11 @@ struct ending {
 };
 /* Fills in the rest of ending from its slot and used[], overrun by the reservation's own units. */
 void endings_read(const struct ledger *ledger, struct ending *ending);
-/* Whether it overruns a budget as well. false: a counter cannot hold it. Reads only. */
-bool endings_weigh(struct ledger *ledger, struct ending *ending);
+/* Whether it overruns a budget or quota as well. false: a counter cannot hold it. Reads only. */
+bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending);
 /* Charges of usage without a reservation, one per budget concerned. false: as above. */
-bool endings_weigh_record(struct ledger *ledger, const struct path *path, const struct held *used,
-                          size_t used_len, bool *ret_overrun);
+bool endings_weigh_record(struct ledger *ledger, int64_t now_us, const struct path *path,
+                          const struct held *used, size_t used_len, bool *ret_overrun);
 int64_t endings_cost(const struct held *used, size_t len); /* the first currency's */
 bool endings_apply(struct ledger *ledger, const struct entry *entry,
                    struct ledger_effects *effects);

@@ -9,7 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 enum { UNIT_BYTES = 8 };
 
@@ -38,6 +38,7 @@ uint64_t texts_room(const struct ledger_room *room)
     uint64_t budget = sizeof(struct budget_text) + LIMIT_ID + 4 * METE_THRESHOLDS_MAX;
     return 1 + (room->scopes + LIMIT_RATES + 2) * units(id) +
            2 * (room->budgets + 1) * units(budget) + (LIMIT_NAMES + 1) * units(id) +
+           2 * (uint64_t)LIMIT_GRANTS * units(quotas_text_max()) +
            (LIMIT_ZONES + LIMIT_METERS + 2 * LIMIT_CHANGES) * units(1 + LIMIT_TIME_ZONE);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The weighing of a reserve: what the scopes, budgets and rate limits of its path say to it.
  *
- *   stale window? -> scopes that refuse -> budgets that refuse -> rate limits that refuse, or the
- *   largest quantity that fits them all
+ *   stale window? -> scopes that refuse -> budgets that refuse -> quotas that do not cover it ->
+ *   rate limits that refuse, or the largest quantity that fits them all
  *
  * The quantity is in closed form: ceil(p * q / 10^6) <= room is the same as
  * q <= floor(room * 10^6 / p), in 128 bits. */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
 
 enum { PER = 1000000 };
 
@@ -184,6 +184,51 @@ static void refuse_budgets(struct weighing *weighing, enum mete_mode mode)
     }
 }
 
+/* Names a quota that does not cover the floor by so many draws; keeps what one that does could. */
+static void weigh_quota(struct weighing *weighing, uint32_t quota, size_t draws, int64_t now_us)
+{
+    const struct ledger *ledger = weighing->ledger;
+    struct share *share = weigh_share_of(weighing, ledger->quotas[quota].unit);
+    if (!share)
+        return;
+    int64_t cover = quotas_cover(ledger, quota, draws, now_us);
+    share->cap = min_i64(share->cap, cover);
+    if (share->floor_amount <= cover)
+        return;
+    struct mete_refusal refusal;
+    int64_t retry_at_us = quotas_refuse(ledger, quota, share->floor_amount, now_us, &refusal);
+    weigh_refuse(weighing, &refusal, retry_at_us);
+}
+
+/* Those that a reservation took from already, by the draws that are left to it. */
+static void weigh_quotas_of(struct weighing *weighing, const struct reservation *slot,
+                            int64_t now_us)
+{
+    struct held held[METE_DEMANDS_MAX];
+    struct words words;
+    reservations_amounts(weighing->ledger, slot, held, &words);
+    for (unsigned i = 0; i < slot->takes_len; i++) {
+        struct take take = words_next_take(&words);
+        if (take.kind != TAKE_QUOTA)
+            continue;
+        struct draws draws;
+        quotas_next_draws(&words, &draws);
+        ASSERT(draws.len <= LIMIT_DRAWS);
+        weigh_quota(weighing, take.handle, LIMIT_DRAWS - draws.len, now_us);
+    }
+}
+
+/* Those of the path. */
+static void weigh_quotas(struct weighing *weighing, int64_t now_us)
+{
+    const struct ledger *ledger = weighing->ledger;
+    for (size_t i = 0; i < weighing->path.scopes_len; i++) {
+        uint32_t quota = ledger->scopes[weighing->path.scopes[i]].quotas;
+        for (; quota; quota = ledger->quotas[quota].next)
+            weigh_quota(weighing, quota, LIMIT_DRAWS, now_us);
+    }
+}
+
 /* What a call takes from a rate limit at its floor. false: it does not ask it. What grows took its
  * place and its one request when it was made. */
 static bool floor_of(struct weighing *weighing, const struct rate *rate, int64_t *ret_amount)
@@ -285,6 +330,10 @@ static int weigh(struct weighing *weighing, struct mete_instant now, struct ledg
     if (refused)
         refuse_budgets(weighing, METE_ENFORCE);
     ASSERT(weighing->refused || !refused);
+    if (weighing->path.quotas && weighing->extends)
+        weigh_quotas_of(weighing, weighing->extends, now.us);
+    else if (weighing->path.quotas)
+        weigh_quotas(weighing, now.us);
     bool has_rates = weighing->path.rates_len > 0;
     if (has_rates) {
         measure_rates(weighing, now.us);
@@ -325,15 +374,17 @@ int weigh_extend(struct weighing *weighing, struct mete_instant now, struct ledg
     path->scopes_len = 0; /* they let run what runs */
     path->budgets_len = 0;
     path->rates_len = 0;
+    path->quotas = 0;
     weighing->made_at_us = (int64_t)weighing->extends->made_at_us;
     struct held held[METE_DEMANDS_MAX];
     struct words words;
     reservations_amounts(weighing->ledger, weighing->extends, held, &words);
     for (unsigned i = 0; i < weighing->extends->takes_len; i++) {
-        struct take take = words_next_take(&words);
-        ASSERT(take.kind == TAKE_BUDGET || take.kind == TAKE_RATE);
+        struct take take = words_pass_take(&words);
         if (take.kind == TAKE_BUDGET)
             path->budgets[path->budgets_len++] = take.handle;
+        else if (take.kind == TAKE_QUOTA)
+            path->quotas = take.handle;
         else if (weighing->ledger->rates[take.handle].life == RATE_LIVES)
             path->rates[path->rates_len++] = take.handle;
     }

@@ -57,6 +57,12 @@ size_t words_next_text(struct words *words, char *ret_text)
     return len;
 }
 
+void words_skip_draws(struct words *words)
+{
+    for (uint32_t left = 3 * words_next(words); left > 0; left--)
+        words_next(words);
+}
+
 void words_free(struct ledger *ledger, struct reservation *reservation)
 {
     uint32_t chunk = reservation->chunk;

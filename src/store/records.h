@@ -29,12 +29,13 @@ struct records_usage {
     struct mete_outcome outcome;
 };
 
-/* A scope, budget or rate limit as the directory knows it. */
-enum { RECORDS_BUDGET = 100, RECORDS_RATE = 101 /* else an enum mete_kind */ };
+/* A scope, budget, rate limit or grant as the directory knows it. A grant never ends: whether its
+ * quota has is the ledger's to say. */
+enum { RECORDS_BUDGET = 100, RECORDS_RATE, RECORDS_GRANT /* else an enum mete_kind */ };
 struct records_entity {
     int kind;
     uint32_t handle;
-    struct mete_scope_id organization, parent; /* parent of a budget, rate limit: its scope */
+    struct mete_scope_id organization, parent; /* parent of what is no scope: its scope */
     struct slice id, document;                 /* document: JSON, empty if none was given */
     int ended;
     uint64_t seq;

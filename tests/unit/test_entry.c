@@ -282,6 +282,43 @@ static void changes_of_a_reservation_read_back(void **state)
     assert_memory_equal(back(&entry).u.base.hash, entry.u.base.hash, sizeof entry.u.base.hash);
 }
 
+static void quotas_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_GRANT);
+    entry.u.grant.handle = 4;
+    entry.u.grant.spec = (struct mete_grant_spec){.id = mete_text("order-1"),
+                                                  .scope = {9},
+                                                  .meter = METE_COST,
+                                                  .currency = METE_USD,
+                                                  .amount = METE_AMOUNT_MAX,
+                                                  .priority = UINT32_MAX,
+                                                  .expires_at = {T0},
+                                                  .source = mete_text("purchase")};
+    entry.u.grant.document = text("{\"description\":\"x\"}");
+    entry.u.grant.actor = text("root");
+    struct entry read = back(&entry);
+    assert_true(read.u.grant.handle == 4 && read.u.grant.spec.scope.n == 9);
+    assert_true(read.u.grant.spec.currency == METE_USD && read.u.grant.spec.meter == METE_COST);
+    assert_true(read.u.grant.spec.amount == METE_AMOUNT_MAX);
+    assert_true(read.u.grant.spec.priority == UINT32_MAX && read.u.grant.spec.expires_at.us == T0);
+    assert_true(read.u.grant.spec.source.len == 8 && read.u.grant.spec.id.len == 7);
+    assert_true(slice_is(read.u.grant.actor, "root"));
+    assert_true(slice_equal(read.u.grant.document, entry.u.grant.document));
+    entry = new_entry(ENTRY_REFUND);
+    entry.u.refund.grant = 4;
+    entry.u.refund.amount = INT64_MAX;
+    read = back(&entry);
+    assert_true(read.u.refund.grant == 4 && read.u.refund.amount == INT64_MAX);
+    entry = new_entry(ENTRY_QUOTA_END);
+    entry.u.quota_end.scope = 9;
+    entry.u.quota_end.meter = METE_METER_CUSTOM;
+    entry.u.quota_end.actor = text("root");
+    read = back(&entry);
+    assert_true(read.u.quota_end.scope == 9 && read.u.quota_end.meter == METE_METER_CUSTOM);
+    assert_true(slice_is(read.u.quota_end.actor, "root"));
+}
+
 static struct entry plain_reserve(void)
 {
     struct entry entry = new_entry(ENTRY_RESERVE);
@@ -536,6 +573,7 @@ int main(void)
         cmocka_unit_test(moves_rates_of_exchange_and_meters_read_back),
         cmocka_unit_test(a_rate_limit_reads_back),
         cmocka_unit_test(changes_of_a_reservation_read_back),
+        cmocka_unit_test(quotas_read_back),
         cmocka_unit_test(a_plain_reserve_and_commit_are_under_128_bytes),
         cmocka_unit_test(sessions_and_tags_read_back),
         cmocka_unit_test(other_ends_read_back),
