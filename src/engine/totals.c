@@ -145,8 +145,8 @@ static int set_window(struct totals *totals, uint32_t budget, int64_t start_us)
     return 0;
 }
 
-/* The budgets on a path that count now. */
-static size_t find_takes(const struct ledger *ledger, uint32_t scope,
+/* The budgets on a path that count a call now. */
+static size_t find_takes(const struct ledger *ledger, uint32_t scope, const struct entry *entry,
                          struct take takes[METE_REFUSALS_MAX])
 {
     uint32_t budgets[METE_REFUSALS_MAX];
@@ -156,7 +156,7 @@ static size_t find_takes(const struct ledger *ledger, uint32_t scope,
         struct mete_budget_view view;
         int error = ledger_budget(ledger, budgets[i], &view);
         ASSERT(error == 0);
-        if (view.mode != METE_OFF)
+        if (view.mode != METE_OFF && ledger_matches(ledger, budgets[i], entry))
             takes[taken++] = (struct take){budgets[i], view.window_start.us};
     }
     return taken;
@@ -181,12 +181,12 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
     return 0;
 }
 
-static int end_call(struct totals *totals, const struct ledger *ledger,
+static int end_call(struct totals *totals, const struct ledger *ledger, const struct entry *entry,
                     const struct records_usage *usage)
 {
     struct take takes[METE_REFUSALS_MAX];
     if (!usage->reservation) {
-        size_t len = find_takes(ledger, usage->scope.n, takes);
+        size_t len = find_takes(ledger, usage->scope.n, entry, takes);
         int error = 0;
         for (size_t i = 0; !error && i < len; i++)
             error = charge(totals, ledger, &takes[i], usage);
@@ -214,10 +214,10 @@ int totals_add(struct totals *totals, const struct ledger *ledger, const struct 
     }
     if (entry->kind == ENTRY_RESERVE) {
         struct take takes[METE_REFUSALS_MAX];
-        size_t len = find_takes(ledger, entry->u.reserve.scope, takes);
+        size_t len = find_takes(ledger, entry->u.reserve.scope, entry, takes);
         return remember(totals, entry->u.reserve.reservation, takes, len);
     }
-    return usage ? end_call(totals, ledger, usage) : 0;
+    return usage ? end_call(totals, ledger, entry, usage) : 0;
 }
 
 int totals_compare(const struct totals *totals, const struct ledger *ledger, uint64_t *ret_windows,

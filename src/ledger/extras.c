@@ -195,6 +195,15 @@ bool extras_match(const struct ledger *ledger, uint32_t handle, const struct cal
     return matches_call(ledger, extra->matches, call);
 }
 
+bool ledger_matches(const struct ledger *ledger, uint32_t handle, const struct entry *entry)
+{
+    struct call_texts call;
+    if (!(ledger->budgets[handle].traits & BUDGET_NARROWED))
+        return true;
+    matches_of_entry(ledger, entry, &call);
+    return extras_match(ledger, handle, &call);
+}
+
 void extras_keep_matching(const struct ledger *ledger, struct path *path,
                           const struct call_texts *call)
 {

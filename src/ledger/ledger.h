@@ -185,6 +185,8 @@ size_t ledger_path_rates(const struct ledger *ledger, uint32_t scope, uint32_t *
                          size_t max);
 /* Handles of the budgets on a scope's path, leaf first; returns how many there are. */
 size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max);
+/* Whether a budget on its path is meant for the call of an ENTRY_RESERVE or ENTRY_RECORD. */
+bool ledger_matches(const struct ledger *ledger, uint32_t budget, const struct entry *entry);
 
 /* Also that of an ended quota, because its id stays taken; 0: none. */
 uint32_t ledger_find_grant(const struct ledger *ledger, uint32_t organization, struct slice id);
