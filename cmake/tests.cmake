@@ -6,7 +6,7 @@ file(GLOB test_help CONFIGURE_DEPENDS tests/property/tape*.c tests/property/mode
      tests/property/check*.c tests/fault/*.c)
 # Programs of their own, on a disk in memory and an operating system that lies (tests/fault).
 set(proofs crash_matrix sim_engine)
-list(FILTER test_help EXCLUDE REGEX "/fault/(crash_matrix|sim_engine|fail_memory)[.]c$")
+list(FILTER test_help EXCLUDE REGEX "/fault/(crash_matrix|sim_engine|alloc|alloc_engine)[.]c$")
 if(test_help)
   add_library(mete_test_help STATIC ${test_help})
   target_include_directories(mete_test_help PRIVATE ${CMAKE_SOURCE_DIR}/tests)
@@ -33,6 +33,26 @@ foreach(name ${proofs})
 endforeach()
 add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary)
 add_test(NAME sim_engine_canary COMMAND sim_engine --canary)
+
+# Memory that runs out at any point.
+add_executable(alloc_engine tests/fault/alloc_engine.c tests/fault/alloc.c)
+target_include_directories(alloc_engine PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(alloc_engine mete_parts)
+foreach(name malloc calloc realloc aligned_alloc strdup opendir free mmap munmap pthread_create
+        eventfd)
+  target_link_options(alloc_engine PRIVATE -Wl,--wrap=${name})
+endforeach()
+set_target_properties(alloc_engine PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME alloc_engine COMMAND alloc_engine)
+add_test(NAME alloc_engine_canary COMMAND alloc_engine --canary)
+
+# 64 threads on one root.
+add_executable(threads tests/proof/threads.c)
+target_include_directories(threads PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(threads mete_parts)
+set_target_properties(threads PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME threads COMMAND threads --operations 1000000)
+add_test(NAME threads_canary COMMAND threads --operations 50000 --canary)
 
 # tests/calendar/compare.py holds the calendar to Python's zoneinfo: a sample here, --full by hand.
 add_executable(calendar_windows tests/calendar/calendar_windows.c)

@@ -30,6 +30,8 @@ int db_error(int rc)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return METE_E_CORRUPT;
+    case SQLITE_NOMEM:
+        return METE_E_MEMORY;
     default:
         return METE_E_STORAGE;
     }

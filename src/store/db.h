@@ -17,7 +17,8 @@ enum db_mode {
     DB_READER      /* read only */
 };
 
-/* SQLITE_OK, _ROW and _DONE are 0. BUSY: LOCKED. CORRUPT, NOTADB: CORRUPT. All else: STORAGE. */
+/* SQLITE_OK, _ROW and _DONE are 0. BUSY: LOCKED. CORRUPT, NOTADB: CORRUPT. NOMEM: MEMORY. All else:
+ * STORAGE. */
 int db_error(int rc);
 
 /* Creates the directory if it is missing, durably. STORAGE. */
