@@ -281,6 +281,52 @@ static void act_release(struct world *w, struct engine *engine, struct tape *tap
     tell_events(w, engine);
 }
 
+/* Of meters that were demanded, but for a few. */
+static void draw_extend(struct world *w, struct tape *tape, const struct call *call,
+                        struct mete_extend *ret_args, struct mete_demand *ret_demands)
+{
+    static const int64_t ttls[] = {0, 0, 1, 60000, 3600000, 86400000};
+    *ret_args = (struct mete_extend){.reservation = call->id,
+                                     .demands = ret_demands,
+                                     .shrink = tape_chance(tape, 35),
+                                     .ttl_ms = ttls[tape_pick(tape, sizeof ttls / sizeof ttls[0])]};
+    if (ret_args->ttl_ms > 1)
+        ret_args->ttl_ms -= (int64_t)(w->op % 977);
+    for (size_t i = 0; i < call->demands_len; i++) {
+        if (tape_chance(tape, 30))
+            continue;
+        struct mete_demand *demand = &ret_demands[ret_args->demands_len++];
+        *demand = call->demands[i];
+        demand->fixed = ret_args->shrink ? call->demands[i].fixed / 4 : draw_amount(w, tape) / 4;
+        demand->per_million = tape_chance(tape, 50) ? 0 : demand->per_million;
+    }
+    if (!call->demands_len || tape_chance(tape, 3))
+        ret_args->demands_len = draw_demands(w, tape, ret_demands);
+    if (ret_args->demands_len && tape_chance(tape, 50)) {
+        ret_args->floor = (int64_t)tape_pick(tape, 20);
+        ret_args->wish = ret_args->floor + (int64_t)tape_pick(tape, 200);
+    }
+}
+
+static void act_extend(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct mete_demand demands[METE_DEMANDS_MAX];
+    struct mete_refusal refusals[METE_REFUSALS_MAX];
+    struct mete_verdict verdict;
+    struct mete_extend args;
+    draw_extend(w, tape, draw_call(w, tape), &args, demands);
+    tell_letter('E');
+    tell(name_of(w, args.reservation));
+    tell_demands(args.demands, args.demands_len);
+    tell(args.floor);
+    tell(args.wish);
+    tell(args.shrink);
+    tell(args.ttl_ms);
+    int error = mete_extend(engine->port, &args, refusals, METE_REFUSALS_MAX, &verdict);
+    tell_verdict(w, error, &verdict, refusals);
+    tell_events(w, engine);
+}
+
 static void act_record(struct world *w, struct engine *engine, struct tape *tape)
 {
     struct mete_usage usage[METE_DEMANDS_MAX] = {0};
@@ -361,6 +407,20 @@ static void tell_budget_spec(const struct mete_budget_spec *spec)
     tell_controls(&spec->controls);
 }
 
+static void tell_rate_spec(const struct mete_rate_spec *spec)
+{
+    tell_id(spec->id);
+    tell(spec->scope.n);
+    tell(spec->concurrent);
+    tell(spec->meter);
+    tell(spec->currency);
+    tell(spec->limit);
+    tell(spec->period_ms);
+    tell(spec->burst);
+    tell(spec->mode);
+    tell_matches(spec->matches, spec->matches_len);
+}
+
 static void tell_change(const struct mete_change *change)
 {
     tell(change->kind);
@@ -371,6 +431,10 @@ static void tell_change(const struct mete_change *change)
         tell_budget_spec(&change->budget);
     if (change->kind == METE_END_BUDGET)
         tell(change->end.n);
+    if (change->kind == METE_PUT_RATE_LIMIT)
+        tell_rate_spec(&change->rate);
+    if (change->kind == METE_END_RATE_LIMIT)
+        tell(change->end_rate.n);
 }
 
 static void apply(struct world *w, struct engine *engine, const struct mete_change *changes,
@@ -401,7 +465,8 @@ static void act_change(struct world *w, struct engine *engine, struct tape *tape
     for (size_t i = 0; i < len; i++)
         do {
             draw_change(w, tape, i, &changes[i]);
-        } while (len > 1 && changes[i].kind == METE_END_BUDGET);
+        } while (len > 1 &&
+                 (changes[i].kind == METE_END_BUDGET || changes[i].kind == METE_END_RATE_LIMIT));
     apply(w, engine, changes, len);
 }
 
@@ -453,6 +518,33 @@ static void look_budget(struct world *w, struct engine *engine, uint32_t handle)
     tell_events(w, engine);
 }
 
+static void look_rates(struct world *w, struct engine *engine, uint32_t scope)
+{
+    struct mete_answer answer;
+    struct mete_rate_view views[RATES];
+    struct mete_query query = {
+        .kind = METE_QUERY_RATES, .scope = {scope}, .rates = views, .rows_max = RATES};
+    tell_letter('N');
+    tell(scope);
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    if (!error)
+        tell((int64_t)answer.rows_len);
+    for (size_t i = 0; !error && i < answer.rows_len && i < RATES; i++) {
+        tell(views[i].rate.n);
+        tell(views[i].scope.n);
+        tell(views[i].limit);
+        tell(views[i].period_ms);
+        tell(views[i].burst);
+        tell(views[i].mode);
+        tell(views[i].taken);
+        tell_instant(views[i].full_at);
+        tell(views[i].ended);
+        edge(w, views[i].full_at.us);
+    }
+    tell_events(w, engine);
+}
+
 static void look_reservation(struct world *w, struct engine *engine, struct mete_reservation_id id)
 {
     struct mete_answer answer;
@@ -484,6 +576,8 @@ void act_look(struct world *w, struct engine *engine)
     struct mete_query query = {.kind = METE_QUERY_STATS};
     for (size_t i = 0; i < w->budgets_len; i++)
         look_budget(w, engine, w->budget_handles[i]);
+    for (size_t i = 0; i < w->scopes_len && features[FEATURE_RATES]; i++)
+        look_rates(w, engine, w->scopes[i].handle);
     for (size_t i = 0; i < CALLS && i < w->calls_len; i++)
         look_reservation(w, engine, w->calls[i].id);
     tell_letter('Q');
@@ -523,6 +617,8 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
         act_reserve(w, engine, tape, true);
     else if (kind < 76)
         act_commit(w, engine, tape);
+    else if (kind < 79 && features[FEATURE_EXTEND])
+        act_extend(w, engine, tape);
     else if (kind < 82)
         act_release(w, engine, tape);
     else if (kind < 90)
@@ -531,6 +627,8 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
         act_pass(w, engine, draw_time(w, tape));
     else if (kind < 112)
         act_change(w, engine, tape);
+    else if (kind < 115 && features[FEATURE_RATES])
+        look_rates(w, engine, draw_scope(w, tape));
     else if (kind < 124)
         look_budget(w, engine, draw_budget(w, tape));
     else

@@ -93,6 +93,13 @@ uint32_t draw_budget(const struct world *w, struct tape *tape)
     return w->budget_handles[tape_pick(tape, w->budgets_len)];
 }
 
+uint32_t draw_rate(const struct world *w, struct tape *tape)
+{
+    if (!w->rates_len || tape_chance(tape, 2))
+        return tape_byte(tape);
+    return w->rate_handles[tape_pick(tape, w->rates_len)];
+}
+
 static const char *const request_ids[] = {"", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"};
 
 static struct mete_text draw_request_id(struct tape *tape)
@@ -117,7 +124,7 @@ static struct context draw_context(struct world *w, struct tape *tape)
     struct context context = {.model = draw_word(tape, models, sizeof models),
                               .provider = draw_word(tape, providers, sizeof providers),
                               .session = {"", 0}};
-    if (!features[FEATURE_MATCHES])
+    if (!features[FEATURE_TAGS])
         return context;
     context.session = draw_word(tape, sessions, sizeof sessions);
     size_t first = tape_pick(tape, 3), count = tape_pick(tape, 8);

@@ -135,8 +135,10 @@ static void draw_budget_put(struct world *w, struct tape *tape, size_t place,
         } else {
             spec->limit = draw_limit(w, tape);
         }
-        if (tape_chance(tape, 2))
+        if (tape_chance(tape, 2)) { /* what cannot change */
             spec->period = spec->period == METE_DAILY ? METE_HOURLY : METE_DAILY;
+            spec->anchor = spec->window_seconds = 0;
+        }
         spec->id = name(w, place, 0, (uint32_t)(uintptr_t)spec->id.len);
         return;
     }
@@ -152,6 +154,42 @@ static void draw_budget_put(struct world *w, struct tape *tape, size_t place,
         spec->for_kind = PICK(tape, kinds);
         spec->scope.n = draw_organization(w, tape);
     }
+}
+
+/* Of a meter that a call is known to demand; small where amounts are large, or it would not fit. */
+static void draw_rate_put(struct world *w, struct tape *tape, size_t place,
+                          struct mete_change *change)
+{
+    static const int64_t periods_ms[] = {1, 1000, 1000, 60000, 60000, 3600000, 86400000};
+    static const int64_t limits[] = {0, 1, 2, 5, 10, 50, 100, 100, 500, 1000};
+    static const enum mete_mode modes[] = {METE_ENFORCE, METE_ENFORCE, METE_ENFORCE, METE_ENFORCE,
+                                           METE_SHADOW,  METE_SHADOW,  METE_OFF};
+    struct mete_rate_spec *spec = &change->rate;
+    change->kind = METE_PUT_RATE_LIMIT;
+    if (w->rates_len && tape_chance(tape, w->rates_len < 6 ? 40 : 80)) {
+        *spec = w->rates[tape_pick(tape, w->rates_len)];
+        spec->id = name(w, place, 0, (uint32_t)spec->id.len);
+        if (tape_chance(tape, 2))
+            spec->concurrent = !spec->concurrent;
+    } else {
+        *spec = (struct mete_rate_spec){.id = name(w, place, 0, ++w->ids),
+                                        .scope = {draw_scope(w, tape)},
+                                        .concurrent = tape_chance(tape, 30)};
+        if (!spec->concurrent)
+            draw_unit_of(w, tape, &spec->meter, &spec->currency);
+        spec->matches_len = draw_matches(tape, spec->matches);
+    }
+    bool is_plain = spec->meter == METE_REQUESTS || spec->concurrent || tape_chance(tape, 3);
+    int64_t unit = is_plain ? 1 : w->unit;
+    spec->limit = PICK(tape, limits) * unit;
+    spec->mode = PICK(tape, modes);
+    spec->period_ms = spec->burst = 0;
+    if (spec->concurrent) {
+        spec->limit /= 10;
+        return;
+    }
+    spec->period_ms = unit > 1000000 ? 1 : PICK(tape, periods_ms);
+    spec->burst = tape_chance(tape, 50) ? 0 : PICK(tape, limits) * unit;
 }
 
 uint32_t draw_organization(const struct world *w, struct tape *tape)
@@ -190,10 +228,15 @@ void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_c
 {
     *ret_change = (struct mete_change){0};
     size_t kind = tape_pick(tape, 64);
-    if (kind < 40) {
+    if (kind < 36) {
         draw_budget_put(w, tape, place, ret_change);
-    } else if (kind < 56) {
+    } else if (kind < 50) {
         draw_scope_put(w, tape, place, ret_change);
+    } else if (kind < 60 && features[FEATURE_RATES]) {
+        draw_rate_put(w, tape, place, ret_change);
+    } else if (kind == 60 && features[FEATURE_RATES]) {
+        ret_change->kind = METE_END_RATE_LIMIT;
+        ret_change->end_rate.n = draw_rate(w, tape);
     } else {
         ret_change->kind = METE_END_BUDGET;
         ret_change->end.n = draw_budget(w, tape);
@@ -267,6 +310,32 @@ static void learn_budget(struct world *w, const struct mete_budget_spec *spec, u
     w->budgets[at].id = (struct mete_text){NULL, number_of(spec->id)}; /* its number alone */
 }
 
+static void learn_rate(struct world *w, const struct mete_rate_spec *spec, uint32_t handle)
+{
+    size_t at = 0;
+    while (at < w->rates_len && w->rate_handles[at] != handle)
+        at++;
+    if (at == RATES)
+        at = handle % RATES;
+    else if (at == w->rates_len)
+        w->rates_len++;
+    w->rates[at] = *spec;
+    w->rate_handles[at] = handle;
+    w->rates[at].id = (struct mete_text){NULL, number_of(spec->id)};
+}
+
+static void forget_rate(struct world *w, uint32_t handle)
+{
+    for (size_t i = 0; i < w->rates_len; i++) {
+        if (w->rate_handles[i] != handle)
+            continue;
+        w->rates_len--;
+        w->rates[i] = w->rates[w->rates_len];
+        w->rate_handles[i] = w->rate_handles[w->rates_len];
+        return;
+    }
+}
+
 static void forget_budget(struct world *w, uint32_t handle)
 {
     for (size_t i = 0; i < w->budgets_len; i++) {
@@ -286,6 +355,10 @@ void learn_change(struct world *w, const struct mete_change *change, uint32_t ha
         learn_scope(w, &change->scope, handle, handles);
     if (change->kind == METE_PUT_BUDGET)
         learn_budget(w, &change->budget, handle);
+    if (change->kind == METE_PUT_RATE_LIMIT)
+        learn_rate(w, &change->rate, handle);
+    if (change->kind == METE_END_RATE_LIMIT)
+        forget_rate(w, change->end_rate.n);
     /* An ended budget stays for a while: asking for it is an operation too. */
     if (change->kind == METE_END_BUDGET && change->end.n % 4)
         forget_budget(w, change->end.n);

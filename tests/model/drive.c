@@ -16,7 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-unsigned char features[FEATURES] = {0};
+unsigned char features[FEATURES] = {
+    [FEATURE_PERIODS] = 1, [FEATURE_ZONES] = 1,   [FEATURE_ANCHORS] = 1, [FEATURE_METERS] = 1,
+    [FEATURE_TAGS] = 1,    [FEATURE_MATCHES] = 1, [FEATURE_RATES] = 1,   [FEATURE_EXTEND] = 1};
 
 struct options {
     uint64_t seed, first, worlds, ops;

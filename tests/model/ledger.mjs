@@ -15,6 +15,7 @@ const COST = 0, REQUESTS = 7, ORGANIZATION = 1, ENFORCE = 0, SHADOW = 1, OFF = 2
 const HELD = 0, COMMITTED = 1, RELEASED = 2, EXPIRED = 3, TOTAL = 7, ROLLING = 8;
 export const E = { NOT_FOUND: -2, EXISTS: -3, INVALID: -1, CONTENT: -4, IN_FLIGHT: -5, ENDED: -6, FULL: -7 };
 const R = { EXPIRED: 2, REVOKED: 3, UNPRICED: 5, STOP: 6, HARD: 7, QUOTA: 8, THROTTLE: 9, RATE: 10, CONCURRENCY: 11 };
+const RATE_PERIODS = 2n ** 62n;
 const EVENT = { THRESHOLD: 1, OVERRUN: 2, EXPIRED: 3, LIMIT_BELOW: 4 };
 const CALL = 1, CHARGE = 1, PROVISIONAL = 1;
 const never = (instant) => (instant < 0 ? NEVER : instant);
@@ -24,7 +25,7 @@ let w; // the world
 export let events;
 export function enter(world) { w = world; events = []; }
 export function begin(now) {
-    return { now, seq: 0, scopes: new Map(), budgets: new Map(), calls: [null], open: [], ids: new Map() };
+    return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), calls: [null], open: [], ids: new Map() };
 }
 export const forget = () => { events = []; };
 
@@ -70,6 +71,8 @@ function budgetsOf(path) {
 }
 const counts = (b, call) => b.mode !== OFF && (b.matches.length === 0 || matches(b.matches, call));
 
+const ratesOf = (path, call) => path.flatMap((scope) => scope.rates.filter((l) => !l.ended && counts(l, call)));
+
 // ---- Windows (4 to 9) ----
 function windowOf(b) {
     let win = b.windows[b.windows.length - 1];
@@ -96,31 +99,97 @@ function used(unit, usage) {
     return ZERO;
 }
 
+// ---- Rate limits (17 to 20): debt in 1/limit of a microsecond ----
+const periodOf = (l) => BigInt(l.period) * 1000n;
+const burstOf = (l) => (l.burst == 0 ? l.limit : l.burst);
+function owe(l, debt) { // from now on
+    l.debt = debt < 0n ? 0n : debt;
+    l.at = w.now;
+}
+function debtOf(l) {
+    const debt = l.debt - BigInt(l.limit) * BigInt(w.now - l.at);
+    return debt < 0n ? 0n : debt;
+}
+// null: nothing is taken, and nothing refused.
+function askedOf(l, list, quantity) {
+    if (l.concurrent) return ONE;
+    return demands({ demands: list }, l) ? demanded(l, list, quantity) : l.meter === REQUESTS ? ONE : null;
+}
+function admits(l, asked) {
+    if (asked === null) return true;
+    if (l.concurrent) return l.open < l.limit;
+    return l.limit != 0 && debtOf(l) + BigInt(asked) * periodOf(l) <= BigInt(burstOf(l)) * periodOf(l);
+}
+const upDiv = (a, b) => (a + b - 1n) / b;
+// Far instants are BigInt, those beyond int64 never.
+function later(us) {
+    const at = BigInt(w.now) + us;
+    return at <= Number.MAX_SAFE_INTEGER ? Number(at) : at >= 2n ** 63n - 1n ? NEVER : at;
+}
+const takenOf = (l) => (l.concurrent ? N(l.open) : N(upDiv(debtOf(l), periodOf(l))));
+function fullAt(l) {
+    if (l.concurrent) return null;
+    return debtOf(l) === 0n ? w.now : l.limit == 0 ? -1 : shown(later(upDiv(debtOf(l), BigInt(l.limit))));
+}
+function rateRefusal(l, asked) {
+    let retry = l.limit == 0 ? NEVER : 0;
+    if (!l.concurrent && l.limit != 0) {
+        const over = debtOf(l) + (BigInt(asked) - BigInt(burstOf(l))) * periodOf(l);
+        retry = asked > burstOf(l) ? NEVER : later(upDiv(over, BigInt(l.limit)));
+    }
+    return { l, mode: l.mode, retry, revision: l.revision, row: [l.concurrent ? R.CONCURRENCY : R.RATE, l.scope, 0, l.handle, l.concurrent ? REQUESTS : l.meter,
+        l.mode === SHADOW ? 1 : 0, l.currency, l.limit, ZERO, takenOf(l), asked, shown(retry)] };
+}
+// Of those that took from a rate limit, or of those that now ask it; concurrency after the others.
+function rateRefusals(mode, limits, list, floor) {
+    const refusing = limits.filter((l) => l.mode === mode && !admits(l, askedOf(l, list, floor)));
+    return [0, 1].flatMap((concurrent) => refusing.filter((l) => l.concurrent === concurrent)).map((l) => rateRefusal(l, askedOf(l, list, floor)));
+}
+function takeRate(l, amount) {
+    if (l.concurrent) l.open++;
+    else owe(l, debtOf(l) + BigInt(amount || 0) * periodOf(l));
+    return { l, taken: amount || ZERO };
+}
+function settleRate({ l, taken }, charged) {
+    if (l.ended) return;
+    if (l.concurrent) l.open--;
+    else if (l.meter !== REQUESTS) owe(l, debtOf(l) + BigInt(charged - taken) * periodOf(l));
+}
+
 // ---- Reserving (10 to 16) ----
-function refusal(reason, scope, b, asked) {
-    if (!b) return { reason, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
-    const win = windowOf(b), limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
-    const retry = limit == 0 || asked > limit ? NEVER : committed + asked <= limit ? 0 : win.end;
-    return { reason, scope: b.scope, b, revision: b.revision, retry,
-        row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, shown(win.end)] };
+function refusal(reason, scope, b, asked, win, isExtension) {
+    if (!b) return { mode: ENFORCE, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
+    const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
+    const isHeld = limit != 0 && committed + asked <= limit; // and nothing else is in the way
+    const retry = isHeld ? 0 : asked > limit || limit == 0 || isExtension ? NEVER : win.end;
+    return { mode: b.mode, b, revision: b.revision, retry,
+        row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, win.end <= w.now ? null : shown(win.end)] }; // of a past window: the page does not say
 }
 const demands = (call, unit) => call.demands.some((d) => same(d, unit));
-const room = (b, amount) => limitOf(b) != 0 && committedOf(b, windowOf(b)) + heldOf(b, windowOf(b)) + amount <= limitOf(b);
+const room = (b, amount, win = windowOf(b)) => limitOf(b) != 0 && committedOf(b, win) + heldOf(b, win) + amount <= limitOf(b);
 const isExpired = (scope) => scope.expires !== 0 && w.now >= scope.expires;
 
-function weigh(call, path, list) {
-    const refusals = [];
-    for (const scope of path) if (isExpired(scope)) refusals.push(refusal(R.EXPIRED, scope));
-    for (const scope of path) if ((scope.revoked || scope.ended) && !isExpired(scope)) refusals.push(refusal(R.REVOKED, scope));
-    for (const mode of [ENFORCE, SHADOW])
-        for (const b of list) {
-            const asked = demanded(b, call.demands, call.floor);
-            if (b.mode === mode && demands(call, b) && !room(b, asked)) refusals.push(refusal(R.HARD, null, b, asked));
+// What refuses the floor, in order: of the enforced ones, then of the shadow ones. places: [budget, window].
+function weigh(call, places, limits, isExtension = false) {
+    const { demands: list, floor } = call, refusals = [];
+    for (const mode of [ENFORCE, SHADOW]) {
+        for (const [b, win] of places) {
+            const asked = demanded(b, list, floor);
+            if (b.mode === mode && demands(call, b) && !room(b, asked, win)) refusals.push(refusal(R.HARD, null, b, asked, win, isExtension));
         }
+        refusals.push(...rateRefusals(mode, limits, list, floor));
+    }
     return refusals;
 }
-function largest(call, list) {
-    const affords = (quantity) => list.every((b) => b.mode !== ENFORCE || !demands(call, b) || room(b, demanded(b, call.demands, quantity)));
+function scopeRefusals(path) {
+    const expired = path.filter(isExpired), revoked = path.filter((scope) => (scope.revoked || scope.ended) && !isExpired(scope));
+    return [...expired.map((scope) => refusal(R.EXPIRED, scope)), ...revoked.map((scope) => refusal(R.REVOKED, scope))];
+}
+// The largest quantity in floor..wish that everything enforced affords.
+function largest(call, places, limits) {
+    const asked = places.filter(([b]) => b.mode === ENFORCE && demands(call, b)), rates = limits.filter((l) => l.mode === ENFORCE && !l.concurrent);
+    const affords = (quantity) => asked.every(([b, win]) => room(b, demanded(b, call.demands, quantity), win)) &&
+        rates.every((l) => admits(l, askedOf(l, call.demands, quantity)));
     let low = call.floor, high = call.wish;
     if (affords(high)) return high;
     while (high - low > 1) { // low is affordable, high is not
@@ -130,21 +199,23 @@ function largest(call, list) {
     }
     return low;
 }
-function remaining(unit, list) {
+function remaining(unit, places) {
     let least = null, of = 0;
-    for (const b of list) {
+    for (const [b, win] of places) {
         if (b.mode !== ENFORCE || !same(b, unit)) continue;
-        const left = limitOf(b) - committedOf(b, windowOf(b)) - heldOf(b, windowOf(b));
+        const left = limitOf(b) - committedOf(b, win) - heldOf(b, win);
         if (least === null || left < least) [least, of] = [left, b.handle];
     }
     return least === null ? [0, ZERO, 0] : [1, least, of];
 }
+const now = (list) => list.map((b) => [b, windowOf(b)]);
+const latest = (refusals) => refusals.reduce((at, r) => (r.retry > at ? r.retry : at), 0);
+const enforcedOf = (refusals) => refusals.filter((r) => r.mode === ENFORCE);
 function decide(call) {
-    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call));
-    const refusals = weigh(call, path, list), enforced = refusals.filter((r) => !r.b || r.b.mode === ENFORCE);
-    const granted = enforced.length ? ZERO : largest(call, list);
-    return { list, refusals, granted, allowed: enforced.length === 0, primary: enforced[0],
-        retry: enforced.reduce((latest, r) => Math.max(latest, r.retry), 0) };
+    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call);
+    const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits)], enforced = enforcedOf(refusals);
+    const granted = enforced.length ? ZERO : largest(call, now(list), limits);
+    return { list, limits, refusals, granted, allowed: enforced.length === 0, primary: enforced[0], retry: latest(enforced) };
 }
 function verdict(v, repeated) {
     const rows = repeated ? (v.primary ? [v.primary] : []) : v.refusals;
@@ -155,7 +226,7 @@ function verdict(v, repeated) {
 export function check(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
     const v = decide(call);
-    return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], v.list) }, false);
+    return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) }, false);
 }
 
 export function reserve(call) {
@@ -164,16 +235,18 @@ export function reserve(call) {
     if (answer) return answer;
     const v = decide(call);
     if (!v.allowed) {
-        Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], v.list) });
+        Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) });
         if (call.id && !(call.flags & CALL) && v.retry > 0)
             remember(call, { refused: v, at: w.now });
         return verdict(v, false);
     }
     const r = { name: 0, scope: call.scope, call, made: w.now, expires: w.now + call.ttl * 1e3, state: HELD, ended: 0, usage: [], receipt: null };
+    r.granted = v.granted;
     r.amounts = call.demands.map((d) => ({ meter: d.meter, currency: d.currency, amount: amountAt(d, v.granted) }));
     r.takes = v.list.map((b) => take(b, used(b, r.amounts), r.amounts.some((a) => same(a, b))));
+    r.rates = v.limits.map((l) => takeRate(l, askedOf(l, call.demands, v.granted)));
     r.name = w.calls.push(r) - 1;
-    r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], v.list) });
+    r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], now(v.list)) });
     w.open.push(r);
     if (call.id) remember(call, { reservation: r });
     return verdict(v, false);
@@ -183,6 +256,34 @@ function take(b, amount, isDemanded) {
     win.held += amount;
     win.open++;
     return { b, win, amount, isDemanded, charged: ZERO };
+}
+
+// In the windows it was made in, with the limits in force now (27).
+export function extend(name, list, floor, wish, shrink, ttl) {
+    if (!list.length && !ttl) return [E.INVALID]; // nothing to do
+    const r = name > 0 ? known(name) : null, call = { demands: list, floor, wish };
+    if (!r) return [E.NOT_FOUND];
+    if (r.state !== HELD) return [E.ENDED, r.name, ...receipt(r, 1)];
+    if (list.some((d) => !demands(r.call, d))) return [E.INVALID];
+    if (shrink && r.amounts.some((a) => demanded(a, list, wish) > a.amount)) return [E.INVALID];
+    const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]);
+    const limits = r.rates.map(({ l }) => l).filter((l) => !l.ended && !l.concurrent && l.mode !== OFF && demands(call, l));
+    const refusals = shrink ? [] : weigh(call, places, limits, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
+    const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits);
+    if (allowed) {
+        const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
+        for (const a of r.amounts) a.amount += amountOf(a);
+        for (const t of r.takes) { t.amount += amountOf(t.b); t.win.held += amountOf(t.b); }
+        for (const t of r.rates) {
+            if (t.l.concurrent || t.l.ended || t.l.meter === REQUESTS && shrink) continue;
+            t.taken += amountOf(t.l);
+            owe(t.l, debtOf(t.l) + BigInt(amountOf(t.l)) * periodOf(t.l));
+        }
+        r.granted = shrink ? (r.granted > granted ? r.granted - granted : ZERO) : r.granted + granted;
+        if (ttl) r.expires = w.now + ttl * 1e3;
+    }
+    return verdict({ allowed, refusals, granted, name, expires: r.expires, remaining: list.length && !shrink ? remaining(list[0], places) : [0, ZERO, 0],
+        retry: latest(enforced) }, false);
 }
 
 // ---- Repeats (INV-04) ----
@@ -198,6 +299,7 @@ function binds(o) {
     const { retry, primary } = o.refused;
     if (w.now >= o.at + OUTCOME_US || w.now >= retry) return false;
     if (retry !== NEVER) return true;
+    if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
     if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended;
     const scope = w.scopes.get(primary.scope);
     return scope.revoked || scope.ended || isExpired(scope);
@@ -208,7 +310,7 @@ function repeated(call) {
     if (o.record || o.content !== call.content) return [E.CONTENT];
     if (o.refused) return verdict({ ...o.refused, remaining: [0, ZERO, 0] }, true); // of which only the primary is kept
     const r = o.reservation;
-    if (!(call.flags & CALL)) return verdict(r.verdict, true);
+    if (!(call.flags & CALL)) return verdict({ ...r.verdict, granted: r.granted, expires: r.expires }, true);
     return r.state === HELD ? [E.IN_FLIGHT] : [E.ENDED, r.name, ...receipt(r, 1)];
 }
 
@@ -243,6 +345,7 @@ function end(r, state, usage) {
     r.usage = usage;
     r.cost = costOf(usage);
     for (const t of r.takes) charge(r, t, used(t.b, usage));
+    for (const t of r.rates) settleRate(t, used(t.l, usage));
     const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
     r.overrun = over || events.slice(isOver).some(([kind]) => kind === EVENT.OVERRUN) ? 1 : 0;
     w.open = w.open.filter((other) => other !== r);
@@ -274,7 +377,9 @@ export function record(call) {
         return [0, ...receipt(o.record, 1)];
     }
     const list = budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
-    const r = { state: HELD, at: w.now, amounts: [], takes: list.map((b) => take(b, ZERO, false)) };
+    const r = { state: HELD, at: w.now, amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
+    for (const l of ratesOf(pathOf(call.scope), call))
+        if (!l.concurrent) takeRate(l, call.usage.some((u) => same(u, l)) ? used(l, call.usage) : l.meter === REQUESTS ? ONE : ZERO);
     end(r, COMMITTED, call.usage);
     if (call.id) remember(call, { record: r });
     return [0, ...receipt(r, 0)];
@@ -318,7 +423,7 @@ function putScope(spec, flags, handle) {
         if (!rank[spec.kind].includes(parent.kind)) return E.INVALID;
         if ((parent.organization || parent.handle) !== spec.organization) return E.INVALID;
     }
-    w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [] });
+    w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [], rates: [] });
     return handle;
 }
 const organizationOf = (scope) => scope.organization || scope.handle;
@@ -361,11 +466,39 @@ function endBudget(handle) {
     b.ended = true;
     return handle;
 }
+function putRate(spec, flags, handle) {
+    const scope = w.scopes.get(spec.scope);
+    if (!spec.concurrent && (spec.meter === COST) !== (spec.currency !== 0)) return E.INVALID;
+    if (!spec.concurrent && periodOf(spec) * BigInt(spec.limit > burstOf(spec) ? spec.limit : burstOf(spec)) >= RATE_PERIODS) return E.INVALID;
+    if (!scope) return E.NOT_FOUND;
+    const is = [...w.rates.values()].find((l) => !l.ended && l.id === spec.id && l.organization === organizationOf(scope));
+    const error = flagged(flags, is);
+    if (error) return error;
+    if (!is) {
+        if (scope.rates.filter((l) => !l.ended).length >= 4) return E.FULL;
+        const l = { handle, ...spec, organization: organizationOf(scope), debt: 0n, at: w.now, open: 0, ended: false, revision: 1 };
+        w.rates.set(handle, l);
+        scope.rates.push(l);
+        return handle;
+    }
+    if (['scope', 'concurrent', 'meter', 'currency'].some((field) => is[field] !== spec[field])) return E.INVALID;
+    if (!is.concurrent) owe(is, upDiv(debtOf(is) * periodOf(spec), periodOf(is)));
+    if (['limit', 'period', 'burst', 'mode'].some((field) => is[field] !== spec[field])) is.revision++;
+    Object.assign(is, { limit: spec.limit, period: spec.period, burst: spec.burst, mode: spec.mode });
+    return is.handle;
+}
+function endRate(handle) {
+    const l = w.rates.get(handle);
+    if (!l || l.ended) return E.NOT_FOUND;
+    l.ended = true;
+    return handle;
+}
 // Negative: the error; else the handle. told: the handle the engine gave, for what is new.
 export function change(c, told) {
     if (c.kind === 1) return putScope(c.spec, c.flags, told);
     if (c.kind === 2) return putBudget(c.spec, c.flags, told);
-    return endBudget(c.handle);
+    if (c.kind === 7) return putRate(c.spec, c.flags, told);
+    return c.kind === 8 ? endRate(c.handle) : endBudget(c.handle);
 }
 
 // ---- Looking ----
@@ -376,12 +509,17 @@ export function lookBudget(handle) {
     // Which window an ended budget stood in when something last touched it is nobody's promise.
     return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, 0, 0, 0, 0, b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (win.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
 }
+export function lookRates(handle) {
+    if (!w.scopes.has(handle)) return [E.NOT_FOUND];
+    const list = pathOf(handle).flatMap((scope) => scope.rates.filter((l) => !l.ended));
+    return [0, list.length, ...list.flatMap((l) => [l.handle, l.scope, l.limit, l.period, l.concurrent ? null : burstOf(l), l.mode, takenOf(l), fullAt(l), 0])];
+}
 export function lookReservation(name) {
     const r = name > 0 ? w.calls[name] : null;
     if (!r) return [E.NOT_FOUND];
     if (!known(name)) return null; // maybe still there to be looked at
     if (r.state !== HELD) return [0, r.state, r.scope, 0, 0, 0, 0];
-    return [0, r.state, r.scope, r.made, shown(r.expires), r.verdict.granted, r.amounts.length,
+    return [0, r.state, r.scope, r.made, shown(r.expires), r.granted, r.amounts.length,
         ...r.amounts.flatMap((a) => [a.meter, a.currency, a.amount])];
 }
 export const stats = () => [0, w.open.length, 0];

@@ -4,7 +4,7 @@
 const NEWLINE = 10, SPACE = 32, MINUS = 45, SAFE_DIGITS = 15;
 const EXPIRED = 3;
 const REFUSALS = 'reason scope budget rate meter shadow currency limit committed held asked resets_at'.split(' ');
-const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', T: 'pass', A: 'apply', B: 'budget', V: 'reservation', Q: 'stats', W: 'world' };
+const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', V: 'reservation', Q: 'stats', W: 'world' };
 
 export class Reader {
     constructor(small, big) {
@@ -127,8 +127,8 @@ export class Reader {
         const names = { R: 'error allowed repeated name expires_at granted has_remaining remaining of retry_at advice refusals'.split(' '),
             K: 'error state cost overrun repeated corrected record'.split(' '),
             B: 'error scope limit base carried committed held start end mode stopped_at throttled soft template revision fired ended'.split(' ') };
-        names.C = names.R; names.L = names.D = names.K;
-        if ((letter === 'R' || letter === 'C') && at >= 12) return `(refusal ${Math.floor((at - 12) / 12)}: ${REFUSALS[(at - 12) % 12]})`;
+        names.C = names.E = names.R; names.L = names.D = names.K;
+        if ('RCE'.includes(letter) && at >= 12) return `(refusal ${Math.floor((at - 12) / 12)}: ${REFUSALS[(at - 12) % 12]})`;
         return names[letter] && at >= 0 ? `(${names[letter][at]})` : '';
     }
 
@@ -150,11 +150,13 @@ export class Reader {
         switch (letter) {
         case 'R': { const want = model.reserve(this.call()); this.counts.refusals += want[0] === 0 && want[1] === 0 ? 1 : 0; return want; }
         case 'C': return model.check(this.call());
+        case 'E': return model.extend(this.int(), this.list(this.demand), this.amount(), this.amount(), this.int(), this.int());
         case 'K': return model.commit(this.int(), this.list(this.usage), this.int());
         case 'L': return model.release(this.int());
         case 'D': { const call = this.context(); call.usage = this.list(this.usage); return model.record(call); }
         case 'T': return this.pass();
         case 'B': return model.lookBudget(this.int());
+        case 'N': return model.lookRates(this.int());
         case 'V': return model.lookReservation(this.int());
         case 'Q': return model.stats();
         case 'A': return this.apply();
@@ -174,14 +176,20 @@ export class Reader {
     budgetSpec() {
         return { id: this.int(), scope: this.int(), kind: this.int(), meter: this.int(), currency: this.int(), limit: this.amount(),
             period: this.int(), zone: this.text(), anchor: this.int(), seconds: this.int(),
-            matches: this.list(() => ({ kind: this.int(), pattern: this.text() })), mode: this.int(), thresholds: this.list(this.int),
+            matches: this.list(this.match), mode: this.int(), thresholds: this.list(this.int),
             soft: this.amount(), cap: this.amount(),
             controls: { throttle: this.int(), rate: this.int(), stop: this.int(), downgrade: this.int(), cooldown: this.int() } };
     }
+    rateSpec() {
+        return { id: this.int(), scope: this.int(), concurrent: this.int(), meter: this.int(), currency: this.int(), limit: this.amount(),
+            period: this.int(), burst: this.amount(), mode: this.int(), matches: this.list(this.match) };
+    }
+    match() { return { kind: this.int(), pattern: this.text() }; }
     oneChange() {
         const c = { kind: this.int(), flags: this.int() };
         if (c.kind === 1) c.spec = this.scopeSpec();
         else if (c.kind === 2) c.spec = this.budgetSpec();
+        else if (c.kind === 7) c.spec = this.rateSpec();
         else c.handle = this.int();
         return c;
     }

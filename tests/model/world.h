@@ -119,6 +119,7 @@ struct call *draw_call(struct world *w, struct tape *tape);
 uint32_t draw_scope(const struct world *w, struct tape *tape);
 uint32_t draw_organization(const struct world *w, struct tape *tape);
 uint32_t draw_budget(const struct world *w, struct tape *tape);
+uint32_t draw_rate(const struct world *w, struct tape *tape);
 int64_t draw_time(struct world *w, struct tape *tape);
 void edge(struct world *w, int64_t at_us);
 
@@ -143,7 +144,8 @@ enum feature {
     FEATURE_ANCHORS,
     FEATURE_METERS,  /* built-in ones but cost, total tokens, requests */
     FEATURE_CUSTOM,  /* meters of the user's own */
-    FEATURE_MATCHES, /* narrowed budgets; tags and sessions of calls */
+    FEATURE_TAGS,    /* tags and sessions of calls */
+    FEATURE_MATCHES, /* narrowed budgets */
     FEATURE_SOFT,
     FEATURE_ROLLOVER,
     FEATURE_CONTROLS,
