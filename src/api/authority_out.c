@@ -16,13 +16,33 @@ static void write_reserve_id(struct out *out, uint64_t reservation)
 }
 
 static void write_refused_amount(struct out *out, const char *name,
-                                 const struct mete_refusal *refusal, int64_t amount)
+                                 const struct mete_refusal *refusal, bool known, int64_t amount)
 {
     out_key(out, name);
-    if (refusal->budget.n)
+    if (known)
         out_amount(out, refusal->meter, amount);
     else
         out_null(out);
+}
+
+/* A budget, a rate limit or calls at once have figures; a rate limit has used nothing, it holds
+ * what is taken of its burst. */
+static void write_refused_figures(struct out *out, const struct mete_refusal *refusal)
+{
+    bool budget = refusal->budget.n, known = budget || refusal->rate.n;
+    if (refusal->reason == METE_CONCURRENCY) {
+        out_member_text(out, "unit", SLICE_LITERAL("requests"));
+    } else if (known) {
+        units_write(out, "unit", refusal->meter, refusal->currency);
+    } else {
+        out_key(out, "unit");
+        out_null(out);
+    }
+    write_refused_amount(out, "limit", refusal, known, refusal->limit);
+    write_refused_amount(out, "used", refusal, budget, refusal->committed);
+    write_refused_amount(out, "held", refusal, known, refusal->held);
+    write_refused_amount(out, "asked", refusal, known, refusal->asked);
+    out_member_instant(out, "resets_at", known ? refusal->resets_at.us : INT64_MAX);
 }
 
 static void write_refusal(struct request *request, const struct mete_refusal *refusal)
@@ -37,17 +57,7 @@ static void write_refusal(struct request *request, const struct mete_refusal *re
         out_text(out, namebook_id(budget));
     else
         out_null(out);
-    if (refusal->budget.n) {
-        units_write(out, "unit", refusal->meter, refusal->currency);
-    } else {
-        out_key(out, "unit");
-        out_null(out);
-    }
-    write_refused_amount(out, "limit", refusal, refusal->limit);
-    write_refused_amount(out, "used", refusal, refusal->committed);
-    write_refused_amount(out, "held", refusal, refusal->held);
-    write_refused_amount(out, "asked", refusal, refusal->asked);
-    out_member_instant(out, "resets_at", refusal->budget.n ? refusal->resets_at.us : INT64_MAX);
+    write_refused_figures(out, refusal);
     out_member_bool(out, "shadow", refusal->shadow != 0);
     out_close(out, '}');
 }

@@ -44,6 +44,9 @@ void key_json_write(struct request *request, struct slice id, struct json docume
     entities_member(request, document, "user", JSON_STRING, "null");
     entities_member(request, document, "models", JSON_ARRAY, "[]");
     entities_member(request, document, "monthly_request_quota", JSON_NUMBER, "null");
+    entities_member(request, document, "requests_per_minute", JSON_NUMBER, "null");
+    entities_member(request, document, "tokens_per_minute", JSON_NUMBER, "null");
+    entities_member(request, document, "concurrent_requests", JSON_NUMBER, "null");
     out_member_text(out, "status", slice_of(status_word(request, document)));
     entities_member(request, document, "expires_at", JSON_STRING, "null");
     entities_member(request, document, "created_at", JSON_STRING, "");

@@ -13,14 +13,16 @@
 struct key_in {
     struct slice name, user, department;
     struct json models;
-    int64_t quota, expires_at;
+    int64_t quota, requests_per_minute, tokens_per_minute, concurrent, expires_at;
 };
+
+enum { KEY_CHANGES = 5 }; /* the key, its budget of requests, three rate limits */
 
 struct key_state {
     struct key_in in;
     struct mete_scope_id organization, parent, department, scope;
     struct directory_new_key key;
-    struct mete_change changes[2]; /* the key, and its budget of requests if it has a quota */
+    struct mete_change changes[KEY_CHANGES];
     size_t changes_len;
     struct slice id, document;
     struct mete_scope_view view;
@@ -47,8 +49,18 @@ static const struct field table[] = {
      .type = FIELD_COUNT,
      .offset = AT(quota),
      .max = METE_AMOUNT_MAX},
-    {.name = "requests_per_minute", .type = FIELD_COUNT, .flags = FIELD_LATER, .max = 1000000000},
-    {.name = "tokens_per_minute", .type = FIELD_COUNT, .flags = FIELD_LATER, .max = 1000000000000},
+    {.name = "requests_per_minute",
+     .type = FIELD_COUNT,
+     .offset = AT(requests_per_minute),
+     .max = 1000000000},
+    {.name = "tokens_per_minute",
+     .type = FIELD_COUNT,
+     .offset = AT(tokens_per_minute),
+     .max = 1000000000000},
+    {.name = "concurrent_requests",
+     .type = FIELD_COUNT,
+     .offset = AT(concurrent),
+     .max = 1000000000},
     {.name = "expires_at", .type = FIELD_INSTANT, .offset = AT(expires_at)},
 };
 #undef AT
@@ -99,6 +111,12 @@ static void member_or_null(struct out *out, const char *name, struct slice text)
         out_null(out);
 }
 
+static void member_if_given(struct out *out, const char *name, int64_t value)
+{
+    if (value >= 0)
+        out_member_integer(out, name, value);
+}
+
 static struct slice department_of(struct request *request)
 {
     const struct key_state *state = request->state;
@@ -123,8 +141,10 @@ static int write_document(struct request *request, int64_t now_us)
     member_or_null(out, "user", in->user);
     out_key(out, "models");
     out_raw(out, in->models.type ? in->models.raw : SLICE_LITERAL("[]"));
-    if (in->quota >= 0)
-        out_member_integer(out, "monthly_request_quota", in->quota);
+    member_if_given(out, "monthly_request_quota", in->quota);
+    member_if_given(out, "requests_per_minute", in->requests_per_minute);
+    member_if_given(out, "tokens_per_minute", in->tokens_per_minute);
+    member_if_given(out, "concurrent_requests", in->concurrent);
     out_member_instant(out, "expires_at", in->expires_at ? in->expires_at : INT64_MAX);
     out_member_bool(out, "revoked", false);
     out_member_instant(out, "created_at", now_us);
@@ -162,6 +182,44 @@ static int add_quota(struct request *request, int64_t now_us)
     return 0;
 }
 
+/* A rate limit of the key: spec says what it limits. Its id is the key's with suffix behind it. */
+static int add_rate(struct request *request, const char *suffix, struct mete_rate_spec *spec)
+{
+    struct key_state *state = request->state;
+    if (spec->limit < 0)
+        return 0;
+    size_t suffix_len = strlen(suffix);
+    char *room = arena_take(&request->arena, state->id.len + suffix_len);
+    if (!room)
+        return METE_E_MEMORY;
+    memcpy(room, state->id.data, state->id.len);
+    memcpy(room + state->id.len, suffix, suffix_len);
+    ASSERT(state->changes_len < KEY_CHANGES);
+    spec->id = (struct mete_text){room, state->id.len + suffix_len};
+    spec->scope.n = METE_FROM_CHANGE(0);
+    spec->mode = METE_ENFORCE;
+    state->changes[state->changes_len++] = (struct mete_change){
+        .kind = METE_PUT_RATE_LIMIT, .flags = METE_CHANGE_CREATE, .rate = *spec};
+    return 0;
+}
+
+static int add_rates(struct request *request)
+{
+    enum { MINUTE_MS = 60 * 1000 };
+    const struct key_in *in = &((struct key_state *)request->state)->in;
+    struct mete_rate_spec requests = {.meter = METE_REQUESTS,
+                                      .limit = in->requests_per_minute,
+                                      .period_ms = MINUTE_MS},
+                          tokens = {.meter = METE_TOTAL_TOKENS,
+                                    .limit = in->tokens_per_minute,
+                                    .period_ms = MINUTE_MS},
+                          concurrent = {.concurrent = 1, .limit = in->concurrent};
+    int rc = add_rate(request, ".requests", &requests);
+    if (!rc)
+        rc = add_rate(request, ".tokens", &tokens);
+    return rc ? rc : add_rate(request, ".concurrent", &concurrent);
+}
+
 static void apply(struct request *request)
 {
     struct key_state *state = request->state;
@@ -181,6 +239,8 @@ static void apply(struct request *request)
     state->changes_len = 1;
     if (!rc && state->in.quota >= 0)
         rc = add_quota(request, now_us);
+    if (!rc)
+        rc = add_rates(request);
     if (rc) {
         request_fail(request, rc, NULL, NULL);
         return;
@@ -258,7 +318,8 @@ void keys_create(struct request *request)
     if (!state)
         return;
     request->state = state;
-    state->in.quota = -1;
+    state->in = (struct key_in){
+        .quota = -1, .requests_per_minute = -1, .tokens_per_minute = -1, .concurrent = -1};
     int rc = request_read(request, table, sizeof table / sizeof table[0], &state->in);
     int64_t expires_at = state->in.expires_at;
     if (!rc && expires_at && expires_at <= mete_now(request->api->parts.mete).us)

@@ -20,7 +20,7 @@
 #include "api/namebook.h"
 #include "api/problem.h"
 
-enum { REQUEST_PARAMS = 2, REQUEST_BATCH = 32 };
+enum { REQUEST_PARAMS = 2, REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
 
 struct request;
 struct readers;
@@ -81,7 +81,7 @@ struct request {
     struct arena arena;
     struct mete_op op;
     struct mete_answer answer; /* of op */
-    uint32_t handles[2];       /* of op */
+    uint32_t handles[REQUEST_CHANGES]; /* of op: what its changes made */
     struct mete_scope_id found;
     void (*then)(struct request *request);       /* after op */
     void (*after_find)(struct request *request); /* and after the steps that are made of it */

@@ -11,6 +11,7 @@
 static const char usage[] =
     "usage: mete key create --organization O [--user U] [--department D] [--name N]\n"
     "                       [--model GLOB]... [--expires-at T] [--monthly-requests N]\n"
+    "                       [--requests-per-minute N] [--tokens-per-minute N] [--concurrent N]\n"
     "       mete key list --organization O\n"
     "       mete key show ID\n"
     "       mete key revoke ID\n"
@@ -21,7 +22,8 @@ static const char usage[] =
 
 struct key_options {
     struct client_options client;
-    const char *organization, *user, *department, *name, *expires_at, *monthly_requests, *id;
+    const char *organization, *user, *department, *name, *expires_at, *id;
+    const char *monthly_requests, *requests_per_minute, *tokens_per_minute, *concurrent;
     const char *models[DIRECTORY_MODELS_MAX];
     size_t models_len;
 };
@@ -36,6 +38,9 @@ static const struct client_column columns[] = {
     {"expires", "expires_at"},
     {"prefix", "prefix"},
     {"models", "models"},
+    {"requests a minute", "requests_per_minute"},
+    {"tokens a minute", "tokens_per_minute"},
+    {"calls at once", "concurrent_requests"},
     {"organization", "organization"},
     {"made", "created_at"},
 };
@@ -53,7 +58,10 @@ static int read_options(int argc, char **argv, struct key_options *options)
                                         {"--department", &options->department},
                                         {"--name", &options->name},
                                         {"--expires-at", &options->expires_at},
-                                        {"--monthly-requests", &options->monthly_requests}};
+                                        {"--monthly-requests", &options->monthly_requests},
+                                        {"--requests-per-minute", &options->requests_per_minute},
+                                        {"--tokens-per-minute", &options->tokens_per_minute},
+                                        {"--concurrent", &options->concurrent}};
     const struct client_words words = {.command = "key",
                                        .usage = usage,
                                        .options = &options->client,
@@ -67,6 +75,14 @@ static int read_options(int argc, char **argv, struct key_options *options)
     return client_words_read(&words, argc, argv);
 }
 
+static void put_number(struct out *out, const char *name, const char *text)
+{
+    if (!text)
+        return;
+    out_key(out, name);
+    client_put_number(out, text);
+}
+
 static void write_body(const struct key_options *options, struct out *out)
 {
     out_open(out, '{');
@@ -74,10 +90,10 @@ static void write_body(const struct key_options *options, struct out *out)
     client_put(out, "user", options->user);
     client_put(out, "department", options->department);
     client_put(out, "expires_at", options->expires_at);
-    if (options->monthly_requests) {
-        out_key(out, "monthly_request_quota");
-        client_put_number(out, options->monthly_requests);
-    }
+    put_number(out, "monthly_request_quota", options->monthly_requests);
+    put_number(out, "requests_per_minute", options->requests_per_minute);
+    put_number(out, "tokens_per_minute", options->tokens_per_minute);
+    put_number(out, "concurrent_requests", options->concurrent);
     if (options->models_len) {
         out_key(out, "models");
         out_open(out, '[');

@@ -8,6 +8,11 @@
  *   x-should-retry: false     the SDKs retry a 429 twice; a budget does not grow by that
  *   retry-after               only when waiting helps: the verdict names a time, and it is near
  *
+ * Of a rate limit "mete" has
+ * {"reason","rate_limit","scope","unit","limit","period_seconds","burst",
+ * "taken","asked","resets_at"}, of a concurrent one limit, taken and asked; its type is "requests"
+ * or "tokens", and x-ratelimit-limit-, -remaining- and -reset- say it as OpenAI does.
+ *
  * Amounts are decimal strings: a parser that makes doubles of numbers would round money. */
 #include "gateway/refusal.h"
 
@@ -69,6 +74,7 @@ void refusal_init(struct refusal *refusal)
     refusal->reason = METE_REASON_NONE;
     refusal->first_len = 0;
     refusal->budgeted = false;
+    refusal->limited = false;
     buffer_init(&refusal->list, LIST_MAX);
     buffer_init(&refusal->details, LIST_MAX + 4096);
 }
@@ -92,6 +98,8 @@ static void unit_name(const struct mete_refusal *one, char room[16])
     if (one->meter == METE_COST)
         snprintf(room, 16, "%c%c%c", (int)(one->currency >> 16 & 0x7f),
                  (int)(one->currency >> 8 & 0x7f), (int)(one->currency & 0x7f));
+    else if (one->reason == METE_CONCURRENCY)
+        snprintf(room, 16, "calls");
     else
         snprintf(room, 16, "%s", one->meter == METE_REQUESTS ? "requests" : "tokens");
 }
@@ -128,10 +136,42 @@ static int write_budget(struct buffer *out, const struct refusal_figures *f,
                            : buffer_text(out, ",\"resets_at\":null");
 }
 
+/* Periods are whole seconds, or written with their thousandths. */
+static void period_seconds(const struct mete_rate_view *rate, char room[DECIMAL_ROOM])
+{
+    (void)decimal_format(rate->period_ms, 3, 0, room);
+}
+
+static int write_rate(struct buffer *out, const struct refusal_figures *f,
+                      const struct mete_rate_view *rate)
+{
+    char period[DECIMAL_ROOM], burst[DECIMAL_ROOM];
+    int rc = buffer_text(out, ",\"rate_limit\":");
+    if (!rc)
+        rc = json_quote(out, slice_of(rate->id));
+    if (!rc)
+        rc = buffer_format(out,
+                           ",\"unit\":\"%s\",\"limit\":\"%s\",\"taken\":\"%s\","
+                           "\"asked\":\"%s\"",
+                           f->unit, f->limit, f->held, f->asked);
+    if (rc || rate->concurrent)
+        return rc;
+    period_seconds(rate, period);
+    write_amount(rate->burst, rate->meter, burst);
+    rc = buffer_format(out, ",\"period_seconds\":%s,\"burst\":\"%s\"", period, burst);
+    if (rc)
+        return rc;
+    return f->resets_at[0] ? buffer_format(out, ",\"resets_at\":\"%s\"", f->resets_at)
+                           : buffer_text(out, ",\"resets_at\":null");
+}
+
 static int write_one(struct buffer *out, const struct mete_refusal *one,
-                     const struct refusal_figures *f, const struct mete_budget_view *budget,
+                     const struct mete_budget_view *budget, const struct mete_rate_view *rate,
                      const struct mete_scope_view *scope)
 {
+    struct refusal_figures figures;
+    const struct refusal_figures *f = &figures;
+    read_figures(one, &figures);
     int rc = buffer_format(out, "{\"reason\":\"%s\",\"scope\":{\"kind\":\"%s\",\"id\":",
                            row_of(one->reason)->name, kind_name(scope->kind));
     if (!rc)
@@ -140,20 +180,51 @@ static int write_one(struct buffer *out, const struct mete_refusal *one,
         rc = buffer_text(out, "}");
     if (!rc && budget)
         rc = write_budget(out, f, budget);
+    if (!rc && rate)
+        rc = write_rate(out, f, rate);
     return rc ? rc : buffer_text(out, "}");
 }
 
-static void keep_primary(struct refusal *refusal, const struct mete_refusal *one,
-                         const struct mete_budget_view *budget, const struct mete_scope_view *scope)
+static void keep_rate(struct refusal *refusal, const struct mete_refusal *one,
+                      const struct mete_rate_view *rate, const struct mete_scope_view *scope)
 {
     const struct refusal_figures *f = &refusal->figures;
+    char *room = refusal->message, period[DECIMAL_ROOM], burst[DECIMAL_ROOM];
+    size_t len = sizeof refusal->message;
+    if (rate->concurrent) {
+        snprintf(room, len, "Rate limit \"%s\" (%s %s) admits %s calls at once, and %s are open.",
+                 rate->id, kind_name(scope->kind), scope->id, f->limit, f->held);
+        return;
+    }
+    period_seconds(rate, period);
+    write_amount(rate->burst, rate->meter, burst);
+    const char *end = f->resets_at[0] ? "It fits at " : "So much never fits";
+    int64_t left = max_i64(rate->burst - one->held, 0);
+    write_amount(left, rate->meter, refusal->figures.remaining);
+    snprintf(room, len,
+             "Rate limit \"%s\" (%s %s) admits %s %s in %s s, %s at once, of which %s are taken; "
+             "this call may need %s. %s%s.",
+             rate->id, kind_name(scope->kind), scope->id, f->limit, f->unit, period, burst, f->held,
+             f->asked, end, f->resets_at);
+}
+
+static void keep_primary(struct refusal *refusal, const struct mete_refusal *one,
+                         const struct mete_budget_view *budget, const struct mete_rate_view *rate,
+                         const struct mete_scope_view *scope)
+{
+    const struct refusal_figures *f = &refusal->figures;
+    read_figures(one, &refusal->figures);
     refusal->reason = one->reason;
     refusal->budgeted = budget != NULL;
+    refusal->limited = rate && !rate->concurrent;
+    refusal->meter = one->meter;
     refusal->period = budget ? period_name(budget->period) : "";
     snprintf(refusal->budget, sizeof refusal->budget, "%s", budget ? budget->id : "");
     snprintf(refusal->scope, sizeof refusal->scope, "%s:%s", kind_name(scope->kind), scope->id);
     if (!budget) {
         snprintf(refusal->message, sizeof refusal->message, "%s", row_of(one->reason)->message);
+        if (rate)
+            keep_rate(refusal, one, rate, scope);
         return;
     }
     snprintf(refusal->message, sizeof refusal->message,
@@ -165,21 +236,20 @@ static void keep_primary(struct refusal *refusal, const struct mete_refusal *one
 }
 
 int refusal_add(struct refusal *refusal, const struct mete_refusal *one,
-                const struct mete_budget_view *budget, const struct mete_scope_view *scope)
+                const struct mete_budget_view *budget, const struct mete_rate_view *rate,
+                const struct mete_scope_view *scope)
 {
-    struct refusal_figures figures;
     size_t before = refusal->list.len;
     bool primary = !before;
-    read_figures(one, primary ? &refusal->figures : &figures);
     int rc = primary ? 0 : buffer_text(&refusal->list, ",");
     if (!rc)
-        rc = write_one(&refusal->list, one, primary ? &refusal->figures : &figures, budget, scope);
+        rc = write_one(&refusal->list, one, budget, rate, scope);
     if (rc) {
         refusal->list.len = before; /* a half-written one is no JSON */
         return rc;
     }
     if (primary) {
-        keep_primary(refusal, one, budget, scope);
+        keep_primary(refusal, one, budget, rate, scope);
         refusal->first_len = refusal->list.len;
     }
     return 0;
@@ -210,7 +280,41 @@ static bool write_retry_after(struct refusal *refusal, struct mete_instant retry
         return false;
     int64_t wait_s = max_i64((max_i64(wait_us, 0) + 999999) / 1000000, 1);
     snprintf(refusal->retry_after, sizeof refusal->retry_after, "%lld", (long long)wait_s);
+    snprintf(refusal->retry_after_ms, sizeof refusal->retry_after_ms, "%lld",
+             (long long)max_i64((wait_us + 999) / 1000, 1));
     return true;
+}
+
+/* A rate limit as OpenAI tells it; a client that waits knows for how long. */
+static size_t write_rate_headers(struct refusal *refusal, struct mete_instant retry_at,
+                                 struct mete_instant wall, struct exchange_header *ret_headers)
+{
+    const struct refusal_figures *f = &refusal->figures;
+    bool requests = refusal->meter == METE_REQUESTS;
+    size_t len = 0;
+    if (refusal->retry_after_ms[0])
+        ret_headers[len++] =
+            (struct exchange_header){"retry-after-ms", slice_of(refusal->retry_after_ms)};
+    if (!refusal->limited)
+        return len;
+    ret_headers[len++] = (struct exchange_header){
+        requests ? "x-ratelimit-limit-requests" : "x-ratelimit-limit-tokens", slice_of(f->limit)};
+    ret_headers[len++] = (struct exchange_header){requests ? "x-ratelimit-remaining-requests"
+                                                           : "x-ratelimit-remaining-tokens",
+                                                  slice_of(f->remaining)};
+    if (retry_at.us == INT64_MAX)
+        return len;
+    int64_t wait_ms = max_i64((retry_at.us - wall.us + 999) / 1000, 0);
+    snprintf(refusal->reset, sizeof refusal->reset, "%lldms", (long long)wait_ms);
+    ret_headers[len++] = (struct exchange_header){requests ? "x-ratelimit-reset-requests"
+                                                           : "x-ratelimit-reset-tokens",
+                                                  slice_of(refusal->reset)};
+    return len;
+}
+
+static const char *type_of(const struct refusal *refusal, const struct row *row)
+{
+    return refusal->limited && refusal->meter != METE_REQUESTS ? "tokens" : row->type;
 }
 
 size_t refusal_tell(struct refusal *refusal, struct mete_instant retry_at, struct mete_instant wall,
@@ -220,17 +324,22 @@ size_t refusal_tell(struct refusal *refusal, struct mete_instant retry_at, struc
     const struct refusal_figures *f = &refusal->figures;
     bool told = refusal->first_len > 0;
     *ret_error = (struct dialect_error){.status = row->status,
-                                        .type = row->type,
+                                        .type = type_of(refusal, row),
                                         .code = row->code,
                                         .message = told ? refusal->message : row->message};
     if (!write_details(refusal))
         ret_error->details = buffer_slice(&refusal->details);
     size_t len = 0;
-    if (row->code != NULL && !strcmp(row->code, QUOTA))
+    bool is_rate = refusal->reason == METE_RATE_LIMIT || refusal->reason == METE_CONCURRENCY;
+    bool never = is_rate && retry_at.us == INT64_MAX;
+    refusal->retry_after_ms[0] = 0;
+    if (never || (row->code != NULL && !strcmp(row->code, QUOTA)))
         ret_headers[len++] = (struct exchange_header){"x-should-retry", SLICE_LITERAL("false")};
     if (write_retry_after(refusal, retry_at, wall))
         ret_headers[len++] =
             (struct exchange_header){"retry-after", slice_of(refusal->retry_after)};
+    if (is_rate)
+        len += write_rate_headers(refusal, retry_at, wall, ret_headers + len);
     if (!told || !refusal->budgeted)
         return len;
     const struct exchange_header figures[] = {

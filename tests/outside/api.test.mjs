@@ -346,6 +346,30 @@ test('keys: the text once, the rest always', async () => {
   assert.equal((await ask('2')).success, false, 'one call a month');
 });
 
+test('a key has rate limits: calls and tokens a minute, calls at once', async () => {
+  await mete.organization('k2');
+  const made = await must('POST', orgPath('k2', '/api-keys'), { name: 'limited', requests_per_minute: 3, tokens_per_minute: 1000, concurrent_requests: 2 });
+  assert.deepEqual([made.requests_per_minute, made.tokens_per_minute, made.concurrent_requests], [3, 1000, 2]);
+  const token = made.key;
+  const reserve = (request_id, tokens) => must('POST', '/api/v1/budget/reserve', { request_id, usage: { total_tokens: tokens } }, { token });
+  const why = (reply) => [reply.success, ...reply.refused_by.map((r) => [r.reason, r.unit, r.limit, r.held, r.asked, r.used])];
+  const never = await reserve('never', 1001);
+  assert.deepEqual([...why(never), never.retry_at], [false, ['rate_limit', 'tokens', '1000', '0', '1001', null], null], 'more than the burst never fits');
+  const one = await reserve('1', 900);
+  assert.equal(one.success, true);
+  const tight = await reserve('2', 900);
+  assert.deepEqual([tight.success, tight.refused_by[0].reason, tight.refused_by[0].unit], [false, 'rate_limit', 'tokens']);
+  assert.ok(Date.parse(tight.retry_at) > Date.now());
+  await must('POST', '/api/v1/budget/deduct', { reserve_id: one.reserve_id, usage: { total_tokens: 100 } }, { token });
+  const two = await reserve('3', 10), three = await reserve('4', 10);
+  assert.deepEqual([two.success, three.success], [true, true], 'what a commit did not use is given back');
+  const four = await reserve('5', 10);
+  assert.deepEqual(four.refused_by.map((r) => [r.reason, r.unit, r.limit]), [['rate_limit', 'requests', '3'], ['concurrency', 'requests', '2']]);
+  const zero = await must('POST', orgPath('k2', '/api-keys'), { name: 'none', requests_per_minute: 0 });
+  const refused = await must('POST', '/api/v1/budget/reserve', { request_id: 'z', amount: '0.01' }, { token: zero.key });
+  assert.deepEqual([refused.success, refused.refused_by[0].limit, refused.retry_at], [false, '0', null]);
+});
+
 test('a key sees itself and its budgets, uses the authority for itself, and no more', async () => {
   const key = await mete.organization('w1');
   const other = await mete.organization('w2');

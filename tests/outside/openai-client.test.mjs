@@ -112,6 +112,36 @@ test('max_tokens is lowered to what is affordable', async () => {
   assert.ok(bound > 0 && bound < 1000, 'a caller without a bound gets one');
 });
 
+test('a rate limit is a RateLimitError that says when; what can never fit is not tried again', async () => {
+  const limited = await mete.must('POST', '/api/v1/organizations/clients/api-keys', { name: 'limited', user: 'ada', requests_per_minute: 1 });
+  const patient = new OpenAI({ apiKey: limited.key, baseURL: `${mete.url}/v1`, maxRetries: 0 });
+  const ask = (max_tokens) => patient.chat.completions.create({ model: 'test-small', messages: say({ output: 5 }), max_tokens });
+  const before = provider.calls.length;
+  await ask(20);
+  await assert.rejects(ask(20), (error) => {
+    assert.ok(error instanceof OpenAI.RateLimitError);
+    assert.deepEqual([error.status, error.code], [429, 'rate_limit_exceeded']);
+    assert.match(error.message, /1 requests in 60 s/);
+    const headers = new Headers(error.headers);
+    const wait = Number(headers.get('retry-after'));
+    assert.ok(wait > 0 && wait <= 60, `retry-after ${wait}`);
+    assert.equal(headers.get('x-ratelimit-limit-requests'), '1');
+    assert.equal(headers.get('x-ratelimit-remaining-requests'), '0');
+    assert.notEqual(headers.get('x-should-retry'), 'false');
+    return true;
+  });
+  const tiny = await mete.must('POST', '/api/v1/organizations/clients/api-keys', { name: 'tiny', user: 'ada', tokens_per_minute: 2 });
+  const eager = new OpenAI({ apiKey: tiny.key, baseURL: `${mete.url}/v1`, maxRetries: 5 });
+  await assert.rejects(eager.chat.completions.create({ model: 'test-small', messages: say({ output: 5 }) }), (error) => {
+    assert.equal(error.status, 429);
+    const headers = new Headers(error.headers);
+    assert.equal(headers.get('retry-after'), null);
+    assert.equal(headers.get('x-should-retry'), 'false');
+    return true;
+  });
+  assert.equal(provider.calls.length, before + 1, 'nobody was asked for what was refused');
+});
+
 test('a refusal is a RateLimitError with insufficient_quota, not repeated, and nobody was asked', async () => {
   const broke = await mete.organization('broke');
   await mete.budget('broke', { id: 'empty', amount: '0' });

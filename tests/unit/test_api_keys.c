@@ -19,7 +19,7 @@ static void make_key(struct api_case *c, const char *target, const char *body)
 static void a_key_as_it_is_shown(void **state)
 {
     struct api_case *c = *state;
-    char target[128], wanted[512];
+    char target[128], wanted[640];
     make_acme(c);
     make_key(c, KEYS,
              "{\"name\":\"notebook\",\"user\":\"ada\",\"models\":[\"gpt-4o*\",\"o3\"],"
@@ -28,7 +28,8 @@ static void a_key_as_it_is_shown(void **state)
     snprintf(wanted, sizeof wanted,
              "{\"id\":\"%s\",\"prefix\":\"%.12s\",\"name\":\"notebook\",\"organization\":\"acme\","
              "\"department\":\"research\",\"user\":\"ada\",\"models\":[\"gpt-4o*\",\"o3\"],"
-             "\"monthly_request_quota\":null,\"status\":\"active\","
+             "\"monthly_request_quota\":null,\"requests_per_minute\":null,"
+             "\"tokens_per_minute\":null,\"concurrent_requests\":null,\"status\":\"active\","
              "\"expires_at\":\"2026-12-31T23:00:00Z\",\"created_at\":\"2026-11-21T09:00:00Z\"",
              id, text);
     size_t len = strlen(wanted);
@@ -64,9 +65,9 @@ static void each_wrong_field_is_named(void **state)
         {400, "models[1]", "{\"name\":\"n\",\"models\":[\"a\",\"b c\"]}"},
         {501, "permissions", "{\"name\":\"n\",\"permissions\":[\"read\"]}"},
         {400, "permissions", "{\"name\":\"n\",\"permissions\":\"read\"}"},
-        {501, "requests_per_minute", "{\"name\":\"n\",\"requests_per_minute\":5}"},
         {400, "requests_per_minute", "{\"name\":\"n\",\"requests_per_minute\":-5}"},
-        {501, "tokens_per_minute", "{\"name\":\"n\",\"tokens_per_minute\":5}"},
+        {400, "tokens_per_minute", "{\"name\":\"n\",\"tokens_per_minute\":\"5\"}"},
+        {400, "concurrent_requests", "{\"name\":\"n\",\"concurrent_requests\":0.5}"},
         {400, "monthly_request_quota", "{\"name\":\"n\",\"monthly_request_quota\":-1}"},
         {400, "monthly_request_quota", "{\"name\":\"n\",\"monthly_request_quota\":1.5}"},
         {400, "expires_at", "{\"name\":\"n\",\"expires_at\":\"2026-11-21T08:59:59Z\"}"},
