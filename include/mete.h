@@ -343,7 +343,7 @@ struct mete_verdict {
                                      INT64_MAX us: never, without an administrator */
     size_t refusals_len;       /* all that refused, then, with shadow set, those that would have */
     int repeated;              /* this is the stored answer to an earlier, equal request */
-    uint32_t advice;           /* METE_ADVICE_ bits */
+    uint32_t advice;           /* METE_ADVICE_ bits; of a repeated answer none */
     uint64_t seq;              /* journal entry this rests on; 0 when none was needed */
     struct mete_receipt ended; /* with METE_E_ENDED only: how the id's call ended */
 };

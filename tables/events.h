@@ -18,5 +18,9 @@ ROW(THRESHOLD, threshold, WARNING, 50, "A budget's committed amount reached a th
 ROW(OVERRUN, overrun, WARNING, 50, "More was charged than reserved, or a budget passed its limit.")
 ROW(EXPIRED, expired, INFO, 20, "A reservation ended because nobody ended it.")
 ROW(LIMIT_BELOW, limit_below, WARNING, 20, "A limit was set below what is already used.")
+ROW(SOFT_LIMIT, soft_limit, WARNING, 20, "A budget's committed amount reached its soft limit.")
+ROW(THROTTLED, throttled, WARNING, 20, "A budget's throttle began: a share of its calls is admitted.")
+ROW(EMERGENCY_STOP, emergency_stop, ERROR, 20, "A budget's emergency stop began: its calls are refused until its window ends or it is lifted.")
+ROW(LIFTED, lifted, INFO, 20, "An operator lifted an emergency stop.")
 ROW(DRIFT, drift, ERROR, 1, "Counters differ from what their reservations add up to. Stop, keep the journal, run mete verify.")
 #undef ROW

@@ -11,14 +11,9 @@ ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another pa
 ROW(change->kind == METE_PUT_INCREASE || change->kind == METE_END_INCREASE,
     "METE_PUT_INCREASE, METE_END_INCREASE: dated increases of a limit")
 ROW(change->kind == METE_PUT_EXCHANGE, "METE_PUT_EXCHANGE: exchange rates")
-ROW(change->kind == METE_LIFT_STOP ||
-        (budget && (budget->controls.throttle_ppm || budget->controls.stop_ppm ||
-                    budget->controls.downgrade_ppm)),
-    "controls: throttle, emergency stop, downgrade, METE_LIFT_STOP")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
 ROW(false, "mete_backup, mete_explain")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")
 ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")
-ROW(budget && budget->soft_limit, "soft_limit: warning without refusing")
 #undef ROW

@@ -60,7 +60,7 @@ bool change_has_room(struct mete *mete, const struct mete_op *op)
     const struct rows_need need = {
         .rows = bytes ? args->len : 1,
         .texts = bytes,
-        .events = bytes ? args->len * (METE_THRESHOLDS_MAX + 1) : 0,
+        .events = bytes ? 2 * args->len * LEDGER_BUDGET_EVENTS_MAX : 0,
     };
     return owner_has_room(mete, bytes, &need);
 }

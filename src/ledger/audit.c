@@ -161,6 +161,8 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     }
     const struct budget_cold *cold = &ledger->cold[b];
     const struct extra *extra = extras_of(ledger, b);
+    if (budget->traits & BUDGET_CONTROLLED)
+        controls_check(ledger, b);
     int128 limit = (int128)cold->base_limit + (extra ? extra->carried + extra->increased : 0);
     ASSERT(budget->limit == (limit > METE_AMOUNT_MAX ? METE_AMOUNT_MAX : (int64_t)limit));
     ASSERT(cold->extra <= ledger->extras_len && (extra || budget->traits == 0));

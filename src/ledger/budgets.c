@@ -112,15 +112,7 @@ struct mete_event *budgets_event(struct ledger_effects *effects, const struct en
     return event;
 }
 
-struct moment { /* what an event of a budget speaks of */
-    const struct ledger *ledger;
-    const struct entry *entry;
-    struct ledger_effects *effects;
-    uint32_t budget;
-    const struct counters *counters;
-};
-
-static void emit(const struct moment *moment, enum mete_event_kind kind, uint32_t threshold_ppm)
+void budgets_emit(const struct moment *moment, enum mete_event_kind kind, uint32_t threshold_ppm)
 {
     struct mete_event *event = budgets_event(moment->effects, moment->entry, kind);
     if (!event)
@@ -134,7 +126,7 @@ static void emit(const struct moment *moment, enum mete_event_kind kind, uint32_
     event->held = *moment->counters->held;
 }
 
-static bool is_reached(int64_t committed, int64_t limit, uint32_t ppm)
+bool budgets_is_reached(int64_t committed, int64_t limit, uint32_t ppm)
 {
     return committed > 0 && (int128)committed * PPM >= (int128)limit * ppm;
 }
@@ -147,10 +139,10 @@ static void fire_thresholds(const struct moment *moment)
     size_t len = budgets_thresholds(moment->ledger, moment->budget, ppm);
     for (size_t i = 0; i < len; i++) {
         if (*moment->counters->fired >> i & 1 ||
-            !is_reached(*moment->counters->committed, budget->limit, ppm[i]))
+            !budgets_is_reached(*moment->counters->committed, budget->limit, ppm[i]))
             continue;
         *moment->counters->fired |= (uint8_t)(1u << i);
-        emit(moment, METE_EVENT_THRESHOLD, ppm[i]);
+        budgets_emit(moment, METE_EVENT_THRESHOLD, ppm[i]);
     }
 }
 
@@ -168,6 +160,8 @@ static void set_alarm(struct ledger *ledger, uint32_t handle)
         ASSERT(fits); /* ppm <= 10^6 */
         budget->alarm_at = min_i64(budget->alarm_at, max_i64(at, 1));
     }
+    if (budget->traits & BUDGET_CONTROLLED)
+        budget->alarm_at = min_i64(budget->alarm_at, controls_alarm(ledger, handle));
 }
 
 /* ---- Windows ---- */
@@ -195,6 +189,7 @@ struct figures budgets_past_figures(const struct ledger *ledger, uint32_t handle
 static void keep_past(struct ledger *ledger, uint32_t handle)
 {
     const struct budget *budget = &ledger->budgets[handle];
+    const struct extra *extra = extras_of(ledger, handle);
     uint32_t at = ledger->past_free;
     if (at) {
         ledger->past_free = ledger->pasts[at].next;
@@ -209,7 +204,8 @@ static void keep_past(struct ledger *ledger, uint32_t handle)
                                       .budget = handle,
                                       .next = ledger->cold[handle].past,
                                       .open = budget->open,
-                                      .fired = budget->fired};
+                                      .fired = budget->fired,
+                                      .soft_fired = extra ? extra->soft_fired : 0};
     ledger->cold[handle].past = at;
 }
 
@@ -255,6 +251,8 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
     budget->held = 0;
     budget->open = 0;
     budget->fired = 0;
+    if (extras_of(ledger, handle))
+        controls_end_window(extras_of(ledger, handle));
     set_window(ledger, handle, start_us, end_us);
     set_alarm(ledger, handle);
     return true;
@@ -262,14 +260,16 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
 
 /* ---- Charging ---- */
 
-/* What is rare: an overrun, a past window, a threshold. */
+/* What is rare: an overrun, a past window, a threshold, a control. */
 static void tell(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
                  struct ledger_effects *effects, bool overruns)
 {
     const struct moment moment = {ledger, entry, effects, charge->budget, &charge->counters};
     if (overruns)
-        emit(&moment, METE_EVENT_OVERRUN, 0);
+        budgets_emit(&moment, METE_EVENT_OVERRUN, 0);
     fire_thresholds(&moment);
+    if (ledger->budgets[charge->budget].traits & BUDGET_CONTROLLED)
+        controls_act(&moment);
     if (!charge->counters.past)
         set_alarm(ledger, charge->budget);
 }
@@ -361,7 +361,7 @@ static uint8_t carry_fired(const struct ledger *ledger, const struct entry *entr
     for (size_t i = 0; i < spec->thresholds_len; i++)
         for (size_t j = 0; j < old_len; j++)
             if (old[j] == spec->thresholds_ppm[i] && fired >> j & 1 &&
-                is_reached(committed, limit, old[j]))
+                budgets_is_reached(committed, limit, old[j]))
                 carried |= 1u << i;
     return (uint8_t)carried;
 }
@@ -397,9 +397,12 @@ static void limit_changed(const struct moment *moment, int64_t before, enum mete
     const struct budget *budget = &moment->ledger->budgets[moment->budget];
     bool falls = mode_before != METE_ENFORCE || budget->limit < before;
     if (falls && budget->mode == METE_ENFORCE && budget->committed + budget->held > budget->limit)
-        emit(moment, METE_EVENT_LIMIT_BELOW, 0);
-    if (budget->mode != METE_OFF)
-        fire_thresholds(moment);
+        budgets_emit(moment, METE_EVENT_LIMIT_BELOW, 0);
+    if (budget->mode == METE_OFF)
+        return;
+    fire_thresholds(moment);
+    if (budget->traits & BUDGET_CONTROLLED)
+        controls_act(moment);
 }
 
 static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
@@ -417,6 +420,8 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     if (budget->limit != before || budget->mode != spec->mode)
         ledger->cold[handle].revision++;
     carry_all_fired(ledger, entry);
+    if (extras_of(ledger, handle))
+        controls_rearm(ledger, handle);
     budget->mode = spec->mode & 3;
     set_thresholds(ledger, handle, spec);
     struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
@@ -438,6 +443,23 @@ bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
     if (handle == ledger->budgets_len + 1)
         return create(ledger, entry);
     return update(ledger, entry, effects);
+}
+
+bool budgets_apply_lift(struct ledger *ledger, const struct entry *entry,
+                        struct ledger_effects *effects)
+{
+    uint32_t handle = entry->u.lift.budget;
+    if (handle == 0 || handle > ledger->budgets_len)
+        return false;
+    struct budget *budget = &ledger->budgets[handle];
+    if (budget->life != BUDGET_LIVES || entry->at_us >= budget->stale_at_us)
+        return false;
+    struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
+                                0};
+    const struct moment moment = {ledger, entry, effects, handle, &counters};
+    if (controls_lift(&moment))
+        set_alarm(ledger, handle);
+    return true;
 }
 
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry)

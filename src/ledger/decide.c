@@ -121,9 +121,11 @@ static int repeat_open(const struct ledger *ledger, const struct mete_reserve *a
 static bool refusal_binds(const struct ledger *ledger, const struct outcome_asked *asked,
                           int64_t now_us)
 {
+    const struct mete_refusal *primary = &asked->primary;
+    if (primary->reason == METE_EMERGENCY_STOP && !controls_is_stopped(ledger, primary->budget.n))
+        return false; /* it was lifted */
     if (asked->expires_at_us != INT64_MAX)
         return now_us < asked->expires_at_us;
-    const struct mete_refusal *primary = &asked->primary;
     if (primary->rate.n)
         return ledger->rates[primary->rate.n].life == RATE_LIVES &&
                ledger->rate_colds[primary->rate.n].revision == asked->revision;
@@ -274,6 +276,8 @@ int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
         verdict.expires_at.us = ret_decision->entry.u.reserve.expires_at_us;
         verdict.seq = ret_decision->entry.seq;
     }
+    if (weighing.meets_throttles)
+        controls_count(ledger, &weighing);
     *ret_verdict = verdict;
     return 0;
 }

@@ -264,6 +264,7 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
     return 0;
 }
 
+/* END_BUDGET and LIFT_STOP: the budget must be there. */
 static int judge_end(const struct batch *batch, const struct mete_change *change,
                      uint32_t *ret_handle)
 {
@@ -318,6 +319,7 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_PUT_BUDGET:
         return judge_budget(batch, change, ret_handle);
     case METE_END_BUDGET:
+    case METE_LIFT_STOP:
         return judge_end(batch, change, ret_handle);
     case METE_PUT_METER:
         return judge_meter(batch, change, ret_handle);
@@ -332,7 +334,6 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_MOVE_SCOPE:
     case METE_PUT_INCREASE:
     case METE_END_INCREASE:
-    case METE_LIFT_STOP:
     case METE_PUT_EXCHANGE:
         return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
     }
@@ -343,7 +344,8 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
 static bool is_stale(const struct ledger *ledger, const struct mete_change *change, uint32_t handle,
                      struct mete_instant now)
 {
-    return change->kind == METE_PUT_BUDGET && handle <= ledger->budgets_len &&
+    bool touches = change->kind == METE_PUT_BUDGET || change->kind == METE_LIFT_STOP;
+    return touches && handle <= ledger->budgets_len &&
            now.us >= ledger->budgets[handle].stale_at_us;
 }
 
@@ -440,6 +442,11 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
         entry->kind = ENTRY_BUDGET_END;
         entry->u.budget_end.handle = handle;
         entry->u.budget_end.actor = actor;
+        return;
+    case METE_LIFT_STOP:
+        entry->kind = ENTRY_LIFT;
+        entry->u.lift.budget = handle;
+        entry->u.lift.actor = actor;
         return;
     case METE_PUT_METER:
         entry->kind = ENTRY_METER;

@@ -228,9 +228,8 @@ void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budge
         memcpy(view->time_zone, zone.data, zone.len);
     view->anchor = extra->anchor;
     view->window_seconds = extra->window_seconds;
-    view->soft_limit = extra->soft_limit;
     view->rollover_cap = extra->rollover_cap;
     view->carried = extra->carried;
     view->matches_len = matches_of(ledger, extra->matches, view->matches);
-    view->controls = extra->controls;
+    controls_view(extra, view);
 }

@@ -136,7 +136,8 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
         put_i64(hasher, ledger->pasts[p].end_us);
         put_i64(hasher, ledger->pasts[p].committed);
         put_i64(hasher, ledger->pasts[p].held);
-        put(hasher, (uint64_t)ledger->pasts[p].open << 8 | ledger->pasts[p].fired);
+        put(hasher, (uint64_t)ledger->pasts[p].open << 16 |
+                        (uint64_t)ledger->pasts[p].soft_fired << 8 | ledger->pasts[p].fired);
     }
     put(hasher, 0);
 }

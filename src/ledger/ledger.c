@@ -80,6 +80,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     carve_table(carving, &ledger->grant_ids, LIMIT_GRANTS);
     ledger->texts.room = (uint32_t)texts_room(room);
     ledger->texts.bytes = carve(carving, ledger->texts.room, 8);
+    ledger->meetings = carve(carving, LIMIT_THROTTLED, sizeof(struct meeting));
     ledger->patterns.room = LIMIT_PATTERN_BYTES / 8;
     ledger->patterns.bytes = carve(carving, ledger->patterns.room, 8);
 }
@@ -166,6 +167,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return budgets_apply_window(ledger, entry);
     case ENTRY_EXTEND:
         return extend_apply(ledger, entry);
+    case ENTRY_LIFT:
+        return budgets_apply_lift(ledger, entry, effects);
     case ENTRY_METER:
         return meters_apply(ledger, entry);
     case ENTRY_RATE:
@@ -196,7 +199,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_LIMIT:
     case ENTRY_INCREASE:
     case ENTRY_INCREASE_END:
-    case ENTRY_LIFT:
     case ENTRY_DEFAULT:
     case ENTRY_EXCHANGE:
     case ENTRY_CORRECT:

@@ -15,6 +15,7 @@
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
 
+#include "base/limits.h"
 #include "ledger/entry.h"
 
 struct ledger;
@@ -51,16 +52,19 @@ struct ledger_decision {
  * committed + held + amount <= limit (a limit of 0 refuses even an amount of 0). Grants the largest
  * quantity in floor..wish that fits them all. Every counting budget on the path is taken from, with
  * 0 where its meter is not demanded, so that a commit with more meters is charged to it too.
- * REFUSALS in order: expired scopes, revoked scopes (leaf first; one a scope), enforced budgets
- * (leaf first, then by handle), then what shadow budgets would have done. retry_at is the latest of
+ * REFUSALS in order: expired scopes, revoked scopes (leaf first; one a scope), of enforced budgets
+ * emergency stops, hard limits and throttles (leaf first, then by handle), rate limits, then what
+ * shadow ones would have done. A throttle is asked if nothing else refuses; that a reserve met it
+ * is counted here, the one thing a decision changes (soft: controls.c). retry_at is the latest of
  * what the enforced ones say: never, if the floor does not fit an empty window; at once, if it is
  * only held; else the window's end.
  * REPEATS by (scope, request_id). Open or ended, a plain reservation's verdict is given again (but
  * for the refusals of shadow budgets); a METE_RESERVE_CALL gets IN_FLIGHT, then ENDED with
  * verdict.ended, but one that was charged nothing binds its id no more. A refusal with an id and
  * without METE_RESERVE_CALL binds: until its retry_at; one with retry_at 0 not at all; one that was
- * to last, until its budget's limit or mode is changed or its scope admits again, and at most
- * LIMIT_OUTCOME_S. Only a binding one is journaled. An id that mete_record has used: CONTENT.
+ * to last, until its budget's limit or mode is changed or its scope admits again; one of a stop,
+ * until it is lifted; and at most LIMIT_OUTCOME_S. Only a binding one is journaled. An id that
+ * mete_record has used: CONTENT.
  * TOO_LARGE also if a shadow budget's counter could not hold it. FULL: no free reservation. */
 METE_MUST_USE int ledger_decide_reserve(struct ledger *ledger, struct mete_instant now,
                                         const struct mete_reserve *args,
@@ -143,8 +147,12 @@ struct ledger_ended {
     struct entry_amount amounts[METE_DEMANDS_MAX]; /* what was charged */
 };
 
-/* Every threshold of every budget on the longest path, an overrun of each, and the expiry. */
-enum { LEDGER_EVENTS_MAX = METE_REFUSALS_MAX * (METE_THRESHOLDS_MAX + 1) + 1 };
+/* Of one budget by one entry: every threshold, soft limit, throttle, stop, and an overrun or a
+ * limit below. Of all on the longest path, twice, if their limits change first; and the expiry. */
+enum {
+    LEDGER_BUDGET_EVENTS_MAX = METE_THRESHOLDS_MAX + 4,
+    LEDGER_EVENTS_MAX = 2 * LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS * LEDGER_BUDGET_EVENTS_MAX + 1
+};
 
 struct ledger_effects {
     bool has_ended;

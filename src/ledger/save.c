@@ -238,6 +238,7 @@ static void walk_past(struct archive *archive, struct past *past)
     archive_i64(archive, &past->held);
     archive_u32(archive, &past->open);
     archive_u8(archive, &past->fired);
+    archive_u8(archive, &past->soft_fired);
 }
 
 static void save_pasts(struct archive *archive, struct ledger *ledger, uint32_t b)

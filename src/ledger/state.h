@@ -79,8 +79,7 @@ enum budget_traits {
     BUDGET_ROLLING = 4,
     BUDGET_CARRIES = 8,
     BUDGET_INCREASED = 16,
-    BUDGET_TEMPLATE = 32,
-    BUDGET_STOPPED = 64
+    BUDGET_TEMPLATE = 32
 };
 
 struct budget {
@@ -136,7 +135,8 @@ struct extra {
     int64_t soft_limit, rollover_cap;
     int64_t carried, increased; /* parts of the limit in force, beside base_limit */
     int64_t acted_at_us;        /* the last control action: a throttle's or a stop's beginning */
-    int64_t stopped_at_us, throttled_at_us, lifted_at_us; /* all of the present window */
+    int64_t stopped_at_us, throttled_at_us; /* that are on, in the present window */
+    int64_t lifted_at_us;                   /* the last time an operator ended a stop */
     struct mete_controls controls;
     uint32_t zone;      /* number of its name; 0: UTC */
     uint32_t matches;   /* its patterns; 0: none */
@@ -145,13 +145,13 @@ struct extra {
     uint32_t made;      /* of a template: budgets it made */
     uint8_t for_kind, template_slot;
     uint8_t soft_fired; /* in the present window */
-    uint8_t spare;
+    uint8_t throttles;  /* soft: tells two throttles that began in one instant apart */
 };
 
 struct past {
     int64_t start_us, end_us, committed, held;
     uint32_t budget, next, open;
-    uint8_t fired;
+    uint8_t fired, soft_fired;
 };
 
 enum grant_place { GRANT_OUT = 0, GRANT_ACTIVE, GRANT_SPENT, GRANT_REST }; /* quotas.c */
@@ -260,6 +260,15 @@ struct outcome_asked {
     struct mete_refusal primary;
 };
 
+/* One (budget, leaf) whose calls a throttle thins out: controls.c. */
+struct meeting {
+    int64_t begun_us; /* the throttle; 0: a free place */
+    uint32_t budget, leaf;
+    uint32_t throttle; /* which one, of those that began in that instant */
+    uint32_t met;      /* modulo 10^6, after which it all repeats */
+    uint32_t used;     /* the table's clock when it last was */
+};
+
 struct texts {
     char *bytes;
     uint32_t used, room; /* in units of 8 bytes; 0 is no text */
@@ -307,8 +316,10 @@ struct ledger {
     struct outcome_asked *asked;
     uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
     struct texts texts;
-    struct texts patterns; /* matches.c */
-    struct rate *rates;    /* [handle] */
+    struct texts patterns;    /* matches.c */
+    struct meeting *meetings; /* controls.c: what met a throttle; soft */
+    uint32_t meetings_clock;
+    struct rate *rates; /* [handle] */
     struct rate_cold *rate_colds;
     struct table rate_ids;
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids,
@@ -428,6 +439,8 @@ bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
                        struct ledger_effects *effects);
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
+bool budgets_apply_lift(struct ledger *ledger, const struct entry *entry,
+                        struct ledger_effects *effects);
 /* What a call's end means to one budget. */
 struct charge {
     uint32_t budget;
@@ -456,6 +469,15 @@ bool budgets_charge(struct ledger *ledger, const struct entry *entry, const stru
 void budgets_vacate(struct ledger *ledger, uint32_t budget, const struct counters *counters);
 struct mete_event *budgets_event(struct ledger_effects *effects, const struct entry *entry,
                                  enum mete_event_kind kind); /* NULL: nobody listens */
+struct moment { /* what an event of a budget speaks of */
+    struct ledger *ledger;
+    const struct entry *entry;
+    struct ledger_effects *effects;
+    uint32_t budget;
+    const struct counters *counters;
+};
+void budgets_emit(const struct moment *moment, enum mete_event_kind kind, uint32_t threshold_ppm);
+bool budgets_is_reached(int64_t committed, int64_t limit, uint32_t ppm);
 
 /* ---- extras.c ---- */
 struct extra *extras_of(const struct ledger *ledger, uint32_t budget); /* NULL: it has none */
@@ -482,6 +504,27 @@ void extras_keep_matching(const struct ledger *ledger, struct path *path,
 struct slice extras_zone(const struct ledger *ledger, const struct extra *extra); /* empty: UTC */
 void extras_sum_limit(struct ledger *ledger, uint32_t budget);
 void extras_view(const struct ledger *ledger, uint32_t budget, struct mete_budget_view *view);
+
+/* ---- controls.c: soft limit, throttle, emergency stop ---- */
+struct weighing;
+/* Committed at which there is something to do; INT64_MAX: never. Of a budget with an extra. */
+int64_t controls_alarm(const struct ledger *ledger, uint32_t budget);
+/* Committed, the limit or a control is another: sets off what is reached. */
+void controls_act(const struct moment *moment);
+/* The limit or a control is another: takes back what is no longer so. */
+void controls_rearm(struct ledger *ledger, uint32_t budget);
+void controls_end_window(struct extra *extra);
+bool controls_lift(const struct moment *moment); /* false: no stop is on */
+bool controls_is_stopped(const struct ledger *ledger, uint32_t budget);
+/* Puts the refusals of one mode's stops, and throttles, of a weighing's path. A throttle is asked
+ * only if nothing but throttles refuses. */
+void controls_refuse_stopped(struct weighing *weighing, enum mete_mode mode);
+void controls_refuse_throttled(struct weighing *weighing, enum mete_mode mode);
+/* The call has met the throttles of its path. */
+void controls_count(struct ledger *ledger, const struct weighing *weighing);
+uint32_t controls_advice(const struct weighing *weighing); /* METE_ADVICE_ */
+void controls_view(const struct extra *extra, struct mete_budget_view *view);
+void controls_check(const struct ledger *ledger, uint32_t budget);
 
 /* ---- meters.c: meters of the user's own ---- */
 uint16_t meters_find(const struct ledger *ledger, struct slice name); /* 0: none */
@@ -713,7 +756,8 @@ struct weighing {
     struct share shares[METE_DEMANDS_MAX];
     int64_t granted;
     int64_t retry_at_us;
-    bool refused, has_shadows;
+    uint32_t advice; /* METE_ADVICE_ */
+    bool refused, has_shadows, has_controls, meets_throttles;
     struct mete_refusal primary; /* valid if refused */
 };
 /* What a demand takes for a quantity, rounded up. false: over METE_AMOUNT_MAX. */

@@ -62,6 +62,7 @@ static void measure_budget(struct weighing *weighing, uint32_t handle)
 {
     const struct budget *budget = &weighing->ledger->budgets[handle];
     struct share *share = weigh_share_of(weighing, budget->unit);
+    weighing->has_controls |= (budget->traits & BUDGET_CONTROLLED) != 0;
     if (!share)
         return;
     weighing->has_shadows |= budget->mode == METE_SHADOW;
@@ -312,6 +313,45 @@ static bool others_fit(struct weighing *weighing)
     return true;
 }
 
+/* What shadow budgets and rate limits would have said; throttles only if they are asked. */
+static void refuse_shadow(struct weighing *weighing, bool asks_throttles, int64_t now_us)
+{
+    if (weighing->has_controls)
+        controls_refuse_stopped(weighing, METE_SHADOW);
+    if (weighing->has_shadows)
+        refuse_budgets(weighing, METE_SHADOW);
+    if (asks_throttles)
+        controls_refuse_throttled(weighing, METE_SHADOW);
+    if (weighing->path.rates_len)
+        refuse_rates(weighing, METE_SHADOW, now_us);
+}
+
+/* In rule 10's order. Throttles are asked last, and only if nothing else refuses: where they do,
+ * they stand alone, so that the order holds all the same. They let grow what runs. */
+static void refuse_all(struct weighing *weighing, int64_t now_us)
+{
+    if (weighing->has_controls)
+        controls_refuse_stopped(weighing, METE_ENFORCE);
+    bool refused = false;
+    for (size_t i = 0; i < weighing->args->demands_len; i++)
+        refused |= weighing->shares[i].refused;
+    if (refused)
+        refuse_budgets(weighing, METE_ENFORCE);
+    ASSERT(weighing->refused || !refused);
+    if (weighing->path.quotas && weighing->extends)
+        weigh_quotas_of(weighing, weighing->extends, now_us);
+    else if (weighing->path.quotas)
+        weigh_quotas(weighing, now_us);
+    if (weighing->path.rates_len) {
+        measure_rates(weighing, now_us);
+        refuse_rates(weighing, METE_ENFORCE, now_us);
+    }
+    bool asks_throttles = weighing->has_controls && !weighing->refused && !weighing->extends;
+    if (asks_throttles)
+        controls_refuse_throttled(weighing, METE_ENFORCE);
+    refuse_shadow(weighing, asks_throttles, now_us);
+}
+
 /* The path is known: from here on a new reservation and a growing one are alike. */
 static int weigh(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
@@ -320,29 +360,16 @@ static int weigh(struct weighing *weighing, struct mete_instant now, struct ledg
     weighing->granted = 0;
     weighing->refused = false;
     weighing->has_shadows = false;
+    weighing->has_controls = false;
+    weighing->meets_throttles = false;
+    weighing->advice = 0;
     int rc = measure(weighing, now, ret_due);
     if (rc)
         return rc;
     weigh_scopes(weighing, now.us);
-    bool refused = false;
-    for (size_t i = 0; i < weighing->args->demands_len; i++)
-        refused |= weighing->shares[i].refused;
-    if (refused)
-        refuse_budgets(weighing, METE_ENFORCE);
-    ASSERT(weighing->refused || !refused);
-    if (weighing->path.quotas && weighing->extends)
-        weigh_quotas_of(weighing, weighing->extends, now.us);
-    else if (weighing->path.quotas)
-        weigh_quotas(weighing, now.us);
-    bool has_rates = weighing->path.rates_len > 0;
-    if (has_rates) {
-        measure_rates(weighing, now.us);
-        refuse_rates(weighing, METE_ENFORCE, now.us);
-    }
-    if (weighing->has_shadows)
-        refuse_budgets(weighing, METE_SHADOW);
-    if (has_rates)
-        refuse_rates(weighing, METE_SHADOW, now.us);
+    refuse_all(weighing, now.us);
+    if (weighing->has_controls)
+        weighing->advice = controls_advice(weighing);
     if (weighing->refused)
         return 0;
     grant(weighing);
@@ -397,7 +424,8 @@ struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes)
     struct mete_verdict verdict = {.allowed = !weighing->refused,
                                    .granted = weighing->granted,
                                    .retry_at = {weighing->retry_at_us},
-                                   .refusals_len = weighing->sink.len};
+                                   .refusals_len = weighing->sink.len,
+                                   .advice = weighing->advice};
     if (!first->tightest)
         return verdict;
     verdict.has_remaining = 1;

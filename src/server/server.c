@@ -127,6 +127,10 @@ static void engine_event(void *user, const struct mete_event *event)
         [METE_EVENT_OVERRUN] = EVENT_OVERRUN,
         [METE_EVENT_EXPIRED] = EVENT_EXPIRED,
         [METE_EVENT_LIMIT_BELOW] = EVENT_LIMIT_BELOW,
+        [METE_EVENT_SOFT_LIMIT] = EVENT_SOFT_LIMIT,
+        [METE_EVENT_THROTTLED] = EVENT_THROTTLED,
+        [METE_EVENT_STOPPED] = EVENT_EMERGENCY_STOP,
+        [METE_EVENT_LIFTED] = EVENT_LIFTED,
     };
     (void)user;
     LOG_WRITE(kinds[event->kind], log_number("seq", (int64_t)event->seq),
