@@ -421,6 +421,18 @@ static void tell_rate_spec(const struct mete_rate_spec *spec)
     tell_matches(spec->matches, spec->matches_len);
 }
 
+static void tell_grant_spec(const struct mete_grant_spec *spec)
+{
+    tell_id(spec->id);
+    tell(spec->scope.n);
+    tell(spec->meter);
+    tell(spec->currency);
+    tell(spec->amount);
+    tell(spec->priority);
+    tell(spec->expires_at.us);
+    tell_text(spec->source);
+}
+
 static void tell_change(const struct mete_change *change)
 {
     tell(change->kind);
@@ -435,6 +447,17 @@ static void tell_change(const struct mete_change *change)
         tell_rate_spec(&change->rate);
     if (change->kind == METE_END_RATE_LIMIT)
         tell(change->end_rate.n);
+    if (change->kind == METE_PUT_GRANT)
+        tell_grant_spec(&change->grant);
+    if (change->kind == METE_END_QUOTA) {
+        tell(change->at.n);
+        tell(change->grant.meter);
+        tell(change->grant.currency);
+    }
+    if (change->kind == METE_REFUND) {
+        tell(change->refund.n);
+        tell(change->amount);
+    }
 }
 
 static void apply(struct world *w, struct engine *engine, const struct mete_change *changes,
@@ -466,7 +489,8 @@ static void act_change(struct world *w, struct engine *engine, struct tape *tape
         do {
             draw_change(w, tape, i, &changes[i]);
         } while (len > 1 &&
-                 (changes[i].kind == METE_END_BUDGET || changes[i].kind == METE_END_RATE_LIMIT));
+                 (changes[i].kind == METE_END_BUDGET || changes[i].kind == METE_END_RATE_LIMIT ||
+                  changes[i].kind == METE_END_QUOTA));
     apply(w, engine, changes, len);
 }
 
@@ -545,6 +569,82 @@ static void look_rates(struct world *w, struct engine *engine, uint32_t scope)
     tell_events(w, engine);
 }
 
+static void look_quotas(struct world *w, struct engine *engine, uint32_t scope)
+{
+    struct mete_answer answer;
+    struct mete_quota_view views[8];
+    struct mete_query query = {
+        .kind = METE_QUERY_QUOTAS, .scope = {scope}, .quotas = views, .rows_max = 8};
+    tell_letter('U');
+    tell(scope);
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    if (!error)
+        tell((int64_t)answer.rows_len);
+    for (size_t i = 0; !error && i < answer.rows_len && i < 8; i++) {
+        tell(views[i].scope.n);
+        tell(views[i].meter);
+        tell(views[i].currency);
+        tell(views[i].granted);
+        tell(views[i].drawn);
+        tell(views[i].held);
+        tell(views[i].balance);
+    }
+    tell_events(w, engine);
+}
+
+static int is_spent(const struct mete_grant_view *view)
+{
+    return view->expired || view->amount <= view->drawn;
+}
+
+/* Among the expired and empty ones no order is promised: by handle. */
+static void sort_spent(struct mete_grant_view *views, size_t len)
+{
+    for (size_t i = 1; i < len; i++)
+        for (size_t k = i; k > 0 && is_spent(&views[k]) && is_spent(&views[k - 1]) &&
+                           views[k].grant.n < views[k - 1].grant.n;
+             k--) {
+            struct mete_grant_view view = views[k];
+            views[k] = views[k - 1];
+            views[k - 1] = view;
+        }
+}
+
+static void look_grants(struct world *w, struct engine *engine, const struct mete_grant_spec *spec)
+{
+    struct mete_answer answer;
+    struct mete_grant_view views[64];
+    struct mete_query query = {.kind = METE_QUERY_GRANTS,
+                               .scope = spec->scope,
+                               .meter = spec->meter,
+                               .currency = spec->currency,
+                               .grants = views,
+                               .rows_max = 64};
+    tell_letter('G');
+    tell(spec->scope.n);
+    tell(spec->meter);
+    tell(spec->currency);
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    if (!error)
+        tell((int64_t)answer.rows_len);
+    sort_spent(views, error ? 0 : answer.rows_len < 64 ? answer.rows_len : 64);
+    for (size_t i = 0; !error && i < answer.rows_len && i < 64; i++) {
+        const struct mete_grant_view *view = &views[i];
+        tell(view->grant.n);
+        tell(view->scope.n);
+        tell(view->amount);
+        tell(view->drawn);
+        tell(view->held);
+        tell(view->priority);
+        tell(view->expires_at.us);
+        tell(view->made_at.us);
+        tell(view->expired);
+    }
+    tell_events(w, engine);
+}
+
 static void look_reservation(struct world *w, struct engine *engine, struct mete_reservation_id id)
 {
     struct mete_answer answer;
@@ -578,6 +678,10 @@ void act_look(struct world *w, struct engine *engine)
         look_budget(w, engine, w->budget_handles[i]);
     for (size_t i = 0; i < w->scopes_len && features[FEATURE_RATES]; i++)
         look_rates(w, engine, w->scopes[i].handle);
+    for (size_t i = 0; i < w->scopes_len && features[FEATURE_QUOTAS]; i++)
+        look_quotas(w, engine, w->scopes[i].handle);
+    for (size_t i = 0; i < w->grants_len; i++)
+        look_grants(w, engine, &w->grants[i]);
     for (size_t i = 0; i < CALLS && i < w->calls_len; i++)
         look_reservation(w, engine, w->calls[i].id);
     tell_letter('Q');
@@ -629,6 +733,10 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
         act_change(w, engine, tape);
     else if (kind < 115 && features[FEATURE_RATES])
         look_rates(w, engine, draw_scope(w, tape));
+    else if (kind < 117 && w->grants_len && tape_chance(tape, 70))
+        look_grants(w, engine, &w->grants[tape_pick(tape, w->grants_len)]);
+    else if (kind < 117 && features[FEATURE_QUOTAS])
+        look_quotas(w, engine, draw_scope(w, tape));
     else if (kind < 124)
         look_budget(w, engine, draw_budget(w, tape));
     else

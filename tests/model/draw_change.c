@@ -192,6 +192,58 @@ static void draw_rate_put(struct world *w, struct tape *tape, size_t place,
     spec->burst = tape_chance(tape, 50) ? 0 : PICK(tape, limits) * unit;
 }
 
+/* Mostly of a meter that is demanded often, and for a few calls. */
+static void draw_grant_put(struct world *w, struct tape *tape, size_t place,
+                           struct mete_change *change)
+{
+    static const unsigned char likely[] = {0, 0, 0, 0, 1, 1, 2, 3, 4};
+    static const unsigned char sources[] = {WORD_NONE, WORD_PURCHASE};
+    struct mete_grant_spec *spec = &change->grant;
+    change->kind = METE_PUT_GRANT;
+    if (w->grants_len && tape_chance(tape, 30)) {
+        *spec = w->grants[tape_pick(tape, w->grants_len)];
+        spec->id = name(w, place, 0, (uint32_t)spec->id.len);
+        if (tape_chance(tape, 3))
+            spec->meter = METE_IMAGES, spec->currency = 0;
+    } else {
+        size_t unit = PICK(tape, likely);
+        *spec = (struct mete_grant_spec){.id = name(w, place, 0, ++w->ids),
+                                         .scope = {draw_scope(w, tape)},
+                                         .meter = units[unit].meter,
+                                         .currency = units[unit].currency};
+        if (w->grants_len && tape_chance(tape, 70)) { /* another of the same quota */
+            const struct mete_grant_spec *other = &w->grants[tape_pick(tape, w->grants_len)];
+            spec->scope = other->scope;
+            spec->meter = other->meter;
+            spec->currency = other->currency;
+        }
+    }
+    spec->amount = draw_limit(w, tape) / (tape_chance(tape, 60) ? 10 : 1);
+    spec->priority = (uint32_t)tape_pick(tape, 3);
+    spec->source = draw_word(tape, sources, sizeof sources);
+    spec->expires_at.us = 0;
+    if (tape_chance(tape, 50)) {
+        spec->expires_at.us = w->now_us + ((int64_t)tape_pick(tape, 20) - 2) * (DAY_US / 48);
+        edge(w, spec->expires_at.us);
+    }
+}
+
+static void draw_quota_end(struct world *w, struct tape *tape, struct mete_change *change)
+{
+    const struct mete_grant_spec *spec = &w->grants[tape_pick(tape, w->grants_len)];
+    change->kind = METE_END_QUOTA;
+    change->at = spec->scope;
+    change->grant.meter = spec->meter;
+    change->grant.currency = spec->currency;
+}
+
+static void draw_refund(struct world *w, struct tape *tape, struct mete_change *change)
+{
+    change->kind = METE_REFUND;
+    change->refund.n = w->grant_handles[tape_pick(tape, w->grants_len)];
+    change->amount = draw_amount(w, tape) / 4 + 1;
+}
+
 uint32_t draw_organization(const struct world *w, struct tape *tape)
 {
     const struct scope *scope = &w->scopes[tape_pick(tape, w->scopes_len)];
@@ -227,8 +279,8 @@ static void draw_scope_put(struct world *w, struct tape *tape, size_t place,
 void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_change *ret_change)
 {
     *ret_change = (struct mete_change){0};
-    size_t kind = tape_pick(tape, 64);
-    if (kind < 36) {
+    size_t kind = tape_pick(tape, 80);
+    if (kind < 34) {
         draw_budget_put(w, tape, place, ret_change);
     } else if (kind < 50) {
         draw_scope_put(w, tape, place, ret_change);
@@ -237,6 +289,14 @@ void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_c
     } else if (kind == 60 && features[FEATURE_RATES]) {
         ret_change->kind = METE_END_RATE_LIMIT;
         ret_change->end_rate.n = draw_rate(w, tape);
+    } else if (kind >= 64 && kind < 76 && features[FEATURE_QUOTAS]) {
+        draw_grant_put(w, tape, place, ret_change);
+    } else if (kind == 76 && w->grants_len) {
+        draw_quota_end(w, tape, ret_change);
+    } else if (kind < 80 && kind > 76 && w->grants_len) {
+        draw_refund(w, tape, ret_change);
+    } else if (kind > 64) {
+        draw_budget_put(w, tape, place, ret_change);
     } else {
         ret_change->kind = METE_END_BUDGET;
         ret_change->end.n = draw_budget(w, tape);
@@ -324,6 +384,20 @@ static void learn_rate(struct world *w, const struct mete_rate_spec *spec, uint3
     w->rates[at].id = (struct mete_text){NULL, number_of(spec->id)};
 }
 
+static void learn_grant(struct world *w, const struct mete_grant_spec *spec, uint32_t handle)
+{
+    size_t at = 0;
+    while (at < w->grants_len && w->grant_handles[at] != handle)
+        at++;
+    if (at == GRANTS)
+        at = handle % GRANTS;
+    else if (at == w->grants_len)
+        w->grants_len++;
+    w->grants[at] = *spec;
+    w->grant_handles[at] = handle;
+    w->grants[at].id = (struct mete_text){NULL, number_of(spec->id)};
+}
+
 static void forget_rate(struct world *w, uint32_t handle)
 {
     for (size_t i = 0; i < w->rates_len; i++) {
@@ -357,6 +431,8 @@ void learn_change(struct world *w, const struct mete_change *change, uint32_t ha
         learn_budget(w, &change->budget, handle);
     if (change->kind == METE_PUT_RATE_LIMIT)
         learn_rate(w, &change->rate, handle);
+    if (change->kind == METE_PUT_GRANT)
+        learn_grant(w, &change->grant, handle);
     if (change->kind == METE_END_RATE_LIMIT)
         forget_rate(w, change->end_rate.n);
     /* An ended budget stays for a while: asking for it is an operation too. */

@@ -16,7 +16,8 @@ const HELD = 0, COMMITTED = 1, RELEASED = 2, EXPIRED = 3, TOTAL = 7, ROLLING = 8
 export const E = { NOT_FOUND: -2, EXISTS: -3, INVALID: -1, CONTENT: -4, IN_FLIGHT: -5, ENDED: -6, FULL: -7 };
 const R = { EXPIRED: 2, REVOKED: 3, UNPRICED: 5, STOP: 6, HARD: 7, QUOTA: 8, THROTTLE: 9, RATE: 10, CONCURRENCY: 11 };
 const RATE_PERIODS = 2n ** 62n;
-const EVENT = { THRESHOLD: 1, OVERRUN: 2, EXPIRED: 3, LIMIT_BELOW: 4 };
+const EVENT = { THRESHOLD: 1, OVERRUN: 2, EXPIRED: 3, LIMIT_BELOW: 4, QUOTA_OVERRUN: 9 };
+const DRAWS = 16;
 const CALL = 1, CHARGE = 1, PROVISIONAL = 1;
 const never = (instant) => (instant < 0 ? NEVER : instant);
 const shown = (instant) => (instant === NEVER ? -1 : instant);
@@ -25,7 +26,7 @@ let w; // the world
 export let events;
 export function enter(world) { w = world; events = []; }
 export function begin(now) {
-    return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), calls: [null], open: [], ids: new Map() };
+    return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), grants: new Map(), calls: [null], open: [], ids: new Map() };
 }
 export const forget = () => { events = []; };
 
@@ -156,6 +157,76 @@ function settleRate({ l, taken }, charged) {
     else if (l.meter !== REQUESTS) owe(l, debtOf(l) + BigInt(charged - taken) * periodOf(l));
 }
 
+// ---- Quotas (21 to 23): a draw is what one call has of one grant ----
+const quotasOf = (path) => path.flatMap((scope) => scope.quotas.filter((q) => !q.ended));
+const inOrder = (q) => q.grants.sort((a, b) => a.priority - b.priority || (a.expires || NEVER) - (b.expires || NEVER) || a.handle - b.handle || 0);
+const isLive = (g) => g.expires === 0 || w.now < g.expires;
+const leftOf = (g) => g.amount - g.drawn - g.held;
+const sum = (list, of) => list.reduce((total, x) => total + of(x), ZERO);
+const some = (q, of) => inOrder(q).filter((g) => isLive(g) && of(g) > 0).slice(0, DRAWS);
+// Draws that a call has already take places of the sixteen, but for further draws from the same grants.
+function covers(q, asked, draws = []) {
+    let places = DRAWS - draws.length, left = ZERO;
+    for (const g of some(q, leftOf)) {
+        if (!draws.some((d) => d.g === g) && places-- <= 0) continue;
+        left += leftOf(g);
+    }
+    return asked == 0 || left >= asked;
+}
+function quotaRefusal(q, asked) {
+    const live = q.grants.filter(isLive), unheld = sum(some(q, (g) => g.amount - g.drawn), (g) => g.amount - g.drawn);
+    return { mode: ENFORCE, q, revision: q.revision, retry: unheld >= asked ? 0 : NEVER, row: [R.QUOTA, q.scope, 0, 0, q.meter, 0, q.currency,
+        sum(live, (g) => g.amount), sum(live, (g) => g.drawn), sum(live, (g) => g.held), asked, -1] };
+}
+function quotaRefusals(quotas, list, floor, drawsOf = () => []) {
+    return quotas.filter((q) => !covers(q, demanded(q, list, floor), drawsOf(q))).map((q) => quotaRefusal(q, demanded(q, list, floor)));
+}
+function hold(draws, q, asked) {
+    for (const g of some(q, leftOf)) {
+        const amount = leftOf(g) < asked ? leftOf(g) : asked, is = draws.find((d) => d.g === g);
+        if (amount == 0 || (!is && draws.length === DRAWS)) continue;
+        g.held += amount;
+        asked -= amount;
+        if (is) is.amount += amount;
+        else draws.push({ g, amount });
+    }
+}
+function unhold(draws, asked) {
+    for (let i = draws.length - 1; i >= 0 && asked > 0; i--) {
+        const amount = draws[i].amount < asked ? draws[i].amount : asked;
+        draws[i].g.held -= amount;
+        draws[i].amount -= amount;
+        asked -= amount;
+        if (draws[i].amount == 0) draws.pop();
+    }
+}
+// What was used leaves the grants: those that were held first, in `spent` what came of each.
+function spend(r, { q, draws, spent }, amount) {
+    for (const d of draws) {
+        const part = d.amount < amount ? d.amount : amount;
+        d.g.held -= d.amount;
+        d.g.drawn += part;
+        amount -= part;
+        spent.push({ g: d.g, amount: part });
+    }
+    draws.length = 0;
+    spendMore(q, spent, amount);
+}
+function spendMore(q, spent, amount) {
+    if (amount == 0) return;
+    for (const g of some(q, leftOf)) {
+        const part = leftOf(g) < amount ? leftOf(g) : amount;
+        g.drawn += part;
+        amount -= part;
+        spent.push({ g, amount: part });
+    }
+    if (amount == 0) return;
+    const last = inOrder(q)[q.grants.length - 1];
+    last.drawn += amount;
+    spent.push({ g: last, amount });
+    events.push([EVENT.QUOTA_OVERRUN, w.now, q.scope, 0, last.handle, 0, 0, last.amount, last.drawn, last.held]);
+}
+
 // ---- Reserving (10 to 16) ----
 function refusal(reason, scope, b, asked, win, isExtension) {
     if (!b) return { mode: ENFORCE, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
@@ -170,13 +241,14 @@ const room = (b, amount, win = windowOf(b)) => limitOf(b) != 0 && committedOf(b,
 const isExpired = (scope) => scope.expires !== 0 && w.now >= scope.expires;
 
 // What refuses the floor, in order: of the enforced ones, then of the shadow ones. places: [budget, window].
-function weigh(call, places, limits, isExtension = false) {
+function weigh(call, places, limits, quotas, drawsOf, isExtension = false) {
     const { demands: list, floor } = call, refusals = [];
     for (const mode of [ENFORCE, SHADOW]) {
         for (const [b, win] of places) {
             const asked = demanded(b, list, floor);
             if (b.mode === mode && demands(call, b) && !room(b, asked, win)) refusals.push(refusal(R.HARD, null, b, asked, win, isExtension));
         }
+        if (mode === ENFORCE) refusals.push(...quotaRefusals(quotas, list, floor, drawsOf));
         refusals.push(...rateRefusals(mode, limits, list, floor));
     }
     return refusals;
@@ -186,10 +258,10 @@ function scopeRefusals(path) {
     return [...expired.map((scope) => refusal(R.EXPIRED, scope)), ...revoked.map((scope) => refusal(R.REVOKED, scope))];
 }
 // The largest quantity in floor..wish that everything enforced affords.
-function largest(call, places, limits) {
+function largest(call, places, limits, quotas, drawsOf = () => []) {
     const asked = places.filter(([b]) => b.mode === ENFORCE && demands(call, b)), rates = limits.filter((l) => l.mode === ENFORCE && !l.concurrent);
     const affords = (quantity) => asked.every(([b, win]) => room(b, demanded(b, call.demands, quantity), win)) &&
-        rates.every((l) => admits(l, askedOf(l, call.demands, quantity)));
+        rates.every((l) => admits(l, askedOf(l, call.demands, quantity))) && quotas.every((q) => covers(q, demanded(q, call.demands, quantity), drawsOf(q)));
     let low = call.floor, high = call.wish;
     if (affords(high)) return high;
     while (high - low > 1) { // low is affordable, high is not
@@ -212,10 +284,10 @@ const now = (list) => list.map((b) => [b, windowOf(b)]);
 const latest = (refusals) => refusals.reduce((at, r) => (r.retry > at ? r.retry : at), 0);
 const enforcedOf = (refusals) => refusals.filter((r) => r.mode === ENFORCE);
 function decide(call) {
-    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call);
-    const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits)], enforced = enforcedOf(refusals);
-    const granted = enforced.length ? ZERO : largest(call, now(list), limits);
-    return { list, limits, refusals, granted, allowed: enforced.length === 0, primary: enforced[0], retry: latest(enforced) };
+    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
+    const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits, quotas)], enforced = enforcedOf(refusals);
+    const granted = enforced.length ? ZERO : largest(call, now(list), limits, quotas);
+    return { list, limits, quotas, refusals, granted, allowed: enforced.length === 0, primary: enforced[0], retry: latest(enforced) };
 }
 function verdict(v, repeated) {
     const rows = repeated ? (v.primary ? [v.primary] : []) : v.refusals;
@@ -245,6 +317,8 @@ export function reserve(call) {
     r.amounts = call.demands.map((d) => ({ meter: d.meter, currency: d.currency, amount: amountAt(d, v.granted) }));
     r.takes = v.list.map((b) => take(b, used(b, r.amounts), r.amounts.some((a) => same(a, b))));
     r.rates = v.limits.map((l) => takeRate(l, askedOf(l, call.demands, v.granted)));
+    r.quotas = v.quotas.map((q) => ({ q, draws: [], spent: [] }));
+    for (const { q, draws } of r.quotas) hold(draws, q, used(q, r.amounts));
     r.name = w.calls.push(r) - 1;
     r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], now(v.list)) });
     w.open.push(r);
@@ -268,8 +342,9 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     if (shrink && r.amounts.some((a) => demanded(a, list, wish) > a.amount)) return [E.INVALID];
     const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]);
     const limits = r.rates.map(({ l }) => l).filter((l) => !l.ended && !l.concurrent && l.mode !== OFF && demands(call, l));
-    const refusals = shrink ? [] : weigh(call, places, limits, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
-    const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits);
+    const quotas = r.quotas.map(({ q }) => q).filter((q) => demands(call, q)), drawsOf = (q) => r.quotas.find((t) => t.q === q).draws;
+    const refusals = shrink ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
+    const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
     if (allowed) {
         const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
         for (const a of r.amounts) a.amount += amountOf(a);
@@ -279,6 +354,7 @@ export function extend(name, list, floor, wish, shrink, ttl) {
             t.taken += amountOf(t.l);
             owe(t.l, debtOf(t.l) + BigInt(amountOf(t.l)) * periodOf(t.l));
         }
+        for (const q of quotas) (shrink ? unhold(drawsOf(q), demanded(q, list, granted)) : hold(drawsOf(q), q, demanded(q, list, granted)));
         r.granted = shrink ? (r.granted > granted ? r.granted - granted : ZERO) : r.granted + granted;
         if (ttl) r.expires = w.now + ttl * 1e3;
     }
@@ -301,6 +377,7 @@ function binds(o) {
     if (retry !== NEVER) return true;
     if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
     if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended;
+    if (primary.q) return primary.q.revision === primary.revision && !primary.q.ended;
     const scope = w.scopes.get(primary.scope);
     return scope.revoked || scope.ended || isExpired(scope);
 }
@@ -346,8 +423,9 @@ function end(r, state, usage) {
     r.cost = costOf(usage);
     for (const t of r.takes) charge(r, t, used(t.b, usage));
     for (const t of r.rates) settleRate(t, used(t.l, usage));
+    for (const t of r.quotas) spend(r, t, used(t.q, usage));
     const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
-    r.overrun = over || events.slice(isOver).some(([kind]) => kind === EVENT.OVERRUN) ? 1 : 0;
+    r.overrun = over || events.slice(isOver).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0;
     w.open = w.open.filter((other) => other !== r);
 }
 const known = (name) => { const r = w.calls[name]; return r && (r.state === HELD || w.now < r.ended + OUTCOME_US) ? r : null; };
@@ -380,6 +458,7 @@ export function record(call) {
     const r = { state: HELD, at: w.now, amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
     for (const l of ratesOf(pathOf(call.scope), call))
         if (!l.concurrent) takeRate(l, call.usage.some((u) => same(u, l)) ? used(l, call.usage) : l.meter === REQUESTS ? ONE : ZERO);
+    r.quotas = quotasOf(pathOf(call.scope)).map((q) => ({ q, draws: [], spent: [] }));
     end(r, COMMITTED, call.usage);
     if (call.id) remember(call, { record: r });
     return [0, ...receipt(r, 0)];
@@ -423,7 +502,7 @@ function putScope(spec, flags, handle) {
         if (!rank[spec.kind].includes(parent.kind)) return E.INVALID;
         if ((parent.organization || parent.handle) !== spec.organization) return E.INVALID;
     }
-    w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [], rates: [] });
+    w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [], rates: [], quotas: [] });
     return handle;
 }
 const organizationOf = (scope) => scope.organization || scope.handle;
@@ -493,11 +572,52 @@ function endRate(handle) {
     l.ended = true;
     return handle;
 }
+const grantFixed = ['meter', 'currency', 'scope'];
+function putGrant(spec, flags, handle) {
+    const scope = w.scopes.get(spec.scope);
+    if ((spec.meter === COST) !== (spec.currency !== 0)) return E.INVALID;
+    if (!scope) return E.NOT_FOUND;
+    const is = [...w.grants.values()].find((g) => g.id === spec.id && g.organization === organizationOf(scope));
+    const error = is && is.q.ended ? (flags & 2 ? E.NOT_FOUND : E.EXISTS) : flagged(flags, is);
+    if (error) return error;
+    if (is) {
+        if (grantFixed.some((field) => is[field] !== spec[field])) return E.INVALID;
+        if (spec.amount < is.amount && spec.amount < is.drawn + is.held) return E.INVALID;
+        is.q.revision++;
+        Object.assign(is, { amount: spec.amount, priority: spec.priority, expires: spec.expires, source: spec.source });
+        return is.handle;
+    }
+    let q = scope.quotas.find((other) => !other.ended && same(other, spec));
+    if (!q && scope.quotas.filter((other) => !other.ended).length >= 4) return E.FULL;
+    if (!q) scope.quotas.push(q = { scope: spec.scope, meter: spec.meter, currency: spec.currency, grants: [], ended: false, revision: 0 });
+    const g = { handle, ...spec, q, organization: organizationOf(scope), drawn: ZERO, held: ZERO, made: w.now };
+    w.grants.set(handle, g);
+    q.grants.push(g);
+    q.revision++;
+    return handle;
+}
+function endQuota(c) {
+    const scope = w.scopes.get(c.scope), q = scope && scope.quotas.find((other) => !other.ended && same(other, c));
+    if (!q) return E.NOT_FOUND;
+    q.ended = true;
+    return 0;
+}
+function refund(c) {
+    const g = w.grants.get(c.handle);
+    if (!g || g.q.ended) return E.NOT_FOUND;
+    if (c.amount > g.drawn) return E.INVALID;
+    g.drawn -= c.amount;
+    g.q.revision++;
+    return c.handle;
+}
 // Negative: the error; else the handle. told: the handle the engine gave, for what is new.
 export function change(c, told) {
     if (c.kind === 1) return putScope(c.spec, c.flags, told);
     if (c.kind === 2) return putBudget(c.spec, c.flags, told);
+    if (c.kind === 6) return putGrant(c.spec, c.flags, told);
     if (c.kind === 7) return putRate(c.spec, c.flags, told);
+    if (c.kind === 9) return endQuota(c);
+    if (c.kind === 10) return refund(c);
     return c.kind === 8 ? endRate(c.handle) : endBudget(c.handle);
 }
 
@@ -513,6 +633,20 @@ export function lookRates(handle) {
     if (!w.scopes.has(handle)) return [E.NOT_FOUND];
     const list = pathOf(handle).flatMap((scope) => scope.rates.filter((l) => !l.ended));
     return [0, list.length, ...list.flatMap((l) => [l.handle, l.scope, l.limit, l.period, l.concurrent ? null : burstOf(l), l.mode, takenOf(l), fullAt(l), 0])];
+}
+const sums = (list) => [(g) => g.amount, (g) => g.drawn, (g) => g.held, leftOf].map((of) => sum(list, of));
+export function lookQuotas(handle) {
+    const scope = w.scopes.get(handle);
+    if (!scope) return [E.NOT_FOUND];
+    const list = quotasOf([scope]);
+    return [0, list.length, ...list.flatMap((q) => [q.scope, q.meter, q.currency, ...sums(q.grants.filter(isLive))])];
+}
+// As they will be drawn, then the expired and empty ones, which the driver puts in order of their handles.
+export function lookGrants(handle, meter, currency) {
+    const scope = w.scopes.get(handle), q = scope && quotasOf([scope]).find((other) => same(other, { meter, currency }));
+    if (!q) return [scope ? 0 : E.NOT_FOUND, ...(scope ? [0] : [])];
+    const isDrawn = (g) => isLive(g) && g.amount > g.drawn, list = [...inOrder(q).filter(isDrawn), ...q.grants.filter((g) => !isDrawn(g)).sort((a, b) => a.handle - b.handle)];
+    return [0, list.length, ...list.flatMap((g) => [g.handle, g.scope, g.amount, g.drawn, g.held, g.priority, g.expires, g.made, isLive(g) ? 0 : 1])];
 }
 export function lookReservation(name) {
     const r = name > 0 ? w.calls[name] : null;

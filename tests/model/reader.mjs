@@ -4,7 +4,7 @@
 const NEWLINE = 10, SPACE = 32, MINUS = 45, SAFE_DIGITS = 15;
 const EXPIRED = 3;
 const REFUSALS = 'reason scope budget rate meter shadow currency limit committed held asked resets_at'.split(' ');
-const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', V: 'reservation', Q: 'stats', W: 'world' };
+const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', U: 'quotas', G: 'grants', V: 'reservation', Q: 'stats', W: 'world' };
 
 export class Reader {
     constructor(small, big) {
@@ -157,6 +157,8 @@ export class Reader {
         case 'T': return this.pass();
         case 'B': return model.lookBudget(this.int());
         case 'N': return model.lookRates(this.int());
+        case 'U': return model.lookQuotas(this.int());
+        case 'G': return model.lookGrants(this.int(), this.int(), this.int());
         case 'V': return model.lookReservation(this.int());
         case 'Q': return model.stats();
         case 'A': return this.apply();
@@ -184,12 +186,19 @@ export class Reader {
         return { id: this.int(), scope: this.int(), concurrent: this.int(), meter: this.int(), currency: this.int(), limit: this.amount(),
             period: this.int(), burst: this.amount(), mode: this.int(), matches: this.list(this.match) };
     }
+    grantSpec() {
+        return { id: this.int(), scope: this.int(), meter: this.int(), currency: this.int(), amount: this.amount(), priority: this.int(),
+            expires: this.int(), source: this.text() };
+    }
     match() { return { kind: this.int(), pattern: this.text() }; }
     oneChange() {
         const c = { kind: this.int(), flags: this.int() };
         if (c.kind === 1) c.spec = this.scopeSpec();
         else if (c.kind === 2) c.spec = this.budgetSpec();
+        else if (c.kind === 6) c.spec = this.grantSpec();
         else if (c.kind === 7) c.spec = this.rateSpec();
+        else if (c.kind === 9) Object.assign(c, { scope: this.int(), meter: this.int(), currency: this.int() });
+        else if (c.kind === 10) Object.assign(c, { handle: this.int(), amount: this.amount() });
         else c.handle = this.int();
         return c;
     }
