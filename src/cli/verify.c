@@ -12,7 +12,9 @@
 static const char usage[] =
     "usage: mete verify DIRECTORY [--json]\n"
     "Proves a data directory while no server runs on it: the journal's checksums and hash chain,\n"
-    "that its entries make a consistent ledger, and that the records are what the journal says.\n"
+    "that its entries make a consistent ledger, that each snapshot is what they make up to it, "
+    "and\n"
+    "that the records are what the journal says.\n"
     "Exit: 0 clean, 1 not clean, 2 usage, 3 it could not be read.\n";
 
 static void print_hex(const uint8_t bytes[32])
@@ -32,11 +34,12 @@ static void print_json(const struct verify_report *report, int error)
            ",\"last_seq\":%" PRIu64 ",\"last_at_us\":%" PRId64 ",\"scopes\":%" PRIu64
            ",\"budgets\":%" PRIu64 ",\"reservations_open\":%" PRIu64 ",\"drift\":%" PRIu64
            ",\"windows\":%" PRIu64 ",\"records_seq\":%" PRIu64 ",\"usage\":%" PRIu64
-           ",\"entities\":%" PRIu64 ",\"events\":%" PRIu64 ",\"head\":\"",
+           ",\"entities\":%" PRIu64 ",\"events\":%" PRIu64 ",\"base\":%" PRIu64
+           ",\"snapshots\":%" PRIu64 ",\"primary\":%" PRIu64 ",\"head\":\"",
            report->groups, report->entries, report->journal_bytes, report->last_seq,
            report->last_at.us, report->scopes, report->budgets, report->reservations_open,
            report->drift, report->windows, report->records_seq, report->usage, report->entities,
-           report->events);
+           report->events, report->base, report->snapshots, report->primary);
     print_hex(report->head);
     printf("\",\"state_hash\":\"");
     print_hex(report->state_hash);
@@ -52,11 +55,19 @@ static void print_proof(const struct verify_report *report)
            " open reservations: every entry fits, drift %" PRIu64 "\n",
            report->scopes, report->budgets, report->reservations_open, report->drift);
     printf("budgets   %" PRIu64 " windows add up to their usage\n", report->windows);
+    if (report->base)
+        printf("base      entry %" PRIu64 ": the journal was cut there; the chain names its hash\n",
+               report->base);
+    printf("snapshots %" PRIu64 " load, and are what the journal makes up to them\n",
+           report->snapshots);
     if (report->has_records)
         printf("records   %" PRIu64 " usage records, %" PRIu64 " entities, %" PRIu64
                " events are the journal's, up to entry %" PRIu64 "\n",
                report->usage, report->entities, report->events, report->records_seq);
-    else
+    if (report->primary)
+        printf("          %" PRIu64 " entities are older than the base and not compared\n",
+               report->primary);
+    if (!report->has_records)
         printf("records   none; they are rebuilt at the next start\n");
     printf("head      ");
     print_hex(report->head);

@@ -10,6 +10,7 @@
 #include "engine/keeping.h"
 
 #include "engine/engine.h"
+#include "engine/snapshots.h"
 
 #include <time.h>
 
@@ -124,6 +125,7 @@ int keeping_cut(struct mete *mete, const struct journal_mark *mark,
     if (error)
         return error;
     atomic_store(&follower->cut, mark->seq);
+    snapshots_prune(mete->directory, mark->seq, mark->seq);
     return keeping_clear(mete);
 }
 

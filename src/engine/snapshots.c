@@ -117,11 +117,13 @@ int snapshots_find(const struct snapshots_wanted *wanted, struct ledger **ledger
     return METE_E_NOT_FOUND;
 }
 
-void snapshots_prune(const char *directory, uint64_t base, uint64_t older_base)
+void snapshots_prune(const char *directory, uint64_t base, uint64_t cut)
 {
     uint64_t seqs[SNAPSHOTS_MAX];
     size_t len = snapshot_list(directory, seqs, SNAPSHOTS_MAX);
-    for (size_t i = 2; i < len; i++)
-        if (seqs[i] != base && seqs[i] != older_base && snapshot_remove(directory, seqs[i]))
+    for (size_t i = 0; i < len; i++) {
+        bool is_kept = seqs[i] == base || seqs[i] == cut || (i < 2 && seqs[i] > cut);
+        if (!is_kept && snapshot_remove(directory, seqs[i]))
             return; /* what cannot be removed costs room, nothing else */
+    }
 }

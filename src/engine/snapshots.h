@@ -32,7 +32,8 @@ struct snapshots_wanted {
 METE_MUST_USE int snapshots_find(const struct snapshots_wanted *wanted, struct ledger **ledger,
                                  struct journal_mark *ret_mark);
 
-/* Keeps the two newest and these; all others are removed. */
-void snapshots_prune(const char *directory, uint64_t base, uint64_t older_base);
+/* Keeps the two newest, the base that the chain names and the one the journal begins with, which
+ * is an older one while a cut is under way; all others are removed. */
+void snapshots_prune(const char *directory, uint64_t base, uint64_t cut);
 
 #endif

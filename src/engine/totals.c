@@ -129,6 +129,41 @@ static struct call *take_call(struct totals *totals, uint64_t id)
     return found;
 }
 
+/* ---- Beginning ------------------------------------------------------------------------------- */
+
+static int set_window(struct totals *totals, uint32_t budget, int64_t start_us);
+
+/* A take of a window before the present one counts nowhere any more. */
+static int begin_call(struct totals *totals, const struct ledger *ledger,
+                      const struct ledger_taken *taken)
+{
+    struct take takes[METE_REFUSALS_MAX];
+    for (uint32_t i = 0; i < taken->budgets_len; i++) {
+        struct mete_budget_view view;
+        int error = ledger_budget(ledger, taken->budgets[i], &view);
+        bool is_present = !error && taken->made_at_us >= view.window_start.us;
+        takes[i] = (struct take){taken->budgets[i], is_present ? view.window_start.us : INT64_MIN};
+    }
+    return remember(totals, taken->id, takes, taken->budgets_len);
+}
+
+int totals_begin(struct totals *totals, const struct ledger *ledger)
+{
+    struct mete_budget_view view;
+    struct ledger_taken taken;
+    int error = 0;
+    for (uint32_t budget = 1; !error && ledger_budget(ledger, budget, &view) == 0; budget++) {
+        error = set_window(totals, budget, view.window_start.us);
+        if (!error)
+            totals->sums[budget].committed = view.committed;
+        totals->budgets = budget;
+    }
+    for (uint32_t i = 0; !error && ledger_taken_at(ledger, i, &taken); i++)
+        if (taken.id)
+            error = begin_call(totals, ledger, &taken);
+    return error;
+}
+
 /* ---- Adding ---------------------------------------------------------------------------------- */
 
 static int set_window(struct totals *totals, uint32_t budget, int64_t start_us)

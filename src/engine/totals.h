@@ -12,6 +12,8 @@ struct totals;
 
 METE_MUST_USE int totals_new(struct totals **ret_totals);
 void totals_free(struct totals *totals);
+/* Begins with the figures of a state instead of an empty one. MEMORY. */
+METE_MUST_USE int totals_begin(struct totals *totals, const struct ledger *ledger);
 /* After ledger_apply() of the entry; usage: its usage record, NULL if it has none. MEMORY. */
 METE_MUST_USE int totals_add(struct totals *totals, const struct ledger *ledger,
                              const struct entry *entry, const struct records_usage *usage);

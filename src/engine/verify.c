@@ -7,6 +7,10 @@
  * Entities are rows that later entries change, so each one's expected content is kept as two
  * fingerprints, of what stays from its put and of what the last entry set, and compared at the end.
  *
+ * A journal that was cut begins with its base; the records of what lies before it are primary, and
+ * only what was put since is compared. Snapshots: verify_base.c. Nothing that is found here ends
+ * the process: what asserts in the ledger is trapped and told.
+ *
  * The records may be behind the journal (a crash before they were written): what they say they
  * contain is compared, up to records_seq; ahead of it they cannot be. */
 #include "engine/verify.h"
@@ -15,13 +19,14 @@
 #include "base/limits.h"
 #include "engine/replay.h"
 #include "engine/totals.h"
+#include "engine/verify_base.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* Of one entity: fingerprints, and whether the records' row was seen. */
+/* Of one entity: fingerprints (0: of before the base), and whether the records' row was seen. */
 struct expected {
     uint64_t put, set;
     uint8_t kind, is_there;
@@ -42,6 +47,7 @@ struct verify {
     struct records_reader *reader;
     struct records_cursor *cursor;
     struct replay replay;
+    struct verify_base base;
     struct expected *entities[ENTITY_SORTS]; /* [handle] */
     size_t entities_room[ENTITY_SORTS];
     struct ledger_effects effects;
@@ -196,10 +202,9 @@ static int which(const struct records_entity *entity)
     return entity->kind == RECORDS_BUDGET ? BUDGETS : SCOPES;
 }
 
-static int expect(struct verify *verify, const struct records_entity *entity)
+static int make_room(struct verify *verify, int i, uint32_t handle)
 {
-    int i = which(entity);
-    while (entity->handle >= verify->entities_room[i]) {
+    while (handle >= verify->entities_room[i]) {
         size_t room = verify->entities_room[i] ? verify->entities_room[i] * 2 : 1024;
         struct expected *grown = realloc(verify->entities[i], room * sizeof *grown);
         if (!grown)
@@ -209,12 +214,40 @@ static int expect(struct verify *verify, const struct records_entity *entity)
         verify->entities[i] = grown;
         verify->entities_room[i] = room;
     }
+    return 0;
+}
+
+static int expect(struct verify *verify, const struct records_entity *entity)
+{
+    int i = which(entity), error = make_room(verify, i, entity->handle);
+    if (error)
+        return error;
     struct expected *expected = &verify->entities[i][entity->handle];
     if (!entity->ended)
         expected->put = fingerprint_put(entity);
     expected->set = fingerprint_set(entity);
     expected->kind = (uint8_t)entity->kind;
     return 0;
+}
+
+/* The scopes of a base: their rows are there, whatever is in them. */
+static int expect_scopes(struct verify *verify)
+{
+    struct mete_scope_view scope;
+    int error = 0;
+    for (uint32_t handle = 1; !error && !ledger_scope(verify->ledger, handle, &scope); handle++) {
+        error = make_room(verify, SCOPES, handle);
+        if (!error)
+            verify->entities[SCOPES][handle].kind = (uint8_t)scope.kind;
+    }
+    return error;
+}
+
+/* A row that nothing was put to since the base. */
+static bool is_primary(const struct verify *verify, const struct expected *expected,
+                       const struct records_entity *got)
+{
+    return got->seq <= verify->base.base.seq && (!expected || !expected->kind || !expected->set);
 }
 
 static int compare_entity(void *user, const struct records_entity *got)
@@ -224,9 +257,16 @@ static int compare_entity(void *user, const struct records_entity *got)
     struct expected *expected =
         got->handle < verify->entities_room[i] ? &verify->entities[i][got->handle] : NULL;
     const char *what = sorts[i];
+    if (is_primary(verify, expected, got)) {
+        if (expected)
+            expected->is_there = 1;
+        verify->report->primary++;
+        return 0;
+    }
     if (!expected || expected->kind != got->kind)
         return differs(verify, "%s %u is not of the journal", what, got->handle);
-    if (expected->put != fingerprint_put(got) || expected->set != fingerprint_set(got))
+    if ((expected->put && expected->put != fingerprint_put(got)) ||
+        expected->set != fingerprint_set(got))
         return differs(verify, "%s %u differs from the journal", what, got->handle);
     expected->is_there = 1;
     verify->report->entities++;
@@ -256,7 +296,11 @@ static int look_at(void *user, const struct entry *entry, const struct projectio
 {
     struct verify *verify = user;
     const struct records_usage *usage = projection->has_usage ? &projection->usage : NULL;
-    int error = totals_add(verify->totals, verify->ledger, entry, usage);
+    int error = verify_base_entry(&verify->base, verify->ledger, entry);
+    if (!error)
+        error = totals_add(verify->totals, verify->ledger, entry, usage);
+    else
+        return error;
     if (error == METE_E_CORRUPT)
         return differs(verify, "entry %llu ends a call that was not open",
                        (unsigned long long)entry->seq);
@@ -271,15 +315,35 @@ static int look_at(void *user, const struct entry *entry, const struct projectio
     return error;
 }
 
-static int read_group(void *user, const struct journal_group *group)
+/* A state that asserts is not clean, and that is an answer. */
+static int guard(struct verify *verify, int (*fn)(struct verify *verify, const void *argument),
+                 const void *argument)
 {
-    struct verify *verify = user;
+    struct assert_trap trap;
+    if (setjmp(trap.back))
+        return differs(verify, "after entry %llu: %.200s",
+                       (unsigned long long)verify->replay.entries + verify->base.base.seq,
+                       trap.what);
+    assert_trap_set(&trap);
+    int error = fn(verify, argument);
+    assert_trap_set(NULL);
+    return error;
+}
+
+static int replay(struct verify *verify, const void *group)
+{
     verify->report->groups++;
     return replay_group(&verify->replay, group);
 }
 
-static int verify_ledger(struct verify *verify)
+static int read_group(void *user, const struct journal_group *group)
 {
+    return guard(user, replay, group);
+}
+
+static int verify_ledger(struct verify *verify, const void *nothing)
+{
+    (void)nothing;
     struct verify_report *report = verify->report;
     struct ledger_counts counts;
     ledger_counts(verify->ledger, &counts);
@@ -312,23 +376,42 @@ static int verify_journal(struct verify *verify)
         return differs(verify, "the records contain entry %llu, the journal ends at %llu",
                        (unsigned long long)report->records_seq,
                        (unsigned long long)report->last_seq);
-    return verify_ledger(verify);
+    error = verify_base_end(&verify->base);
+    return error ? error : guard(verify, verify_ledger, NULL);
 }
 
 static int open_records(struct verify *verify)
 {
     int error = records_reader_open(&verify->os, verify->directory, &verify->reader);
+    if (error == METE_E_NOT_FOUND && verify->base.base.seq)
+        return differs(verify, "records.db is missing: the journal before entry %llu is cut",
+                       (unsigned long long)verify->base.base.seq);
     if (error == METE_E_NOT_FOUND)
         return 0; /* they can be rebuilt */
     if (!error)
-        error = records_cursor_open(verify->reader, &verify->cursor);
+        error = records_cursor_open(verify->reader, verify->base.base.seq, &verify->cursor);
     if (error == METE_E_CORRUPT)
-        return differs(verify, "records.db is damaged; deleted, it is rebuilt at the next start");
+        return differs(verify, "records.db is damaged%s",
+                       verify->base.base.seq ? "" : "; deleted, it is rebuilt at the next start");
     if (error)
         return error;
     verify->report->has_records = 1;
     verify->report->records_seq = records_reader_last_seq(verify->reader);
-    return 0;
+    return expect_scopes(verify);
+}
+
+/* The state that the journal goes on from. */
+static int begin(struct verify *verify)
+{
+    verify->base.directory = verify->directory;
+    verify->base.journal = verify->journal;
+    verify->base.detail = verify->report->detail;
+    int error = verify_base_open(&verify->base, &verify->ledger);
+    verify->report->base = verify->base.base.seq;
+    verify->report->snapshots = verify->base.len + (verify->base.base.seq != 0);
+    if (!error)
+        lineage_learn(&verify->lineage, verify->ledger);
+    return error ? error : totals_begin(verify->totals, verify->ledger);
 }
 
 static int open_all(struct verify *verify)
@@ -344,6 +427,8 @@ static int open_all(struct verify *verify)
         error = lineage_init(&verify->lineage, room.scopes);
     if (!error)
         error = totals_new(&verify->totals);
+    if (!error)
+        error = begin(verify);
     return error ? error : open_records(verify);
 }
 

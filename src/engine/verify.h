@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proving a data directory offline, while no server runs: that nothing of the journal was changed,
- * lost or reordered; that its entries make a consistent ledger; and that the records are exactly
- * what the journal says they are. Changes no content. */
+ * lost or reordered; that its entries make a consistent ledger; that every snapshot is what they
+ * make up to it; and that the records are exactly what the journal says they are. Changes no
+ * content. */
 #ifndef ENGINE_VERIFY_H
 #define ENGINE_VERIFY_H
 
@@ -14,6 +15,8 @@ struct verify_report {
     struct mete_instant last_at;
     uint8_t head[32];       /* chain hash of the last group */
     uint8_t state_hash[32]; /* what METE_QUERY_HASH says after it */
+    uint64_t base;          /* a cut journal begins behind this entry; 0: never cut */
+    uint64_t snapshots;     /* that loaded, and are the state of the replay at their entry */
     /* the ledger it makes */
     uint64_t scopes, budgets, reservations_open;
     uint64_t drift;   /* counters that differ from their parts; must be 0 */
@@ -21,6 +24,7 @@ struct verify_report {
     /* the records: compared row by row, up to records_seq */
     int has_records;
     uint64_t records_seq, usage, entities, events;
+    uint64_t primary; /* entities of before the base: there is nothing to compare them with */
     char detail[256]; /* a sentence: what is wrong, empty if nothing is */
 };
 

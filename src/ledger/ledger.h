@@ -208,6 +208,28 @@ size_t ledger_quotas(const struct ledger *ledger, uint32_t scope, struct mete_in
 size_t ledger_grants(const struct ledger *ledger, uint32_t scope, uint16_t meter, uint32_t currency,
                      struct mete_instant now, struct mete_grant_view *ret_views, size_t max);
 
+/* What an open reservation holds, and of which budgets: in the windows that made_at lies in. Slot
+ * by slot (id 0: it is free; false: there are no more), or by id (NOT_FOUND). */
+enum { LEDGER_TAKEN_MAX = METE_REFUSALS_MAX };
+struct ledger_taken {
+    uint64_t id; /* 0: none */
+    uint32_t scope;
+    int64_t made_at_us;
+    uint32_t amounts_len, budgets_len;
+    struct entry_amount amounts[METE_DEMANDS_MAX];
+    uint32_t budgets[LEDGER_TAKEN_MAX];
+};
+bool ledger_taken_at(const struct ledger *ledger, uint32_t i, struct ledger_taken *ret_taken);
+METE_MUST_USE int ledger_taken(const struct ledger *ledger, uint64_t id,
+                               struct ledger_taken *ret_taken);
+
+/* A budget's window before the present one, as long as a reservation of it is open. NOT_FOUND. */
+struct ledger_window {
+    int64_t start_us, committed, held;
+};
+METE_MUST_USE int ledger_past(const struct ledger *ledger, uint32_t budget, int64_t at_us,
+                              struct ledger_window *ret_window);
+
 struct ledger_counts {
     uint64_t scopes, budgets, rates, reservations_open, outcomes;
     uint64_t grants; /* of quotas that have not ended */

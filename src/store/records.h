@@ -95,10 +95,10 @@ METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t aft
                                      size_t limit, int (*fn)(void *user, const struct mete_event *),
                                      void *user);
 
-/* All usage records, or all events, in order of seq, one a call: for comparing with the journal.
- * Slices die with the next call. */
+/* All usage records, or all events, behind an entry in order of seq, one a call: for comparing with
+ * the journal. Slices die with the next call. */
 struct records_cursor;
-METE_MUST_USE int records_cursor_open(struct records_reader *reader,
+METE_MUST_USE int records_cursor_open(struct records_reader *reader, uint64_t after_seq,
                                       struct records_cursor **ret_cursor);
 void records_cursor_close(struct records_cursor *cursor); /* before its reader */
 /* *ret_found 0: no more. */

@@ -413,22 +413,26 @@ struct records_cursor {
     struct mete_usage meters[METE_DEMANDS_MAX];
 };
 
-int records_cursor_open(struct records_reader *reader, struct records_cursor **ret_cursor)
+int records_cursor_open(struct records_reader *reader, uint64_t after_seq,
+                        struct records_cursor **ret_cursor)
 {
     ASSERT(reader && ret_cursor);
     struct records_cursor *cursor = calloc(1, sizeof *cursor);
     if (!cursor)
         return METE_E_MEMORY;
-    int error = db_prepare(reader->db, "SELECT " RECORDS_USAGE_COLUMNS " FROM usage ORDER BY seq",
+    int error = db_prepare(reader->db,
+                           "SELECT " RECORDS_USAGE_COLUMNS " FROM usage WHERE seq > ? ORDER BY seq",
                            &cursor->usage);
     if (!error)
-        error =
-            db_prepare(reader->db, "SELECT " RECORDS_EVENT_COLUMNS " FROM event ORDER BY seq, n",
-                       &cursor->events);
+        error = db_prepare(
+            reader->db, "SELECT " RECORDS_EVENT_COLUMNS " FROM event WHERE seq > ? ORDER BY seq, n",
+            &cursor->events);
     if (error) {
         records_cursor_close(cursor);
         return error;
     }
+    sqlite3_bind_int64(cursor->usage, 1, (int64_t)after_seq);
+    sqlite3_bind_int64(cursor->events, 1, (int64_t)after_seq);
     *ret_cursor = cursor;
     return 0;
 }

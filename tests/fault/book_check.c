@@ -55,7 +55,7 @@ static int64_t amount(const struct records_usage *usage, uint16_t meter)
 static int read_rows(struct check *check, struct records_reader *reader)
 {
     struct records_cursor *cursor;
-    int error = records_cursor_open(reader, &cursor), found = 1;
+    int error = records_cursor_open(reader, 0, &cursor), found = 1;
     if (error)
         return error;
     while (!error && found && check->rows_len < BOOK_OPS * 2) {

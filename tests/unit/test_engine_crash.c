@@ -168,7 +168,7 @@ static size_t read_records(struct ended **ret_ended, int64_t *ret_sum)
     struct records_reader *reader;
     struct records_cursor *cursor;
     assert_int_equal(records_reader_open(os_system(), directory, &reader), 0);
-    assert_int_equal(records_cursor_open(reader, &cursor), 0);
+    assert_int_equal(records_cursor_open(reader, 0, &cursor), 0);
     size_t len = 0, room = 1024;
     struct ended *ended = malloc(room * sizeof *ended);
     struct records_usage usage;

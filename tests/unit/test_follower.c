@@ -171,7 +171,15 @@ static void a_cut_journal_goes_on_from_its_base(void **state)
     assert_int_equal(stats().base, base);
     assert_int_equal(mete_snapshot(mete, &again), 0);
     spend(10);
+    state_hash(lived);
     close_it();
+    struct verify_report report;
+    if (engine_verify(directory, &report))
+        fail_msg("%s", report.detail);
+    assert_int_equal(report.base, base);
+    assert_int_equal(report.snapshots, 2);
+    assert_int_equal(report.primary, 5);
+    assert_memory_equal(report.state_hash, lived, 32);
     /* The records are primary now, and so is the base. */
     char from[128], to[140];
     snprintf(from, sizeof from, "%s/records.db", directory);
@@ -190,6 +198,59 @@ static void a_cut_journal_goes_on_from_its_base(void **state)
     assert_int_equal(pwrite(fd, "\377\376", 2, 300), 2);
     close(fd);
     assert_int_equal(try_open(1, METE_OWNER_THREAD), METE_E_CORRUPT);
+}
+
+/* Damages, verifies, heals. */
+static void must_tell(uint64_t seq, const char *what)
+{
+    char path[256];
+    uint8_t kept[2], wrong[2];
+    snprintf(path, sizeof path, "%s/snapshots/%020llu.snap", directory, (unsigned long long)seq);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, kept, 2, 300), 2);
+    wrong[0] = kept[0] ^ 1;
+    wrong[1] = kept[1];
+    assert_int_equal(pwrite(fd, wrong, 2, 300), 2);
+    struct verify_report report;
+    int error = engine_verify(directory, &report);
+    if (error != METE_E_CORRUPT || !strstr(report.detail, what))
+        fail_msg("%s, '%s'", mete_error_name(error), report.detail);
+    assert_int_equal(pwrite(fd, kept, 2, 300), 2);
+    close(fd);
+    assert_int_equal(engine_verify(directory, &report), 0);
+}
+
+static void verify_tells_of_a_bad_snapshot_and_of_one_of_another_history(void **state)
+{
+    (void)state;
+    open_it(1, METE_OWNER_THREAD);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    uint64_t base, newer;
+    spend(50);
+    assert_int_equal(mete_cut(mete, &base), 0);
+    spend(50);
+    assert_int_equal(mete_snapshot(mete, &newer), 0);
+    close_it();
+    must_tell(newer, "it may be deleted");
+    must_tell(base, "it is the base");
+    /* A snapshot that says of itself that it is whole, with another state in it. */
+    struct ledger *ledger;
+    struct journal_mark mark;
+    uint8_t hash[SNAPSHOT_HASH];
+    const struct ledger_room room = {1000, 1000, 1000, 1000};
+    assert_int_equal(ledger_open(&room, &ledger), 0);
+    assert_int_equal(snapshots_load(directory, newer, &ledger, &mark, hash), 0);
+    ledger->budgets[1].committed++;
+    ledger->charged_sum++;
+    assert_int_equal(snapshots_write(ledger, directory, mark.head, NULL, NULL, hash), 0);
+    struct verify_report report;
+    assert_int_equal(engine_verify(directory, &report), METE_E_CORRUPT);
+    assert_non_null(strstr(report.detail, "is not what the journal makes"));
+    mark.head[3] ^= 1;
+    assert_int_equal(snapshots_write(ledger, directory, mark.head, NULL, NULL, hash), 0);
+    assert_int_equal(engine_verify(directory, &report), METE_E_CORRUPT);
+    assert_non_null(strstr(report.detail, "is not of this journal"));
+    ledger_close(ledger);
 }
 
 static void a_cut_by_the_owner_itself_runs_its_turns(void **state)
@@ -293,6 +354,7 @@ int main(void)
         CASE(a_start_from_a_snapshot_is_a_start_from_all_of_the_journal),
         CASE(records_that_were_deleted_are_rebuilt_from_before_the_snapshot),
         CASE(a_cut_journal_goes_on_from_its_base),
+        CASE(verify_tells_of_a_bad_snapshot_and_of_one_of_another_history),
         CASE(a_cut_by_the_owner_itself_runs_its_turns),
         CASE(an_honest_engine_is_audited_without_an_alarm),
         CASE(a_counter_changed_behind_the_ledgers_back_is_found),

@@ -34,10 +34,15 @@ static int fill(void)
         help_budget("gone", HELP_USER, METE_DAILY, 100000),
         {.kind = METE_END_BUDGET, .end = {METE_FROM_CHANGE(2)}},
         help_scope(METE_USER, "bob", HELP_ORGANIZATION, HELP_DEPARTMENT),
+        help_budget("narrow", HELP_USER, METE_TOTAL, 100000),
+        help_budget("others", HELP_USER, METE_TOTAL, 100000),
     };
-    uint32_t handles[5];
+    changes[5].budget.matches_len = changes[6].budget.matches_len = 1;
+    changes[5].budget.matches[0] = (struct mete_match){METE_MATCH_MODEL, help_text("gpt-*")};
+    changes[6].budget.matches[0] = (struct mete_match){METE_MATCH_MODEL, help_text("claude")};
+    uint32_t handles[7];
     struct mete_applied applied;
-    struct mete_apply apply = {changes, 5, help_text("root")};
+    struct mete_apply apply = {changes, 7, help_text("root")};
     int error = mete_apply(port, &apply, handles, &applied);
     for (int i = 0; !error && i < CALLS; i++) {
         struct mete_verdict verdict;
@@ -106,9 +111,9 @@ static void a_healthy_directory_is_clean(void **state)
     assert_int_equal(report.records_seq, report.last_seq);
     assert_int_equal(report.usage, CALLS - 4 + 1); /* four stay open, one was recorded */
     assert_int_equal(report.reservations_open, 4);
-    assert_int_equal(report.entities, 5 + 4);
+    assert_int_equal(report.entities, 5 + 6);
     assert_true(report.events > 2);
-    assert_int_equal(report.windows, 4);
+    assert_int_equal(report.windows, 6);
     assert_int_equal(report.drift, 0);
     assert_memory_equal(report.state_hash, state_hash, 32);
     struct verify_report again;
@@ -130,8 +135,8 @@ static void one_changed_byte_of_the_journal_is_found(void **state)
     (void)state;
     must_fail("journal.db",
               "UPDATE journal SET entries = CAST(substr(entries, 1, 20) || x'ff' ||"
-              " substr(entries, 22) AS BLOB) WHERE first_seq = 16",
-              "group 16");
+              " substr(entries, 22) AS BLOB) WHERE first_seq = 18",
+              "group 18");
 }
 
 /* Every field of a usage record, one after the other; each change is undone. */
@@ -146,19 +151,19 @@ static void one_changed_field_of_a_usage_record_is_found(void **state)
     static const char *const texts[] = {"request_id", "model", "provider", "price_list", "note"};
     char change[160];
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        snprintf(change, sizeof change, "UPDATE usage SET %s = %s + 1 WHERE seq = 18", fields[i],
+        snprintf(change, sizeof change, "UPDATE usage SET %s = %s + 1 WHERE seq = 20", fields[i],
                  fields[i]);
-        must_fail("records.db", change, "usage record 18");
-        snprintf(change, sizeof change, "UPDATE usage SET %s = %s - 1 WHERE seq = 18", fields[i],
+        must_fail("records.db", change, "usage record 20");
+        snprintf(change, sizeof change, "UPDATE usage SET %s = %s - 1 WHERE seq = 20", fields[i],
                  fields[i]);
         sql("records.db", change);
     }
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        snprintf(change, sizeof change, "UPDATE usage SET %s = %s || 'x' WHERE seq = 18", texts[i],
+        snprintf(change, sizeof change, "UPDATE usage SET %s = %s || 'x' WHERE seq = 20", texts[i],
                  texts[i]);
-        must_fail("records.db", change, "usage record 18");
+        must_fail("records.db", change, "usage record 20");
         snprintf(change, sizeof change,
-                 "UPDATE usage SET %s = substr(%s, 1, length(%s) - 1) WHERE seq = 18", texts[i],
+                 "UPDATE usage SET %s = substr(%s, 1, length(%s) - 1) WHERE seq = 20", texts[i],
                  texts[i], texts[i]);
         sql("records.db", change);
     }
@@ -176,9 +181,9 @@ static void a_missing_usage_record_is_found(void **state)
 static void an_added_usage_record_is_found(void **state)
 {
     (void)state;
-    sql("records.db", "CREATE TEMP TABLE t AS SELECT * FROM usage WHERE seq = 18;"
-                      "UPDATE t SET seq = 17; INSERT INTO usage SELECT * FROM t");
-    must_fail("records.db", "UPDATE usage SET flags = flags", "usage record 17");
+    sql("records.db", "CREATE TEMP TABLE t AS SELECT * FROM usage WHERE seq = 20;"
+                      "UPDATE t SET seq = 19; INSERT INTO usage SELECT * FROM t");
+    must_fail("records.db", "UPDATE usage SET flags = flags", "usage record 19");
 }
 
 static void changed_entities_are_found(void **state)
