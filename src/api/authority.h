@@ -18,7 +18,9 @@
 struct item {
     struct mete_op op;
     const struct problem *problem; /* NULL: none so far */
-    struct slice request_id, model, provider, metadata, price_list, reserve_text;
+    struct slice request_id, model, provider, session, metadata, price_list, reserve_text;
+    struct mete_text *tags;
+    size_t tags_len;
     struct scope_in scope_in; /* kind 0: not said */
     struct mete_scope_id organization, scope;
     uint64_t reservation, content;

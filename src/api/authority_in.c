@@ -15,9 +15,9 @@
 #include <xxhash.h>
 
 struct call_in {
-    struct slice request_id, model, provider, reserve_id, amount;
+    struct slice request_id, model, provider, session, reserve_id, amount;
     struct slice advertiser_id, campaign_id;
-    struct json scope, usage, metadata;
+    struct json scope, usage, metadata, tags;
     int64_t ttl_seconds, expire_time_us, timestamp_us, status;
 };
 
@@ -42,6 +42,21 @@ struct call_in {
     {                                                                                              \
         .name = "model", .type = FIELD_TOKEN, .offset = AT(model), .min = 1, .max = 128            \
     }
+#define PROVIDER                                                                                   \
+    {                                                                                              \
+        .name = "provider", .type = FIELD_TOKEN, .offset = AT(provider), .min = 1,                 \
+        .max = LIMIT_PROVIDER                                                                      \
+    }
+#define SESSION                                                                                    \
+    {                                                                                              \
+        .name = "session", .type = FIELD_TOKEN, .offset = AT(session), .min = 1,                   \
+        .max = LIMIT_SESSION                                                                       \
+    }
+#define TAGS                                                                                       \
+    {                                                                                              \
+        .name = "tags", .type = FIELD_TEXTS, .offset = AT(tags), .max = METE_TAGS_MAX,             \
+        .item_max = LIMIT_SESSION                                                                  \
+    }
 #define METADATA                                                                                   \
     {                                                                                              \
         .name = "metadata", .type = FIELD_OBJECT, .offset = AT(metadata)                           \
@@ -60,13 +75,17 @@ struct call_in {
         .name = "campaign_id", .type = FIELD_ID, .flags = FIELD_LATER, .offset = AT(campaign_id)   \
     }
 
-static const struct field check_table[] = {REQUEST_ID(0), WHOSE, AMOUNT, USAGE, MODEL, TIMESTAMP};
+static const struct field check_table[] = {REQUEST_ID(0), WHOSE,   AMOUNT, USAGE,    MODEL,
+                                           PROVIDER,      SESSION, TAGS,   TIMESTAMP};
 static const struct field reserve_table[] = {
     REQUEST_ID(FIELD_REQUIRED),
     WHOSE,
     AMOUNT,
     USAGE,
     MODEL,
+    PROVIDER,
+    SESSION,
+    TAGS,
     {.name = "ttl_seconds",
      .type = FIELD_COUNT,
      .offset = AT(ttl_seconds),
@@ -83,11 +102,9 @@ static const struct field record_table[] = {
     AMOUNT,
     USAGE,
     MODEL,
-    {.name = "provider",
-     .type = FIELD_TOKEN,
-     .offset = AT(provider),
-     .min = 1,
-     .max = LIMIT_PROVIDER},
+    PROVIDER,
+    SESSION,
+    TAGS,
     {.name = "status", .type = FIELD_COUNT, .offset = AT(status), .min = 100, .max = 599},
     METADATA,
     TIMESTAMP,
@@ -299,6 +316,27 @@ static int check_metadata(struct request *request, struct json object)
     return 0;
 }
 
+static int read_tags(struct request *request, struct json texts, struct item *item)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    struct json element;
+    size_t at = 0;
+    if (!texts.type)
+        return 0;
+    item->tags = arena_take(&request->arena, METE_TAGS_MAX * sizeof *item->tags);
+    if (!item->tags)
+        return problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
+    while (json_next(texts, &at, NULL, &element)) {
+        struct slice text;
+        int rc = fields_text(&fields, "tags", element, &text);
+        if (rc)
+            return rc;
+        ASSERT(item->tags_len < METE_TAGS_MAX);
+        item->tags[item->tags_len++] = request_text(text);
+    }
+    return 0;
+}
+
 static int read_ttl(struct request *request, const struct call_in *in, struct item *item)
 {
     item->ttl_ms = LIMIT_TTL_DEFAULT_S * INT64_C(1000);
@@ -339,17 +377,28 @@ static int read_scope(struct request *request, const struct call_in *in, struct 
     return 0;
 }
 
-/* What makes a repeat equal: the amounts, the model, and how long. */
+static uint64_t hash_of(struct slice text)
+{
+    return text.len ? XXH3_64bits(text.data, text.len) : 0;
+}
+
+/* What makes a repeat equal: the amounts, what they are for, and how long. */
 static uint64_t fingerprint(const struct call_in *in, const struct item *item)
 {
+    enum { TEXTS = 4 }; /* model, provider, session, tags */
     struct {
         int64_t amounts[HOLDS_METERS], ttl_seconds, expire_time_us;
-        uint64_t mask, model;
+        uint64_t mask, texts[TEXTS];
     } asked = {.ttl_seconds = in->ttl_seconds, .expire_time_us = in->expire_time_us};
-    _Static_assert(sizeof asked == (HOLDS_METERS + 4) * 8, "no padding goes into the hash");
+    _Static_assert(sizeof asked == (HOLDS_METERS + 3 + TEXTS) * 8, "no padding goes into the hash");
     memcpy(asked.amounts, item->amounts, sizeof asked.amounts);
     asked.mask = item->mask;
-    asked.model = XXH3_64bits(item->model.data, item->model.len);
+    asked.texts[0] = hash_of(item->model);
+    asked.texts[1] = hash_of(item->provider);
+    asked.texts[2] = hash_of(item->session);
+    for (size_t i = 0; i < item->tags_len; i++)
+        asked.texts[3] =
+            asked.texts[3] * 31 + hash_of((struct slice){item->tags[i].data, item->tags[i].len});
     return XXH3_64bits(&asked, sizeof asked);
 }
 
@@ -360,6 +409,8 @@ static int read_rest(struct request *request, const struct call_in *in, struct i
     int rc = ends ? read_reserve_id(request, in->reserve_id, item) : read_scope(request, in, item);
     if (!rc && in->metadata.type)
         rc = check_metadata(request, in->metadata);
+    if (!rc)
+        rc = read_tags(request, in->tags, item);
     if (!rc && verb != VERB_RELEASE)
         rc = read_amounts(request, in, item);
     if (!rc && verb == VERB_RESERVE)
@@ -383,6 +434,7 @@ int authority_read(struct request *request, struct json object, struct item *ite
     item->request_id = in.request_id;
     item->model = in.model;
     item->provider = in.provider;
+    item->session = in.session;
     item->metadata = in.metadata.raw;
     item->status = (uint16_t)in.status;
     rc = read_rest(request, &in, item);
@@ -450,6 +502,10 @@ void authority_prepare(struct request *request, struct item *item)
         op->args.reserve = (struct mete_reserve){.scope = item->scope,
                                                  .content = item->content,
                                                  .model = request_text(item->model),
+                                                 .provider = request_text(item->provider),
+                                                 .session = request_text(item->session),
+                                                 .tags = item->tags,
+                                                 .tags_len = item->tags_len,
                                                  .demands = item->args.demands,
                                                  .demands_len = fill_demands(item),
                                                  .ttl_ms = verb == VERB_CHECK ? 1 : item->ttl_ms};
@@ -474,6 +530,9 @@ void authority_prepare(struct request *request, struct item *item)
                                                .content = item->content,
                                                .model = request_text(item->model),
                                                .provider = request_text(item->provider),
+                                               .session = request_text(item->session),
+                                               .tags = item->tags,
+                                               .tags_len = item->tags_len,
                                                .usage = item->args.usage,
                                                .usage_len = fill_usage(item),
                                                .outcome = outcome_of(item, METE_ENDED_RECORDED)};

@@ -61,6 +61,25 @@ static void write_thresholds(struct out *out, const struct mete_budget_view *vie
     out_close(out, ']');
 }
 
+static void write_matches(struct out *out, const struct mete_budget_view *view, const char *name,
+                          enum mete_match_kind kind)
+{
+    bool any = false;
+    for (size_t i = 0; i < view->matches_len; i++) {
+        const struct mete_match *match = &view->matches[i];
+        if (match->kind != kind)
+            continue;
+        if (!any) {
+            out_key(out, name);
+            out_open(out, '[');
+        }
+        any = true;
+        out_text(out, (struct slice){match->pattern.data, match->pattern.len});
+    }
+    if (any)
+        out_close(out, ']');
+}
+
 static void write_figures(struct out *out, const struct mete_budget_view *view)
 {
     int128 used = (int128)view->committed + view->held;
@@ -109,6 +128,10 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
     write_thresholds(out, view);
     out_key(out, "controls");
     out_raw(out, SLICE_LITERAL("{\"hard_limit\":true}"));
+    write_matches(out, view, "models", METE_MATCH_MODEL);
+    write_matches(out, view, "providers", METE_MATCH_PROVIDER);
+    write_matches(out, view, "tags", METE_MATCH_TAG);
+    write_matches(out, view, "sessions", METE_MATCH_SESSION);
     write_figures(out, view);
     if (made.type == JSON_STRING) {
         out_key(out, "created_at");

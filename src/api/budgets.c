@@ -189,6 +189,8 @@ static int specify(struct request *request, struct budget_state *state)
     rc = budget_in_limit(request, in, spec);
     if (!rc)
         rc = budget_in_thresholds(request, in, spec);
+    if (!rc)
+        rc = budget_in_matches(request, in, spec);
     if (!rc && in->scope.type)
         rc = scope_in_read(request, in->scope, "scope", &state->scope);
     return rc;
@@ -220,21 +222,38 @@ static void updated(struct request *request)
     reply_budget(request, state->view.budget.n);
 }
 
+/* The budget as it is, to be changed here and there. */
+static void respecify(const struct mete_budget_view *view, struct mete_budget_spec *spec)
+{
+    *spec = (struct mete_budget_spec){.id = {view->id, strlen(view->id)},
+                                      .scope = view->scope,
+                                      .meter = view->meter,
+                                      .currency = view->currency,
+                                      .limit = view->base_limit,
+                                      .period = view->period,
+                                      .time_zone = {view->time_zone, strlen(view->time_zone)},
+                                      .anchor = view->anchor,
+                                      .window_seconds = view->window_seconds,
+                                      .matches_len = view->matches_len,
+                                      .mode = view->mode,
+                                      .thresholds_len = view->thresholds_len,
+                                      .soft_limit = view->soft_limit,
+                                      .rollover_cap = view->rollover_cap,
+                                      .controls = view->controls};
+    memcpy(spec->matches, view->matches, sizeof spec->matches);
+    memcpy(spec->thresholds_ppm, view->thresholds_ppm, sizeof spec->thresholds_ppm);
+}
+
 /* What the body does not say stays as the engine and the document have it. */
 static int merge(struct request *request)
 {
     struct budget_state *state = request->state;
     const struct budget_in *in = &state->in;
     const struct mete_budget_view *view = &state->view;
-    struct mete_budget_spec spec = {.id = {view->id, strlen(view->id)},
-                                    .scope = view->scope,
-                                    .meter = view->meter,
-                                    .currency = view->currency,
-                                    .limit = view->limit,
-                                    .period = view->period,
-                                    .mode = in->mode < 0 ? view->mode : (enum mete_mode)in->mode,
-                                    .thresholds_len = view->thresholds_len};
-    memcpy(spec.thresholds_ppm, view->thresholds_ppm, sizeof spec.thresholds_ppm);
+    struct mete_budget_spec spec;
+    respecify(view, &spec);
+    if (in->mode >= 0)
+        spec.mode = (enum mete_mode)in->mode;
     int rc = 0;
     if (in->amount.len || in->monthly_limit.len)
         rc = budget_in_limit(request, in, &spec);

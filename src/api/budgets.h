@@ -16,7 +16,7 @@ METE_MUST_USE int scope_in_read(struct request *request, struct json object, con
 
 struct budget_in {
     struct slice id, name, unit, amount, monthly_limit, time_zone;
-    struct json scope, alert_thresholds, controls;
+    struct json scope, alert_thresholds, controls, models, providers, tags, sessions;
     int period, mode; /* -1: not said */
 };
 
@@ -25,6 +25,9 @@ METE_MUST_USE int budget_in_read(struct request *request, bool create, struct bu
 /* The thresholds of the body, or the usual ones, into spec. */
 METE_MUST_USE int budget_in_thresholds(struct request *request, const struct budget_in *in,
                                        struct mete_budget_spec *spec);
+/* The patterns of a new budget, into spec, which has none. */
+METE_MUST_USE int budget_in_matches(struct request *request, const struct budget_in *in,
+                                    struct mete_budget_spec *spec);
 /* The amount (or its alias) in the unit of spec->meter, into spec->limit. */
 METE_MUST_USE int budget_in_limit(struct request *request, const struct budget_in *in,
                                   struct mete_budget_spec *spec);

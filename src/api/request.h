@@ -80,7 +80,7 @@ struct request {
     struct out out;
     struct arena arena;
     struct mete_op op;
-    struct mete_answer answer; /* of op */
+    struct mete_answer answer;         /* of op */
     uint32_t handles[REQUEST_CHANGES]; /* of op: what its changes made */
     struct mete_scope_id found;
     void (*then)(struct request *request);       /* after op */

@@ -590,6 +590,9 @@ static void reserve(struct call *call)
                               .model = {call->request.model, call->request.model_len},
                               .provider = {config->providers[call->provider].name,
                                            strlen(config->providers[call->provider].name)},
+                              .session = {call->session.data, call->session.len},
+                              .tags = call->tags,
+                              .tags_len = call->tags_len,
                               .demands = call->demands,
                               .demands_len = CALL_DEMANDS,
                               .floor = config->clamp ? floor : wish,
@@ -698,7 +701,8 @@ static void read_call(struct call *call)
         "The request id must be 1 to 128 bytes of printable ASCII without "
         "spaces.",
         {0}};
-    if (!read_id(call) || !read_key(call, &error) || !find_model(call, &error))
+    if (!read_id(call) || !call_read_labels(call, &error) || !read_key(call, &error) ||
+        !find_model(call, &error))
         call_reply_failure(call, &error);
     else
         reserve(call);

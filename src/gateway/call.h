@@ -65,6 +65,9 @@ struct call {
     char id_room[CALL_ID_ROOM], message[CALL_MESSAGE_ROOM];
     struct slice request_id; /* the caller's; empty: none */
     struct slice shown_id;   /* that, or one of ours */
+    struct slice session;    /* empty: none */
+    struct mete_text tags[METE_TAGS_MAX];
+    size_t tags_len;
     int provider;
     const struct price_model *price;
     struct mete_scope_id scope;
@@ -102,6 +105,11 @@ void call_submit(struct call *call, enum mete_op_kind kind, void (*done)(struct 
 /* The exchange has just ended: frees the call, now or when nothing of it is open any more. */
 void call_leave(struct call *call);
 void call_check(const struct call *call);
+
+/* ---- call_labels.c --------------------------------------------------------------------------- */
+
+/* Session and tags, borrowed from the exchange; false: ret_error says which is wrong. */
+bool call_read_labels(struct call *call, struct dialect_error *ret_error);
 
 /* ---- call_end.c ------------------------------------------------------------------------------ */
 

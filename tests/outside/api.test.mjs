@@ -346,6 +346,29 @@ test('keys: the text once, the rest always', async () => {
   assert.equal((await ask('2')).success, false, 'one call a month');
 });
 
+test('a budget narrowed to models, tags or sessions counts those calls alone', async () => {
+  const key = await mete.organization('narrow');
+  const token = key.key;
+  const made = await mete.budget('narrow', { id: 'large', amount: '1', models: ['big-*', 'huge'], tags: ['blue'] });
+  assert.deepEqual([made.models, made.tags, made.sessions], [['big-*', 'huge'], ['blue'], undefined]);
+  await mete.budget('narrow', { id: 'session', amount: '0.5', sessions: ['s-*'], providers: ['p'] });
+  const record = (request_id, more) => must('POST', '/api/v1/budget/record', { request_id, amount: '0.1', ...more }, { token });
+  await record('1', {});
+  await record('2', { model: 'big-one' });
+  await record('3', { model: 'big-one', tags: ['red', 'blue'] });
+  await record('4', { model: 'small', tags: ['blue'], session: 's-1' });
+  await record('5', { provider: 'p', session: 's-1' });
+  const used = async (id) => (await must('GET', orgPath('narrow', `/budgets/${id}`))).used;
+  assert.deepEqual([await used('large'), await used('session')], ['0.10', '0.10']);
+  const reserve = (request_id, more) => must('POST', '/api/v1/budget/reserve', { request_id, amount: '0.6', ...more }, { token });
+  assert.equal((await reserve('6', { provider: 'p', session: 's-2' })).success, false);
+  assert.equal((await reserve('6b', { provider: 'q', session: 's-2' })).success, true);
+  assert.equal((await mete.api('POST', '/api/v1/budget/reserve', { request_id: '6b', amount: '0.6', provider: 'p', session: 's-2' }, { token })).status, 422, 'another call');
+  const changed = await must('PUT', orgPath('narrow', '/budgets/session'), { amount: '0.7' });
+  assert.deepEqual([changed.amount, changed.sessions, changed.providers], ['0.70', ['s-*'], ['p']]);
+  assert.equal((await reserve('7', { provider: 'p', session: 's-2' })).success, true);
+});
+
 test('a key has rate limits: calls and tokens a minute, calls at once', async () => {
   await mete.organization('k2');
   const made = await must('POST', orgPath('k2', '/api-keys'), { name: 'limited', requests_per_minute: 3, tokens_per_minute: 1000, concurrent_requests: 2 });

@@ -211,6 +211,25 @@ test('a refusal says which budget, its limit, what is spent and held, and when i
   assert.equal(Date.parse(reply.headers.get('x-mete-resets-at')), Date.parse(shown.window_end));
 });
 
+test('tags and a session in headers are what narrowed budgets match; the provider does not see them', async () => {
+  await mete.must('POST', `/api/v1/organizations/${ORG}/users`, { id: 'tagger', name: 'Tagger' });
+  const scope = { kind: 'user', id: 'tagger' };
+  for (const more of [{ id: 'blue', tags: ['blue'] }, { id: 'talk', sessions: ['talk-*'] }]) {
+    await mete.must('POST', `/api/v1/organizations/${ORG}/budgets`, { scope, unit: 'requests', amount: '1', period: 'total', ...more });
+  }
+  const tagger = (await mete.must('POST', `/api/v1/organizations/${ORG}/api-keys`, { name: 'tagger', user: 'tagger' })).key;
+  const call = (headers) => mete.chat(tagger, { model: 'test-odd', messages: say({ output: 2 }) }, { headers });
+  assert.equal((await call({})).status, 200);
+  assert.equal((await call({ 'X-Mete-Tags': 'red, blue ,,', 'X-Mete-Session': 'other' })).status, 200);
+  assert.equal(provider.calls.at(-1).headers['x-mete-tags'], undefined);
+  const refused = await call({ 'X-Mete-Tags': 'blue' });
+  assert.deepEqual([refused.status, (await refused.json()).error.mete.budget], [429, 'blue']);
+  assert.equal((await call({ 'X-Mete-Session': 'talk-1' })).status, 200);
+  assert.equal((await call({ 'X-Mete-Session': 'talk-2' })).status, 429);
+  assert.equal((await call({ 'X-Mete-Tags': Array(17).fill('t').join() })).status, 400);
+  assert.equal((await call({ 'X-Mete-Session': 'x'.repeat(129) })).status, 400);
+});
+
 test('several choices hold several bounds', async () => {
   const reply = await ask({ output: 4 }, { n: 3, max_tokens: 8 });
   assert.equal(reply.status, 200);
