@@ -524,11 +524,12 @@ struct mete_budget_spec {
     struct mete_controls controls;
 };
 
-/* A dated increase of a budget's limit: counts from <= t < until. Never rolls over. */
+/* A dated increase of a budget's limit: counts from <= t < until. Never rolls over. It is only ever
+ * made, and ended. At most LIMIT_INCREASES of a budget that have not ended: FULL. */
 struct mete_increase_spec {
     struct mete_budget_id budget;
-    int64_t amount; /* 1 .. METE_AMOUNT_MAX */
-    struct mete_instant from, until;
+    int64_t amount;                  /* 1 .. METE_AMOUNT_MAX */
+    struct mete_instant from, until; /* until: after now */
 };
 
 /* Requests, tokens or any other meter per period, by GCRA: a burst at once, then evenly. Or calls
@@ -647,6 +648,7 @@ struct mete_budget_view {
     int64_t limit;      /* in force now: base_limit + carried + increases */
     int64_t base_limit; /* as it was set */
     int64_t carried;    /* from the window before */
+    int64_t increased;  /* by dated increases, now */
     int64_t committed, held;
     struct mete_instant window_start, window_end; /* INT64_MAX us: no end. ROLLING: the stretch that
                                                      counts now */
@@ -666,6 +668,14 @@ struct mete_budget_view {
     size_t thresholds_len;
     uint32_t fired; /* bit i: threshold i has fired in this window */
     int ended;
+};
+
+struct mete_increase_view {
+    struct mete_budget_id budget;
+    uint32_t number; /* at its budget */
+    int64_t amount;
+    struct mete_instant from, until;
+    int active; /* 1: the limit in force has it */
 };
 
 struct mete_rate_view {
@@ -760,8 +770,10 @@ enum mete_query_kind {
     METE_QUERY_FIND_GRANT,  /* by id, organization              -> grant; NOT_FOUND */
     METE_QUERY_FIND_METER,  /* by id                            -> number; NOT_FOUND */
     METE_QUERY_METER,       /* by number                        -> text; NOT_FOUND */
-    METE_QUERY_PROVISIONAL  /* reservations that still take a correction, oldest first, after
+    METE_QUERY_PROVISIONAL, /* reservations that still take a correction, oldest first, after
                                `reservation`                    -> reservations */
+    METE_QUERY_INCREASES    /* of a budget, as of now: those that have not ended, by number
+                                                               -> increases */
 };
 
 struct mete_query {
@@ -778,6 +790,7 @@ struct mete_query {
     struct mete_quota_view *quotas;
     struct mete_grant_view *grants;
     struct mete_reservation_view *reservations;
+    struct mete_increase_view *increases;
     size_t rows_max;
     uint16_t meter; /* GRANTS, METER */
     uint32_t currency;
@@ -790,7 +803,7 @@ struct mete_answer {
     struct mete_stats stats;
     uint8_t hash[32];
     size_t budgets_len; /* PATH: how many there are, maybe more than were stored */
-    size_t rows_len;    /* RATES, QUOTAS, GRANTS, PROVISIONAL: likewise */
+    size_t rows_len;    /* RATES, QUOTAS, GRANTS, PROVISIONAL, INCREASES: likewise */
     struct mete_rate_view rate;
     struct mete_grant_view grant;
     uint32_t number;

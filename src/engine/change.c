@@ -58,7 +58,7 @@ bool change_has_room(struct mete *mete, const struct mete_op *op)
     if (bytes > LIMIT_GROUP)
         bytes = 0; /* it will be refused */
     const struct rows_need need = {
-        .rows = bytes ? args->len : 1,
+        .rows = bytes ? 2 * args->len : 1, /* and of what is due before */
         .texts = bytes,
         .events = bytes ? 2 * args->len * LEDGER_BUDGET_EVENTS_MAX : 0,
     };
@@ -71,7 +71,7 @@ static int judge(struct mete *mete, const struct mete_apply *args, struct ledger
     struct mete_instant now = {mete->now_us};
     int rc = ledger_check_changes(mete->ledger, now, args, mete->handles, ret_batch);
     for (size_t rolls = 0; rc == LEDGER_STALE; rolls++) {
-        ASSERT(rolls < args->len);
+        ASSERT(rolls < 2 * args->len); /* a window and a limit each */
         rc = owner_due(mete, &ret_batch->due);
         if (!rc)
             rc = ledger_check_changes(mete->ledger, now, args, mete->handles, ret_batch);
@@ -116,6 +116,7 @@ static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
     change.scope.parent.n = resolve(mete, change.scope.parent.n);
     change.budget.scope.n = resolve(mete, change.budget.scope.n);
     change.end.n = resolve(mete, change.end.n);
+    change.increase.budget.n = resolve(mete, change.increase.budget.n);
     change.rate.scope.n = resolve(mete, change.rate.scope.n);
     change.end_rate.n = resolve(mete, change.end_rate.n);
     change.at.n = resolve(mete, change.at.n);

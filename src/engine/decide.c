@@ -3,7 +3,8 @@
  * (each budget of the path at most once, so the loop ends); enter what was decided. */
 #include "engine/engine.h"
 
-enum { ROLLS_MAX = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS };
+/* A window and a limit each. */
+enum { ROLLS_MAX = 2 * LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS };
 
 static int decide_once(struct mete *mete, struct mete_op *op)
 {

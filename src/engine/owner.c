@@ -82,16 +82,27 @@ static int roll(struct mete *mete, uint32_t budget)
     return error;
 }
 
+static void change_limit(struct mete *mete, uint32_t budget)
+{
+    const struct entry entry = {.kind = ENTRY_LIMIT,
+                                .seq = ledger_last_seq(mete->ledger) + 1,
+                                .at_us = mete->now_us,
+                                .u.limit = {.budget = budget}};
+    owner_enter(mete, &entry);
+}
+
 int owner_due(struct mete *mete, const struct ledger_due *due)
 {
     switch (due->kind) {
     case LEDGER_DUE_WINDOW:
         return roll(mete, due->budget);
     case LEDGER_DUE_LIMIT:
+        change_limit(mete, due->budget);
+        return 0;
     case LEDGER_DUE_DEFAULT:
         break;
     }
-    ASSERT(due->kind == LEDGER_DUE_WINDOW);
+    ASSERT(due->kind != LEDGER_DUE_DEFAULT);
     return METE_E_CORRUPT;
 }
 
@@ -159,8 +170,9 @@ bool owner_has_room(struct mete *mete, size_t bytes, const struct rows_need *nee
 /* For one operation that is no METE_OP_APPLY, or one expiry. */
 static bool has_room(struct mete *mete)
 {
-    static const struct rows_need one = {
-        .rows = 1, .texts = LIMIT_NOTE + 4 * LIMIT_ID, .events = LEDGER_EVENTS_MAX};
+    static const struct rows_need one = {.rows = 1 + METE_REFUSALS_MAX,
+                                         .texts = LIMIT_NOTE + 4 * LIMIT_ID,
+                                         .events = LEDGER_EVENTS_MAX};
     return owner_has_room(mete, NEED_BYTES, &one);
 }
 

@@ -8,11 +8,23 @@
 static int tell_budget(struct mete *mete, uint32_t handle, struct mete_budget_view *ret_view)
 {
     int error = ledger_budget(mete->ledger, handle, ret_view);
-    if (error || ret_view->ended || mete->now_us < ret_view->window_end.us)
-        return error;
-    const struct ledger_due due = {LEDGER_DUE_WINDOW, handle, 0};
-    error = owner_due(mete, &due);
-    return error ? error : ledger_budget(mete->ledger, handle, ret_view);
+    struct ledger_due due;
+    while (!error && ledger_due(mete->ledger, handle, (struct mete_instant){mete->now_us}, &due)) {
+        error = owner_due(mete, &due);
+        if (!error)
+            error = ledger_budget(mete->ledger, handle, ret_view);
+    }
+    return error;
+}
+
+static int tell_increases(struct mete *mete, const struct mete_query *args,
+                          struct mete_answer *answer)
+{
+    int error = tell_budget(mete, args->budget.n, &answer->budget);
+    if (!error)
+        answer->rows_len =
+            ledger_increases(mete->ledger, args->budget.n, args->increases, args->rows_max);
+    return error;
 }
 
 static int tell_path(struct mete *mete, const struct mete_query *args, struct mete_answer *answer)
@@ -176,6 +188,8 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return tell_budget(mete, args->budget.n, &answer->budget);
     case METE_QUERY_FIND_BUDGET:
         return find_budget(mete, args, answer);
+    case METE_QUERY_INCREASES:
+        return tell_increases(mete, args, answer);
     case METE_QUERY_PATH:
         return tell_path(mete, args, answer);
     case METE_QUERY_RESERVATION:

@@ -63,8 +63,8 @@ bool rows_have_room(struct rows *rows, const struct rows_need *need)
 {
     uint64_t used = rows->tail - atomic_load_explicit(&rows->head, memory_order_acquire);
     uint64_t waiting = rows->put - atomic_load_explicit(&rows->taken, memory_order_acquire);
-    uint64_t largest =
-        PARTS + LIMIT_DOCUMENT + LIMIT_NOTE + need->events * sizeof(struct mete_event);
+    size_t events = need->events < LEDGER_EVENTS_MAX ? need->events : LEDGER_EVENTS_MAX;
+    uint64_t largest = PARTS + LIMIT_DOCUMENT + LIMIT_NOTE + events * sizeof(struct mete_event);
     uint64_t wanted = need->rows * PARTS + need->texts + need->events * sizeof(struct mete_event);
     wanted += largest; /* a filler takes up less than the row that did not fit */
     ASSERT(used <= ROOM);

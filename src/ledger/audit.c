@@ -6,6 +6,8 @@
  * counters, looks whether anything but zero is left, and puts them back (modulo 2^64, so that even
  * a counter that went wrong comes back as it was). Committed figures are compared in the sum: what
  * was ever charged is what stands in the windows plus what windows that are gone stood at. */
+#include "ledger/controls.h"
+#include "ledger/increases.h"
 #include "ledger/quotas.h"
 
 /* Likewise what is held in grants. */
@@ -163,10 +165,13 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     const struct extra *extra = extras_of(ledger, b);
     if (budget->traits & BUDGET_CONTROLLED)
         controls_check(ledger, b);
+    if (extra)
+        increases_check(ledger, b);
     int128 limit = (int128)cold->base_limit + (extra ? extra->carried + extra->increased : 0);
     ASSERT(budget->limit == (limit > METE_AMOUNT_MAX ? METE_AMOUNT_MAX : (int64_t)limit));
     ASSERT(cold->extra <= ledger->extras_len && (extra || budget->traits == 0));
-    ASSERT_INV("INV-09", budget->stale_at_us <= cold->window_end_us);
+    ASSERT_INV("INV-09",
+               budget->stale_at_us == min_i64(cold->window_end_us, increases_next_at(ledger, b)));
     int64_t before_us = budget->window_start_us;
     for (uint32_t p = cold->past; p; p = ledger->pasts[p].next) {
         const struct past *past = &ledger->pasts[p];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A batch of changes as far as it has been judged, for the files that judge them: decide_change.c
- * scopes and budgets, decide_rate.c rate limits, decide_quota.c grants. */
+ * scopes and budgets, decide_rate.c rate limits, decide_quota.c grants, increases.c. */
 #ifndef LEDGER_BATCH_H
 #define LEDGER_BATCH_H
 
@@ -12,6 +12,7 @@ struct batch {
     const struct mete_change *changes; /* with handles resolved by find_ functions only */
     const uint32_t *handles;           /* of the changes judged so far */
     size_t len;
+    int64_t now_us;
     bool is_agreed; /* the whole has been judged: what is kept free for a batch may be used up */
     uint32_t scopes_len, budgets_len, rates_len, grants_len; /* as they will then be */
 };
@@ -26,6 +27,8 @@ struct node {
 uint32_t batch_resolve(const struct batch *batch, uint32_t n);
 /* false: there is no such scope. */
 bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node);
+/* A budget that will be there and not ended: 0 and its handle, else NOT_FOUND. */
+int batch_judge_living(const struct batch *batch, uint32_t n, uint32_t *ret_handle);
 /* A new set of patterns: 0, INVALID, TOO_LARGE, FULL. */
 int batch_judge_matches(const struct batch *batch, const struct mete_match *matches, size_t len);
 
@@ -40,5 +43,11 @@ void rates_write(const struct mete_change *change, uint32_t handle, struct slice
 int quotas_judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle);
 void quotas_write(const struct mete_change *change, uint32_t handle, struct slice actor,
                   struct entry *entry);
+
+/* ---- increases.c: PUT_INCREASE, END_INCREASE ---- */
+int increases_judge(const struct batch *batch, const struct mete_change *change,
+                    uint32_t *ret_number);
+void increases_write(const struct mete_change *change, uint32_t number, struct slice actor,
+                     struct entry *entry);
 
 #endif

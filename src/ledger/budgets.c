@@ -17,7 +17,8 @@
  *
  * Text: struct budget_text, the id, then thresholds of 4 bytes each. It is written anew, once, with
  * room for all of them, when more thresholds come than the first text had room for. */
-#include "ledger/state.h"
+#include "ledger/controls.h"
+#include "ledger/increases.h"
 
 enum { PPM = 1000000 };
 
@@ -228,8 +229,14 @@ static void set_window(struct ledger *ledger, uint32_t handle, int64_t start_us,
 {
     ASSERT(entry_is_window(start_us, end_us));
     ledger->budgets[handle].window_start_us = start_us;
-    ledger->budgets[handle].stale_at_us = end_us;
     ledger->cold[handle].window_end_us = end_us;
+    budgets_set_stale(ledger, handle);
+}
+
+void budgets_set_stale(struct ledger *ledger, uint32_t handle)
+{
+    ledger->budgets[handle].stale_at_us =
+        min_i64(ledger->cold[handle].window_end_us, increases_next_at(ledger, handle));
 }
 
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
@@ -348,32 +355,34 @@ static bool create(struct ledger *ledger, const struct entry *entry)
     return true;
 }
 
+struct thresholds {
+    uint32_t ppm[METE_THRESHOLDS_MAX];
+    size_t len;
+};
+
 /* Which of the new thresholds have fired: those that had under their old place, unless the limit
  * now in force puts them out of reach again (INV-10: raising a limit re-arms them). */
-static uint8_t carry_fired(const struct ledger *ledger, const struct entry *entry, uint8_t fired,
-                           int64_t committed)
+static uint8_t carry_fired(const struct thresholds *from, const struct thresholds *to,
+                           int64_t limit, uint8_t fired, int64_t committed)
 {
-    const struct mete_budget_spec *spec = &entry->u.budget.spec;
-    int64_t limit = ledger->budgets[entry->u.budget.handle].limit;
-    uint32_t old[METE_THRESHOLDS_MAX];
-    size_t old_len = budgets_thresholds(ledger, entry->u.budget.handle, old);
     unsigned carried = 0;
-    for (size_t i = 0; i < spec->thresholds_len; i++)
-        for (size_t j = 0; j < old_len; j++)
-            if (old[j] == spec->thresholds_ppm[i] && fired >> j & 1 &&
-                budgets_is_reached(committed, limit, old[j]))
+    for (size_t i = 0; i < to->len; i++)
+        for (size_t j = 0; j < from->len; j++)
+            if (from->ppm[j] == to->ppm[i] && fired >> j & 1 &&
+                budgets_is_reached(committed, limit, from->ppm[j]))
                 carried |= 1u << i;
     return (uint8_t)carried;
 }
 
-static void carry_all_fired(struct ledger *ledger, const struct entry *entry)
+static void carry_all_fired(struct ledger *ledger, uint32_t handle, const struct thresholds *to)
 {
-    uint32_t handle = entry->u.budget.handle;
     struct budget *budget = &ledger->budgets[handle];
-    budget->fired = carry_fired(ledger, entry, budget->fired, budget->committed);
+    struct thresholds from;
+    from.len = budgets_thresholds(ledger, handle, from.ppm);
+    budget->fired = carry_fired(&from, to, budget->limit, budget->fired, budget->committed);
     for (uint32_t at = ledger->cold[handle].past; at; at = ledger->pasts[at].next) {
         struct past *past = &ledger->pasts[at];
-        past->fired = carry_fired(ledger, entry, past->fired, past->committed);
+        past->fired = carry_fired(&from, to, budget->limit, past->fired, past->committed);
     }
 }
 
@@ -419,7 +428,9 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     extras_sum_limit(ledger, handle);
     if (budget->limit != before || budget->mode != spec->mode)
         ledger->cold[handle].revision++;
-    carry_all_fired(ledger, entry);
+    struct thresholds to = {.len = spec->thresholds_len};
+    memcpy(to.ppm, spec->thresholds_ppm, sizeof to.ppm);
+    carry_all_fired(ledger, handle, &to);
     if (extras_of(ledger, handle))
         controls_rearm(ledger, handle);
     budget->mode = spec->mode & 3;
@@ -430,6 +441,24 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     limit_changed(&moment, before, mode_before);
     set_alarm(ledger, handle);
     return true;
+}
+
+void budgets_sum_limit(struct ledger *ledger, uint32_t handle, const struct entry *entry,
+                       struct ledger_effects *effects)
+{
+    struct budget *budget = &ledger->budgets[handle];
+    int64_t before = budget->limit;
+    extras_sum_limit(ledger, handle);
+    ledger->cold[handle].revision += budget->limit != before;
+    struct thresholds same;
+    same.len = budgets_thresholds(ledger, handle, same.ppm);
+    carry_all_fired(ledger, handle, &same);
+    controls_rearm(ledger, handle);
+    struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
+                                0};
+    const struct moment moment = {ledger, entry, effects, handle, &counters};
+    limit_changed(&moment, before, (enum mete_mode)budget->mode);
+    set_alarm(ledger, handle);
 }
 
 bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,

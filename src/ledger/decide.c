@@ -6,6 +6,8 @@
  *
  * Of ledger.h's functions, reserve and check are here, commit to record in decide_end.c, and
  * administration in decide_change.c: their header is one, their code would be too long as one. */
+#include "ledger/controls.h"
+#include "ledger/increases.h"
 #include "ledger/quotas.h"
 
 enum { NOT_A_REPEAT = 2 };
@@ -134,6 +136,8 @@ static bool refusal_binds(const struct ledger *ledger, const struct outcome_aske
             quotas_of(ledger, primary->scope.n, unit_of(primary->meter, primary->currency));
         return quota && ledger->quotas[quota].revision == asked->revision;
     }
+    if (primary->budget.n && now_us >= increases_next_at(ledger, primary->budget.n))
+        return false; /* its limit changes with this very question */
     if (primary->budget.n == 0)
         return scopes_refuses(&ledger->scopes[primary->scope.n], now_us) != METE_REASON_NONE;
     return ledger->budgets[primary->budget.n].life == BUDGET_LIVES &&

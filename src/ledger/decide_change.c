@@ -7,6 +7,7 @@
  * batch has made or ended so far; once it agrees, each ledger_decide_change() in turn does too.
  * One function judges a change in either case; a lone change is a batch of one. */
 #include "ledger/batch.h"
+#include "ledger/increases.h"
 
 static struct slice of_text(struct mete_text text)
 {
@@ -264,11 +265,9 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
     return 0;
 }
 
-/* END_BUDGET and LIFT_STOP: the budget must be there. */
-static int judge_end(const struct batch *batch, const struct mete_change *change,
-                     uint32_t *ret_handle)
+int batch_judge_living(const struct batch *batch, uint32_t n, uint32_t *ret_handle)
 {
-    uint32_t handle = batch_resolve(batch, change->end.n);
+    uint32_t handle = batch_resolve(batch, n);
     if (handle == 0 || handle > batch->budgets_len || ends_in(batch, handle))
         return METE_E_NOT_FOUND;
     if (handle > batch->ledger->budgets_len ? !creator(batch, METE_PUT_BUDGET, handle)
@@ -320,9 +319,12 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
         return judge_budget(batch, change, ret_handle);
     case METE_END_BUDGET:
     case METE_LIFT_STOP:
-        return judge_end(batch, change, ret_handle);
+        return batch_judge_living(batch, change->end.n, ret_handle);
     case METE_PUT_METER:
         return judge_meter(batch, change, ret_handle);
+    case METE_PUT_INCREASE:
+    case METE_END_INCREASE:
+        return increases_judge(batch, change, ret_handle);
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:
         return rates_judge(batch, change, ret_handle);
@@ -332,28 +334,41 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
         return quotas_judge(batch, change, ret_handle);
     case METE_END_SCOPE:
     case METE_MOVE_SCOPE:
-    case METE_PUT_INCREASE:
-    case METE_END_INCREASE:
     case METE_PUT_EXCHANGE:
         return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
     }
     return METE_E_INVALID;
 }
 
-/* Whether a change of this budget meets a window that is over. */
-static bool is_stale(const struct ledger *ledger, const struct mete_change *change, uint32_t handle,
-                     struct mete_instant now)
+/* The budget that a change sees as it is now; 0: none. */
+static uint32_t touched_by(const struct batch *batch, const struct mete_change *change,
+                           uint32_t handle)
 {
-    bool touches = change->kind == METE_PUT_BUDGET || change->kind == METE_LIFT_STOP;
-    return touches && handle <= ledger->budgets_len &&
-           now.us >= ledger->budgets[handle].stale_at_us;
+    switch ((int)change->kind) {
+    case METE_PUT_BUDGET:
+    case METE_LIFT_STOP:
+        return handle;
+    case METE_PUT_INCREASE:
+        return batch_resolve(batch, change->increase.budget.n);
+    case METE_END_INCREASE:
+        return batch_resolve(batch, change->end.n);
+    default:
+        return 0;
+    }
 }
 
-static int check_changes(struct batch *batch, struct mete_instant now,
-                         const struct mete_apply *args, uint32_t *ret_handles,
+/* Whether a change meets a budget whose window is over, or whose limit changes. */
+static bool is_stale(const struct batch *batch, const struct mete_change *change, uint32_t handle,
+                     struct ledger_due *ret_due)
+{
+    uint32_t budget = touched_by(batch, change, handle);
+    return budget > 0 && budget <= batch->ledger->budgets_len &&
+           budgets_is_due(batch->ledger, budget, batch->now_us, ret_due);
+}
+
+static int check_changes(struct batch *batch, const struct mete_apply *args, uint32_t *ret_handles,
                          struct ledger_batch *ret_batch)
 {
-    const struct ledger *ledger = batch->ledger;
     for (; batch->len < args->len; batch->len++) {
         const struct mete_change *change = &args->changes[batch->len];
         uint32_t handle = 0;
@@ -362,10 +377,8 @@ static int check_changes(struct batch *batch, struct mete_instant now,
             ret_batch->failed = batch->len;
             return rc;
         }
-        if (is_stale(ledger, change, handle, now)) {
-            ret_batch->due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
+        if (is_stale(batch, change, handle, &ret_batch->due))
             return LEDGER_STALE;
-        }
         ASSERT(handle > 0 || change->kind == METE_END_QUOTA);
         ret_handles[batch->len] = handle;
         batch->scopes_len += change->kind == METE_PUT_SCOPE && handle > batch->scopes_len;
@@ -376,10 +389,11 @@ static int check_changes(struct batch *batch, struct mete_instant now,
     return 0;
 }
 
-static struct batch batch_of(const struct ledger *ledger, const struct mete_apply *args,
-                             const uint32_t *handles)
+static struct batch batch_of(const struct ledger *ledger, struct mete_instant now,
+                             const struct mete_apply *args, const uint32_t *handles)
 {
     return (struct batch){.ledger = ledger,
+                          .now_us = now.us,
                           .changes = args->changes,
                           .handles = handles,
                           .scopes_len = ledger->scopes_len,
@@ -396,8 +410,8 @@ int ledger_check_changes(struct ledger *ledger, struct mete_instant now,
         return METE_E_TOO_LARGE;
     if (args->len == 0)
         return METE_E_INVALID;
-    struct batch batch = batch_of(ledger, args, ret_handles);
-    return check_changes(&batch, now, args, ret_handles, ret_batch);
+    struct batch batch = batch_of(ledger, now, args, ret_handles);
+    return check_changes(&batch, args, ret_handles, ret_batch);
 }
 
 static void write_scope(const struct ledger *ledger, const struct mete_change *change,
@@ -454,6 +468,10 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
         entry->u.meter.name = of_text(change->meter);
         entry->u.meter.actor = actor;
         return;
+    case METE_PUT_INCREASE:
+    case METE_END_INCREASE:
+        increases_write(change, handle, actor, entry);
+        return;
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:
         rates_write(change, handle, actor, entry);
@@ -476,10 +494,9 @@ int ledger_decide_change(struct ledger *ledger, struct mete_instant now,
     const struct mete_apply lone = {change, 1, {actor.data, actor.len}};
     struct ledger_batch said = {0};
     uint32_t handle = 0;
-    struct batch batch = batch_of(ledger, &lone, &handle);
+    struct batch batch = batch_of(ledger, now, &lone, &handle);
     batch.is_agreed = true;
-    int rc =
-        actor.len > LIMIT_ID ? METE_E_TOO_LARGE : check_changes(&batch, now, &lone, &handle, &said);
+    int rc = actor.len > LIMIT_ID ? METE_E_TOO_LARGE : check_changes(&batch, &lone, &handle, &said);
     if (rc == LEDGER_STALE)
         ret_decision->due = said.due;
     if (rc)

@@ -2,6 +2,7 @@
  * The decisions that charge: commit, release, expiry, record. Each is a pure question to the state,
  * as those of decide.c are. A commit or release asks nothing of the present windows: it counts
  * where its reservation was made. */
+#include "ledger/increases.h"
 #include "ledger/state.h"
 
 enum { NOT_A_REPEAT = 2 };
@@ -245,10 +246,9 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
     extras_keep_matching(ledger, &path, &call);
     for (size_t i = 0; i < path.budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path.budgets[i]];
-        if (budget->mode != METE_OFF && now.us >= budget->stale_at_us) {
-            ret_decision->due = (struct ledger_due){LEDGER_DUE_WINDOW, path.budgets[i], 0};
+        if (budget->mode != METE_OFF &&
+            budgets_is_due(ledger, path.budgets[i], now.us, &ret_decision->due))
             return LEDGER_STALE;
-        }
     }
     bool overrun;
     if (!endings_weigh_record(ledger, now.us, &path, used, args->usage_len, &overrun))

@@ -8,7 +8,7 @@
  * which an increase begins or ends.
  *
  * Zones are few: each name is kept once and known by its number. */
-#include "ledger/state.h"
+#include "ledger/controls.h"
 
 /* ---- Finding and making ---- */
 
@@ -230,6 +230,7 @@ void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budge
     view->window_seconds = extra->window_seconds;
     view->rollover_cap = extra->rollover_cap;
     view->carried = extra->carried;
+    view->increased = extra->increased;
     view->matches_len = matches_of(ledger, extra->matches, view->matches);
     controls_view(extra, view);
 }

@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "ledger/increases.h"
 #include "ledger/quotas.h"
 
 enum { LANES = 4, PENDING = 1024 };
@@ -83,6 +84,20 @@ static void put_matches(struct hasher *hasher, const struct ledger *ledger, uint
     }
 }
 
+static void put_increases(struct hasher *hasher, const struct ledger *ledger,
+                          const struct extra *extra)
+{
+    put(hasher, extra->increases_made);
+    for (uint32_t at = extra->increases; at; at = ledger->increases[at].next) {
+        const struct increase *increase = &ledger->increases[at];
+        put(hasher, (uint64_t)increase->is_active << 32 | increase->number);
+        put_i64(hasher, increase->amount);
+        put_i64(hasher, increase->from_us);
+        put_i64(hasher, increase->until_us);
+    }
+    put(hasher, 0);
+}
+
 static void put_extra(struct hasher *hasher, const struct ledger *ledger, const struct extra *extra)
 {
     put_i64(hasher, extra->anchor);
@@ -103,6 +118,7 @@ static void put_extra(struct hasher *hasher, const struct ledger *ledger, const 
     put_matches(hasher, ledger, extra->matches);
     put(hasher, (uint64_t)extra->made << 32 | (uint64_t)extra->for_kind << 16 |
                     (uint64_t)extra->template_slot << 8 | extra->soft_fired);
+    put_increases(hasher, ledger, extra);
 }
 
 static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint32_t b)

@@ -7,6 +7,8 @@
  * chunks have room for the worst case.
  *
  * Considered and not done: mremap or realloc as things grow (a pause, and pointers that move). */
+#include "ledger/controls.h"
+#include "ledger/increases.h"
 #include "ledger/quotas.h"
 
 #include <sys/mman.h>
@@ -53,6 +55,8 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->budgets = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct budget));
     ledger->cold = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct budget_cold));
     ledger->extras = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct extra));
+    ledger->increases =
+        carve(carving, (uint64_t)room->budgets * LIMIT_INCREASES + 1, sizeof(struct increase));
     ledger->zones = carve(carving, ZONES_ROOM + 1, sizeof(uint32_t));
     ledger->meters = carve(carving, LIMIT_METERS + LIMIT_CHANGES, sizeof(uint32_t));
     ledger->rates = carve(carving, LIMIT_RATES + 1, sizeof(struct rate));
@@ -169,6 +173,12 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return extend_apply(ledger, entry);
     case ENTRY_LIFT:
         return budgets_apply_lift(ledger, entry, effects);
+    case ENTRY_LIMIT:
+        return increases_apply_limit(ledger, entry, effects);
+    case ENTRY_INCREASE:
+        return increases_apply_put(ledger, entry, effects);
+    case ENTRY_INCREASE_END:
+        return increases_apply_end(ledger, entry, effects);
     case ENTRY_METER:
         return meters_apply(ledger, entry);
     case ENTRY_RATE:
@@ -196,9 +206,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_NONE:
     case ENTRY_SCOPE_END:
     case ENTRY_SCOPE_MOVE:
-    case ENTRY_LIMIT:
-    case ENTRY_INCREASE:
-    case ENTRY_INCREASE_END:
     case ENTRY_DEFAULT:
     case ENTRY_EXCHANGE:
     case ENTRY_CORRECT:
@@ -275,6 +282,14 @@ int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budg
     ret_view->thresholds_len = budgets_thresholds(ledger, handle, ret_view->thresholds_ppm);
     copy_id(ret_view->id, budgets_id(ledger, handle));
     return 0;
+}
+
+bool ledger_due(const struct ledger *ledger, uint32_t budget, struct mete_instant now,
+                struct ledger_due *ret_due)
+{
+    ASSERT(budget > 0 && budget <= ledger->budgets_len);
+    return ledger->budgets[budget].life == BUDGET_LIVES &&
+           budgets_is_due(ledger, budget, now.us, ret_due);
 }
 
 static int view_ended(const struct ledger *ledger, uint64_t id,

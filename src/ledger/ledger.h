@@ -185,6 +185,12 @@ uint32_t ledger_find_budget(const struct ledger *ledger, uint32_t organization, 
 uint16_t ledger_find_meter(const struct ledger *ledger, struct slice name);
 METE_MUST_USE int ledger_meter(const struct ledger *ledger, uint16_t meter, struct slice *ret_name);
 /* As of now. */
+/* What must be entered before a budget is told as of now: false: nothing, or it is ended. */
+bool ledger_due(const struct ledger *ledger, uint32_t budget, struct mete_instant now,
+                struct ledger_due *ret_due);
+/* Increases of a budget that have not ended, by number. Returns how many there are. */
+size_t ledger_increases(const struct ledger *ledger, uint32_t budget,
+                        struct mete_increase_view *ret_views, size_t max);
 METE_MUST_USE int ledger_rate(const struct ledger *ledger, uint32_t handle, struct mete_instant now,
                               struct mete_rate_view *ret_view);
 uint32_t ledger_find_rate(const struct ledger *ledger, uint32_t organization, struct slice id);

@@ -16,6 +16,7 @@
  * Whoever adds state adds it here, at the end of its part and before the first release without
  * another VERSION; prop_ledger and fuzz_save fail if it is forgotten, because the hash differs. */
 #include "ledger/archive.h"
+#include "ledger/increases.h"
 #include "ledger/quotas.h"
 
 enum { VERSION = 1 };
@@ -319,6 +320,26 @@ static void walk_matches(struct archive *archive, struct ledger *ledger, uint32_
         archive->error = METE_E_FULL;
 }
 
+/* In the order they were put. */
+static void walk_increases(struct archive *archive, struct ledger *ledger, uint32_t b)
+{
+    archive_u32(archive, &extras_of(ledger, b)->increases_made);
+    uint64_t len = archive_up_to(archive, increases_of(ledger, b), LIMIT_INCREASES);
+    uint32_t at = extras_of(ledger, b)->increases;
+    for (uint64_t i = 0; i < len && !archive->error; i++) {
+        struct increase *increase =
+            archive->loads ? increases_add(ledger, b) : &ledger->increases[at];
+        uint8_t is_active = increase->is_active;
+        archive_u32(archive, &increase->number);
+        archive_i64(archive, &increase->amount);
+        archive_i64(archive, &increase->from_us);
+        archive_i64(archive, &increase->until_us);
+        archive_u8(archive, &is_active);
+        increase->is_active = is_active != 0;
+        at = increase->next;
+    }
+}
+
 static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
     uint8_t has_extra = extras_of(ledger, b) != NULL;
@@ -345,6 +366,7 @@ static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t 
     archive_u8(archive, &extra->for_kind);
     archive_u8(archive, &extra->template_slot);
     archive_u8(archive, &extra->soft_fired);
+    walk_increases(archive, ledger, b);
 }
 
 static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t b)

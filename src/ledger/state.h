@@ -138,11 +138,11 @@ struct extra {
     int64_t stopped_at_us, throttled_at_us; /* that are on, in the present window */
     int64_t lifted_at_us;                   /* the last time an operator ended a stop */
     struct mete_controls controls;
-    uint32_t zone;      /* number of its name; 0: UTC */
-    uint32_t matches;   /* its patterns; 0: none */
-    uint32_t increases; /* first of its dated increases; 0: none */
-    uint32_t buckets;   /* ROLLING: where its buckets are */
-    uint32_t made;      /* of a template: budgets it made */
+    uint32_t zone;                      /* number of its name; 0: UTC */
+    uint32_t matches;                   /* its patterns; 0: none */
+    uint32_t increases, increases_made; /* first of its dated increases, 0: none; ever put */
+    uint32_t buckets;                   /* ROLLING: where its buckets are */
+    uint32_t made;                      /* of a template: budgets it made */
     uint8_t for_kind, template_slot;
     uint8_t soft_fired; /* in the present window */
     uint8_t throttles;  /* soft: tells two throttles that began in one instant apart */
@@ -221,8 +221,7 @@ enum {
     TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
     PATH_QUOTAS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_QUOTAS,
     DRAWS_WORDS = 1 + 3 * LIMIT_DRAWS,
-    WORDS_MAX =
-        3 * METE_DEMANDS_MAX + TAKES_MAX + PATH_QUOTAS * DRAWS_WORDS + 5 + 3 * TEXT_WORDS,
+    WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + PATH_QUOTAS * DRAWS_WORDS + 5 + 3 * TEXT_WORDS,
     CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
 };
 _Static_assert(TAKES_MAX < 128, "takes_len has 7 bits");
@@ -260,15 +259,6 @@ struct outcome_asked {
     struct mete_refusal primary;
 };
 
-/* One (budget, leaf) whose calls a throttle thins out: controls.c. */
-struct meeting {
-    int64_t begun_us; /* the throttle; 0: a free place */
-    uint32_t budget, leaf;
-    uint32_t throttle; /* which one, of those that began in that instant */
-    uint32_t met;      /* modulo 10^6, after which it all repeats */
-    uint32_t used;     /* the table's clock when it last was */
-};
-
 struct texts {
     char *bytes;
     uint32_t used, room; /* in units of 8 bytes; 0 is no text */
@@ -288,7 +278,7 @@ struct ledger {
     uint32_t quotas_len, grants_len;
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
     uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
-    uint32_t pasts_len, past_free;
+    uint32_t pasts_len, past_free, increases_len, increase_free;
     uint32_t heap_len, calls_len;
     uint64_t outcomes_first, outcomes_end; /* positions in the ring; only grow */
     /* INV-07 the long way round: every take's charge is added here once more. */
@@ -310,8 +300,9 @@ struct ledger {
     uint32_t *slot_hashes; /* [index + 1], of request ids */
     struct chunk *chunks;
     struct past *pasts;
-    struct expiry *heap;  /* [0] expires first */
-    struct expiry *calls; /* of METE_RESERVE_CALL, in no order */
+    struct increase *increases; /* [handle] */
+    struct expiry *heap;        /* [0] expires first */
+    struct expiry *calls;       /* of METE_RESERVE_CALL, in no order */
     struct outcome *outcomes;
     struct outcome_asked *asked;
     uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
@@ -441,6 +432,10 @@ bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
 bool budgets_apply_lift(struct ledger *ledger, const struct entry *entry,
                         struct ledger_effects *effects);
+/* Adds up the limit in force, and does what follows from it (rule 30). The mode is as it was. */
+void budgets_sum_limit(struct ledger *ledger, uint32_t budget, const struct entry *entry,
+                       struct ledger_effects *effects);
+void budgets_set_stale(struct ledger *ledger, uint32_t budget); /* from window and increases */
 /* What a call's end means to one budget. */
 struct charge {
     uint32_t budget;
@@ -504,27 +499,6 @@ void extras_keep_matching(const struct ledger *ledger, struct path *path,
 struct slice extras_zone(const struct ledger *ledger, const struct extra *extra); /* empty: UTC */
 void extras_sum_limit(struct ledger *ledger, uint32_t budget);
 void extras_view(const struct ledger *ledger, uint32_t budget, struct mete_budget_view *view);
-
-/* ---- controls.c: soft limit, throttle, emergency stop ---- */
-struct weighing;
-/* Committed at which there is something to do; INT64_MAX: never. Of a budget with an extra. */
-int64_t controls_alarm(const struct ledger *ledger, uint32_t budget);
-/* Committed, the limit or a control is another: sets off what is reached. */
-void controls_act(const struct moment *moment);
-/* The limit or a control is another: takes back what is no longer so. */
-void controls_rearm(struct ledger *ledger, uint32_t budget);
-void controls_end_window(struct extra *extra);
-bool controls_lift(const struct moment *moment); /* false: no stop is on */
-bool controls_is_stopped(const struct ledger *ledger, uint32_t budget);
-/* Puts the refusals of one mode's stops, and throttles, of a weighing's path. A throttle is asked
- * only if nothing but throttles refuses. */
-void controls_refuse_stopped(struct weighing *weighing, enum mete_mode mode);
-void controls_refuse_throttled(struct weighing *weighing, enum mete_mode mode);
-/* The call has met the throttles of its path. */
-void controls_count(struct ledger *ledger, const struct weighing *weighing);
-uint32_t controls_advice(const struct weighing *weighing); /* METE_ADVICE_ */
-void controls_view(const struct extra *extra, struct mete_budget_view *view);
-void controls_check(const struct ledger *ledger, uint32_t budget);
 
 /* ---- meters.c: meters of the user's own ---- */
 uint16_t meters_find(const struct ledger *ledger, struct slice name); /* 0: none */

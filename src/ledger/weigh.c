@@ -6,6 +6,8 @@
  *
  * The quantity is in closed form: ceil(p * q / 10^6) <= room is the same as
  * q <= floor(room * 10^6 / p), in 128 bits. */
+#include "ledger/controls.h"
+#include "ledger/increases.h"
 #include "ledger/quotas.h"
 
 enum { PER = 1000000 };
@@ -98,10 +100,8 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
         path->budgets[kept++] = handle;
         if (!budget_counts(budget))
             continue; /* of an extension it may be a tombstone */
-        if (now.us >= budget->stale_at_us) {
-            *ret_due = (struct ledger_due){LEDGER_DUE_WINDOW, handle, 0};
+        if (budgets_is_due(weighing->ledger, handle, now.us, ret_due))
             return LEDGER_STALE;
-        }
         measure_budget(weighing, handle);
     }
     path->budgets_len = kept;

@@ -64,11 +64,21 @@ static inline void apply(struct bench *b, const struct entry *entry)
     assert_memory_equal(hash, hash_of_copy, 32);
 }
 
+/* What is due of a budget: its next window, or its next limit. */
 static inline void roll(struct bench *b, uint32_t budget)
 {
     struct mete_budget_view view;
     struct window window;
+    struct ledger_due due;
     assert_int_equal(ledger_budget(b->ledger, budget, &view), 0);
+    assert_true(ledger_due(b->ledger, budget, now(b), &due));
+    if (due.kind == LEDGER_DUE_LIMIT) {
+        struct entry limit = {
+            .kind = ENTRY_LIMIT, .seq = ledger_last_seq(b->ledger) + 1, .at_us = b->now_us};
+        limit.u.limit.budget = budget;
+        apply(b, &limit);
+        return;
+    }
     struct calendar_rule rule = {view.period, view.anchor, view.window_seconds, NULL};
     assert_int_equal(calendar_window(&rule, b->now_us, &window), 0);
     struct entry entry = {
