@@ -264,8 +264,10 @@ static void work_run(struct work *work)
     struct records_reader *reader;
     int rc = readers_take(request->api->readers, &reader);
     if (!rc) {
-        request->last_seq = records_reader_last_seq(reader); /* first: what is read is no older */
-        rc = request->run(request, reader);
+        /* First: what is read is no older. */
+        rc = records_reader_last_seq(reader, &request->last_seq);
+        if (!rc)
+            rc = request->run(request, reader);
         readers_give(request->api->readers, reader);
     }
     request->work_status = rc;

@@ -390,13 +390,14 @@ static int open_records(struct verify *verify)
         return 0; /* they can be rebuilt */
     if (!error)
         error = records_cursor_open(verify->reader, verify->base.base.seq, &verify->cursor);
+    if (!error)
+        error = records_reader_last_seq(verify->reader, &verify->report->records_seq);
     if (error == METE_E_CORRUPT)
         return differs(verify, "records.db is damaged%s",
                        verify->base.base.seq ? "" : "; deleted, it is rebuilt at the next start");
     if (error)
         return error;
     verify->report->has_records = 1;
-    verify->report->records_seq = records_reader_last_seq(verify->reader);
     return expect_scopes(verify);
 }
 

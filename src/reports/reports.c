@@ -304,8 +304,10 @@ static int put_page(struct page *page, const struct records_filter *filter)
 {
     struct records_filter one_more = *filter;
     one_more.limit = page->limit + 1;
-    uint64_t last_seq = records_reader_last_seq(page->names->reader); /* at least this fresh */
-    int rc = buffer_text(page->out, "{\"data\":[");
+    uint64_t last_seq = 0; /* at least this fresh */
+    int rc = records_reader_last_seq(page->names->reader, &last_seq);
+    if (!rc)
+        rc = buffer_text(page->out, "{\"data\":[");
     if (!rc)
         rc = records_each_usage(page->names->reader, &one_more, put_one, page);
     if (!rc)

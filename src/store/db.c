@@ -72,6 +72,9 @@ int db_open(const struct os *os, const char *directory, const char *name, enum d
     int len = snprintf(path, sizeof path, "%s/%s", directory, name);
     if (len < 0 || len >= (int)sizeof path)
         return METE_E_STORAGE;
+    int rc = sqlite3_initialize(); /* or there may be no VFS yet */
+    if (rc)
+        return db_error(rc);
     sqlite3_vfs *vfs = sqlite3_vfs_find(os->sqlite_vfs);
     int there = 0;
     if (!vfs || vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there))
@@ -79,7 +82,7 @@ int db_open(const struct os *os, const char *directory, const char *name, enum d
     if (!there && mode != DB_CREATE)
         return METE_E_NOT_FOUND;
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(path, &db, flags[mode] | SQLITE_OPEN_NOMUTEX, os->sqlite_vfs);
+    rc = sqlite3_open_v2(path, &db, flags[mode] | SQLITE_OPEN_NOMUTEX, os->sqlite_vfs);
     if (rc) {
         sqlite3_close(db);
         return db_error(rc);
@@ -161,4 +164,10 @@ struct slice db_column_text(sqlite3_stmt *statement, int column)
 {
     const char *data = (const char *)sqlite3_column_text(statement, column);
     return (struct slice){data, data ? (size_t)sqlite3_column_bytes(statement, column) : 0};
+}
+
+int db_row_error(sqlite3_stmt *statement)
+{
+    int rc = sqlite3_errcode(sqlite3_db_handle(statement));
+    return rc == SQLITE_NOMEM ? METE_E_MEMORY : 0;
 }

@@ -45,6 +45,9 @@ METE_MUST_USE int db_run(sqlite3_stmt *statement);
 METE_MUST_USE int db_identify(sqlite3 *db, uint32_t application, int version, int *ret_fresh);
 
 void db_bind_text(sqlite3_stmt *statement, int column, struct slice text);
+/* An empty text also where there was no memory to read it: ask db_row_error() before believing. */
 struct slice db_column_text(sqlite3_stmt *statement, int column);
+/* After the columns of a row were read: MEMORY if one of them could not be. */
+METE_MUST_USE int db_row_error(sqlite3_stmt *statement);
 
 #endif

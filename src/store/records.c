@@ -181,7 +181,7 @@ static int give_up(struct records *records, int error)
     records->in_batch = false;
     if (!sqlite3_get_autocommit(records->db) && db_run(records->rollback))
         return METE_E_STORAGE;
-    return error == METE_E_CORRUPT ? error : METE_E_STORAGE;
+    return error == METE_E_CORRUPT || error == METE_E_MEMORY ? error : METE_E_STORAGE;
 }
 
 int records_end(struct records *records, uint64_t last_seq)

@@ -47,7 +47,8 @@ METE_MUST_USE int records_open(const struct os *os, const char *directory,
                                struct records **ret_records);
 void records_close(struct records *records);
 uint64_t records_last_seq(const struct records *records);
-/* One batch: begin, puts, end(last_seq). Errors: STORAGE; the batch is then not there. */
+/* One batch: begin, puts, end(last_seq). Errors: STORAGE, CORRUPT, MEMORY; the batch is then not
+ * there. */
 METE_MUST_USE int records_begin(struct records *records);
 METE_MUST_USE int records_put_usage(struct records *records, const struct records_usage *usage);
 METE_MUST_USE int records_put_entity(struct records *records, const struct records_entity *entity);
@@ -64,7 +65,8 @@ struct records_reader;
 METE_MUST_USE int records_reader_open(const struct os *os, const char *directory,
                                       struct records_reader **ret_reader);
 void records_reader_close(struct records_reader *reader);
-uint64_t records_reader_last_seq(struct records_reader *reader);
+/* STORAGE, CORRUPT, MEMORY: as every question below, which then has told nothing, or too little. */
+METE_MUST_USE int records_reader_last_seq(struct records_reader *reader, uint64_t *ret_seq);
 
 struct records_filter {
     struct mete_scope_id scope;     /* any scope on the record's path; 0: all */

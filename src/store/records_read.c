@@ -63,63 +63,76 @@ void records_reader_close(struct records_reader *reader)
     free(reader);
 }
 
-uint64_t records_reader_last_seq(struct records_reader *reader)
+/* Ends a question of one row: 0 if it had one. A file without the row is not one of ours. */
+static int end_row(sqlite3_stmt *statement, int rc)
 {
-    int64_t last =
-        sqlite3_step(reader->last) == SQLITE_ROW ? sqlite3_column_int64(reader->last, 0) : 0;
-    sqlite3_reset(reader->last);
-    ASSERT(last >= 0);
-    return (uint64_t)last;
+    int reset = sqlite3_reset(statement);
+    if (rc == SQLITE_ROW)
+        return 0;
+    return rc == SQLITE_DONE ? METE_E_CORRUPT : db_error(reset ? reset : rc);
+}
+
+int records_reader_last_seq(struct records_reader *reader, uint64_t *ret_seq)
+{
+    int rc = sqlite3_step(reader->last);
+    int64_t last = rc == SQLITE_ROW ? sqlite3_column_int64(reader->last, 0) : 0;
+    int error = end_row(reader->last, rc);
+    if (!error && last < 0)
+        error = METE_E_CORRUPT;
+    if (!error)
+        *ret_seq = (uint64_t)last;
+    return error;
 }
 
 /* ---- Filters --------------------------------------------------------------------------------- */
 
 /* The smallest seq from which on every record has ended_us >= at_us. */
-static int64_t first_seq_ended(struct records_reader *reader, int64_t at_us)
+static int first_seq_ended(struct records_reader *reader, int64_t at_us, int64_t *ret_seq)
 {
-    int64_t low = 0, high = (int64_t)records_reader_last_seq(reader) + 1;
-    while (low < high) {
+    uint64_t last = 0;
+    int error = records_reader_last_seq(reader, &last);
+    int64_t low = 0, high = (int64_t)last + 1;
+    while (!error && low < high) {
         int64_t middle = low + (high - low) / 2;
         sqlite3_bind_int64(reader->ended_from, 1, middle);
-        bool there = sqlite3_step(reader->ended_from) == SQLITE_ROW;
-        int64_t seq = there ? sqlite3_column_int64(reader->ended_from, 0) : high;
-        bool late = !there || sqlite3_column_int64(reader->ended_from, 1) >= at_us;
-        sqlite3_reset(reader->ended_from);
-        if (late)
+        int rc = sqlite3_step(reader->ended_from);
+        int64_t seq = rc == SQLITE_ROW ? sqlite3_column_int64(reader->ended_from, 0) : high;
+        bool late = rc != SQLITE_ROW || sqlite3_column_int64(reader->ended_from, 1) >= at_us;
+        int reset = sqlite3_reset(reader->ended_from);
+        if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+            error = db_error(reset ? reset : rc);
+        else if (late)
             high = middle;
         else
             low = seq + 1;
     }
-    return low;
+    *ret_seq = low;
+    return error;
 }
 
 struct bounds {
     int64_t from_seq, to_seq; /* [from, to) */
 };
 
-static struct bounds find_bounds(struct records_reader *reader, const struct records_filter *filter)
+static int find_bounds(struct records_reader *reader, const struct records_filter *filter,
+                       struct bounds *ret_bounds)
 {
     struct bounds bounds = {0, INT64_MAX};
+    int error = 0;
     if (filter->from_us)
-        bounds.from_seq = first_seq_ended(reader, filter->from_us);
-    if (filter->to_us)
-        bounds.to_seq = first_seq_ended(reader, filter->to_us);
+        error = first_seq_ended(reader, filter->from_us, &bounds.from_seq);
+    if (!error && filter->to_us)
+        error = first_seq_ended(reader, filter->to_us, &bounds.to_seq);
     if (filter->before_seq && filter->before_seq < (uint64_t)bounds.to_seq)
         bounds.to_seq = (int64_t)filter->before_seq;
-    return bounds;
+    *ret_bounds = bounds;
+    return error;
 }
 
 /* How a scope is found among records: by the column of its kind. A kind without a column
  * (advertiser) stands above its campaigns, which are leaves. */
-static const char *scope_clause(struct records_reader *reader, struct mete_scope_id scope)
+static const char *clause_of(int64_t kind)
 {
-    if (!scope.n)
-        return "";
-    char sql[96];
-    snprintf(sql, sizeof sql, "SELECT kind FROM entity WHERE kind<100 AND handle=%u", scope.n);
-    int64_t kind = 0;
-    if (db_number(reader->db, sql, &kind))
-        kind = 0;
     switch (kind) {
     case METE_ORGANIZATION:
         return " AND organization=?4";
@@ -135,21 +148,40 @@ static const char *scope_clause(struct records_reader *reader, struct mete_scope
     }
 }
 
+static int scope_clause(struct records_reader *reader, struct mete_scope_id scope,
+                        const char **ret_clause)
+{
+    char sql[96];
+    int64_t kind = 0;
+    *ret_clause = "";
+    if (!scope.n)
+        return 0;
+    snprintf(sql, sizeof sql, "SELECT kind FROM entity WHERE kind<100 AND handle=%u", scope.n);
+    int error = db_number(reader->db, sql, &kind);
+    *ret_clause = clause_of(kind);
+    return error;
+}
+
 /* Prepares SELECT what FROM usage, where the filter holds, in the order or groups of last. */
 static int prepare_usage(struct records_reader *reader, const char *what, const char *last,
                          const struct records_filter *filter, sqlite3_stmt **ret_rows)
 {
     ASSERT(filter);
     char sql[1400];
-    int len =
-        snprintf(sql, sizeof sql, "SELECT %s FROM usage WHERE seq>=?1 AND seq<?2%s%s%s %s LIMIT ?3",
-                 what, scope_clause(reader, filter->scope),
-                 filter->request_id.len ? " AND request_id=?5 AND request_id<>''" : "",
-                 filter->model.len ? " AND model=?6" : "", last);
+    const char *of_scope;
+    struct bounds bounds;
+    int error = scope_clause(reader, filter->scope, &of_scope);
+    if (!error)
+        error = find_bounds(reader, filter, &bounds);
+    if (error)
+        return error;
+    int len = snprintf(
+        sql, sizeof sql, "SELECT %s FROM usage WHERE seq>=?1 AND seq<?2%s%s%s %s LIMIT ?3", what,
+        of_scope, filter->request_id.len ? " AND request_id=?5 AND request_id<>''" : "",
+        filter->model.len ? " AND model=?6" : "", last);
     ASSERT(len > 0 && len < (int)sizeof sql);
-    struct bounds bounds = find_bounds(reader, filter);
     sqlite3_stmt *rows = NULL;
-    int error = db_prepare(reader->db, sql, &rows);
+    error = db_prepare(reader->db, sql, &rows);
     if (error)
         return error;
     sqlite3_bind_int64(rows, 1, bounds.from_seq);
@@ -201,8 +233,8 @@ static uint32_t number(sqlite3_stmt *row, int column)
     return (uint32_t)sqlite3_column_int64(row, column);
 }
 
-static void read_record(sqlite3_stmt *row, struct mete_usage usage[METE_DEMANDS_MAX],
-                        struct records_usage *ret_record)
+static int read_record(sqlite3_stmt *row, struct mete_usage usage[METE_DEMANDS_MAX],
+                       struct records_usage *ret_record)
 {
     *ret_record = (struct records_usage){
         .seq = (uint64_t)sqlite3_column_int64(row, USAGE_SEQ),
@@ -230,6 +262,7 @@ static void read_record(sqlite3_stmt *row, struct mete_usage usage[METE_DEMANDS_
                     .price_list = text(row, USAGE_PRICE_LIST),
                     .note = text(row, USAGE_NOTE)},
     };
+    return db_row_error(row);
 }
 
 int records_each_usage(struct records_reader *reader, const struct records_filter *filter,
@@ -244,8 +277,9 @@ int records_each_usage(struct records_reader *reader, const struct records_filte
     while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
         struct mete_usage usage[METE_DEMANDS_MAX];
         struct records_usage record;
-        read_record(rows, usage, &record);
-        error = fn(user, &record);
+        error = read_record(rows, usage, &record);
+        if (!error)
+            error = fn(user, &record);
     }
     sqlite3_finalize(rows);
     return error ? error : db_error(rc);
@@ -297,7 +331,7 @@ int records_total(struct records_reader *reader, const struct records_filter *fi
 
 /* ---- Entities and events --------------------------------------------------------------------- */
 
-static void read_entity(sqlite3_stmt *row, struct records_entity *ret_entity)
+static int read_entity(sqlite3_stmt *row, struct records_entity *ret_entity)
 {
     *ret_entity = (struct records_entity){
         .kind = sqlite3_column_int(row, 0),
@@ -311,6 +345,7 @@ static void read_entity(sqlite3_stmt *row, struct records_entity *ret_entity)
         .at_us = sqlite3_column_int64(row, 8),
         .actor = db_column_text(row, 9),
     };
+    return db_row_error(row);
 }
 
 int records_each_entity(struct records_reader *reader, int kind, struct mete_scope_id organization,
@@ -334,8 +369,9 @@ int records_each_entity(struct records_reader *reader, int kind, struct mete_sco
     int rc = SQLITE_DONE;
     while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
         struct records_entity entity;
-        read_entity(rows, &entity);
-        error = fn(user, &entity);
+        error = read_entity(rows, &entity);
+        if (!error)
+            error = fn(user, &entity);
     }
     sqlite3_finalize(rows);
     return error ? error : db_error(rc);
@@ -359,8 +395,9 @@ int records_find_entity(struct records_reader *reader, int kind, struct mete_sco
     int rc = sqlite3_step(row);
     if (rc == SQLITE_ROW) {
         struct records_entity entity;
-        read_entity(row, &entity);
-        error = fn(user, &entity);
+        error = read_entity(row, &entity);
+        if (!error)
+            error = fn(user, &entity);
     } else {
         error = rc == SQLITE_DONE ? METE_E_NOT_FOUND : db_error(rc);
     }
@@ -467,7 +504,7 @@ int records_cursor_usage(struct records_cursor *cursor, struct records_usage *re
 {
     int error = step(&cursor->usage, ret_found);
     if (!error && *ret_found)
-        read_record(cursor->usage, cursor->meters, ret_usage);
+        error = read_record(cursor->usage, cursor->meters, ret_usage);
     return error;
 }
 

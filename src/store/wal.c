@@ -133,11 +133,12 @@ int wal_check(const struct os *os, const char *path, uint32_t *ret_frame)
     if (!there)
         return 0;
     uint32_t frame = 0;
-    int error = METE_E_STORAGE;
+    int error = METE_E_MEMORY;
     struct wal *wal = calloc(1, sizeof *wal);
     sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
     if (wal && file) {
         int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_WAL;
+        error = METE_E_STORAGE;
         if (!vfs->xOpen(vfs, path, file, flags, &flags)) {
             wal->file = file;
             error = check_file(wal, &frame);

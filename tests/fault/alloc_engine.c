@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Memory runs out: a run over mete.h, from opening a new directory to verifying it, again and again
- * with another allocation failing, each in turn, once or from there on (alloc.h).
+ * Memory runs out: a run over mete.h, from opening a directory to verifying it, again and again
+ * with another allocation failing, each in turn, once or from there on (alloc.h). The directory is
+ * a new one, or what a crash after the same run has left, so that recovery fails at every point as
+ * well.
  *
  * THE RULE
  *   Every step of the run gives the answer it gives when nothing fails, or METE_E_MEMORY; after a
@@ -30,7 +32,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { FIGURES = 12, STEPS_MAX = 32, MANY = 24, FOLDERS_MAX = 2, SHOWN = 5 };
+enum { FIGURES = 12, STEPS_MAX = 32, MANY = 24, SHOWN = 5 };
 enum { DONE = 0, STOPPED_ITSELF = 3, GAVE_UP = 43, DIFFERENT = 99 }; /* exit codes */
 static const int64_t day_us = INT64_C(86400000000);
 
@@ -38,7 +40,8 @@ struct run {
     char directory[80];
     struct mete *mete;
     struct mete_port *port, *second;
-    bool again; /* a second life, on what the first one left */
+    bool again;   /* a later life, on what another one left */
+    bool crashes; /* it ends at CRASH_AFTER, without closing */
     _Atomic int64_t clock_us;
     struct mete_reservation_id many[MANY];
 };
@@ -52,14 +55,17 @@ struct told {
 static struct shared {
     struct told told[STEPS_MAX];
     struct told usual[STEPS_MAX]; /* of the run where nothing fails */
+    struct told crash[STEPS_MAX]; /* by the one that crashed */
     uint64_t points;
     char what[256];
 } * shared;
 
 static struct {
     long seconds;
-    uint64_t seed, runs, memory, stops, gave_up, differences;
+    uint64_t seed, runs, stops, gave_up, differences;
     bool is_full, is_canary;
+    uint64_t points, points_new;
+    char crashed[64]; /* a directory */
 } proof = {.seconds = 12, .seed = 1};
 
 __attribute__((format(printf, 1, 2))) static int different(const char *format, ...)
@@ -304,6 +310,13 @@ static int look(struct run *run, int64_t *figures)
     return error;
 }
 
+static int take_snapshot(struct run *run, int64_t *figures)
+{
+    (void)figures;
+    uint64_t seq;
+    return mete_snapshot(run->mete, &seq);
+}
+
 static const struct step {
     const char *name;
     int (*act)(struct run *run, int64_t *figures);
@@ -322,10 +335,11 @@ static const struct step {
     {"record", record_one, false},
     {"raise", raise_limit, true},
     {"second port", open_second_port, false},
+    {"snapshot", take_snapshot, false},
     {"look", look, false},
     {"records", ask_records, false},
 };
-enum { STEPS = sizeof steps / sizeof steps[0] };
+enum { STEPS = sizeof steps / sizeof steps[0], CRASH_AFTER = 11 };
 
 static void close_engine(struct run *run)
 {
@@ -396,11 +410,15 @@ static int verify(const struct run *run, bool is_sticky)
     return DONE;
 }
 
+enum life { FIRST, CRASHES, LATER };
+
 /* Returns an exit code, or METE_E_MEMORY. */
 static int live(struct run *run, bool is_sticky)
 {
     int status = DONE;
     for (unsigned i = 0; !status && i < STEPS; i++) {
+        if (run->crashes && i > CRASH_AFTER)
+            _exit(DONE);
         if (run->again && steps[i].once && shared->told[i].is_told)
             continue;
         atomic_fetch_add(&run->clock_us, 1000);
@@ -417,9 +435,11 @@ static int live(struct run *run, bool is_sticky)
     return leak ? leak : status;
 }
 
-static struct run begin(const char *directory, bool again)
+static struct run begin(const char *directory, enum life life)
 {
-    struct run run = {.again = again, .clock_us = INT64_C(1790000000000000) + again * 60000000};
+    struct run run = {.again = life == LATER,
+                      .crashes = life == CRASHES,
+                      .clock_us = INT64_C(1790000000000000) + (life == LATER ? 60000000 : 0)};
     snprintf(run.directory, sizeof run.directory, "%s", directory);
     return run;
 }
@@ -431,12 +451,12 @@ static void mute(void)
         dup2(nowhere, STDERR_FILENO);
 }
 
-static int run_child(const char *directory, bool again, uint64_t nth, bool is_sticky)
+static int run_child(const char *directory, enum life life, uint64_t nth, bool is_sticky)
 {
     fflush(NULL);
     pid_t child = fork();
     if (!child) {
-        struct run run = begin(directory, again);
+        struct run run = begin(directory, life);
         (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
         mute();
         alloc_init();
@@ -480,44 +500,76 @@ static void claim_something(void)
             shared->told[i].is_told = true;
 }
 
-static void look_at(uint64_t nth, bool is_sticky)
+/* A copy of what the crash left. */
+static void leave_crash(const char *directory)
+{
+    char command[256];
+    snprintf(command, sizeof command, "cp -r %s/. %s", proof.crashed, directory);
+    if (system(command)) /* NOLINT: both names are mkdtemp's */
+        exit(1);
+    memcpy(shared->told, shared->crash, sizeof shared->told);
+}
+
+/* Points up to points_new are of a run in a new directory, the others of one after a crash. */
+static void look_at(uint64_t point, bool is_sticky)
 {
     char directory[64];
     if (make_directory(directory, sizeof directory))
         exit(1);
     memset(shared->told, 0, sizeof shared->told);
+    bool is_new = point <= proof.points_new;
+    if (!is_new)
+        leave_crash(directory);
     proof.runs++;
-    int status = run_child(directory, false, nth, is_sticky);
+    int status = run_child(directory, is_new ? FIRST : LATER,
+                           is_new ? point : point - proof.points_new, is_sticky);
     if (status == STOPPED_ITSELF)
         proof.stops++;
     else if (status == GAVE_UP)
         proof.gave_up++;
     else if (status != DONE)
-        show(nth, is_sticky, "first life");
+        show(point, is_sticky, "the life where it fails");
     if (proof.is_canary)
         claim_something();
-    if (run_child(directory, true, 0, false) != DONE)
-        show(nth, is_sticky, "second life");
+    if (run_child(directory, LATER, 0, false) != DONE)
+        show(point, is_sticky, "the life after it");
     temp_remove(directory);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
-static uint64_t run_without_faults(void)
+static int run_well(const char *directory, enum life life)
+{
+    int status = run_child(directory, life, 0, false);
+    if (status != DONE)
+        fprintf(stderr, "alloc-engine: the run itself fails: %d, %s\n", status, shared->what);
+    return status;
+}
+
+/* Finds out how many points there are, and what is usual; makes the crash. */
+static int prepare(void)
 {
     char directory[64];
-    if (make_directory(directory, sizeof directory))
-        exit(1);
-    int status = run_child(directory, false, 0, false);
-    uint64_t points = shared->points;
+    if (make_directory(directory, sizeof directory) ||
+        make_directory(proof.crashed, sizeof proof.crashed))
+        return 1;
+    int status = run_well(directory, FIRST);
+    proof.points_new = shared->points;
     memcpy(shared->usual, shared->told, sizeof shared->usual);
-    if (status == DONE) /* and repeats answer as they should */
-        status = run_child(directory, true, 0, false);
+    if (!status) /* and repeats answer as they should */
+        status = run_well(directory, LATER);
     temp_remove(directory);
-    if (status == DONE)
-        return points;
-    fprintf(stderr, "alloc-engine: the run itself fails: %d, %s\n", status, shared->what);
-    exit(1);
+    memset(shared->told, 0, sizeof shared->told);
+    if (!status)
+        status = run_well(proof.crashed, CRASHES);
+    memcpy(shared->crash, shared->told, sizeof shared->crash);
+    if (status || make_directory(directory, sizeof directory))
+        return 1;
+    leave_crash(directory);
+    status = run_well(directory, LATER);
+    proof.points = proof.points_new + shared->points;
+    temp_remove(directory);
+    return status;
 }
 
 static uint64_t greatest_divisor(uint64_t a, uint64_t b)
@@ -539,7 +591,7 @@ static bool is_over(time_t begun)
 static int prove(void)
 {
     time_t begun = time(NULL);
-    uint64_t points = run_without_faults();
+    uint64_t points = proof.points;
     /* In steps that meet each point once and two neighbours never soon after each other. */
     uint64_t step = points * 382 / 1000 + proof.seed % 7;
     while (greatest_divisor(step, points) != 1)
@@ -584,10 +636,14 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return 1;
-    if (!only)
-        return prove();
-    run_without_faults();
-    look_at(only, false);
-    look_at(only, true);
-    return proof.differences > 0;
+    int status = prepare();
+    if (!status && !only)
+        status = prove();
+    else if (!status) {
+        look_at(only, false);
+        look_at(only, true);
+        status = proof.differences > 0;
+    }
+    temp_remove(proof.crashed);
+    return status;
 }
