@@ -181,5 +181,6 @@ void records_list(struct request *request);
 void me_show(struct request *request);
 void stats_show(struct request *request);
 void authority_call(struct request *request);
+void backup_create(struct request *request);
 
 #endif

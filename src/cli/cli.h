@@ -11,6 +11,8 @@ int cli_init(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_budget(int argc, char **argv);
 int cli_replay(int argc, char **argv);
+int cli_backup(int argc, char **argv);
+int cli_restore(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_sim(int argc, char **argv);
 int cli_bench(int argc, char **argv);

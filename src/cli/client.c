@@ -20,6 +20,7 @@ struct client {
     struct local *local; /* instead */
     struct home home;
     char authorization[HOME_TOKEN + 16];
+    bool is_patient;
 };
 
 bool client_wants_help(int argc, char **argv)
@@ -78,7 +79,7 @@ static CURLcode http_call(struct client *client, const char *method, const char 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, client->is_patient ? 0L : 60L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
     if (body.data) {
@@ -231,6 +232,11 @@ void client_close(struct client *client)
     close_http(client);
     local_close(client->local);
     free(client);
+}
+
+void client_be_patient(struct client *client)
+{
+    client->is_patient = true;
 }
 
 int client_call(struct client *client, const char *method, const char *path, struct slice body,

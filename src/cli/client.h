@@ -35,6 +35,8 @@ struct client_reply {
     struct buffer body;
 };
 
+/* The calls that follow may take as long as they like; others have a minute. */
+void client_be_patient(struct client *client);
 /* body.data NULL: none. Any HTTP answer is CLI_DONE; reply is to be done by the caller. */
 __attribute__((warn_unused_result)) int client_call(struct client *client, const char *method,
                                                     const char *path, struct slice body,

@@ -24,6 +24,7 @@
 #include "engine/follower.h"
 
 #include "base/checked.h"
+#include "engine/backup.h"
 #include "engine/engine.h"
 #include "engine/keeping.h"
 #include "engine/replay.h"
@@ -67,12 +68,7 @@ static int sleep_off(struct mete *mete, int64_t worked_us)
     return stops(follower) ? METE_E_CLOSED : 0;
 }
 
-struct pacing {
-    struct mete *mete;
-    int64_t began_us;
-};
-
-static int pace(void *user)
+int follower_pace(void *user)
 {
     enum { PIECE_US = 1000 };
     struct pacing *pacing = user;
@@ -178,7 +174,7 @@ static int follow_to(struct mete *mete, uint64_t seq, struct pacing *pacing)
         if (!error && !some)
             doze(follower, WAIT_US);
         if (!error)
-            error = pace(pacing);
+            error = follower_pace(pacing);
     }
     return error;
 }
@@ -215,8 +211,8 @@ static int take_snapshot(struct mete *mete, struct pacing *pacing, uint8_t ret_h
     struct journal_mark mark = follower->mark;
     ASSERT(mark.seq > 0 && ledger_last_seq(follower->ledger) == mark.seq);
     ASSERT(!follower->compares);
-    int error =
-        snapshots_write(follower->ledger, mete->directory, mark.head, pace, pacing, ret_hash);
+    int error = snapshots_write(follower->ledger, mete->directory, mark.head, follower_pace, pacing,
+                                ret_hash);
     if (!error)
         error = load_back(mete);
     if (error) {
@@ -317,7 +313,7 @@ static int audit(struct mete *mete, struct pacing *pacing, uint64_t *ret_from)
         }
         if (first + GLANCE_ITEMS >= follower->glance.items)
             return 0;
-        error = pace(pacing);
+        error = follower_pace(pacing);
         if (error)
             return error;
     }
@@ -345,50 +341,64 @@ static void run_cycle(struct mete *mete)
 
 /* ---- Orders ---------------------------------------------------------------------------------- */
 
-static int carry_out(struct mete *mete, bool cuts, uint64_t *ret_seq)
+/* As of now: *ret_mark and the hash of the file. */
+static int snapshot_now(struct mete *mete, struct pacing *pacing, struct journal_mark *ret_mark,
+                        uint8_t ret_hash[SNAPSHOT_HASH])
 {
     struct follower *follower = &mete->follower;
-    struct pacing pacing = {mete, os_monotonic_us(&mete->os)};
     struct snapshot_head head;
-    uint8_t hash[SNAPSHOT_HASH];
     uint64_t wanted = atomic_load(&mete->flushed);
     follower->compares = false;
     int error = begin(mete);
     if (!error)
-        error = follow_to(mete, wanted, &pacing);
+        error = follow_to(mete, wanted, pacing);
     if (!error && follower->newest_snapshot == follower->mark.seq)
-        error = snapshot_check(mete->directory, follower->mark.seq, &head, hash);
+        error = snapshot_check(mete->directory, follower->mark.seq, &head, ret_hash);
     else if (!error)
-        error = take_snapshot(mete, &pacing, hash);
-    struct journal_mark mark = follower->mark;
-    if (!error && cuts)
-        error = keeping_cut(mete, &mark, hash);
-    if (error)
-        give_back(follower);
-    *ret_seq = mark.seq;
+        error = take_snapshot(mete, pacing, ret_hash);
+    *ret_mark = follower->mark;
     return error;
 }
 
+static void carry_out(struct mete *mete, struct order *order)
+{
+    struct follower *follower = &mete->follower;
+    struct pacing pacing = {mete, os_monotonic_us(&mete->os)};
+    struct journal_mark mark;
+    uint8_t hash[SNAPSHOT_HASH];
+    if (order->kind == ORDER_BACKUP) {
+        order->error = backup_make(mete, order->directory, &pacing, &order->seq);
+        return;
+    }
+    order->error = snapshot_now(mete, &pacing, &mark, hash);
+    if (!order->error && order->kind == ORDER_CUT)
+        order->error = keeping_cut(mete, &mark, hash);
+    if (order->error)
+        give_back(follower);
+    order->seq = mark.seq;
+}
+
 /* True: there was one. */
-static bool serve(struct mete *mete)
+static bool serve(struct mete *mete, bool is_over)
 {
     struct follower *follower = &mete->follower;
     pthread_mutex_lock(&follower->lock);
-    uint64_t upto = follower->ordered, seq = 0;
-    bool cuts = follower->cuts, some = upto > follower->served;
-    follower->cuts = false;
+    struct order *order = follower->first_order;
     pthread_mutex_unlock(&follower->lock);
-    if (!some)
-        return false;
-    int error = carry_out(mete, cuts, &seq);
+    if (order && is_over)
+        order->error = METE_E_CLOSED;
+    else if (order)
+        carry_out(mete, order);
     pthread_mutex_lock(&follower->lock);
-    follower->served = upto;
-    follower->error = error;
-    follower->seq = seq;
-    atomic_store(&follower->hastens, follower->ordered > upto);
+    if (order) {
+        follower->first_order = order->next;
+        order->is_done = true;
+    }
+    follower->is_over = is_over;
+    atomic_store(&follower->hastens, follower->first_order != NULL);
     pthread_cond_broadcast(&follower->changed);
     pthread_mutex_unlock(&follower->lock);
-    return true;
+    return order != NULL;
 }
 
 /* ---- The thread ------------------------------------------------------------------------------ */
@@ -419,10 +429,9 @@ void *follower_main(void *user)
     struct mete *mete = user;
     struct follower *follower = &mete->follower;
     int64_t rest_us = REST_US - (int64_t)follower->audit_ppm;
-    if (atomic_load(&follower->cut) && keeping_clear(mete))
-        return NULL; /* it closes */
-    while (!stops(follower)) {
-        if (serve(mete))
+    int closing = atomic_load(&follower->cut) ? keeping_clear(mete) : 0;
+    while (!closing && !stops(follower)) {
+        if (serve(mete, false))
             continue;
         idle(mete);
         int64_t until_us = os_monotonic_us(&mete->os) + rest_us;
@@ -432,6 +441,8 @@ void *follower_main(void *user)
         if (!stops(follower) && !atomic_load(&follower->hastens))
             run_cycle(mete);
     }
+    while (serve(mete, true))
+        ;
     return NULL;
 }
 

@@ -37,6 +37,17 @@ struct glance {
     uint64_t prints[GLANCE_ITEMS];
 };
 
+/* Asked of the follower by any thread, which waits; in its memory. */
+enum order_kind { ORDER_SNAPSHOT = 1, ORDER_CUT, ORDER_BACKUP };
+struct order {
+    enum order_kind kind;
+    const char *directory; /* BACKUP */
+    bool is_done;
+    int error;
+    uint64_t seq;
+    struct order *next;
+};
+
 struct follower {
     /* set at open, constant afterwards */
     uint64_t snapshot_entries;
@@ -55,10 +66,8 @@ struct follower {
     /* orders: under the lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    uint64_t ordered, served;
-    bool cuts; /* one of the orders is to cut */
-    int error; /* of the last one served */
-    uint64_t seq;
+    struct order *first_order, *last_order;
+    bool is_over; /* none is served any more */
 
     /* shared */
     struct bell bell;
@@ -72,6 +81,14 @@ struct follower {
     struct ledger_base base; /* to be entered; seq becomes the entry's */
     _Atomic uint64_t drift, audited, snapshot, cut;
 };
+
+/* Paces what the follower does, by its share of a core. */
+struct pacing {
+    struct mete *mete;
+    int64_t began_us;
+};
+/* Between small steps: 0, or CLOSED. */
+METE_MUST_USE int follower_pace(void *pacing);
 
 METE_MUST_USE int follower_init(struct mete *mete);
 void follower_done(struct mete *mete);

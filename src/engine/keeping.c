@@ -132,11 +132,11 @@ int keeping_cut(struct mete *mete, const struct journal_mark *mark,
 /* ---- Orders ---------------------------------------------------------------------------------- */
 
 /* Waits; as the owner it has to run turns meanwhile. */
-static void wait_served(struct mete *mete, uint64_t order)
+static void wait_done(struct mete *mete, const struct order *order)
 {
     struct follower *follower = &mete->follower;
     bool turns = mete->owner_kind == METE_OWNER_CALLER && owner_is_me(mete);
-    while (follower->served < order) {
+    while (!order->is_done) {
         if (!turns) {
             pthread_cond_wait(&follower->changed, &follower->lock);
             continue;
@@ -153,33 +153,49 @@ static void wait_served(struct mete *mete, uint64_t order)
     }
 }
 
-static int order(struct mete *mete, bool cuts, uint64_t *ret_seq)
+static int give_order(struct mete *mete, struct order *order, uint64_t *ret_seq)
 {
     struct follower *follower = &mete->follower;
     if (!mete->is_durable)
         return METE_E_INVALID;
     pthread_mutex_lock(&follower->lock);
-    uint64_t order = ++follower->ordered;
-    follower->cuts |= cuts;
+    if (follower->is_over) {
+        pthread_mutex_unlock(&follower->lock);
+        return METE_E_CLOSED;
+    }
+    if (follower->first_order)
+        follower->last_order->next = order;
+    else
+        follower->first_order = order;
+    follower->last_order = order;
     atomic_store(&follower->hastens, true);
     bell_call(&follower->bell);
-    wait_served(mete, order);
-    int error = follower->error;
-    uint64_t seq = follower->seq;
+    wait_done(mete, order);
     pthread_mutex_unlock(&follower->lock);
-    if (!error)
-        *ret_seq = seq;
-    return error;
+    if (!order->error)
+        *ret_seq = order->seq;
+    return order->error;
 }
 
 int mete_snapshot(struct mete *mete, uint64_t *ret_seq)
 {
     ASSERT(mete && ret_seq);
-    return order(mete, false, ret_seq);
+    struct order order = {.kind = ORDER_SNAPSHOT};
+    return give_order(mete, &order, ret_seq);
 }
 
 int mete_cut(struct mete *mete, uint64_t *ret_seq)
 {
     ASSERT(mete && ret_seq);
-    return mete->has_records ? order(mete, true, ret_seq) : METE_E_INVALID;
+    struct order order = {.kind = ORDER_CUT};
+    return mete->has_records ? give_order(mete, &order, ret_seq) : METE_E_INVALID;
+}
+
+int mete_backup(struct mete *mete, const char *directory, uint64_t *ret_seq)
+{
+    ASSERT(mete && ret_seq);
+    struct order order = {.kind = ORDER_BACKUP, .directory = directory};
+    if (!directory || !*directory)
+        return METE_E_INVALID;
+    return give_order(mete, &order, ret_seq);
 }

@@ -194,6 +194,20 @@ int home_open(const char *path, struct home *ret_home, char ret_detail[256])
     return error;
 }
 
+int home_copy(const char *from, const char *to)
+{
+    static const char *const names[] = {"secret.key", "admin.token"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char bytes[HOME_TOKEN + 1];
+        ssize_t got = file_get(from, names[i], bytes, sizeof bytes);
+        if (got < 0 && errno == ENOENT)
+            continue;
+        if (got < 0 || file_put(to, names[i], bytes, (size_t)got) != 0)
+            return METE_E_STORAGE;
+    }
+    return 0;
+}
+
 int home_publish(const struct home *home, const char *address)
 {
     char line[HOME_ADDRESS + 1];

@@ -28,6 +28,9 @@ const char *home_default(void);
  * token; STORAGE: ret_detail says what. */
 METE_MUST_USE int home_open(const char *path, struct home *ret_home, char ret_detail[256]);
 
+/* Copies secret.key and admin.token, as far as they are there, durably. STORAGE. */
+METE_MUST_USE int home_copy(const char *from, const char *to);
+
 METE_MUST_USE int home_publish(const struct home *home, const char *address);
 void home_unpublish(const struct home *home);
 

@@ -655,3 +655,39 @@ int journal_cut_step(struct journal *journal, int *ret_more)
     *ret_more = last != 0;
     return 0;
 }
+
+/* ---- Copying --------------------------------------------------------------------------------- */
+
+int journal_begin_at(struct journal *journal, const struct journal_mark *base)
+{
+    ASSERT(!journal->was_read && !journal->read_only && !journal->base.seq);
+    int error = base->seq ? write_base(journal, base) : 0;
+    if (error)
+        return METE_E_STORAGE;
+    journal->base = *base;
+    journal->last_seq = base->seq;
+    memcpy(journal->head, base->head, sizeof journal->head);
+    journal->was_read = true;
+    return 0;
+}
+
+static int adopt_group(void *user, const struct journal_group *group)
+{
+    return journal_append(user, group);
+}
+
+int journal_adopt(struct journal *journal, const struct journal_piece *piece)
+{
+    ASSERT(journal->was_read && !journal->failed);
+    int error = journal_tidy(journal); /* not within a transaction */
+    struct journal_mark mark = {.seq = journal->last_seq};
+    memcpy(mark.head, journal->head, sizeof mark.head);
+    if (!error)
+        error = db_exec(journal->db, "BEGIN");
+    if (!error)
+        error = journal_unfold(piece, &mark, adopt_group, journal, NULL);
+    if (!error)
+        error = db_exec(journal->db, "COMMIT");
+    journal->failed |= error != 0;
+    return error;
+}

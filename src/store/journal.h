@@ -78,6 +78,14 @@ METE_MUST_USE int journal_unfold(const struct journal_piece *piece, struct journ
                                  int (*fn)(void *user, const struct journal_group *group),
                                  void *user, char ret_detail[256]);
 
+/* ---- Copying --------------------------------------------------------------------------------- */
+
+/* Makes an empty journal one that begins behind the mark; instead of journal_read(). STORAGE. */
+METE_MUST_USE int journal_begin_at(struct journal *journal, const struct journal_mark *base);
+/* Appends the groups of a piece of another journal, checked, in one flush: it must follow on.
+ * CORRUPT, FORMAT; STORAGE as a failed append. */
+METE_MUST_USE int journal_adopt(struct journal *journal, const struct journal_piece *piece);
+
 /* ---- Cutting --------------------------------------------------------------------------------- */
 
 /* Where reading begins: the mark of the last cut. */

@@ -57,6 +57,19 @@ METE_MUST_USE int records_end(struct records *records, uint64_t last_seq);
 /* Everything written so far survives a power cut when it returns 0; no batch is open. STORAGE. */
 METE_MUST_USE int records_flush(struct records *records, uint64_t last_seq);
 
+/* ---- Copying: any thread, beside the writer ----------------------------------------------------
+ */
+
+/* fn: between small steps; non-zero stops and is returned. */
+struct records_pace {
+    int (*fn)(void *user);
+    void *user;
+};
+/* The records as of now into a directory that has none, durable when it returns 0. NOT_FOUND: there
+ * are none; STORAGE, CORRUPT, MEMORY. */
+METE_MUST_USE int records_copy(const struct os *os, const char *from, const char *to,
+                               const struct records_pace *pace, uint64_t *ret_last_seq);
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 struct records_reader;

@@ -2,6 +2,7 @@
  * Proves the door of the API (routes, credentials, bodies) and its organizations, departments and
  * users, through calls in memory on a real engine: what is made can be shown and listed at once and
  * after a restart, and each wrong field is a problem that names it and changes nothing. */
+#include "engine/verify.h"
 #include "unit/api_case.h"
 
 #define ORG "/api/v1/organizations/acme"
@@ -191,6 +192,26 @@ static void everything_is_there_after_a_restart(void **state)
     expect_member(c, "data.0.id", "acme");
 }
 
+static void a_backup(void **state)
+{
+    struct api_case *c = *state;
+    char body[160], to[96];
+    struct verify_report report;
+    make_acme(c);
+    snprintf(to, sizeof to, "%s/backup", c->directory);
+    snprintf(body, sizeof body, "{\"directory\":\"%s\"}", to);
+    expect(c, 200, "POST", "/api/v1/backup", body);
+    expect_member(c, "directory", to);
+    assert_int_equal(engine_verify(to, &report), 0);
+    assert_int_equal(strtol(member(c, "seq"), NULL, 10), report.last_seq);
+    expect_problem(c, 409, "exists", "directory", "POST", "/api/v1/backup", body);
+    expect_problem(c, 400, "invalid", "directory", "POST", "/api/v1/backup",
+                   "{\"directory\":\"backups\"}");
+    expect_problem(c, 503, "storage", "directory", "POST", "/api/v1/backup",
+                   "{\"directory\":\"/nowhere/at/all\"}");
+    expect(c, 405, "GET", "/api/v1/backup", NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
@@ -204,6 +225,7 @@ int main(void)
         TEST(organizations_do_not_mix),
         TEST(lists_are_paged),
         TEST(everything_is_there_after_a_restart),
+        TEST(a_backup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
