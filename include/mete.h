@@ -586,7 +586,7 @@ enum mete_change_kind {
     METE_PUT_INCREASE, /* handle: its number at the budget */
     METE_END_INCREASE,
     METE_LIFT_STOP,    /* ends an emergency stop */
-    METE_PUT_EXCHANGE, /* a rate; rates are only ever added */
+    METE_PUT_EXCHANGE, /* a rate; rates are only ever added; handle: its number */
     METE_PUT_METER     /* names a meter of the user's own; handle: its number */
 };
 
@@ -631,7 +631,7 @@ struct mete_applied {
 };
 
 /* handles: gets what each change made or touched, in order: the handle of a scope, budget, rate
- * limit or grant, the number of a meter or increase, 0 of others. len of them. */
+ * limit or grant, the number of a meter, increase or exchange rate, 0 of others. len of them. */
 METE_API METE_MUST_USE int mete_apply(struct mete_port *port, const struct mete_apply *args,
                                       uint32_t *ret_handles, struct mete_applied *ret_applied);
 
@@ -713,6 +713,13 @@ struct mete_quota_view {
                         overrun */
 };
 
+struct mete_exchange_view {
+    uint32_t number; /* in order of their making, from 1 */
+    struct mete_exchange_spec rate;
+    uint64_t seq; /* of the entry that added it */
+    int in_force; /* now */
+};
+
 struct mete_scope_view {
     struct mete_scope_id scope, organization, parent;
     enum mete_kind kind;
@@ -772,8 +779,10 @@ enum mete_query_kind {
     METE_QUERY_METER,       /* by number                        -> text; NOT_FOUND */
     METE_QUERY_PROVISIONAL, /* reservations that still take a correction, oldest first, after
                                `reservation`                    -> reservations */
-    METE_QUERY_INCREASES    /* of a budget, as of now: those that have not ended, by number
+    METE_QUERY_INCREASES,   /* of a budget, as of now: those that have not ended, by number
                                                                -> increases */
+    METE_QUERY_EXCHANGES    /* exchange rates after `after`, in order of their making
+                                                                -> exchanges */
 };
 
 struct mete_query {
@@ -791,6 +800,8 @@ struct mete_query {
     struct mete_grant_view *grants;
     struct mete_reservation_view *reservations;
     struct mete_increase_view *increases;
+    struct mete_exchange_view *exchanges;
+    uint32_t after; /* EXCHANGES: a number; 0: from the first */
     size_t rows_max;
     uint16_t meter; /* GRANTS, METER */
     uint32_t currency;
@@ -803,7 +814,7 @@ struct mete_answer {
     struct mete_stats stats;
     uint8_t hash[32];
     size_t budgets_len; /* PATH: how many there are, maybe more than were stored */
-    size_t rows_len;    /* RATES, QUOTAS, GRANTS, PROVISIONAL, INCREASES: likewise */
+    size_t rows_len;    /* RATES, QUOTAS, GRANTS, PROVISIONAL, INCREASES, EXCHANGES: likewise */
     struct mete_rate_view rate;
     struct mete_grant_view grant;
     uint32_t number;

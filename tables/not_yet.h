@@ -8,7 +8,6 @@
 ROW(false, "a usage reported after its reservation expired, as a correction (INV-03)")
 ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
 ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
-ROW(change->kind == METE_PUT_EXCHANGE, "METE_PUT_EXCHANGE: exchange rates")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
 ROW(false, "mete_explain")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),

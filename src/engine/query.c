@@ -137,6 +137,18 @@ static int find_rate(struct mete *mete, const struct mete_query *args, struct me
     return handle ? tell_rate(mete, handle, &answer->rate) : METE_E_NOT_FOUND;
 }
 
+static int tell_exchanges(struct mete *mete, const struct mete_query *args,
+                          struct mete_answer *answer)
+{
+    uint32_t last = ledger_exchanges(mete->ledger);
+    answer->rows_len = args->after < last ? last - args->after : 0;
+    int error = 0;
+    for (size_t i = 0; !error && i < answer->rows_len && i < args->rows_max; i++)
+        error = ledger_exchange(mete->ledger, args->after + 1 + (uint32_t)i,
+                                (struct mete_instant){mete->now_us}, &args->exchanges[i]);
+    return error;
+}
+
 static int tell_meter(struct mete *mete, uint16_t meter, struct mete_answer *answer)
 {
     struct slice name;
@@ -216,6 +228,8 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return tell_rates(mete, args, answer);
     case METE_QUERY_FIND_RATE:
         return find_rate(mete, args, answer);
+    case METE_QUERY_EXCHANGES:
+        return tell_exchanges(mete, args, answer);
     case METE_QUERY_METER:
         return tell_meter(mete, args->meter, answer);
     case METE_QUERY_PROVISIONAL:

@@ -3,6 +3,9 @@
  * start of its window then. When it ends, its usage is added to those of them that still are in
  * that window. A budget's sum starts at 0 with each of its windows.
  *
+ * Exchange rates are kept here as well, in order of effective_at: the one in force is looked for
+ * from the latest back, among those known when the call was reserved.
+ *
  * Reservations lie in an open-addressing table of pointers by id, doubled when half full; a removed
  * one leaves a gap that is closed by moving later ones back. */
 #include "engine/totals.h"
@@ -18,8 +21,20 @@ struct take {
     int64_t window_start_us;
 };
 
+struct rate {
+    struct mete_exchange_spec spec;
+    uint64_t seq;
+};
+
+/* When a call was reserved or recorded. */
+struct moment {
+    uint64_t seq;
+    int64_t at_us;
+};
+
 struct call {
     uint64_t id;
+    struct moment made;
     size_t len;
     struct take takes[];
 };
@@ -34,6 +49,8 @@ struct totals {
     struct sum *sums; /* [budget handle] */
     size_t sums_room;
     uint32_t budgets; /* highest handle so far */
+    struct rate *rates;
+    size_t rates_room, rates_len;
 };
 
 int totals_new(struct totals **ret_totals)
@@ -61,6 +78,7 @@ void totals_free(struct totals *totals)
         free(totals->calls[i]);
     free(totals->calls);
     free(totals->sums);
+    free(totals->rates);
     free(totals);
 }
 
@@ -95,7 +113,8 @@ static int grow(struct totals *totals)
     return 0;
 }
 
-static int remember(struct totals *totals, uint64_t id, const struct take *takes, size_t len)
+static int remember(struct totals *totals, uint64_t id, const struct moment *made,
+                    const struct take *takes, size_t len)
 {
     if (totals->calls_len * 2 >= totals->calls_room && grow(totals))
         return METE_E_MEMORY;
@@ -103,6 +122,7 @@ static int remember(struct totals *totals, uint64_t id, const struct take *takes
     if (!call)
         return METE_E_MEMORY;
     call->id = id;
+    call->made = *made;
     call->len = len;
     memcpy(call->takes, takes, len * sizeof *takes);
     place(totals, call);
@@ -132,6 +152,7 @@ static struct call *take_call(struct totals *totals, uint64_t id)
 /* ---- Beginning ------------------------------------------------------------------------------- */
 
 static int set_window(struct totals *totals, uint32_t budget, int64_t start_us);
+static int add_rate(struct totals *totals, const struct mete_exchange_spec *spec, uint64_t seq);
 
 /* A take of a window before the present one counts nowhere any more. */
 static int begin_call(struct totals *totals, const struct ledger *ledger,
@@ -144,7 +165,8 @@ static int begin_call(struct totals *totals, const struct ledger *ledger,
         bool is_present = !error && taken->made_at_us >= view.window_start.us;
         takes[i] = (struct take){taken->budgets[i], is_present ? view.window_start.us : INT64_MIN};
     }
-    return remember(totals, taken->id, takes, taken->budgets_len);
+    const struct moment made = {taken->made_seq, taken->made_at_us};
+    return remember(totals, taken->id, &made, takes, taken->budgets_len);
 }
 
 int totals_begin(struct totals *totals, const struct ledger *ledger)
@@ -161,6 +183,10 @@ int totals_begin(struct totals *totals, const struct ledger *ledger)
     for (uint32_t i = 0; !error && ledger_taken_at(ledger, i, &taken); i++)
         if (taken.id)
             error = begin_call(totals, ledger, &taken);
+    struct mete_exchange_view rate;
+    const struct mete_instant any = {0};
+    for (uint32_t n = 1; !error && ledger_exchange(ledger, n, any, &rate) == 0; n++)
+        error = add_rate(totals, &rate.rate, rate.seq);
     return error;
 }
 
@@ -197,8 +223,45 @@ static size_t find_takes(const struct ledger *ledger, uint32_t scope, const stru
     return taken;
 }
 
+static int add_rate(struct totals *totals, const struct mete_exchange_spec *spec, uint64_t seq)
+{
+    if (totals->rates_len == totals->rates_room) {
+        size_t room = totals->rates_room ? 2 * totals->rates_room : 64;
+        struct rate *rates = realloc(totals->rates, room * sizeof *rates);
+        if (!rates)
+            return METE_E_MEMORY;
+        totals->rates = rates;
+        totals->rates_room = room;
+    }
+    size_t at = totals->rates_len++;
+    for (; at > 0 && totals->rates[at - 1].spec.effective_at.us > spec->effective_at.us; at--)
+        totals->rates[at] = totals->rates[at - 1];
+    totals->rates[at] = (struct rate){*spec, seq};
+    return 0;
+}
+
+/* What an amount was in another currency then, half to even; 0: there was no rate. */
+static int64_t exchange(const struct totals *totals, const struct mete_usage *usage, uint32_t to,
+                        const struct moment *made)
+{
+    const struct mete_exchange_spec *rate = NULL;
+    for (size_t i = totals->rates_len; i > 0 && !rate; i--) {
+        const struct rate *at = &totals->rates[i - 1];
+        if (at->spec.from == usage->currency && at->spec.to == to && at->seq < made->seq &&
+            at->spec.effective_at.us <= made->at_us)
+            rate = &at->spec;
+    }
+    if (!rate)
+        return 0;
+    int128 twice = 2 * (int128)usage->amount * rate->numerator;
+    int128 units = twice / rate->denominator, rest = twice % rate->denominator;
+    bool is_half = units % 2 == 1 && rest == 0;
+    int128 nearest = units / 2 + (units % 2 == 1 && (!is_half || units / 2 % 2 == 1));
+    return nearest > INT64_MAX ? INT64_MAX : (int64_t)nearest;
+}
+
 static int charge(struct totals *totals, const struct ledger *ledger, const struct take *take,
-                  const struct records_usage *usage)
+                  const struct records_usage *usage, const struct moment *made)
 {
     ASSERT(take->budget < totals->sums_room);
     struct sum *sum = &totals->sums[take->budget];
@@ -209,8 +272,12 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
         return 0; /* its window is over */
     for (size_t i = 0; i < usage->usage_len; i++) {
         const struct mete_usage *one = &usage->usage[i];
-        if (one->meter == view.meter && one->currency == view.currency &&
-            !checked_add(sum->committed, one->amount, &sum->committed))
+        int64_t amount = one->amount;
+        if (one->meter != view.meter)
+            continue;
+        if (one->currency != view.currency)
+            amount = exchange(totals, one, view.currency, made);
+        if (!checked_add(sum->committed, amount, &sum->committed))
             return METE_E_CORRUPT;
     }
     return 0;
@@ -219,12 +286,13 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
 static int end_call(struct totals *totals, const struct ledger *ledger, const struct entry *entry,
                     const struct records_usage *usage)
 {
+    const struct moment now = {entry->seq, entry->at_us};
     struct take takes[METE_REFUSALS_MAX];
     if (!usage->reservation) {
         size_t len = find_takes(ledger, usage->scope.n, entry, takes);
         int error = 0;
         for (size_t i = 0; !error && i < len; i++)
-            error = charge(totals, ledger, &takes[i], usage);
+            error = charge(totals, ledger, &takes[i], usage, &now);
         return error;
     }
     struct call *call = take_call(totals, usage->reservation);
@@ -232,7 +300,7 @@ static int end_call(struct totals *totals, const struct ledger *ledger, const st
         return METE_E_CORRUPT;
     int error = 0;
     for (size_t i = 0; !error && i < call->len; i++)
-        error = charge(totals, ledger, &call->takes[i], usage);
+        error = charge(totals, ledger, &call->takes[i], usage, &call->made);
     free(call);
     return error;
 }
@@ -250,8 +318,11 @@ int totals_add(struct totals *totals, const struct ledger *ledger, const struct 
     if (entry->kind == ENTRY_RESERVE) {
         struct take takes[METE_REFUSALS_MAX];
         size_t len = find_takes(ledger, entry->u.reserve.scope, entry, takes);
-        return remember(totals, entry->u.reserve.reservation, takes, len);
+        const struct moment made = {entry->seq, entry->at_us};
+        return remember(totals, entry->u.reserve.reservation, &made, takes, len);
     }
+    if (entry->kind == ENTRY_EXCHANGE)
+        return add_rate(totals, &entry->u.exchange.spec, entry->seq);
     return usage ? end_call(totals, ledger, entry, usage) : 0;
 }
 

@@ -7,6 +7,7 @@
  * a counter that went wrong comes back as it was). Committed figures are compared in the sum: what
  * was ever charged is what stands in the windows plus what windows that are gone stood at. */
 #include "ledger/controls.h"
+#include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 
@@ -35,9 +36,18 @@ static void shift_take(struct ledger *ledger, const struct reservation *slot, st
     ASSERT(take.kind == TAKE_BUDGET);
     struct counters counters = budgets_counters(ledger, take.handle, (int64_t)slot->made_at_us);
     *counters.open += (uint32_t)(sign & UINT32_MAX);
-    for (size_t h = 0; h < len; h++)
-        if (held[h].unit == ledger->budgets[take.handle].unit)
-            *counters.held = (int64_t)((uint64_t)*counters.held + sign * (uint64_t)held[h].amount);
+    uint32_t unit = ledger->budgets[take.handle].unit, money = 0;
+    uint64_t amount = 0;
+    for (size_t h = 0; h < len; h++) {
+        money = exchange_add(money, held[h].unit);
+        if (held[h].unit == unit)
+            amount = (uint64_t)held[h].amount;
+    }
+    if (exchange_needed(money, unit))
+        amount = (uint64_t)exchanges_sum(ledger, held, len, unit, exchanges_as_of(ledger, slot),
+                                         ROUND_UP)
+                     .amount;
+    *counters.held = (int64_t)((uint64_t)*counters.held + sign * amount);
 }
 
 /* Adds (sign 1) or takes (sign -1, as its two's complement) all that is open. */
@@ -212,6 +222,7 @@ void ledger_check(const struct ledger *ledger)
     for (uint32_t b = 1; b <= ledger->budgets_len; b++)
         check_budget(ledger, b);
     rates_check(ledger);
+    exchanges_check(ledger);
     check_reservations(ledger);
     quotas_check(ledger);
     ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);

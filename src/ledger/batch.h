@@ -50,4 +50,8 @@ int increases_judge(const struct batch *batch, const struct mete_change *change,
 void increases_write(const struct mete_change *change, uint32_t number, struct slice actor,
                      struct entry *entry);
 
+/* ---- exchanges.c: PUT_EXCHANGE; *ret_number: the next one ---- */
+int exchanges_judge(const struct batch *batch, const struct mete_change *change,
+                    uint32_t *ret_number);
+
 #endif

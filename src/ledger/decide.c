@@ -224,13 +224,15 @@ static void write_reserve(const struct weighing *weighing, uint64_t id, struct e
     }
 }
 
-/* A refusal of a call with an id is journaled if there is a time until which it binds. */
+/* A refusal of a call with an id is journaled if there is a time until which it binds. A missing
+ * exchange rate may be there any moment: each try looks again. */
 static void write_refuse(const struct weighing *weighing, struct mete_instant now,
                          struct mete_verdict *verdict, struct entry *entry)
 {
     const struct mete_reserve *args = weighing->args;
     entry->kind = ENTRY_NONE;
-    if (!args->request_id.len || args->flags & METE_RESERVE_CALL || weighing->retry_at_us == 0)
+    if (!args->request_id.len || args->flags & METE_RESERVE_CALL || weighing->retry_at_us == 0 ||
+        weighing->primary.reason == METE_UNPRICED)
         return;
     decide_begin(weighing->ledger, now, ENTRY_REFUSE, entry);
     entry->u.refuse.scope = args->scope.n;

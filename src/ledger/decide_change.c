@@ -7,6 +7,7 @@
  * batch has made or ended so far; once it agrees, each ledger_decide_change() in turn does too.
  * One function judges a change in either case; a lone change is a batch of one. */
 #include "ledger/batch.h"
+#include "ledger/exchanges.h"
 #include "ledger/increases.h"
 
 static struct slice of_text(struct mete_text text)
@@ -325,6 +326,8 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_PUT_INCREASE:
     case METE_END_INCREASE:
         return increases_judge(batch, change, ret_handle);
+    case METE_PUT_EXCHANGE:
+        return exchanges_judge(batch, change, ret_handle);
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:
         return rates_judge(batch, change, ret_handle);
@@ -334,7 +337,6 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
         return quotas_judge(batch, change, ret_handle);
     case METE_END_SCOPE:
     case METE_MOVE_SCOPE:
-    case METE_PUT_EXCHANGE:
         return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
     }
     return METE_E_INVALID;
@@ -471,6 +473,11 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
     case METE_PUT_INCREASE:
     case METE_END_INCREASE:
         increases_write(change, handle, actor, entry);
+        return;
+    case METE_PUT_EXCHANGE:
+        entry->kind = ENTRY_EXCHANGE;
+        entry->u.exchange.spec = change->exchange;
+        entry->u.exchange.actor = actor;
         return;
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:

@@ -5,6 +5,7 @@
  * took from and in no other (INV-02), each in the window the reservation was made in (INV-09). An
  * expiry charges what was held or nothing, as the reservation says. A record charges every counting
  * budget on its path, now. */
+#include "ledger/exchanges.h"
 #include "ledger/quotas.h"
 
 /* ---- Ending ---- */
@@ -17,11 +18,31 @@ static const struct held *held_of(const struct held *held, size_t len, uint32_t 
     return NULL;
 }
 
+static struct charge convert_charge(struct ledger *ledger, const struct ending *ending,
+                                    uint32_t budget)
+{
+    uint32_t unit = ledger->budgets[budget].unit;
+    struct as_of as_of = exchanges_as_of(ledger, ending->slot);
+    struct exchanged held =
+        exchanges_sum(ledger, ending->held, ending->held_len, unit, as_of, ROUND_UP);
+    struct exchanged used =
+        exchanges_sum(ledger, ending->used, ending->used_len, unit, as_of, ROUND_EVEN);
+    return (struct charge){.budget = budget,
+                           .counters =
+                               budgets_counters(ledger, budget, (int64_t)ending->slot->made_at_us),
+                           .reserved = held.amount,
+                           .asked = held.asked,
+                           .amount = used.amount,
+                           .lost = used.lost};
+}
+
 /* Inlined where it is used: a copy of the result costs more than finding it. */
 static inline __attribute__((always_inline)) struct charge
 charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
 {
     uint32_t unit = ledger->budgets[budget].unit;
+    if (exchange_needed(ending->money, unit))
+        return convert_charge(ledger, ending, budget);
     const struct held *held = held_of(ending->held, ending->held_len, unit);
     const struct held *used = held_of(ending->used, ending->used_len, unit);
     return (struct charge){.budget = budget,
@@ -36,7 +57,11 @@ void endings_read(const struct ledger *ledger, struct ending *ending)
 {
     ending->held_len = reservations_amounts(ledger, ending->slot, ending->held, &ending->takes);
     ending->overrun = false;
+    ending->money = 0;
+    for (size_t i = 0; i < ending->used_len; i++)
+        ending->money = exchange_add(ending->money, ending->used[i].unit);
     for (size_t i = 0; i < ending->held_len; i++) {
+        ending->money = exchange_add(ending->money, ending->held[i].unit);
         const struct held *used = held_of(ending->used, ending->used_len, ending->held[i].unit);
         ending->overrun |= used && used->amount > ending->held[i].amount;
     }
@@ -55,14 +80,27 @@ static inline bool weigh_budget(struct ledger *ledger, struct ending *ending, ui
     return true;
 }
 
+/* What was used of a unit. What has no rate into a quota overruns it. */
+static int64_t used_of(const struct ledger *ledger, struct ending *ending, uint32_t unit)
+{
+    if (exchange_needed(ending->money, unit)) {
+        struct exchanged sum = exchanges_sum(ledger, ending->used, ending->used_len, unit,
+                                             exchanges_as_of(ledger, ending->slot), ROUND_EVEN);
+        ending->overrun |= sum.lost;
+        return sum.amount;
+    }
+    const struct held *used = held_of(ending->used, ending->used_len, unit);
+    return used ? used->amount : 0;
+}
+
 static bool weigh_quota(struct ledger *ledger, int64_t now_us, struct ending *ending,
                         uint32_t quota, struct words *takes)
 {
     struct draws draws;
     quotas_next_draws(takes, &draws);
-    const struct held *used = held_of(ending->used, ending->used_len, ledger->quotas[quota].unit);
-    return quotas_weigh(ledger, quota, quotas_sum(&draws), used ? used->amount : 0, now_us,
-                        &ending->overrun);
+    int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
+    return used <= METE_AMOUNT_MAX &&
+           quotas_weigh(ledger, quota, quotas_sum(&draws), used, now_us, &ending->overrun);
 }
 
 bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending)
@@ -98,6 +136,16 @@ static void end_rate(struct ledger *ledger, const struct entry *entry, const str
                      uint32_t handle)
 {
     uint32_t unit = ledger->rates[handle].unit;
+    if (exchange_needed(ending->money, unit)) {
+        struct as_of as_of = exchanges_as_of(ledger, ending->slot);
+        int64_t took =
+            exchanges_sum(ledger, ending->held, ending->held_len, unit, as_of, ROUND_UP).amount;
+        int64_t uses =
+            exchanges_sum(ledger, ending->used, ending->used_len, unit, as_of, ROUND_EVEN).amount;
+        rates_settle(ledger, handle, took, uses, entry->at_us);
+        rates_give_back(ledger, handle);
+        return;
+    }
     const struct held *held = held_of(ending->held, ending->held_len, unit);
     const struct held *used = held_of(ending->used, ending->used_len, unit);
     rates_settle(ledger, handle, held ? held->amount : 0, used ? used->amount : 0, entry->at_us);
@@ -109,9 +157,9 @@ static bool charge_quota(struct ledger *ledger, const struct entry *entry, struc
 {
     struct draws draws;
     quotas_next_draws(takes, &draws);
-    const struct held *used = held_of(ending->used, ending->used_len, ledger->quotas[quota].unit);
-    return quotas_settle(ledger, entry, quota, used ? used->amount : 0, &draws, effects,
-                         &ending->overrun);
+    int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
+    return used <= METE_AMOUNT_MAX &&
+           quotas_settle(ledger, entry, quota, used, &draws, effects, &ending->overrun);
 }
 
 static bool charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
@@ -291,24 +339,53 @@ bool endings_apply(struct ledger *ledger, const struct entry *entry, struct ledg
 
 /* ---- Recording ---- */
 
-static struct charge record_charge(struct ledger *ledger, uint32_t budget, const struct held *used,
-                                   size_t used_len)
+/* What is recorded. */
+struct recording {
+    struct held used[METE_DEMANDS_MAX];
+    size_t len;
+    uint32_t money; /* exchanges.h */
+    int64_t at_us;
+};
+
+static void read_record(struct recording *recording)
 {
-    struct budget *at = &ledger->budgets[budget];
-    const struct held *held = held_of(used, used_len, at->unit);
-    return (struct charge){.budget = budget,
-                           .counters = {&at->committed, &at->held, &at->fired, &at->open, 0},
-                           .amount = held ? held->amount : 0};
+    recording->money = 0;
+    for (size_t i = 0; i < recording->len; i++)
+        recording->money = exchange_add(recording->money, recording->used[i].unit);
 }
 
-static bool weigh_quotas(const struct ledger *ledger, int64_t now_us, const struct path *path,
-                         const struct held *used, size_t used_len, bool *overrun)
+static struct exchanged recorded(const struct ledger *ledger, const struct recording *recording,
+                                 uint32_t unit)
+{
+    if (exchange_needed(recording->money, unit))
+        return exchanges_sum(ledger, recording->used, recording->len, unit,
+                             as_of_now(recording->at_us), ROUND_EVEN);
+    const struct held *used = held_of(recording->used, recording->len, unit);
+    return (struct exchanged){.amount = used ? used->amount : 0, .asked = used != NULL};
+}
+
+static struct charge record_charge(struct ledger *ledger, uint32_t budget,
+                                   const struct recording *recording)
+{
+    struct budget *at = &ledger->budgets[budget];
+    struct exchanged used = recorded(ledger, recording, at->unit);
+    return (struct charge){.budget = budget,
+                           .counters = {&at->committed, &at->held, &at->fired, &at->open, 0},
+                           .amount = used.amount,
+                           .lost = used.lost};
+}
+
+static bool weigh_quotas(const struct ledger *ledger, const struct path *path,
+                         const struct recording *recording, bool *overrun)
 {
     for (size_t i = 0; i < path->scopes_len; i++) {
         uint32_t quota = ledger->scopes[path->scopes[i]].quotas;
         for (; quota; quota = ledger->quotas[quota].next) {
-            const struct held *part = held_of(used, used_len, ledger->quotas[quota].unit);
-            if (part && !quotas_weigh(ledger, quota, 0, part->amount, now_us, overrun))
+            struct exchanged used = recorded(ledger, recording, ledger->quotas[quota].unit);
+            *overrun |= used.lost;
+            if (used.amount > METE_AMOUNT_MAX ||
+                (used.asked &&
+                 !quotas_weigh(ledger, quota, 0, used.amount, recording->at_us, overrun)))
                 return false;
         }
     }
@@ -319,9 +396,12 @@ bool endings_weigh_record(struct ledger *ledger, int64_t now_us, const struct pa
                           const struct held *used, size_t used_len, bool *ret_overrun)
 {
     bool overrun = false;
+    struct recording recording = {.len = used_len, .at_us = now_us};
+    memcpy(recording.used, used, used_len * sizeof *used);
+    read_record(&recording);
     for (size_t i = 0; i < path->budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path->budgets[i]];
-        struct charge charge = record_charge(ledger, path->budgets[i], used, used_len);
+        struct charge charge = record_charge(ledger, path->budgets[i], &recording);
         int64_t stands;
         if (!budget_counts(budget))
             continue;
@@ -329,34 +409,35 @@ bool endings_weigh_record(struct ledger *ledger, int64_t now_us, const struct pa
             return false;
         overrun |= budgets_overruns(budget, &charge, stands);
     }
-    if (path->quotas && !weigh_quotas(ledger, now_us, path, used, used_len, &overrun))
+    if (path->quotas && !weigh_quotas(ledger, path, &recording, &overrun))
         return false;
     *ret_overrun = overrun;
     return true;
 }
 
 static void record_rates(struct ledger *ledger, const struct entry *entry, struct path *path,
-                         const struct call_texts *call, const struct held *used)
+                         const struct call_texts *call, const struct recording *recording)
 {
     rates_keep_counting(ledger, path, call);
     for (size_t i = 0; i < path->rates_len; i++) {
-        const struct held *held =
-            held_of(used, entry->u.record.amounts_len, ledger->rates[path->rates[i]].unit);
-        rates_record(ledger, path->rates[i], held ? &held->amount : NULL, entry->at_us);
+        struct exchanged used = recorded(ledger, recording, ledger->rates[path->rates[i]].unit);
+        rates_record(ledger, path->rates[i], used.asked ? &used.amount : NULL, entry->at_us);
     }
 }
 
 static bool record_quotas(struct ledger *ledger, const struct entry *entry, const struct path *path,
-                          const struct held *used, struct ledger_effects *effects, bool *overrun)
+                          const struct recording *recording, struct ledger_effects *effects,
+                          bool *overrun)
 {
     for (size_t i = 0; i < path->scopes_len; i++) {
         uint32_t quota = ledger->scopes[path->scopes[i]].quotas;
         for (; quota; quota = ledger->quotas[quota].next) {
-            const struct held *part =
-                held_of(used, entry->u.record.amounts_len, ledger->quotas[quota].unit);
+            struct exchanged used = recorded(ledger, recording, ledger->quotas[quota].unit);
             struct draws draws = {.len = 0};
-            if (part &&
-                !quotas_settle(ledger, entry, quota, part->amount, &draws, effects, overrun))
+            *overrun |= used.lost;
+            if (used.amount > METE_AMOUNT_MAX ||
+                (used.asked &&
+                 !quotas_settle(ledger, entry, quota, used.amount, &draws, effects, overrun)))
                 return false;
         }
     }
@@ -364,8 +445,9 @@ static bool record_quotas(struct ledger *ledger, const struct entry *entry, cons
 }
 
 /* Charges every counting budget. false: a window is over, or a counter cannot hold it. */
-static bool record_all(struct ledger *ledger, const struct entry *entry, const struct held *used,
-                       struct ledger_effects *effects, bool *overrun)
+static bool record_all(struct ledger *ledger, const struct entry *entry,
+                       const struct recording *recording, struct ledger_effects *effects,
+                       bool *overrun)
 {
     struct path path;
     struct call_texts call;
@@ -376,15 +458,14 @@ static bool record_all(struct ledger *ledger, const struct entry *entry, const s
         const struct budget *budget = &ledger->budgets[path.budgets[i]];
         if (!budget_counts(budget))
             continue;
-        struct charge charge =
-            record_charge(ledger, path.budgets[i], used, entry->u.record.amounts_len);
+        struct charge charge = record_charge(ledger, path.budgets[i], recording);
         if (entry->at_us >= budget->stale_at_us ||
             !budgets_charge(ledger, entry, &charge, effects, overrun))
             return false;
     }
     if (path.rates_len)
-        record_rates(ledger, entry, &path, &call, used);
-    return !path.quotas || record_quotas(ledger, entry, &path, used, effects, overrun);
+        record_rates(ledger, entry, &path, &call, recording);
+    return !path.quotas || record_quotas(ledger, entry, &path, recording, effects, overrun);
 }
 
 static struct slice name_or_text(const struct ledger *ledger, const struct entry_name *name)
@@ -415,13 +496,14 @@ bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
     uint32_t scope = entry->u.record.scope;
     if (scope == 0 || scope > ledger->scopes_len)
         return false;
-    struct held used[METE_DEMANDS_MAX];
-    size_t used_len = to_held(entry->u.record.amounts, entry->u.record.amounts_len, used);
+    struct recording recording = {.at_us = entry->at_us};
+    recording.len = to_held(entry->u.record.amounts, entry->u.record.amounts_len, recording.used);
+    read_record(&recording);
     bool overrun = false;
     if (!names_apply(ledger, &entry->u.record.model) ||
         !names_apply(ledger, &entry->u.record.provider) ||
         !names_apply(ledger, &entry->u.record.outcome.price_list) ||
-        !record_all(ledger, entry, used, effects, &overrun))
+        !record_all(ledger, entry, &recording, effects, &overrun))
         return false;
     if (effects) {
         effects->has_ended = true;
@@ -429,8 +511,8 @@ bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
     }
     if (entry->u.record.request_id.len) {
         struct outcome outcome = {.ended_at_us = entry->at_us,
-                                  .cost = endings_cost(used, used_len),
-                                  .figures = outcomes_figures(used, used_len),
+                                  .cost = endings_cost(recording.used, recording.len),
+                                  .figures = outcomes_figures(recording.used, recording.len),
                                   .seq = entry->seq,
                                   .scope = scope,
                                   .kind = OUTCOME_RECORDED,

@@ -3,6 +3,7 @@
  * took from, in the windows it was made in, weighed as a new one is but for the scopes (a revoked
  * key's calls run on). What it holds is changed in place, but where it drew from quotas: how many
  * draws it made may change, and its words are written anew. */
+#include "ledger/exchanges.h"
 #include "ledger/quotas.h"
 
 /* ---- Deciding ---- */
@@ -141,6 +142,17 @@ int ledger_decide_extend(struct ledger *ledger, struct mete_instant now,
 
 /* ---- Applying ---- */
 
+static uint32_t held_money(const struct ledger *ledger, const struct reservation *slot)
+{
+    struct held held[METE_DEMANDS_MAX];
+    struct words words;
+    size_t len = reservations_amounts(ledger, slot, held, &words);
+    uint32_t money = 0;
+    for (size_t i = 0; i < len; i++)
+        money = exchange_add(money, held[i].unit);
+    return money;
+}
+
 static int64_t amount_of(const struct entry *entry, uint32_t unit)
 {
     for (uint32_t i = 0; i < entry->u.extend.amounts_len; i++) {
@@ -173,13 +185,24 @@ static bool set_amounts(struct ledger *ledger, const struct entry *entry, struct
     return true;
 }
 
+/* By how much it moves in a unit, of one that has its new amounts. */
+static int64_t moves_by(const struct ledger *ledger, const struct entry *entry,
+                        const struct reservation *slot, uint32_t unit)
+{
+    if (unit & UNIT_MONEY && exchange_needed(held_money(ledger, slot), unit))
+        return exchanges_extended(ledger, entry, slot, unit);
+    return amount_of(entry, unit);
+}
+
 /* Moves what one budget holds. false: it does not fit. */
-static bool move_held(struct ledger *ledger, const struct entry *entry, uint32_t handle,
-                      int64_t made_at_us)
+static bool move_held(struct ledger *ledger, const struct entry *entry,
+                      const struct reservation *slot, uint32_t handle)
 {
     const struct budget *budget = &ledger->budgets[handle];
-    struct counters counters = budgets_counters(ledger, handle, made_at_us);
-    int64_t by = amount_of(entry, budget->unit), sum;
+    struct counters counters = budgets_counters(ledger, handle, (int64_t)slot->made_at_us);
+    int64_t by = moves_by(ledger, entry, slot, budget->unit), sum;
+    if (by > METE_AMOUNT_MAX)
+        return false;
     if (entry->u.extend.shrinks) {
         ASSERT_INV("INV-07", by <= *counters.held);
         *counters.held -= by;
@@ -230,10 +253,9 @@ static void flatten_rest(const struct reservation *slot, struct words *words, st
         flatten_text(words, flat);
 }
 
-static bool move_draws(struct ledger *ledger, const struct entry *entry, uint32_t quota,
+static bool move_draws(struct ledger *ledger, const struct entry *entry, int64_t by, uint32_t quota,
                        struct draws *draws)
 {
-    int64_t by = amount_of(entry, ledger->quotas[quota].unit);
     if (!entry->u.extend.shrinks)
         return by == 0 || quotas_take(ledger, quota, by, entry->at_us, draws);
     quotas_give_back(ledger, by, entry->at_us, draws);
@@ -255,7 +277,9 @@ static bool redraw(struct ledger *ledger, const struct entry *entry, struct rese
         if (take.kind != TAKE_QUOTA)
             continue;
         quotas_next_draws(&from, &draws);
-        if (!move_draws(ledger, entry, take.handle, &draws))
+        if (!move_draws(ledger, entry,
+                        moves_by(ledger, entry, slot, ledger->quotas[take.handle].unit),
+                        take.handle, &draws))
             return false;
         flatten_draws(&draws, &flat);
     }
@@ -284,15 +308,14 @@ bool extend_apply(struct ledger *ledger, const struct entry *entry)
     for (unsigned i = 0; i < slot->takes_len; i++) {
         struct take take = words_pass_take(&words);
         if (take.kind == TAKE_RATE) {
-            int64_t by = amount_of(entry, ledger->rates[take.handle].unit);
+            int64_t by = moves_by(ledger, entry, slot, ledger->rates[take.handle].unit);
             if (!rates_extend(ledger, take.handle, entry->u.extend.shrinks ? -by : by,
                               entry->at_us))
                 return false;
             continue;
         }
         has_quotas |= take.kind == TAKE_QUOTA;
-        if (take.kind == TAKE_BUDGET &&
-            !move_held(ledger, entry, take.handle, (int64_t)slot->made_at_us))
+        if (take.kind == TAKE_BUDGET && !move_held(ledger, entry, slot, take.handle))
             return false;
     }
     if (has_quotas && !redraw(ledger, entry, slot))

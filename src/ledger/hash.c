@@ -210,6 +210,15 @@ static void put_take(struct hasher *hasher, struct words *words)
     }
 }
 
+static void put_exchange(struct hasher *hasher, const struct exchange *exchange)
+{
+    put_i64(hasher, exchange->numerator);
+    put_i64(hasher, exchange->denominator);
+    put_i64(hasher, exchange->effective_at_us);
+    put(hasher, exchange->seq);
+    put(hasher, (uint64_t)exchange->from << 32 | exchange->to);
+}
+
 static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_t index)
 {
     const struct reservation *slot = &ledger->slots[index];
@@ -315,6 +324,9 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->grants_len);
     for (uint32_t g = 1; g <= ledger->grants_len; g++)
         put_grant(hasher, ledger, g);
+    put(hasher, ledger->exchanges_len);
+    for (uint32_t n = 1; n <= ledger->exchanges_len; n++)
+        put_exchange(hasher, &ledger->exchanges[n]);
     put(hasher, ledger->slots_len);
     for (uint32_t i = 0; i < ledger->slots_len; i++)
         put_slot(hasher, ledger, i);

@@ -8,6 +8,7 @@
  *
  * Considered and not done: mremap or realloc as things grow (a pause, and pointers that move). */
 #include "ledger/controls.h"
+#include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 
@@ -61,6 +62,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->meters = carve(carving, LIMIT_METERS + LIMIT_CHANGES, sizeof(uint32_t));
     ledger->rates = carve(carving, LIMIT_RATES + 1, sizeof(struct rate));
     ledger->rate_colds = carve(carving, LIMIT_RATES + 1, sizeof(struct rate_cold));
+    ledger->exchanges = carve(carving, LIMIT_EXCHANGES + 1, sizeof(struct exchange));
     ledger->names = carve(carving, LIMIT_NAMES + 1, sizeof(uint32_t));
     ledger->quotas = carve(carving, LIMIT_QUOTAS + 1, sizeof(struct quota));
     ledger->grants = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant));
@@ -77,6 +79,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     carve_table(carving, &ledger->scope_ids, room->scopes);
     carve_table(carving, &ledger->budget_ids, room->budgets);
     carve_table(carving, &ledger->rate_ids, LIMIT_RATES);
+    carve_table(carving, &ledger->exchange_pairs, LIMIT_EXCHANGES);
     carve_table(carving, &ledger->name_texts, LIMIT_NAMES);
     carve_table(carving, &ledger->open_requests, reservations);
     carve_table(carving, &ledger->ended_requests, room->outcomes);
@@ -118,6 +121,7 @@ int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
     table_init(&ledger->scope_ids, ledger, scopes_hash);
     table_init(&ledger->budget_ids, ledger, budgets_hash);
     table_init(&ledger->rate_ids, ledger, rates_hash);
+    table_init(&ledger->exchange_pairs, ledger, exchanges_hash);
     names_init(ledger);
     table_init(&ledger->open_requests, ledger, reservations_hash);
     table_init(&ledger->ended_requests, ledger, outcomes_hash_request);
@@ -181,6 +185,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return increases_apply_end(ledger, entry, effects);
     case ENTRY_METER:
         return meters_apply(ledger, entry);
+    case ENTRY_EXCHANGE:
+        return exchanges_apply(ledger, entry);
     case ENTRY_RATE:
         return rates_apply_put(ledger, entry);
     case ENTRY_RATE_END:
@@ -207,7 +213,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_SCOPE_END:
     case ENTRY_SCOPE_MOVE:
     case ENTRY_DEFAULT:
-    case ENTRY_EXCHANGE:
     case ENTRY_CORRECT:
     case ENTRY_KINDS:
         break;

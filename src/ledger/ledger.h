@@ -52,10 +52,11 @@ struct ledger_decision {
  * committed + held + amount <= limit (a limit of 0 refuses even an amount of 0). Grants the largest
  * quantity in floor..wish that fits them all. Every counting budget on the path is taken from, with
  * 0 where its meter is not demanded, so that a commit with more meters is charged to it too.
- * REFUSALS in order: expired scopes, revoked scopes (leaf first; one a scope), of enforced budgets
- * emergency stops, hard limits and throttles (leaf first, then by handle), rate limits, then what
- * shadow ones would have done. A throttle is asked if nothing else refuses; that a reserve met it
- * is counted here, the one thing a decision changes (soft: controls.c). retry_at is the latest of
+ * REFUSALS in order: expired scopes, revoked scopes (leaf first; one a scope), what has no exchange
+ * rate (budgets, rate limits, quotas), of enforced budgets emergency stops, hard limits and
+ * throttles (leaf first, then by handle), rate limits, then what shadow ones would have done. A
+ * throttle is asked if nothing else refuses; that a reserve met it is counted here, the one thing a
+ * decision changes (soft: controls.c). retry_at is the latest of
  * what the enforced ones say: never, if the floor does not fit an empty window; at once, if it is
  * only held; else the window's end.
  * REPEATS by (scope, request_id). Open or ended, a plain reservation's verdict is given again (but
@@ -193,6 +194,10 @@ size_t ledger_increases(const struct ledger *ledger, uint32_t budget,
                         struct mete_increase_view *ret_views, size_t max);
 METE_MUST_USE int ledger_rate(const struct ledger *ledger, uint32_t handle, struct mete_instant now,
                               struct mete_rate_view *ret_view);
+/* Exchange rates are numbered from 1 in order of their making: how many there are, and one. */
+uint32_t ledger_exchanges(const struct ledger *ledger);
+METE_MUST_USE int ledger_exchange(const struct ledger *ledger, uint32_t number,
+                                  struct mete_instant now, struct mete_exchange_view *ret_view);
 uint32_t ledger_find_rate(const struct ledger *ledger, uint32_t organization, struct slice id);
 /* Handles of the rate limits on a scope's path, leaf first; returns how many there are. */
 size_t ledger_path_rates(const struct ledger *ledger, uint32_t scope, uint32_t *ret_rates,
@@ -220,6 +225,7 @@ enum { LEDGER_TAKEN_MAX = METE_REFUSALS_MAX };
 struct ledger_taken {
     uint64_t id; /* 0: none */
     uint32_t scope;
+    uint64_t made_seq; /* of the entry that made it */
     int64_t made_at_us;
     uint32_t amounts_len, budgets_len;
     struct entry_amount amounts[METE_DEMANDS_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What open reservations took from, for those who follow figures from outside: verify adds them up
  * anew, explain tells them one by one. The window of a take follows from made_at (budgets.c). */
-#include "ledger/state.h"
+#include "ledger/exchanges.h"
 
 static void read_takes(const struct ledger *ledger, const struct reservation *slot,
                        struct ledger_taken *ret)
@@ -16,7 +16,7 @@ static void read_takes(const struct ledger *ledger, const struct reservation *sl
                                                 .amount = held[i].amount};
     ret->budgets_len = 0;
     for (unsigned i = 0; i < slot->takes_len; i++) {
-        struct take take = words_next_take(&words);
+        struct take take = words_pass_take(&words);
         if (take.kind == TAKE_BUDGET && ret->budgets_len < LEDGER_TAKEN_MAX)
             ret->budgets[ret->budgets_len++] = take.handle;
     }
@@ -28,6 +28,7 @@ static void read_slot(const struct ledger *ledger, const struct reservation *slo
     ret->id = reservation_id(reservations_slot(ledger, slot), slot->generation);
     ret->scope = slot->scope;
     ret->made_at_us = (int64_t)slot->made_at_us;
+    ret->made_seq = exchanges_as_of(ledger, slot).before_seq;
     read_takes(ledger, slot, ret);
 }
 

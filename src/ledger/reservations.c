@@ -10,6 +10,7 @@
  * A reservation keeps its amounts once, by unit, and takes from every counting budget on its path,
  * also from those whose unit it did not ask for (with 0), so that a commit with more units than
  * were reserved is charged to them too. The window of a take follows from made_at (budgets.c). */
+#include "ledger/exchanges.h"
 #include "ledger/quotas.h"
 
 /* ---- Finding ---- */
@@ -147,38 +148,59 @@ static bool may_reserve(const struct ledger *ledger, const struct entry *entry,
            !reservations_of_request(ledger, entry->u.reserve.scope, entry->u.reserve.request_id);
 }
 
-/* Takes from one budget. false: it does not fit it. */
-static bool take(struct budget *budget, const struct entry *entry)
+/* What is being reserved. */
+struct taking {
+    struct ledger *ledger;
+    const struct entry *entry;
+    uint32_t money; /* exchanges.h */
+};
+
+/* What is demanded of a unit; false: nothing. */
+static bool demands(const struct taking *taking, uint32_t unit, enum mete_mode mode,
+                    int64_t *ret_amount)
 {
-    if (entry->at_us >= budget->stale_at_us)
-        return false;
-    const struct entry_amount *amount =
-        amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, budget->unit);
-    budget->open++;
-    if (!amount)
+    const struct entry *entry = taking->entry;
+    if (exchange_needed(taking->money, unit)) {
+        *ret_amount = exchanges_reserved(taking->ledger, entry, unit, mode);
         return true;
-    int64_t sum;
-    if (!checked_add(budget->committed + budget->held, amount->amount, &sum))
+    }
+    const struct entry_amount *amount =
+        amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, unit);
+    if (amount)
+        *ret_amount = amount->amount;
+    return amount != NULL;
+}
+
+/* Takes from one budget. false: it does not fit it. */
+static bool take(const struct taking *taking, struct budget *budget)
+{
+    if (taking->entry->at_us >= budget->stale_at_us)
+        return false;
+    int64_t amount, sum;
+    budget->open++;
+    if (!demands(taking, budget->unit, (enum mete_mode)budget->mode, &amount))
+        return true;
+    if (amount > METE_AMOUNT_MAX || !checked_add(budget->committed + budget->held, amount, &sum))
         return false;
     if (budget->mode == METE_ENFORCE && (sum > budget->limit || budget->limit == 0))
         return false;
-    budget->held += amount->amount;
+    budget->held += amount;
     ASSERT_INV("INV-01",
                budget->mode != METE_ENFORCE || budget->committed + budget->held <= budget->limit);
     return true;
 }
 
-static bool take_rates(struct ledger *ledger, const struct entry *entry, struct path *path,
-                       struct words *words)
+static bool take_rates(const struct taking *taking, struct path *path, struct words *words)
 {
+    struct ledger *ledger = taking->ledger;
     struct call_texts call;
-    matches_of_entry(ledger, entry, &call);
+    matches_of_entry(ledger, taking->entry, &call);
     rates_keep_counting(ledger, path, &call);
     for (size_t i = 0; i < path->rates_len; i++) {
-        const struct entry_amount *amount =
-            amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len,
-                      ledger->rates[path->rates[i]].unit);
-        if (!rates_take(ledger, path->rates[i], amount ? &amount->amount : NULL, entry->at_us))
+        const struct rate *rate = &ledger->rates[path->rates[i]];
+        int64_t amount;
+        bool asks = demands(taking, rate->unit, (enum mete_mode)rate->mode, &amount);
+        if (!rates_take(ledger, path->rates[i], asks ? &amount : NULL, taking->entry->at_us))
             return false;
         words_put_take(words, TAKE_RATE, path->rates[i]);
     }
@@ -186,16 +208,17 @@ static bool take_rates(struct ledger *ledger, const struct entry *entry, struct 
 }
 
 /* Holds in every quota of the path what is demanded of its unit, or nothing. false: not covered. */
-static bool take_quotas(struct ledger *ledger, const struct entry *entry, const struct path *path,
-                        struct words *words, unsigned *len)
+static bool take_quotas(const struct taking *taking, const struct path *path, struct words *words,
+                        unsigned *len)
 {
+    struct ledger *ledger = taking->ledger;
     for (size_t i = 0; i < path->scopes_len; i++) {
         uint32_t quota = ledger->scopes[path->scopes[i]].quotas;
         for (; quota; quota = ledger->quotas[quota].next, ++*len) {
-            const struct entry_amount *amount = amount_of(
-                entry->u.reserve.amounts, entry->u.reserve.amounts_len, ledger->quotas[quota].unit);
+            int64_t amount;
             struct draws draws = {.len = 0};
-            if (amount && !quotas_take(ledger, quota, amount->amount, entry->at_us, &draws))
+            if (demands(taking, ledger->quotas[quota].unit, METE_ENFORCE, &amount) &&
+                !quotas_take(ledger, quota, amount, taking->entry->at_us, &draws))
                 return false;
             words_put_take(words, TAKE_QUOTA, quota);
             quotas_put_draws(words, &draws);
@@ -215,6 +238,8 @@ static bool is_matched(const struct ledger *ledger, const struct entry *entry, u
 static bool take_all(struct ledger *ledger, const struct entry *entry, struct path *path,
                      struct words *words, struct reservation *slot)
 {
+    const struct taking taking = {
+        ledger, entry, exchange_money(entry->u.reserve.amounts, entry->u.reserve.amounts_len)};
     unsigned len = 0;
     for (size_t i = 0; i < path->budgets_len; i++) {
         uint32_t handle = path->budgets[i];
@@ -222,18 +247,18 @@ static bool take_all(struct ledger *ledger, const struct entry *entry, struct pa
         if (!budget_counts(budget) ||
             (budget->traits & BUDGET_NARROWED && !is_matched(ledger, entry, handle)))
             continue;
-        if (!take(budget, entry))
+        if (!take(&taking, budget))
             return false;
         words_put_take(words, TAKE_BUDGET, handle);
         path->budgets[len++] = handle;
     }
     path->budgets_len = len;
     if (path->rates_len) {
-        if (!take_rates(ledger, entry, path, words))
+        if (!take_rates(&taking, path, words))
             return false;
         len += (unsigned)path->rates_len;
     }
-    if (path->quotas && !take_quotas(ledger, entry, path, words, &len))
+    if (path->quotas && !take_quotas(&taking, path, words, &len))
         return false;
     ASSERT(len <= TAKES_MAX);
     slot->takes_len = len & 0x7f;

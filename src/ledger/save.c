@@ -2,8 +2,8 @@
  * The state as bytes that later versions read, and back.
  *
  *   version | the whole | names, zones, meters | scopes | budgets with their past windows |
- * rate limits | quotas, grants | reservations, the order of free slots and of calls | remembered
- * outcomes | counts
+ * rate limits | quotas, grants | exchange rates | reservations, the order of free slots and of
+ * calls | remembered outcomes | counts
  *
  * in order of handles, numbers as varints. What follows from the rest is not kept but made again:
  * hash tables, the heap of expiries, the chains of outcomes by scope, free lists that only say
@@ -16,6 +16,7 @@
  * Whoever adds state adds it here, at the end of its part and before the first release without
  * another VERSION; prop_ledger and fuzz_save fail if it is forgotten, because the hash differs. */
 #include "ledger/archive.h"
+#include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 
@@ -529,6 +530,37 @@ static void walk_quotas(struct archive *archive, struct ledger *ledger)
     }
 }
 
+/* ---- Exchange rates -------------------------------------------------------------------------- */
+
+static void walk_exchange(struct archive *archive, struct exchange *exchange)
+{
+    archive_i64(archive, &exchange->numerator);
+    archive_i64(archive, &exchange->denominator);
+    archive_i64(archive, &exchange->effective_at_us);
+    archive_number(archive, &exchange->seq);
+    archive_u32(archive, &exchange->from);
+    archive_u32(archive, &exchange->to);
+    const struct mete_exchange_spec spec = {.from = exchange->from,
+                                            .to = exchange->to,
+                                            .numerator = exchange->numerator,
+                                            .denominator = exchange->denominator,
+                                            .effective_at = {exchange->effective_at_us}};
+    (void)archive_expect(archive, exchanges_is(&spec));
+}
+
+static void walk_exchanges(struct archive *archive, struct ledger *ledger)
+{
+    uint32_t len = ledger->exchanges_len;
+    archive_count(archive, &len, LIMIT_EXCHANGES);
+    for (uint32_t n = 1; n <= len && !archive->error; n++) {
+        walk_exchange(archive, &ledger->exchanges[n]);
+        if (!archive->loads || archive->error)
+            continue;
+        ledger->exchanges_len = n;
+        exchanges_enter(ledger, n);
+    }
+}
+
 /* ---- Reservations ---------------------------------------------------------------------------- */
 
 /* All words of its chunks, also the last one's that nothing reads: what they mean is not known
@@ -765,6 +797,7 @@ static int walk(struct archive *archive, struct ledger *ledger)
     walk_budgets(archive, ledger);
     walk_rates(archive, ledger);
     walk_quotas(archive, ledger);
+    walk_exchanges(archive, ledger);
     walk_reservations(archive, ledger);
     walk_outcomes(archive, ledger);
     walk_counts(archive, &ledger->counts);

@@ -148,6 +148,16 @@ struct extra {
     uint8_t throttles;  /* soft: tells two throttles that began in one instant apart */
 };
 
+/* An exchange rate; exchanges.c says which one is in force. */
+struct exchange {
+    int64_t numerator, denominator;
+    int64_t effective_at_us;
+    uint64_t seq; /* of its entry */
+    uint32_t from, to;
+    uint32_t older;  /* of the same pair; 0: the oldest */
+    uint32_t newest; /* of the pair's first one: where its chain begins */
+};
+
 struct past {
     int64_t start_us, end_us, committed, held;
     uint32_t budget, next, open;
@@ -207,7 +217,7 @@ struct chunk {
 };
 
 /* What a reservation took from: a kind and a handle in one word. */
-enum take_kind { TAKE_BUDGET = 0, TAKE_RATE, TAKE_QUOTA, TAKE_EXCHANGE };
+enum take_kind { TAKE_BUDGET = 0, TAKE_RATE, TAKE_QUOTA };
 enum { TAKE_HANDLE_BITS = 29 };
 #define TAKE_HANDLE_MAX ((UINT32_C(1) << TAKE_HANDLE_BITS) - 1)
 
@@ -276,6 +286,7 @@ struct ledger {
     uint32_t scopes_len, budgets_len, names_len;
     uint32_t extras_len, zones_len, meters_len, rates_len;
     uint32_t quotas_len, grants_len;
+    uint32_t exchanges_len;
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
     uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
     uint32_t pasts_len, past_free, increases_len, increase_free;
@@ -313,6 +324,8 @@ struct ledger {
     struct rate *rates; /* [handle] */
     struct rate_cold *rate_colds;
     struct table rate_ids;
+    struct exchange *exchanges; /* [number] */
+    struct table exchange_pairs;
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids,
         grant_ids;
     char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
@@ -443,16 +456,20 @@ struct charge {
     int64_t reserved; /* what was held for it; returns */
     bool asked;       /* its unit was reserved, though maybe with 0 */
     int64_t amount;   /* what was used; is committed */
+    bool lost;        /* some was used in a currency without a rate: it is not in amount */
 };
 /* What would stand afterwards. committed + held is a number at every instant. */
 static inline bool budgets_stands(const struct charge *charge, int64_t *ret_sum)
 {
-    return checked_add(*charge->counters.committed + (*charge->counters.held - charge->reserved),
+    return charge->amount <= METE_AMOUNT_MAX &&
+           checked_add(*charge->counters.committed + (*charge->counters.held - charge->reserved),
                        charge->amount, ret_sum);
 }
 static inline bool budgets_overruns(const struct budget *budget, const struct charge *charge,
                                     int64_t stands)
 {
+    if (charge->lost && budget->mode == METE_ENFORCE)
+        return true;
     return charge->amount > charge->reserved &&
            (charge->asked || (budget->mode == METE_ENFORCE && stands > budget->limit));
 }
@@ -689,6 +706,7 @@ struct ending {
     struct reservation *slot;
     struct held held[METE_DEMANDS_MAX], used[METE_DEMANDS_MAX];
     size_t held_len, used_len;
+    uint32_t money; /* of both: exchanges.h */
     struct words takes;
     enum mete_state state;
     bool overrun;
@@ -715,6 +733,7 @@ struct share {
     int64_t cap;       /* what rate limits and quotas leave of METE_AMOUNT_MAX */
     int64_t floor_amount, amount;
     bool refused;
+    bool is_unpriced; /* some of it is in a currency without a rate, and counts 0 */
 };
 struct sink { /* where refusals go */
     struct mete_refusal *refusals;
@@ -728,10 +747,13 @@ struct weighing {
     int64_t made_at_us;                /* in whose windows is counted */
     struct path path;
     struct share shares[METE_DEMANDS_MAX];
+    uint32_t money;    /* of the demands: exchanges.h */
+    size_t others_len; /* shares of units that need conversion */
+    struct share others[TAKES_MAX];
     int64_t granted;
     int64_t retry_at_us;
     uint32_t advice; /* METE_ADVICE_ */
-    bool refused, has_shadows, has_controls, meets_throttles;
+    bool refused, has_shadows, has_unpriced, has_controls, meets_throttles;
     struct mete_refusal primary; /* valid if refused */
 };
 /* What a demand takes for a quantity, rounded up. false: over METE_AMOUNT_MAX. */

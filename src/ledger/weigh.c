@@ -7,6 +7,7 @@
  * The quantity is in closed form: ceil(p * q / 10^6) <= room is the same as
  * q <= floor(room * 10^6 / p), in 128 bits. */
 #include "ledger/controls.h"
+#include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 
@@ -36,6 +37,8 @@ void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal)
 
 struct share *weigh_share_of(struct weighing *weighing, uint32_t unit)
 {
+    if (exchange_needed(weighing->money, unit))
+        return exchanges_share(weighing, unit);
     for (size_t i = 0; i < weighing->args->demands_len; i++)
         if (weighing->shares[i].unit == unit)
             return &weighing->shares[i];
@@ -83,11 +86,15 @@ static void measure_budget(struct weighing *weighing, uint32_t handle)
 static int measure(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due)
 {
     struct path *path = &weighing->path;
+    weighing->money = 0;
+    weighing->others_len = 0;
+    weighing->has_unpriced = false;
     for (size_t i = 0; i < weighing->args->demands_len; i++) {
         const struct mete_demand *demand = &weighing->args->demands[i];
         struct share *share = &weighing->shares[i];
         *share = (struct share){.unit = unit_of(demand->meter, demand->currency),
                                 .cap = METE_AMOUNT_MAX};
+        weighing->money = exchange_add(weighing->money, share->unit);
         bool fits = weigh_amount_at(demand, weighing->args->floor, &share->floor_amount);
         ASSERT(fits); /* check_demands() */
     }
@@ -98,6 +105,8 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
         if (budget->traits & BUDGET_NARROWED && !is_matched(weighing, handle))
             continue;
         path->budgets[kept++] = handle;
+        if (weighing->extends)
+            (void)weigh_share_of(weighing, budget->unit); /* takes, whatever it is by now */
         if (!budget_counts(budget))
             continue; /* of an extension it may be a tombstone */
         if (budgets_is_due(weighing->ledger, handle, now.us, ret_due))
@@ -153,22 +162,104 @@ static int64_t retry_at(const struct weighing *weighing, uint32_t handle, int64_
     return weighing->extends ? INT64_MAX : weighing->ledger->cold[handle].window_end_us;
 }
 
-static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t floor_amount)
+static struct mete_refusal budget_refusal(const struct weighing *weighing, uint32_t handle,
+                                          int64_t floor_amount)
 {
     const struct budget *budget = &weighing->ledger->budgets[handle];
     struct figures figures = budgets_figures(weighing->ledger, handle, weighing->made_at_us);
-    struct mete_refusal refusal = {.reason = METE_HARD_LIMIT,
-                                   .scope = {budget->scope},
-                                   .budget = {handle},
-                                   .meter = unit_meter(budget->unit),
-                                   .shadow = budget->mode == METE_SHADOW,
-                                   .currency = unit_currency(budget->unit),
-                                   .limit = budget->limit,
-                                   .committed = figures.committed,
-                                   .held = figures.held,
-                                   .asked = floor_amount,
-                                   .resets_at = {weighing->ledger->cold[handle].window_end_us}};
-    weigh_refuse(weighing, &refusal, retry_at(weighing, handle, figures.committed, floor_amount));
+    return (struct mete_refusal){.reason = METE_HARD_LIMIT,
+                                 .scope = {budget->scope},
+                                 .budget = {handle},
+                                 .meter = unit_meter(budget->unit),
+                                 .shadow = budget->mode == METE_SHADOW,
+                                 .currency = unit_currency(budget->unit),
+                                 .limit = budget->limit,
+                                 .committed = figures.committed,
+                                 .held = figures.held,
+                                 .asked = floor_amount,
+                                 .resets_at = {weighing->ledger->cold[handle].window_end_us}};
+}
+
+static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t floor_amount)
+{
+    struct mete_refusal refusal = budget_refusal(weighing, handle, floor_amount);
+    weigh_refuse(weighing, &refusal, retry_at(weighing, handle, refusal.committed, floor_amount));
+}
+
+static void refuse_unpriced_one(struct weighing *weighing, struct mete_refusal refusal)
+{
+    refusal.reason = METE_UNPRICED;
+    refusal.resets_at.us = INT64_MAX;
+    weigh_refuse(weighing, &refusal, INT64_MAX);
+}
+
+/* The quotas it asks: of the path, or of what grows those it took from. */
+static size_t find_quotas(const struct weighing *weighing, uint32_t ret_quotas[PATH_QUOTAS])
+{
+    const struct ledger *ledger = weighing->ledger;
+    size_t len = 0;
+    for (size_t i = 0; i < weighing->path.scopes_len; i++)
+        for (uint32_t quota = ledger->scopes[weighing->path.scopes[i]].quotas; quota;
+             quota = ledger->quotas[quota].next)
+            ret_quotas[len++] = quota;
+    if (!weighing->extends)
+        return len;
+    struct held held[METE_DEMANDS_MAX];
+    struct words words;
+    reservations_amounts(ledger, weighing->extends, held, &words);
+    for (unsigned i = 0; i < weighing->extends->takes_len; i++) {
+        struct take take = words_pass_take(&words);
+        if (take.kind == TAKE_QUOTA)
+            ret_quotas[len++] = take.handle;
+    }
+    ASSERT(len <= PATH_QUOTAS);
+    return len;
+}
+
+/* Finds out whether there are rates into the quotas' currencies. */
+static void measure_quotas(struct weighing *weighing)
+{
+    uint32_t quotas[PATH_QUOTAS];
+    size_t len = find_quotas(weighing, quotas);
+    for (size_t i = 0; i < len; i++)
+        (void)weigh_share_of(weighing, weighing->ledger->quotas[quotas[i]].unit);
+}
+
+static void refuse_unpriced_quotas(struct weighing *weighing, int64_t now_us)
+{
+    uint32_t quotas[PATH_QUOTAS];
+    size_t len = find_quotas(weighing, quotas);
+    for (size_t i = 0; i < len; i++) {
+        const struct share *share =
+            weigh_share_of(weighing, weighing->ledger->quotas[quotas[i]].unit);
+        struct mete_refusal refusal;
+        if (!share || !share->is_unpriced)
+            continue;
+        (void)quotas_refuse(weighing->ledger, quotas[i], share->floor_amount, now_us, &refusal);
+        refuse_unpriced_one(weighing, refusal);
+    }
+}
+
+/* Names every budget, rate limit and quota of one mode that a demand has no rate into. */
+static void refuse_unpriced(struct weighing *weighing, enum mete_mode mode, int64_t now_us)
+{
+    const struct path *path = &weighing->path;
+    for (size_t i = 0; i < path->budgets_len; i++) {
+        const struct budget *budget = &weighing->ledger->budgets[path->budgets[i]];
+        const struct share *share = weigh_share_of(weighing, budget->unit);
+        if (share && share->is_unpriced && budget->mode == mode && budget->life == BUDGET_LIVES)
+            refuse_unpriced_one(weighing,
+                                budget_refusal(weighing, path->budgets[i], share->floor_amount));
+    }
+    for (size_t i = 0; i < path->rates_len; i++) {
+        const struct rate *rate = &weighing->ledger->rates[path->rates[i]];
+        const struct share *share = weigh_share_of(weighing, rate->unit);
+        if (share && share->is_unpriced && rate->mode == mode && !rate->is_concurrent)
+            refuse_unpriced_one(weighing, rates_refusal(weighing->ledger, path->rates[i],
+                                                        share->floor_amount, now_us));
+    }
+    if (path->quotas && mode == METE_ENFORCE)
+        refuse_unpriced_quotas(weighing, now_us);
 }
 
 /* Names every budget of one mode that does not take the floor. */
@@ -192,7 +283,7 @@ static void weigh_quota(struct weighing *weighing, uint32_t quota, size_t draws,
     struct share *share = weigh_share_of(weighing, ledger->quotas[quota].unit);
     if (!share)
         return;
-    int64_t cover = quotas_cover(ledger, quota, draws, now_us);
+    int64_t cover = min_i64(quotas_cover(ledger, quota, draws, now_us), METE_AMOUNT_MAX);
     share->cap = min_i64(share->cap, cover);
     if (share->floor_amount <= cover)
         return;
@@ -286,12 +377,16 @@ static void grant(struct weighing *weighing)
         quantity = (int64_t)largest; /* less than it was, so it is one */
         ASSERT(largest >= args->floor && largest < args->wish);
     }
+    if (weighing->others_len)
+        quantity = exchanges_fit(weighing, quantity);
     for (size_t i = 0; i < args->demands_len; i++) {
         bool fits = weigh_amount_at(&args->demands[i], quantity, &weighing->shares[i].amount);
         ASSERT(fits);
         ASSERT_INV("INV-01", !weighing->shares[i].tightest ||
                                  weighing->shares[i].amount <= weighing->shares[i].room);
     }
+    if (weighing->others_len)
+        exchanges_grant(weighing, quantity);
     weighing->granted = quantity;
 }
 
@@ -307,7 +402,8 @@ static bool others_fit(struct weighing *weighing)
             continue;
         struct figures figures =
             budgets_figures(weighing->ledger, weighing->path.budgets[i], weighing->made_at_us);
-        if (!checked_add(figures.committed + figures.held, share->amount, &sum))
+        if (share->amount > METE_AMOUNT_MAX ||
+            !checked_add(figures.committed + figures.held, share->amount, &sum))
             return false;
     }
     return true;
@@ -316,6 +412,8 @@ static bool others_fit(struct weighing *weighing)
 /* What shadow budgets and rate limits would have said; throttles only if they are asked. */
 static void refuse_shadow(struct weighing *weighing, bool asks_throttles, int64_t now_us)
 {
+    if (weighing->has_unpriced)
+        refuse_unpriced(weighing, METE_SHADOW, now_us);
     if (weighing->has_controls)
         controls_refuse_stopped(weighing, METE_SHADOW);
     if (weighing->has_shadows)
@@ -330,11 +428,15 @@ static void refuse_shadow(struct weighing *weighing, bool asks_throttles, int64_
  * they stand alone, so that the order holds all the same. They let grow what runs. */
 static void refuse_all(struct weighing *weighing, int64_t now_us)
 {
+    if (weighing->has_unpriced)
+        refuse_unpriced(weighing, METE_ENFORCE, now_us);
     if (weighing->has_controls)
         controls_refuse_stopped(weighing, METE_ENFORCE);
     bool refused = false;
     for (size_t i = 0; i < weighing->args->demands_len; i++)
         refused |= weighing->shares[i].refused;
+    for (size_t i = 0; i < weighing->others_len; i++)
+        refused |= weighing->others[i].refused;
     if (refused)
         refuse_budgets(weighing, METE_ENFORCE);
     ASSERT(weighing->refused || !refused);
@@ -342,10 +444,8 @@ static void refuse_all(struct weighing *weighing, int64_t now_us)
         weigh_quotas_of(weighing, weighing->extends, now_us);
     else if (weighing->path.quotas)
         weigh_quotas(weighing, now_us);
-    if (weighing->path.rates_len) {
-        measure_rates(weighing, now_us);
+    if (weighing->path.rates_len)
         refuse_rates(weighing, METE_ENFORCE, now_us);
-    }
     bool asks_throttles = weighing->has_controls && !weighing->refused && !weighing->extends;
     if (asks_throttles)
         controls_refuse_throttled(weighing, METE_ENFORCE);
@@ -366,6 +466,10 @@ static int weigh(struct weighing *weighing, struct mete_instant now, struct ledg
     int rc = measure(weighing, now, ret_due);
     if (rc)
         return rc;
+    if (weighing->path.rates_len)
+        measure_rates(weighing, now.us);
+    if (weighing->path.quotas)
+        measure_quotas(weighing);
     weigh_scopes(weighing, now.us);
     refuse_all(weighing, now.us);
     if (weighing->has_controls)
@@ -418,9 +522,19 @@ int weigh_extend(struct weighing *weighing, struct mete_instant now, struct ledg
     return weigh(weighing, now, ret_due);
 }
 
-struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes)
+/* Where budgets of the first demand's unit are counted: with several currencies, apart. */
+static const struct share *first_share(const struct weighing *weighing)
 {
     const struct share *first = &weighing->shares[0];
+    for (size_t i = 0; i < weighing->others_len; i++)
+        if (weighing->others[i].unit == first->unit)
+            return &weighing->others[i];
+    return first;
+}
+
+struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes)
+{
+    const struct share *first = first_share(weighing);
     struct mete_verdict verdict = {.allowed = !weighing->refused,
                                    .granted = weighing->granted,
                                    .retry_at = {weighing->retry_at_us},

@@ -250,11 +250,11 @@ static struct mete_text draw_request_id(struct tape *tape)
     return text(PICK(tape, ids));
 }
 
-static const struct mete_usage units[] = {
-    {.meter = METE_COST, .currency = METE_USD},
-    {.meter = METE_TOTAL_TOKENS},
-    {.meter = METE_REQUESTS},
-    {.meter = METE_COST, .currency = METE_CURRENCY('E', 'U', 'R')}};
+/* One currency: several, and the rates between them, are the check of tests/model. */
+static const struct mete_usage units[] = {{.meter = METE_COST, .currency = METE_USD},
+                                          {.meter = METE_TOTAL_TOKENS},
+                                          {.meter = METE_REQUESTS},
+                                          {.meter = METE_OUTPUT}};
 
 static struct mete_reserve draw_reserve(struct world *w)
 {
