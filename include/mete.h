@@ -890,7 +890,7 @@ struct mete_event {
     struct mete_budget_id budget;
     struct mete_grant_id grant;
     struct mete_reservation_id reservation; /* EXPIRED, CORRECTED */
-    uint32_t threshold_ppm;
+    uint32_t threshold_ppm; /* THRESHOLD, THROTTLED, STOPPED: the share that was reached */
     int64_t limit, committed, held;
 };
 

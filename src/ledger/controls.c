@@ -110,7 +110,9 @@ void controls_act(const struct moment *moment)
     const struct mete_controls *controls = &extra->controls;
     int64_t now_us = moment->entry->at_us;
     fire_soft_limit(moment, extra);
-    if (moment->counters->past || budget->mode == METE_OFF)
+    /* An end begins no window: the one it counts in may be over by the clock. */
+    if (moment->counters->past || budget->mode == METE_OFF ||
+        now_us >= moment->ledger->cold[moment->budget].window_end_us)
         return;
     if (controls->stop_ppm && !extra->stopped_at_us && may_stop(budget, extra, now_us) &&
         budgets_is_reached(budget->committed, budget->limit, controls->stop_ppm))
@@ -155,10 +157,10 @@ bool controls_lift(const struct moment *moment)
     return true;
 }
 
-bool controls_is_stopped(const struct ledger *ledger, uint32_t handle)
+bool controls_is_stopped(const struct ledger *ledger, uint32_t handle, int64_t now_us)
 {
     const struct extra *extra = extras_of(ledger, handle);
-    return extra && extra->stopped_at_us;
+    return extra && extra->stopped_at_us && now_us < ledger->cold[handle].window_end_us;
 }
 
 /* ---- Counting what meets a throttle ---- */
@@ -332,7 +334,8 @@ void controls_check(const struct ledger *ledger, uint32_t handle)
     ASSERT_INV("INV-10", extra->soft_fired <= (extra->soft_limit != 0));
     ASSERT_INV("INV-10", budget->mode == METE_OFF || extra->soft_fired ||
                              !is_soft_reached(extra, budget->committed));
+    bool is_over = ledger->last_at_us >= ledger->cold[handle].window_end_us; /* by the clock */
     ASSERT_INV("INV-10",
-               budget->mode == METE_OFF || extra->acted_at_us || !controls->stop_ppm ||
+               is_over || budget->mode == METE_OFF || extra->acted_at_us || !controls->stop_ppm ||
                    !budgets_is_reached(budget->committed, budget->limit, controls->stop_ppm));
 }

@@ -22,7 +22,7 @@ void controls_act(const struct moment *moment);
 void controls_rearm(struct ledger *ledger, uint32_t budget);
 void controls_end_window(struct extra *extra);
 bool controls_lift(const struct moment *moment); /* false: no stop is on */
-bool controls_is_stopped(const struct ledger *ledger, uint32_t budget);
+bool controls_is_stopped(const struct ledger *ledger, uint32_t budget, int64_t now_us);
 /* Puts the refusals of one mode's stops, and throttles, of a weighing's path. A throttle is asked
  * only if nothing but throttles refuses. */
 void controls_refuse_stopped(struct weighing *weighing, enum mete_mode mode);

@@ -124,8 +124,9 @@ static bool refusal_binds(const struct ledger *ledger, const struct outcome_aske
                           int64_t now_us)
 {
     const struct mete_refusal *primary = &asked->primary;
-    if (primary->reason == METE_EMERGENCY_STOP && !controls_is_stopped(ledger, primary->budget.n))
-        return false; /* it was lifted */
+    if (primary->reason == METE_EMERGENCY_STOP &&
+        !controls_is_stopped(ledger, primary->budget.n, now_us))
+        return false; /* it was lifted, or its window has ended */
     if (asked->expires_at_us != INT64_MAX)
         return now_us < asked->expires_at_us;
     if (primary->rate.n)

@@ -198,6 +198,22 @@ static void an_emergency_stop_refuses_all_until_its_window_ends(void **state)
     assert_true(view_of(b, top).stopped_at.us == 0);
 }
 
+/* By the clock it is past, though nothing has begun the next. */
+static void a_charge_after_the_end_of_its_window_stops_nothing(void **state)
+{
+    struct bench *b = *state;
+    uint32_t top = put_controlled(b, METE_DAILY, stops);
+    const struct mete_demand much = {.currency = METE_USD, .fixed = 950};
+    struct mete_reserve args = ask(b, &much);
+    args.ttl_ms = 86400000;
+    assert_int_equal(reserve(b, &args), 0);
+    uint64_t id = b->verdict.reservation.n;
+    b->now_us = view_of(b, top).window_end.us;
+    assert_int_equal(commit(b, id, 950), 0);
+    assert_int_equal(told(b, METE_EVENT_STOPPED), 0);
+    assert_int_equal(try(b), METE_REASON_NONE);
+}
+
 static void a_stop_of_a_window_without_an_end_waits_for_a_lift(void **state)
 {
     struct bench *b = *state;
@@ -753,6 +769,7 @@ int main(void)
         TEST(a_late_commit_reaches_the_soft_limit_of_its_own_window),
         TEST(a_downgrade_is_advised_from_its_share_on),
         TEST(an_emergency_stop_refuses_all_until_its_window_ends),
+        TEST(a_charge_after_the_end_of_its_window_stops_nothing),
         TEST(a_stop_of_a_window_without_an_end_waits_for_a_lift),
         TEST(a_lift_holds_for_the_rest_of_the_window),
         TEST(after_a_lift_a_stop_waits_for_the_cooldown),
