@@ -454,6 +454,20 @@ static void tell_change(const struct mete_change *change)
         tell(change->grant.meter);
         tell(change->grant.currency);
     }
+    if (change->kind == METE_END_SCOPE || change->kind == METE_MOVE_SCOPE)
+        tell(change->at.n);
+    if (change->kind == METE_MOVE_SCOPE)
+        tell(change->parent.n);
+    if (change->kind == METE_PUT_INCREASE) {
+        tell(change->increase.budget.n);
+        tell(change->increase.amount);
+        tell(change->increase.from.us);
+        tell(change->increase.until.us);
+    }
+    if (change->kind == METE_LIFT_STOP || change->kind == METE_END_INCREASE)
+        tell(change->end.n);
+    if (change->kind == METE_END_INCREASE)
+        tell(change->end_increase);
     if (change->kind == METE_REFUND) {
         tell(change->refund.n);
         tell(change->amount);

@@ -244,6 +244,51 @@ static void draw_refund(struct world *w, struct tape *tape, struct mete_change *
     change->amount = draw_amount(w, tape) / 4 + 1;
 }
 
+static void draw_increase(struct world *w, struct tape *tape, struct mete_change *change)
+{
+    struct mete_increase_spec *spec = &change->increase;
+    change->kind = METE_PUT_INCREASE;
+    spec->budget.n = draw_budget(w, tape);
+    spec->amount = draw_limit(w, tape) / 2 + 1;
+    spec->from.us = w->now_us + ((int64_t)tape_pick(tape, 20) - 8) * (DAY_US / 48);
+    spec->until.us = spec->from.us + (int64_t)tape_pick(tape, 40) * (DAY_US / 48);
+    edge(w, spec->from.us);
+    edge(w, spec->until.us);
+}
+
+static void draw_increase_end(struct world *w, struct tape *tape, struct mete_change *change)
+{
+    const struct increase *increase =
+        &w->increases[tape_pick(tape, w->increases_len < INCREASES ? w->increases_len : INCREASES)];
+    change->kind = METE_END_INCREASE;
+    change->end.n = increase->budget;
+    change->end_increase = increase->number;
+}
+
+/* What is dated, lifted, moved or deleted. */
+static void draw_rare(struct world *w, struct tape *tape, struct mete_change *change)
+{
+    size_t kind = tape_pick(tape, 16);
+    change->kind = METE_END_BUDGET;
+    if (kind < 6 && features[FEATURE_INCREASES]) {
+        draw_increase(w, tape, change);
+    } else if (kind < 8 && w->increases_len) {
+        draw_increase_end(w, tape, change);
+    } else if (kind < 11 && features[FEATURE_CONTROLS]) {
+        change->kind = METE_LIFT_STOP;
+        change->end.n = draw_budget(w, tape);
+    } else if (kind < 12 && features[FEATURE_END_SCOPE]) {
+        change->kind = METE_END_SCOPE;
+        change->at.n = draw_scope(w, tape);
+    } else if (kind < 15 && features[FEATURE_MOVE_SCOPE]) {
+        change->kind = METE_MOVE_SCOPE;
+        change->at.n = draw_scope(w, tape);
+        change->parent.n = draw_scope(w, tape);
+    } else {
+        change->end.n = draw_budget(w, tape);
+    }
+}
+
 uint32_t draw_organization(const struct world *w, struct tape *tape)
 {
     const struct scope *scope = &w->scopes[tape_pick(tape, w->scopes_len)];
@@ -279,7 +324,7 @@ static void draw_scope_put(struct world *w, struct tape *tape, size_t place,
 void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_change *ret_change)
 {
     *ret_change = (struct mete_change){0};
-    size_t kind = tape_pick(tape, 80);
+    size_t kind = tape_pick(tape, 92);
     if (kind < 34) {
         draw_budget_put(w, tape, place, ret_change);
     } else if (kind < 50) {
@@ -295,6 +340,8 @@ void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_c
         draw_quota_end(w, tape, ret_change);
     } else if (kind < 80 && kind > 76 && w->grants_len) {
         draw_refund(w, tape, ret_change);
+    } else if (kind >= 80) {
+        draw_rare(w, tape, ret_change);
     } else if (kind > 64) {
         draw_budget_put(w, tape, place, ret_change);
     } else {
@@ -431,6 +478,9 @@ void learn_change(struct world *w, const struct mete_change *change, uint32_t ha
         learn_budget(w, &change->budget, handle);
     if (change->kind == METE_PUT_RATE_LIMIT)
         learn_rate(w, &change->rate, handle);
+    if (change->kind == METE_PUT_INCREASE)
+        w->increases[w->increases_len++ % INCREASES] =
+            (struct increase){change->increase.budget.n, handle};
     if (change->kind == METE_PUT_GRANT)
         learn_grant(w, &change->grant, handle);
     if (change->kind == METE_END_RATE_LIMIT)

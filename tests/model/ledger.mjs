@@ -12,11 +12,13 @@ export const BIG = import.meta.url.endsWith('?big');
 const N = BIG ? BigInt : Number, ZERO = N(0), ONE = N(1);
 const NEVER = Infinity, OUTCOME_US = 86400e6, MILLION = BIG ? 1000000n : 1e6;
 const COST = 0, REQUESTS = 7, ORGANIZATION = 1, ENFORCE = 0, SHADOW = 1, OFF = 2;
+const AMOUNT_MAX = BIG ? 2n ** 62n - 1n : 2 ** 62;
 const HELD = 0, COMMITTED = 1, RELEASED = 2, EXPIRED = 3, TOTAL = 7, ROLLING = 8;
 export const E = { NOT_FOUND: -2, EXISTS: -3, INVALID: -1, CONTENT: -4, IN_FLIGHT: -5, ENDED: -6, FULL: -7 };
 const R = { EXPIRED: 2, REVOKED: 3, UNPRICED: 5, STOP: 6, HARD: 7, QUOTA: 8, THROTTLE: 9, RATE: 10, CONCURRENCY: 11 };
 const RATE_PERIODS = 2n ** 62n;
-const EVENT = { THRESHOLD: 1, OVERRUN: 2, EXPIRED: 3, LIMIT_BELOW: 4, QUOTA_OVERRUN: 9 };
+const EVENT = { THRESHOLD: 1, OVERRUN: 2, EXPIRED: 3, LIMIT_BELOW: 4, SOFT_LIMIT: 5, THROTTLED: 6, STOPPED: 7, LIFTED: 8, QUOTA_OVERRUN: 9, CORRECTED: 10 };
+const DOWNGRADE = 1, SOFT = 2; // advice
 const DRAWS = 16;
 const CALL = 1, CHARGE = 1, PROVISIONAL = 1;
 const never = (instant) => (instant < 0 ? NEVER : instant);
@@ -28,6 +30,8 @@ export function enter(world) { w = world; events = []; }
 export function begin(now) {
     return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), grants: new Map(), calls: [null], open: [], ids: new Map() };
 }
+// What changes may change: a batch that fails is tried on it.
+export const copyOf = (world) => ({ ...world, ...structuredClone({ scopes: world.scopes, budgets: world.budgets, rates: world.rates, grants: world.grants }) });
 export const forget = () => { events = []; };
 
 function event(kind, { scope = 0, budget = null, win = null, name = 0, ppm = 0, limit = ZERO }) {
@@ -74,19 +78,111 @@ const counts = (b, call) => b.mode !== OFF && (b.matches.length === 0 || matches
 
 const ratesOf = (path, call) => path.flatMap((scope) => scope.rates.filter((l) => !l.ended && counts(l, call)));
 
-// ---- Windows (4 to 9) ----
+// ---- Windows (4 to 9): a latch is what has fired, or is on, in a window; in a rolling one, while it is reached ----
+const newLatch = () => ({ fired: [], soft: false, stop: 0, throttle: false, lifted: false, counts: new Map() });
+function newWindow(b, { start, end }, latch = newLatch()) {
+    const win = { start, end, committed: ZERO, held: ZERO, open: 0, latch, base: b.limit, cap: b.cap, skipped: 0 };
+    b.windows.push(win);
+    return win;
+}
+const newest = (b) => b.windows[b.windows.length - 1];
 function windowOf(b) {
-    let win = b.windows[b.windows.length - 1];
-    if (!b.ended && w.now >= win.end) {
-        const { start, end } = windowAt(b, w.now);
-        b.windows.push(win = { start: Math.max(start, win.end), end, committed: ZERO, held: ZERO, fired: [], open: 0 });
-        if (b.period !== ROLLING) b.windows = b.windows.filter((other) => other === win || other.open);
+    let win = newest(b);
+    if (b.ended || w.now < win.end) return win;
+    const { start, end } = windowAt(b, w.now), from = Math.max(start, win.end);
+    if (b.period === ROLLING) {
+        win = newWindow(b, { start, end }, win.latch);
+        b.windows = b.windows.filter((other) => other.open || isRecent(b, other));
+        forgetUnreached(b, win);
+        return win;
+    }
+    handOn(b, win, from);
+    win = newWindow(b, { start: from, end });
+    while (b.windows.length > 1 && !b.windows[0].open) { // what nobody can change any more is handed on once and for all
+        b.carried = handedOn(b, b.carried, b.windows[0]);
+        b.windows.shift();
     }
     return win;
 }
-const committedOf = (b, win) => win.committed;
-const heldOf = (b, win) => win.held;
-const limitOf = (b) => b.limit;
+const bucketOf = (b) => b.seconds * 15625;
+const isRecent = (b, win) => win.start >= newest(b).start - 64 * bucketOf(b);
+const committedOf = (b, win) => (b.period === ROLLING ? sum(b.windows.filter((other) => isRecent(b, other)), (other) => other.committed) : win.committed);
+const heldOf = (b, win) => (b.period === ROLLING ? sum(b.windows, (other) => other.held) : win.held);
+
+// How many windows nothing touched lie between, as far as they matter.
+function handOn(b, win, from) {
+    win.base = b.limit;
+    win.cap = b.cap;
+    win.skipped = 0;
+    if (b.cap == 0) return;
+    for (let at = win.end; at < from && win.skipped * Number(b.limit) <= Number(b.cap); win.skipped++) at = windowAt(b, at).end;
+}
+const clamp = (amount, cap) => (amount < 0 ? ZERO : amount > cap ? cap : amount);
+function handedOn(b, carried, win) {
+    let left = clamp(win.base + carried - win.committed - win.held, win.cap);
+    for (let i = 0; i < win.skipped; i++) left = clamp(win.base + left, win.cap);
+    return left;
+}
+const carriedOf = (b) => b.windows.slice(0, -1).reduce((carried, win) => handedOn(b, carried, win), b.carried);
+function limitOf(b) {
+    const limit = b.limit + carriedOf(b) + b.increased;
+    return limit > AMOUNT_MAX ? AMOUNT_MAX : limit;
+}
+
+// ---- Controls (12, 13), thresholds, soft limit ----
+const latchOf = (b) => windowOf(b).latch;
+const shareReached = (b, ppm, win = windowOf(b)) => ppm > 0 && committedOf(b, win) > 0 && reached(committedOf(b, win), limitOf(b), ppm);
+const softReached = (b, win) => b.soft > 0 && committedOf(b, win) >= b.soft;
+function forgetUnreached(b, win) { // thresholds and the soft limit are armed again
+    win.latch.fired = win.latch.fired.filter((ppm) => b.thresholds.includes(ppm) && shareReached(b, ppm, win));
+    win.latch.soft = win.latch.soft && softReached(b, win);
+    if (b.period !== ROLLING) return;
+    if (!shareReached(b, b.controls.stop)) win.latch.stop = 0;
+    if (!shareReached(b, b.controls.throttle)) win.latch.throttle = false;
+}
+function control(b) {
+    const latch = latchOf(b), { stop, throttle, cooldown } = b.controls, cooled = (at) => at === null || w.now >= at + cooldown * 1e6;
+    if (b.mode === OFF) return;
+    if (!latch.stop && shareReached(b, stop) && cooled(b.acted) && !(cooldown ? !cooled(b.lifted) : latch.lifted)) {
+        latch.stop = b.acted = w.now;
+        event(EVENT.STOPPED, { budget: b, win: windowOf(b), ppm: stop });
+    }
+    if (!latch.throttle && shareReached(b, throttle) && cooled(b.acted)) {
+        latch.throttle = true;
+        latch.counts = new Map();
+        b.acted = w.now;
+        event(EVENT.THROTTLED, { budget: b, win: windowOf(b), ppm: throttle });
+    }
+}
+function adviceOf(list) {
+    return list.reduce((bits, b) => bits | (shareReached(b, b.controls.downgrade) ? DOWNGRADE : 0) | (softReached(b, windowOf(b)) ? SOFT : 0), 0);
+}
+// The next call of a leaf: whether it is admitted; it is counted by reservations alone.
+function throttles(b, leaf, isCounted) {
+    const { counts } = latchOf(b), n = BigInt(counts.get(leaf) || 0) + 1n, share = (calls) => calls * BigInt(b.controls.rate) / 1000000n;
+    if (isCounted) counts.set(leaf, Number(n));
+    return share(n) === share(n - 1n);
+}
+
+// ---- Increases (9) ----
+function touch(b) {
+    windowOf(b);
+    const increased = sum(b.increases.filter((i) => i.from <= w.now && w.now < i.until), (i) => i.amount);
+    if (b.ended || increased === b.increased) return;
+    const was = limitOf(b);
+    b.increased = increased;
+    limitChanged(b, was, b.mode);
+}
+function limitChanged(b, was, mode) {
+    const win = windowOf(b), taken = committedOf(b, win) + heldOf(b, win);
+    // Those that are no longer reached are armed again, those reached that have not fired fire now.
+    for (const other of b.windows) forgetUnreached(b, other);
+    if (b.mode === ENFORCE && taken > limitOf(b) && (limitOf(b) < was || mode !== ENFORCE)) event(EVENT.LIMIT_BELOW, { budget: b, win });
+    if (b.mode !== OFF) fire(b, win);
+    if (!shareReached(b, b.controls.throttle)) win.latch.throttle = false;
+    if (!b.controls.stop) win.latch.stop = 0;
+    control(b);
+}
 
 // ---- What is demanded of a unit ----
 const same = (a, b) => a.meter === b.meter && a.currency === b.currency;
@@ -232,13 +328,26 @@ function refusal(reason, scope, b, asked, win, isExtension) {
     if (!b) return { mode: ENFORCE, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
     const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
     const isHeld = limit != 0 && committed + asked <= limit; // and nothing else is in the way
-    const retry = isHeld ? 0 : asked > limit || limit == 0 || isExtension ? NEVER : win.end;
-    return { mode: b.mode, b, revision: b.revision, retry,
+    const retry = reason === R.STOP ? (b.period === ROLLING ? NEVER : windowOf(b).end) : isHeld ? 0 : asked > limit || limit == 0 || isExtension ? NEVER :
+        b.period === ROLLING ? leaves(b, held + asked) : win.end;
+    return { mode: b.mode, b, revision: b.revision, retry, isStop: reason === R.STOP,
         row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, win.end <= w.now ? null : shown(win.end)] }; // of a past window: the page does not say
 }
 const demands = (call, unit) => call.demands.some((d) => same(d, unit));
 const room = (b, amount, win = windowOf(b)) => limitOf(b) != 0 && committedOf(b, win) + heldOf(b, win) + amount <= limitOf(b);
 const isExpired = (scope) => scope.expires !== 0 && w.now >= scope.expires;
+
+// When of a rolling budget so much has left that the rest fits.
+function leaves(b, asked) {
+    const list = b.windows.filter((win) => isRecent(b, win)), limit = limitOf(b);
+    if (asked > limit) return 0;
+    let left = committedOf(b);
+    for (const win of list) {
+        left -= win.committed;
+        if (left + asked <= limit) return win.start + 65 * bucketOf(b);
+    }
+    return NEVER;
+}
 
 // What refuses the floor, in order: of the enforced ones, then of the shadow ones. places: [budget, window].
 function weigh(call, places, limits, quotas, drawsOf, isExtension = false) {
@@ -246,12 +355,19 @@ function weigh(call, places, limits, quotas, drawsOf, isExtension = false) {
     for (const mode of [ENFORCE, SHADOW]) {
         for (const [b, win] of places) {
             const asked = demanded(b, list, floor);
+            if (b.mode === mode && latchOf(b).stop) refusals.push(refusal(R.STOP, null, b, asked, windowOf(b), isExtension));
             if (b.mode === mode && demands(call, b) && !room(b, asked, win)) refusals.push(refusal(R.HARD, null, b, asked, win, isExtension));
         }
         if (mode === ENFORCE) refusals.push(...quotaRefusals(quotas, list, floor, drawsOf));
         refusals.push(...rateRefusals(mode, limits, list, floor));
     }
-    return refusals;
+    return inPrecedence(refusals);
+}
+const inPrecedence = (refusals) => refusals.sort((a, b) => a.mode - b.mode || a.row[0] - b.row[0] || 0);
+// Only where nothing else refuses.
+function throttleRefusals(call, list, isCounted) {
+    return list.filter((b) => latchOf(b).throttle && throttles(b, call.scope, isCounted))
+        .map((b) => ({ ...refusal(R.THROTTLE, null, b, demanded(b, call.demands, call.floor), windowOf(b)), retry: 0 }));
 }
 function scopeRefusals(path) {
     const expired = path.filter(isExpired), revoked = path.filter((scope) => (scope.revoked || scope.ended) && !isExpired(scope));
@@ -283,21 +399,24 @@ function remaining(unit, places) {
 const now = (list) => list.map((b) => [b, windowOf(b)]);
 const latest = (refusals) => refusals.reduce((at, r) => (r.retry > at ? r.retry : at), 0);
 const enforcedOf = (refusals) => refusals.filter((r) => r.mode === ENFORCE);
-function decide(call) {
-    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
-    const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits, quotas)], enforced = enforcedOf(refusals);
+function decide(call, isCounted) {
+    const path = pathOf(call.scope), all = budgetsOf(path), list = all.filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
+    all.forEach(touch);
+    const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits, quotas)];
+    if (!enforcedOf(refusals).length) refusals.push(...throttleRefusals(call, list, isCounted));
+    const enforced = enforcedOf(inPrecedence(refusals));
     const granted = enforced.length ? ZERO : largest(call, now(list), limits, quotas);
-    return { list, limits, quotas, refusals, granted, allowed: enforced.length === 0, primary: enforced[0], retry: latest(enforced) };
+    return { list, limits, quotas, advice: adviceOf(list), refusals, granted, allowed: enforced.length === 0, primary: enforced[0], retry: latest(enforced) };
 }
 function verdict(v, repeated) {
     const rows = repeated ? (v.primary ? [v.primary] : []) : v.refusals;
-    return [0, v.allowed ? 1 : 0, repeated ? 1 : 0, v.name, shown(v.expires), v.granted, ...v.remaining, shown(v.retry), 0,
+    return [0, v.allowed ? 1 : 0, repeated ? 1 : 0, v.name, shown(v.expires), v.granted, ...v.remaining, shown(v.retry), repeated ? 0 : v.advice || 0,
         rows.length, ...rows.flatMap((r) => r.row)];
 }
 
 export function check(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
-    const v = decide(call);
+    const v = decide(call, false);
     return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) }, false);
 }
 
@@ -305,7 +424,7 @@ export function reserve(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
     const answer = repeated(call);
     if (answer) return answer;
-    const v = decide(call);
+    const v = decide(call, true);
     if (!v.allowed) {
         Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) });
         if (call.id && !(call.flags & CALL) && v.retry > 0)
@@ -335,7 +454,7 @@ function take(b, amount, isDemanded) {
 // In the windows it was made in, with the limits in force now (27).
 export function extend(name, list, floor, wish, shrink, ttl) {
     if (!list.length && !ttl) return [E.INVALID]; // nothing to do
-    const r = name > 0 ? known(name) : null, call = { demands: list, floor, wish };
+    const r = name > 0 ? known(name) : null, call = { demands: list, floor, wish }, isAsking = list.length > 0 && !shrink;
     if (!r) return [E.NOT_FOUND];
     if (r.state !== HELD) return [E.ENDED, r.name, ...receipt(r, 1)];
     if (list.some((d) => !demands(r.call, d))) return [E.INVALID];
@@ -343,7 +462,8 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]);
     const limits = r.rates.map(({ l }) => l).filter((l) => !l.ended && !l.concurrent && l.mode !== OFF && demands(call, l));
     const quotas = r.quotas.map(({ q }) => q).filter((q) => demands(call, q)), drawsOf = (q) => r.quotas.find((t) => t.q === q).draws;
-    const refusals = shrink ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
+    for (const { b } of r.takes) if (!b.ended) touch(b);
+    const refusals = !isAsking ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
     const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
     if (allowed) {
         const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
@@ -358,22 +478,32 @@ export function extend(name, list, floor, wish, shrink, ttl) {
         r.granted = shrink ? (r.granted > granted ? r.granted - granted : ZERO) : r.granted + granted;
         if (ttl) r.expires = w.now + ttl * 1e3;
     }
-    return verdict({ allowed, refusals, granted, name, expires: r.expires, remaining: list.length && !shrink ? remaining(list[0], places) : [0, ZERO, 0],
+    return verdict({ allowed, refusals, granted, name, advice: isAsking ? adviceOf(places.map(([b]) => b)) : 0, expires: r.expires, remaining: isAsking ? remaining(list[0], places) : [0, ZERO, 0],
         retry: latest(enforced) }, false);
 }
 
 // ---- Repeats (INV-04) ----
-const remember = (call, outcome) => w.ids.set(`${call.scope} ${call.id}`, Object.assign(outcome, { content: call.content }));
+// An id that a call gives back is bound by what bound it before.
+function remember(call, outcome) {
+    const key = `${call.scope} ${call.id}`;
+    w.ids.set(key, Object.assign(outcome, { content: call.content, before: outcome.reservation ? w.ids.get(key) : null }));
+}
+const isGivenBack = ({ reservation: r }) => r && r.state !== HELD && r.call.flags & CALL && r.usage.every((u) => u.amount == 0);
+function outcomeOf(call) {
+    let o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
+    while (o && isGivenBack(o)) o = o.before;
+    return o;
+}
 function binds(o) {
     if (o.record) return w.now < o.record.at + OUTCOME_US;
     if (o.reservation) {
         const r = o.reservation;
         if (r.state === HELD) return true;
-        if (r.call.flags & CALL && r.usage.every((u) => u.amount == 0)) return false;
         return w.now < r.ended + OUTCOME_US;
     }
     const { retry, primary } = o.refused;
     if (w.now >= o.at + OUTCOME_US || w.now >= retry) return false;
+    if (primary.isStop && !latchOf(primary.b).stop) return false;
     if (retry !== NEVER) return true;
     if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
     if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended;
@@ -382,7 +512,7 @@ function binds(o) {
     return scope.revoked || scope.ended || isExpired(scope);
 }
 function repeated(call) {
-    const o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
+    const o = outcomeOf(call);
     if (!o || !binds(o)) return null;
     if (o.record || o.content !== call.content) return [E.CONTENT];
     if (o.refused) return verdict({ ...o.refused, remaining: [0, ZERO, 0] }, true); // of which only the primary is kept
@@ -406,14 +536,18 @@ function charge(r, t, amount) {
     const isAbove = b.mode === ENFORCE && committedOf(b, win) + heldOf(b, win) > limitOf(b);
     const isOverrun = amount > t.amount && (t.isDemanded || isAbove);
     fire(b, win);
+    if (win === windowOf(b)) control(b);
     if (isOverrun) event(EVENT.OVERRUN, { budget: b, win });
 }
 function fire(b, win) {
     for (const ppm of b.thresholds) {
-        if (win.fired.includes(ppm) || !reached(committedOf(b, win), limitOf(b), ppm) || committedOf(b, win) == 0) continue;
-        win.fired.push(ppm);
+        if (win.latch.fired.includes(ppm) || !shareReached(b, ppm, win)) continue;
+        win.latch.fired.push(ppm);
         event(EVENT.THRESHOLD, { budget: b, win, ppm });
     }
+    if (win.latch.soft || !softReached(b, win)) return;
+    win.latch.soft = true;
+    event(EVENT.SOFT_LIMIT, { budget: b, win });
 }
 function end(r, state, usage) {
     const isOver = events.length;
@@ -424,19 +558,53 @@ function end(r, state, usage) {
     for (const t of r.takes) charge(r, t, used(t.b, usage));
     for (const t of r.rates) settleRate(t, used(t.l, usage));
     for (const t of r.quotas) spend(r, t, used(t.q, usage));
-    const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
-    r.overrun = over || events.slice(isOver).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0;
+    r.overrun = overruns(r, usage, isOver);
     w.open = w.open.filter((other) => other !== r);
 }
 const known = (name) => { const r = w.calls[name]; return r && (r.state === HELD || w.now < r.ended + OUTCOME_US) ? r : null; };
 const equal = (a, b) => a.every((u) => u.amount == 0 || used(u, b) == u.amount) && b.every((u) => u.amount == 0 || used(u, a) == u.amount);
 
+// ---- Corrections (26) ----
+const isOpenToCorrection = (r) => w.corrects && !r.corrected && (r.state === EXPIRED || (r.state === COMMITTED && r.isProvisional)) && w.now < r.ended + OUTCOME_US;
+function correct(r, usage) {
+    const before = events.length;
+    for (const t of r.takes) {
+        const { b, win } = t, more = used(b, usage) - t.charged;
+        if (!b.ended) touch(b);
+        win.committed += more;
+        t.charged += more;
+        if (b.mode === ENFORCE && more > 0 && committedOf(b, win) + heldOf(b, win) > limitOf(b)) event(EVENT.OVERRUN, { budget: b, win });
+        fire(b, win);
+        if (win === windowOf(b)) control(b);
+    }
+    for (const { q, spent } of r.quotas) respend(q, spent, used(q, usage));
+    Object.assign(r, { state: COMMITTED, usage, cost: costOf(usage), corrected: 1 });
+    r.overrun = overruns(r, usage, before);
+    event(EVENT.CORRECTED, { scope: r.scope, name: r.name });
+}
+function respend(q, spent, amount) {
+    let less = sum(spent, (d) => d.amount) - amount;
+    if (less < 0) spendMore(q, spent, -less);
+    for (let i = spent.length - 1; i >= 0 && less > 0; i--) {
+        const part = spent[i].amount < less ? spent[i].amount : less;
+        spent[i].g.drawn -= part;
+        spent[i].amount -= part;
+        less -= part;
+    }
+}
+function overruns(r, usage, before) {
+    const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
+    return over || events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0;
+}
+
 export function commit(name, usage, flags) {
     const r = name > 0 ? known(name) : null;
     if (!r) return [E.NOT_FOUND];
     if (r.state === COMMITTED && equal(usage, r.usage)) return [0, ...receipt(r, 1)];
-    if (r.state !== HELD) return [E.ENDED, ...receipt(r, 0)];
-    end(r, COMMITTED, usage);
+    if (isOpenToCorrection(r)) correct(r, usage);
+    else if (r.state !== HELD) return [E.ENDED, ...receipt(r, 0)];
+    else end(r, COMMITTED, usage);
+    r.isProvisional = (flags & PROVISIONAL) !== 0;
     return [0, ...receipt(r, 0)];
 }
 export function release(name) {
@@ -449,12 +617,13 @@ export function release(name) {
 }
 export function record(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
-    const o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
+    const o = outcomeOf(call);
     if (o && !o.refused && binds(o)) { // a refusal binds reservations alone
         if (!o.record || o.content !== call.content || !equal(o.record.usage, call.usage)) return [E.CONTENT];
         return [0, ...receipt(o.record, 1)];
     }
-    const list = budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
+    const all = budgetsOf(pathOf(call.scope)), list = all.filter((b) => counts(b, call));
+    all.forEach(touch);
     const r = { state: HELD, at: w.now, amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
     for (const l of ratesOf(pathOf(call.scope), call))
         if (!l.concurrent) takeRate(l, call.usage.some((u) => same(u, l)) ? used(l, call.usage) : l.meter === REQUESTS ? ONE : ZERO);
@@ -481,8 +650,24 @@ export function pass(now, told) {
 }
 
 // ---- Administration ----
-const findScope = (spec) => [...w.scopes.values()].find((s) => s.kind === spec.kind && s.id === spec.id && s.organization === spec.organization);
+const findScope = (spec) => [...w.scopes.values()].find((s) => (!s.ended || isScopeHeld(s)) && s.kind === spec.kind && s.id === spec.id && s.organization === spec.organization);
 const rank = { 2: [1], 3: [1, 2], 4: [1, 2, 3], 5: [1], 6: [1, 5] }; // who may stand above whom
+const isScopeHeld = (scope) => w.open.some((r) => r.scope === scope.handle);
+function endScope(handle) {
+    const scope = w.scopes.get(handle);
+    if (!scope || scope.ended) return E.NOT_FOUND;
+    if ([...w.scopes.values()].some((s) => !s.ended && (s.parent === handle || s.organization === handle))) return E.INVALID;
+    for (const list of [scope.budgets, scope.rates, scope.quotas]) for (const x of list) x.ended = true;
+    scope.ended = true;
+    return handle;
+}
+function moveScope(handle, to) {
+    const scope = w.scopes.get(handle), parent = w.scopes.get(to);
+    if (!scope || scope.ended || !parent || parent.ended) return E.NOT_FOUND;
+    if (scope.kind === ORGANIZATION || !rank[scope.kind].includes(parent.kind) || organizationOf(parent) !== scope.organization) return E.INVALID;
+    scope.parent = to;
+    return handle;
+}
 function flagged(flags, isThere) {
     if (flags & 1 && isThere) return E.EXISTS;
     return flags & 2 && !isThere ? E.NOT_FOUND : 0;
@@ -491,8 +676,9 @@ function putScope(spec, flags, handle) {
     const is = findScope(spec), parent = w.scopes.get(spec.parent), organization = w.scopes.get(spec.organization);
     if (spec.kind !== ORGANIZATION && !organization) return E.NOT_FOUND;
     if (spec.kind !== ORGANIZATION && !parent) return E.NOT_FOUND;
-    const error = flagged(flags, is);
+    const error = flagged(flags, is && !is.ended);
     if (error) return error;
+    if (is && is.ended) return E.EXISTS;
     if (is) {
         if (is.parent !== spec.parent) return E.INVALID;
         Object.assign(is, { expires: spec.expires, revoked: spec.revoked });
@@ -507,7 +693,7 @@ function putScope(spec, flags, handle) {
 }
 const organizationOf = (scope) => scope.organization || scope.handle;
 const fixed = ['scope', 'kind', 'meter', 'currency', 'period', 'zone', 'anchor', 'seconds'];
-const isHeld = (b) => w.open.some((r) => r.takes.some((t) => t.b === b));
+const isHeld = (b) => b.windows.some((win) => win.open);
 function putBudget(spec, flags, handle) {
     const scope = w.scopes.get(spec.scope);
     if (!scope) return E.NOT_FOUND;
@@ -517,9 +703,8 @@ function putBudget(spec, flags, handle) {
     if (is && is.ended) return E.EXISTS; // its id is free once nothing holds it
     if (!is) {
         if (scope.budgets.filter((b) => !b.ended).length >= 8) return E.FULL;
-        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [] };
-        const { start, end } = windowAt(b, w.now);
-        b.windows.push({ start, end, committed: ZERO, held: ZERO, fired: [], open: 0 });
+        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, increased: ZERO, increases: [], acted: null, lifted: null };
+        newWindow(b, windowAt(b, w.now));
         w.budgets.set(handle, b);
         scope.budgets.push(b);
         return handle;
@@ -528,16 +713,41 @@ function putBudget(spec, flags, handle) {
     changeBudget(is, spec);
     return is.handle;
 }
+const changeable = ['limit', 'mode', 'thresholds', 'soft', 'cap', 'controls'];
 function changeBudget(b, spec) {
-    const win = windowOf(b), was = { limit: limitOf(b), mode: b.mode };
+    touch(b);
+    const was = limitOf(b), { mode } = b;
     if (b.limit !== spec.limit || b.mode !== spec.mode) b.revision++;
-    Object.assign(b, { limit: spec.limit, mode: spec.mode, thresholds: spec.thresholds });
-    // Those that are no longer reached are armed again, those reached that have not fired fire now.
-    for (const other of b.windows)
-        other.fired = other.fired.filter((ppm) => b.thresholds.includes(ppm) && reached(committedOf(b, other), limitOf(b), ppm));
-    const taken = committedOf(b, win) + heldOf(b, win);
-    if (b.mode === ENFORCE && taken > limitOf(b) && (limitOf(b) < was.limit || was.mode !== ENFORCE)) event(EVENT.LIMIT_BELOW, { budget: b, win });
-    if (b.mode !== OFF) fire(b, win);
+    for (const field of changeable) b[field] = spec[field];
+    limitChanged(b, was, mode);
+}
+function putIncrease(c, told) {
+    const b = w.budgets.get(c.handle);
+    if (c.from >= c.until || c.amount < 1) return E.INVALID;
+    if (!b || b.ended) return E.NOT_FOUND;
+    if (b.increases.filter((i) => w.now < i.until).length >= 8) return E.FULL;
+    b.increases.push({ number: told, amount: c.amount, from: c.from, until: c.until });
+    touch(b);
+    return told;
+}
+function endIncrease(handle, number) {
+    const b = w.budgets.get(handle), i = b && !b.ended && b.increases.find((other) => other.number === number && w.now < other.until);
+    if (!i) return E.NOT_FOUND;
+    b.increases = b.increases.filter((other) => other !== i);
+    touch(b);
+    return handle;
+}
+function liftStop(handle) {
+    const b = w.budgets.get(handle);
+    if (!b || b.ended) return E.NOT_FOUND;
+    touch(b);
+    const latch = latchOf(b);
+    if (!latch.stop) return handle;
+    latch.stop = 0;
+    latch.lifted = true;
+    b.lifted = w.now;
+    event(EVENT.LIFTED, { budget: b, win: windowOf(b) });
+    return handle;
 }
 function endBudget(handle) {
     const b = w.budgets.get(handle);
@@ -614,10 +824,15 @@ function refund(c) {
 export function change(c, told) {
     if (c.kind === 1) return putScope(c.spec, c.flags, told);
     if (c.kind === 2) return putBudget(c.spec, c.flags, told);
+    if (c.kind === 4) return endScope(c.handle);
+    if (c.kind === 5) return moveScope(c.handle, c.parent);
     if (c.kind === 6) return putGrant(c.spec, c.flags, told);
     if (c.kind === 7) return putRate(c.spec, c.flags, told);
     if (c.kind === 9) return endQuota(c);
     if (c.kind === 10) return refund(c);
+    if (c.kind === 11) return putIncrease(c, told);
+    if (c.kind === 12) return endIncrease(c.handle, c.number);
+    if (c.kind === 13) return liftStop(c.handle);
     return c.kind === 8 ? endRate(c.handle) : endBudget(c.handle);
 }
 
@@ -625,9 +840,10 @@ export function change(c, told) {
 export function lookBudget(handle) {
     const b = w.budgets.get(handle);
     if (!b) return [E.NOT_FOUND];
-    const win = windowOf(b), ofWindow = [limitOf(b), b.limit, ZERO, committedOf(b, win), heldOf(b, win), win.start, shown(win.end)];
+    touch(b);
+    const win = windowOf(b), { latch } = win, ofWindow = [limitOf(b), b.limit, carriedOf(b), committedOf(b, win), heldOf(b, win), win.start, shown(win.end)];
     // Which window an ended budget stood in when something last touched it is nobody's promise.
-    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, 0, 0, 0, 0, b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (win.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
+    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, ...(b.ended ? [null, null, null] : [latch.stop, latch.throttle ? 1 : 0, softReached(b, win) ? 1 : 0]), 0, b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (latch.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
 }
 export function lookRates(handle) {
     if (!w.scopes.has(handle)) return [E.NOT_FOUND];

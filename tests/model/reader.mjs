@@ -73,7 +73,7 @@ export class Reader {
         this.model = this.int() ? this.big : this.small;
         this.state = this.model.begin(this.int());
         this.isDurable = this.int();
-        this.corrects = this.int();
+        this.state.corrects = this.int();
         this.model.enter(this.state);
         this.records.clear();
         this.lines = [];
@@ -200,6 +200,9 @@ export class Reader {
         else if (c.kind === 9) Object.assign(c, { scope: this.int(), meter: this.int(), currency: this.int() });
         else if (c.kind === 10) Object.assign(c, { handle: this.int(), amount: this.amount() });
         else c.handle = this.int();
+        if (c.kind === 5) c.parent = this.int();
+        if (c.kind === 11) Object.assign(c, { amount: this.amount(), from: this.int(), until: this.int() });
+        if (c.kind === 12) c.number = this.int();
         return c;
     }
     // All changes are applied, or none: a batch that must fail is tried on a copy.
@@ -207,7 +210,7 @@ export class Reader {
         const changes = this.list(this.oneChange), before = this.at, error = this.int(), handles = [];
         if (!error) for (let i = 0; i < changes.length; i++) handles.push(this.int());
         this.at = before;
-        const copy = error && changes.length > 1 ? structuredClone(this.state) : null;
+        const copy = error && changes.length > 1 ? this.model.copyOf(this.state) : null;
         const resolve = (n) => (n >= 0x80000000 ? handles[n - 0x80000000] : n);
         const want = [0];
         if (copy) this.model.enter(copy);
