@@ -106,6 +106,6 @@ set_target_properties(model_drive PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BI
 find_program(NODE node)
 if(NODE)
   set(model_check ${NODE} ${CMAKE_SOURCE_DIR}/tests/model/check.mjs --drive $<TARGET_FILE:model_drive>)
-  add_test(NAME model COMMAND ${model_check} --ops 100000)
+  add_test(NAME model COMMAND ${model_check} --ops 100000 --durable 5)
   add_test(NAME model_canaries COMMAND ${model_check} --canaries 1 --ops 100000)
 endif()

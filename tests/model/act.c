@@ -5,6 +5,9 @@
 #include "model/words.h"
 #include "model/world.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Reservations' names: the order in which they were first seen ---------------------------- */
@@ -537,7 +540,7 @@ static void look_budget(struct world *w, struct engine *engine, uint32_t handle)
         canary_budget(w, view);
         tell(view->scope.n);
         tell(view->limit);
-        tell(features[FEATURE_INCREASES] ? view->base_limit : view->limit);
+        tell(view->base_limit);
         tell(view->carried);
         tell(view->committed);
         tell(view->held);
@@ -603,6 +606,28 @@ static void look_quotas(struct world *w, struct engine *engine, uint32_t scope)
         tell(views[i].drawn);
         tell(views[i].held);
         tell(views[i].balance);
+    }
+    tell_events(w, engine);
+}
+
+static void look_increases(struct world *w, struct engine *engine, uint32_t budget)
+{
+    struct mete_answer answer;
+    struct mete_increase_view views[8];
+    struct mete_query query = {
+        .kind = METE_QUERY_INCREASES, .budget = {budget}, .increases = views, .rows_max = 8};
+    tell_letter('I');
+    tell(budget);
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    if (!error)
+        tell((int64_t)answer.rows_len);
+    for (size_t i = 0; !error && i < answer.rows_len && i < 8; i++) {
+        tell(views[i].number);
+        tell(views[i].amount);
+        tell(views[i].from.us);
+        tell(views[i].until.us);
+        tell(views[i].active);
     }
     tell_events(w, engine);
 }
@@ -690,6 +715,8 @@ void act_look(struct world *w, struct engine *engine)
     struct mete_query query = {.kind = METE_QUERY_STATS};
     for (size_t i = 0; i < w->budgets_len; i++)
         look_budget(w, engine, w->budget_handles[i]);
+    for (size_t i = 0; i < w->budgets_len; i++)
+        look_increases(w, engine, w->budget_handles[i]);
     for (size_t i = 0; i < w->scopes_len && features[FEATURE_RATES]; i++)
         look_rates(w, engine, w->scopes[i].handle);
     for (size_t i = 0; i < w->scopes_len && features[FEATURE_QUOTAS]; i++)
@@ -724,12 +751,62 @@ void act_pass(struct world *w, struct engine *engine, int64_t to_us)
     tell_events(w, engine);
 }
 
+/* ---- Restarts ---- */
+
+struct cut {
+    struct mete *mete;
+    int error;
+    atomic_int is_done;
+};
+
+static void *cut(void *user)
+{
+    struct cut *cut = user;
+    uint64_t seq;
+    cut->error = mete_cut(cut->mete, &seq);
+    cut->is_done = 1;
+    return NULL;
+}
+
+/* After a cut the journal begins with the whole state as bytes. It wants an owner that turns. */
+static void act_restart(struct world *w, struct engine *engine, struct tape *tape)
+{
+    w->restart = RESTART_CLOSED + (unsigned)tape_pick(tape, RESTARTS - 1);
+    if (w->restart != RESTART_CUT)
+        return;
+    struct cut args = {.mete = engine->mete};
+    pthread_t thread;
+    struct mete_instant next;
+    if (pthread_create(&thread, NULL, cut, &args) != 0)
+        abort();
+    while (!args.is_done)
+        mete_turn(engine->mete, &next);
+    pthread_join(thread, NULL);
+    if (args.error) {
+        fprintf(stderr, "mete_cut: %s\n", mete_error_name(args.error));
+        exit(1);
+    }
+}
+
+/* What was said before is still so. Events of a start are heard by nobody. */
+void act_restarted(struct world *w, struct engine *engine)
+{
+    tell_letter('O');
+    tell(w->now_us);
+    engine->events_len = 0;
+    tell_events(w, engine);
+    act_look(w, engine);
+    w->restart = RESTART_NOT;
+}
+
 /* ---- One operation --------------------------------------------------------------------------- */
 
 void act(struct world *w, struct engine *engine, struct tape *tape)
 {
     size_t kind = tape_pick(tape, 128);
-    if (kind < 42)
+    if (w->is_durable && tape_chance(tape, 1))
+        act_restart(w, engine, tape);
+    else if (kind < 42)
         act_reserve(w, engine, tape, false);
     else if (kind < 48)
         act_reserve(w, engine, tape, true);
@@ -751,6 +828,8 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
         look_grants(w, engine, &w->grants[tape_pick(tape, w->grants_len)]);
     else if (kind < 117 && features[FEATURE_QUOTAS])
         look_quotas(w, engine, draw_scope(w, tape));
+    else if (kind < 118 && features[FEATURE_INCREASES])
+        look_increases(w, engine, draw_budget(w, tape));
     else if (kind < 124)
         look_budget(w, engine, draw_budget(w, tape));
     else

@@ -106,5 +106,5 @@ if (options.canaries) {
         process.exitCode = 1;
     }
     console.log(`model: seed ${options.seed}, ${r.operations} operations, ${r.worlds} worlds, ${r.refusals} refusals, ` +
-        `${r.crashes} crashes, ${r.difference ? 1 : 0} differences (${r.rate} k/s)`);
+        `${r.restarts} restarts, ${r.difference ? 1 : 0} differences (${r.rate} k/s)`);
 }

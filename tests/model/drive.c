@@ -11,15 +11,18 @@
 #include "model/canary.h"
 #include "model/world.h"
 
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 unsigned char features[FEATURES] = {
-    [FEATURE_PERIODS] = 1, [FEATURE_ZONES] = 1,    [FEATURE_ANCHORS] = 1, [FEATURE_METERS] = 1,
-    [FEATURE_TAGS] = 1,    [FEATURE_MATCHES] = 1,  [FEATURE_RATES] = 1,   [FEATURE_QUOTAS] = 1,
-    [FEATURE_SOFT] = 1,    [FEATURE_CONTROLS] = 1, [FEATURE_EXTEND] = 1};
+    [FEATURE_PERIODS] = 1, [FEATURE_ZONES] = 1,    [FEATURE_ANCHORS] = 1,   [FEATURE_METERS] = 1,
+    [FEATURE_TAGS] = 1,    [FEATURE_MATCHES] = 1,  [FEATURE_RATES] = 1,     [FEATURE_QUOTAS] = 1,
+    [FEATURE_SOFT] = 1,    [FEATURE_CONTROLS] = 1, [FEATURE_INCREASES] = 1, [FEATURE_EXTEND] = 1};
 
 struct options {
     uint64_t seed, first, worlds, ops;
@@ -78,7 +81,7 @@ static void open_engine(struct world *w, struct engine *engine, const char *dire
     struct mete_options options = {.directory = directory,
                                    .owner = METE_OWNER_CALLER,
                                    .clock = {now_us, w},
-                                   .no_records = 1,
+                                   .no_records = !w->is_durable, /* a cut waits for them */
                                    .no_audit = 1,
                                    .scopes_max = 1024,
                                    .budgets_max = 4096,
@@ -125,13 +128,17 @@ static void begin(struct world *w, const struct options *options, uint64_t numbe
     tell_end();
 }
 
-static void run(struct world *w, const struct options *options)
+/* Until the end, or until the engine is to be opened again. */
+static void live(struct world *w, const struct options *options)
 {
     static struct engine engine;
     uint8_t bytes[OP_BYTES];
-    open_engine(w, &engine, NULL);
-    act_tree(w, &engine);
-    for (w->op = 1; w->op <= options->ops; w->op++) {
+    open_engine(w, &engine, w->is_durable ? w->directory : NULL);
+    if (w->restart)
+        act_restarted(w, &engine);
+    else
+        act_tree(w, &engine);
+    while (!w->restart && w->op++ < options->ops) {
         if (is_skipped(options->skip, w->op))
             continue;
         fill(w, bytes);
@@ -141,8 +148,51 @@ static void run(struct world *w, const struct options *options)
         tell_end();
         act(w, &engine, &tape);
     }
-    act_look(w, &engine);
+    if (w->restart == RESTART_CRASHED)
+        return;
+    if (!w->restart)
+        act_look(w, &engine);
     close_engine(&engine);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int flag, struct FTW *walk)
+{
+    (void)stat;
+    (void)flag;
+    (void)walk;
+    return remove(path);
+}
+
+/* An engine that crashes takes its process with it. */
+static void live_and_die(struct world *w, const struct options *options)
+{
+    enum { AGAIN = 77 };
+    int status = 0;
+    strcpy(w->directory, "/dev/shm/mete-model-XXXXXX");
+    if (!mkdtemp(w->directory))
+        abort();
+    do {
+        tell_flush();
+        pid_t child = fork();
+        if (child == 0) {
+            live(w, options);
+            tell_flush();
+            _exit(w->restart ? AGAIN : 0);
+        }
+        if (child < 0 || waitpid(child, &status, 0) != child)
+            abort();
+    } while (WIFEXITED(status) && WEXITSTATUS(status) == AGAIN);
+    nftw(w->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (status)
+        exit(1);
+}
+
+static void run(struct world *w, const struct options *options)
+{
+    if (w->is_durable)
+        live_and_die(w, options);
+    else
+        live(w, options);
 }
 
 static uint64_t number(const char *text)

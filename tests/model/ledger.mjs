@@ -165,12 +165,18 @@ function throttles(b, leaf, isCounted) {
 }
 
 // ---- Increases (9) ----
+const activeOf = (b) => b.increases.filter((i) => i.from <= w.now && w.now < i.until);
 function touch(b) {
     windowOf(b);
-    const increased = sum(b.increases.filter((i) => i.from <= w.now && w.now < i.until), (i) => i.amount);
-    if (b.ended || increased === b.increased) return;
-    const was = limitOf(b);
-    b.increased = increased;
+    const active = activeOf(b).map((i) => i.number).join();
+    if (!b.ended && active !== b.active) increase(b);
+}
+// A change of the budget, and a new revision if its limit is another.
+function increase(b) {
+    const was = limitOf(b), active = activeOf(b);
+    b.active = active.map((i) => i.number).join();
+    b.increased = sum(active, (i) => i.amount);
+    if (limitOf(b) !== was) b.revision++;
     limitChanged(b, was, b.mode);
 }
 function limitChanged(b, was, mode) {
@@ -400,8 +406,8 @@ const now = (list) => list.map((b) => [b, windowOf(b)]);
 const latest = (refusals) => refusals.reduce((at, r) => (r.retry > at ? r.retry : at), 0);
 const enforcedOf = (refusals) => refusals.filter((r) => r.mode === ENFORCE);
 function decide(call, isCounted) {
-    const path = pathOf(call.scope), all = budgetsOf(path), list = all.filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
-    all.forEach(touch);
+    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
+    list.forEach(touch);
     const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits, quotas)];
     if (!enforcedOf(refusals).length) refusals.push(...throttleRefusals(call, list, isCounted));
     const enforced = enforcedOf(inPrecedence(refusals));
@@ -622,8 +628,8 @@ export function record(call) {
         if (!o.record || o.content !== call.content || !equal(o.record.usage, call.usage)) return [E.CONTENT];
         return [0, ...receipt(o.record, 1)];
     }
-    const all = budgetsOf(pathOf(call.scope)), list = all.filter((b) => counts(b, call));
-    all.forEach(touch);
+    const list = budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
+    list.forEach(touch);
     const r = { state: HELD, at: w.now, amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
     for (const l of ratesOf(pathOf(call.scope), call))
         if (!l.concurrent) takeRate(l, call.usage.some((u) => same(u, l)) ? used(l, call.usage) : l.meter === REQUESTS ? ONE : ZERO);
@@ -647,6 +653,13 @@ export function pass(now, told) {
         expire(next);
     }
     due.forEach(expire);
+}
+
+// Calls that were open end at their worst case; what throttles counted is forgotten.
+export function restart() {
+    for (const r of w.open.filter((other) => other.call.flags & CALL)) expire(r);
+    for (const b of w.budgets.values()) newest(b).latch.counts.clear();
+    forget();
 }
 
 // ---- Administration ----
@@ -703,7 +716,7 @@ function putBudget(spec, flags, handle) {
     if (is && is.ended) return E.EXISTS; // its id is free once nothing holds it
     if (!is) {
         if (scope.budgets.filter((b) => !b.ended).length >= 8) return E.FULL;
-        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, increased: ZERO, increases: [], acted: null, lifted: null };
+        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, increased: ZERO, increases: [], active: '', numbers: 0, acted: null, lifted: null };
         newWindow(b, windowAt(b, w.now));
         w.budgets.set(handle, b);
         scope.budgets.push(b);
@@ -721,21 +734,32 @@ function changeBudget(b, spec) {
     for (const field of changeable) b[field] = spec[field];
     limitChanged(b, was, mode);
 }
-function putIncrease(c, told) {
+function putIncrease(c) {
     const b = w.budgets.get(c.handle);
-    if (c.from >= c.until || c.amount < 1) return E.INVALID;
     if (!b || b.ended) return E.NOT_FOUND;
-    if (b.increases.filter((i) => w.now < i.until).length >= 8) return E.FULL;
-    b.increases.push({ number: told, amount: c.amount, from: c.from, until: c.until });
+    if (c.from >= c.until || c.until <= w.now) return E.INVALID;
+    if (c.flags & 2) return E.NOT_FOUND; // they are only ever made
     touch(b);
-    return told;
+    if (liveIncreases(b).length >= 8) return E.FULL;
+    b.increases = [...liveIncreases(b), { number: ++b.numbers, amount: c.amount, from: c.from, until: c.until }];
+    increase(b);
+    return b.numbers;
 }
+const liveIncreases = (b) => b.increases.filter((i) => w.now < i.until);
 function endIncrease(handle, number) {
-    const b = w.budgets.get(handle), i = b && !b.ended && b.increases.find((other) => other.number === number && w.now < other.until);
+    const b = w.budgets.get(handle), i = b && !b.ended && liveIncreases(b).find((other) => other.number === number);
     if (!i) return E.NOT_FOUND;
-    b.increases = b.increases.filter((other) => other !== i);
     touch(b);
-    return handle;
+    b.increases = b.increases.filter((other) => other !== i);
+    increase(b);
+    return number;
+}
+export function lookIncreases(handle) {
+    const b = w.budgets.get(handle);
+    if (!b) return [E.NOT_FOUND];
+    if (b.ended) return null;
+    const list = liveIncreases(b);
+    return [0, list.length, ...list.flatMap((i) => [i.number, i.amount, i.from, i.until, i.from <= w.now ? 1 : 0])];
 }
 function liftStop(handle) {
     const b = w.budgets.get(handle);
@@ -830,7 +854,7 @@ export function change(c, told) {
     if (c.kind === 7) return putRate(c.spec, c.flags, told);
     if (c.kind === 9) return endQuota(c);
     if (c.kind === 10) return refund(c);
-    if (c.kind === 11) return putIncrease(c, told);
+    if (c.kind === 11) return putIncrease(c);
     if (c.kind === 12) return endIncrease(c.handle, c.number);
     if (c.kind === 13) return liftStop(c.handle);
     return c.kind === 8 ? endRate(c.handle) : endBudget(c.handle);

@@ -4,12 +4,12 @@
 const NEWLINE = 10, SPACE = 32, MINUS = 45, SAFE_DIGITS = 15;
 const EXPIRED = 3;
 const REFUSALS = 'reason scope budget rate meter shadow currency limit committed held asked resets_at'.split(' ');
-const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', U: 'quotas', G: 'grants', V: 'reservation', Q: 'stats', W: 'world' };
+const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', U: 'quotas', I: 'increases', G: 'grants', V: 'reservation', Q: 'stats', O: 'restart', W: 'world' };
 
 export class Reader {
     constructor(small, big) {
         Object.assign(this, { small, big, model: small, words: [], rest: null, isWhole: false });
-        this.counts = { operations: 0, worlds: 0, refusals: 0, crashes: 0 };
+        this.counts = { operations: 0, worlds: 0, refusals: 0, restarts: 0 };
         this.world = this.op = 0;
         this.lines = [];
         this.records = new Map();
@@ -155,8 +155,10 @@ export class Reader {
         case 'L': return model.release(this.int());
         case 'D': { const call = this.context(); call.usage = this.list(this.usage); return model.record(call); }
         case 'T': return this.pass();
+        case 'O': { this.int(); this.counts.restarts++; model.restart(); return []; }
         case 'B': return model.lookBudget(this.int());
         case 'N': return model.lookRates(this.int());
+        case 'I': return model.lookIncreases(this.int());
         case 'U': return model.lookQuotas(this.int());
         case 'G': return model.lookGrants(this.int(), this.int(), this.int());
         case 'V': return model.lookReservation(this.int());

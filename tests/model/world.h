@@ -58,6 +58,9 @@ struct increase {
     uint32_t budget, number;
 };
 
+/* What the process that has the engine does next. */
+enum restart { RESTART_NOT, RESTART_CLOSED, RESTART_CRASHED, RESTART_CUT, RESTARTS };
+
 /* All a world knows, in memory that outlives a crash of the process that has the engine. */
 struct world {
     uint64_t seed, number;
@@ -66,6 +69,8 @@ struct world {
     int64_t now_us;
     int64_t unit; /* what amounts are multiples of, roughly */
     int is_durable;
+    char directory[40]; /* of a durable world */
+    enum restart restart;
     struct scope scopes[SCOPES];
     struct mete_budget_spec budgets[BUDGETS];
     uint32_t budget_handles[BUDGETS];
@@ -134,7 +139,7 @@ void act(struct world *w, struct engine *engine, struct tape *tape);
 void act_tree(struct world *w, struct engine *engine);
 void act_pass(struct world *w, struct engine *engine, int64_t to_us);
 void act_look(struct world *w, struct engine *engine); /* at everything there is */
-void act_restarted(struct world *w, struct engine *engine, int crashed);
+void act_restarted(struct world *w, struct engine *engine);
 
 /* ---- Features: what the engine does today; a row goes when all are on ---- */
 enum feature {
