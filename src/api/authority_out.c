@@ -99,6 +99,20 @@ static void write_figure(struct out *out, const char *name, const struct item *i
         out_null(out);
 }
 
+/* What the budgets that let it pass would rather have; nothing, if they do not say. */
+static void write_advice(struct out *out, const struct mete_verdict *verdict)
+{
+    if (!verdict->advice)
+        return;
+    out_key(out, "advice");
+    out_open(out, '[');
+    if (verdict->advice & METE_ADVICE_DOWNGRADE)
+        out_text(out, SLICE_LITERAL("downgrade"));
+    if (verdict->advice & METE_ADVICE_SOFT_LIMIT)
+        out_text(out, SLICE_LITERAL("soft_limit"));
+    out_close(out, ']');
+}
+
 static void write_check(struct request *request, const struct item *item)
 {
     const struct mete_verdict *verdict = &item->op.result.verdict;
@@ -110,6 +124,7 @@ static void write_check(struct request *request, const struct item *item)
     write_figure(out, "reserved", item, item->held);
     write_retry(out, verdict);
     write_refusals(request, item);
+    write_advice(out, verdict);
 }
 
 static void write_reserve(struct request *request, const struct item *item)
@@ -127,6 +142,7 @@ static void write_reserve(struct request *request, const struct item *item)
     write_remaining(out, item);
     write_retry(out, verdict);
     write_refusals(request, item);
+    write_advice(out, verdict);
     out_member_bool(out, "repeated", verdict->repeated);
     if (verdict->allowed && item->args.demands[0].meter == METE_COST)
         out_member_amount(out, "amount", METE_COST, item->amounts[METE_COST]);

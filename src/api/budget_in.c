@@ -35,7 +35,7 @@
     }
 #define CONTROLS                                                                                   \
     {                                                                                              \
-        .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls)                           \
+        .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls_json)                      \
     }
 #define PATTERNS(member)                                                                           \
     {                                                                                              \
@@ -70,21 +70,6 @@ static const struct field create_table[] = {
 
 static const struct field update_table[] = {NAME, AMOUNT, MONTHLY, MODE, THRESHOLDS, CONTROLS};
 #undef AT
-
-struct controls_in {
-    bool hard_limit;
-};
-
-static const struct field controls_table[] = {
-    {.name = "hard_limit", .type = FIELD_BOOL, .offset = offsetof(struct controls_in, hard_limit)},
-    {.name = "soft_limit", .type = FIELD_AMOUNT, .flags = FIELD_LATER},
-    {.name = "soft_threshold", .type = FIELD_RATIO, .flags = FIELD_LATER, .max = 100},
-    {.name = "throttle_threshold", .type = FIELD_RATIO, .flags = FIELD_LATER, .max = 100},
-    {.name = "throttle_rate", .type = FIELD_RATIO, .flags = FIELD_LATER, .max = 1},
-    {.name = "emergency_stop_threshold", .type = FIELD_RATIO, .flags = FIELD_LATER, .max = 100},
-    {.name = "cooldown_seconds", .type = FIELD_COUNT, .flags = FIELD_LATER, .max = 31622400},
-    {.name = "grace_seconds", .type = FIELD_COUNT, .flags = FIELD_LATER, .max = 86400},
-};
 
 static const struct field scope_table[] = {
     {.name = "kind",
@@ -121,21 +106,6 @@ int scope_in_read(struct request *request, struct json object, const char *path,
     return 0;
 }
 
-static int check_controls(struct request *request, struct json object)
-{
-    struct controls_in controls = {.hard_limit = true};
-    struct fields fields = {controls_table, LEN(controls_table), "controls", &request->arena,
-                            &request->problem};
-    int rc = object.type ? fields_read(&fields, object, &controls) : 0;
-    if (rc)
-        return rc;
-    if (!controls.hard_limit)
-        return fields_fault(&fields, METE_E_NOT_YET, "hard_limit",
-                            "A budget without a hard limit is planned, and not built yet; "
-                            "mode shadow counts and does not refuse.");
-    return 0;
-}
-
 /* A new budget says all four, or the one alias that stands for them. */
 static int check_create(const struct fields *fields, const struct budget_in *in)
 {
@@ -168,7 +138,7 @@ static int check_update(const struct fields *fields, const struct budget_in *in)
     if (in->amount.len && in->monthly_limit.len)
         return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
     bool anything = in->name.len || in->amount.len || in->monthly_limit.len || in->mode >= 0 ||
-                    in->alert_thresholds.type || in->controls.type;
+                    in->alert_thresholds.type || in->controls_json.type;
     if (!anything)
         return fields_fault(fields, METE_E_INVALID, "", "Say what is to change.");
     return 0;
@@ -181,8 +151,8 @@ int budget_in_read(struct request *request, bool create, struct budget_in *ret_i
     size_t len = create ? LEN(create_table) : LEN(update_table);
     int rc = request_read(request, table, len, &in);
     struct fields fields = {table, len, "", &request->arena, &request->problem};
-    if (!rc)
-        rc = check_controls(request, in.controls);
+    if (!rc && in.controls_json.type)
+        rc = controls_in_read(request, in.controls_json, &in.controls);
     if (!rc)
         rc = create ? check_create(&fields, &in) : check_update(&fields, &in);
     struct mete_budget_spec unused = {0};

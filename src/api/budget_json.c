@@ -3,6 +3,7 @@
  * carry the product. */
 #include "api/budget_json.h"
 
+#include "api/controls.h"
 #include "api/units.h"
 #include "codec/decimal.h"
 
@@ -98,7 +99,7 @@ static void write_figures(struct out *out, const struct mete_budget_view *view)
     out_member_amount(out, "available", view->meter, remaining);
     out_member_amount(out, "current_spend", view->meter, view->committed);
     if (view->period == METE_MONTHLY && view->meter == METE_COST)
-        out_member_amount(out, "monthly_limit", view->meter, view->limit);
+        out_member_amount(out, "monthly_limit", view->meter, view->base_limit);
 }
 
 void budget_json_write(struct request *request, const struct mete_budget_view *view,
@@ -121,13 +122,13 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
         out_null(out);
     budget_json_scope(request, "scope", view->scope.n);
     units_write(out, "unit", view->meter, view->currency);
-    out_member_amount(out, "amount", view->meter, view->limit);
+    out_member_amount(out, "amount", view->meter, view->base_limit);
+    out_member_amount(out, "limit", view->meter, view->limit);
     out_member_text(out, "period", slice_of(fields_word(units_periods, (int)view->period)));
     out_member_text(out, "time_zone", SLICE_LITERAL("UTC"));
     out_member_text(out, "mode", slice_of(fields_word(units_modes, (int)view->mode)));
     write_thresholds(out, view);
-    out_key(out, "controls");
-    out_raw(out, SLICE_LITERAL("{\"hard_limit\":true}"));
+    controls_write(out, view, document);
     write_matches(out, view, "models", METE_MATCH_MODEL);
     write_matches(out, view, "providers", METE_MATCH_PROVIDER);
     write_matches(out, view, "tags", METE_MATCH_TAG);

@@ -21,21 +21,28 @@ struct budget_state {
     struct mete_budget_view view;
     struct mete_budget_view *own; /* of a path without an id */
     struct slice document;
+    int64_t soft_ppm; /* the soft limit, if it was said as a share of the limit */
     int reply_status;
-    bool deletes;
+    enum { BUDGET_UPDATE, BUDGET_DELETE, BUDGET_LIFT } act;
 };
 
 /* ---- The reply --------------------------------------------------------------------------------
  */
 
+/* Of a budget; JSON_NONE where there is none. */
+static struct json read_json(struct slice document)
+{
+    struct json json = {0};
+    if (document.len && json_scan(document, &json, NULL))
+        json = (struct json){0};
+    return json;
+}
+
 static void reply_named(struct request *request)
 {
     const struct budget_state *state = request->state;
-    struct json document = {0};
-    if (state->document.len && json_scan(state->document, &document, NULL))
-        document = (struct json){0};
     out_clear(&request->out);
-    budget_json_write(request, &state->view, document);
+    budget_json_write(request, &state->view, read_json(state->document));
     request_reply(request, state->reply_status);
 }
 
@@ -56,7 +63,7 @@ static void reply_budget(struct request *request, uint32_t handle)
     request_ask(request, reply_viewed);
 }
 
-/* {"id","name","created_at"}; both of the JSON texts may be empty. */
+/* {"id","name","soft_threshold","created_at"}; both of the JSON texts may be empty. */
 static int write_document(struct request *request, struct slice id, struct slice name_json,
                           struct slice created_json)
 {
@@ -68,6 +75,8 @@ static int write_document(struct request *request, struct slice id, struct slice
         out_key(out, "name");
         out_raw(out, name_json);
     }
+    struct budget_state *state = request->state;
+    controls_write_soft_ppm(out, state->soft_ppm);
     if (created_json.len) {
         out_key(out, "created_at");
         out_raw(out, created_json);
@@ -75,7 +84,6 @@ static int write_document(struct request *request, struct slice id, struct slice
         out_member_instant(out, "created_at", mete_now(request->api->parts.mete).us);
     }
     out_close(out, '}');
-    struct budget_state *state = request->state;
     state->document = arena_copy(&request->arena, buffer_slice(&out->bytes));
     if (out->failed || !state->document.data)
         return problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
@@ -191,6 +199,9 @@ static int specify(struct request *request, struct budget_state *state)
         rc = budget_in_thresholds(request, in, spec);
     if (!rc)
         rc = budget_in_matches(request, in, spec);
+    if (!rc && in->controls_json.type)
+        rc = controls_in_put(request, &in->controls, spec);
+    state->soft_ppm = in->controls.soft_ppm;
     if (!rc && in->scope.type)
         rc = scope_in_read(request, in->scope, "scope", &state->scope);
     return rc;
@@ -244,12 +255,30 @@ static void respecify(const struct mete_budget_view *view, struct mete_budget_sp
     memcpy(spec->thresholds_ppm, view->thresholds_ppm, sizeof spec->thresholds_ppm);
 }
 
+/* All controls that are said; else those that are there, a soft limit that is a share of the limit
+ * with it. */
+static int merge_controls(struct request *request, struct json document,
+                          struct mete_budget_spec *spec)
+{
+    struct budget_state *state = request->state;
+    const struct budget_in *in = &state->in;
+    if (in->controls_json.type) {
+        state->soft_ppm = in->controls.soft_ppm;
+        return controls_in_put(request, &in->controls, spec);
+    }
+    state->soft_ppm = spec->soft_limit ? controls_soft_ppm(document) : 0;
+    if (state->soft_ppm)
+        controls_soften(spec, state->soft_ppm);
+    return 0;
+}
+
 /* What the body does not say stays as the engine and the document have it. */
 static int merge(struct request *request)
 {
     struct budget_state *state = request->state;
     const struct budget_in *in = &state->in;
     const struct mete_budget_view *view = &state->view;
+    struct json document = read_json(state->document);
     struct mete_budget_spec spec;
     respecify(view, &spec);
     if (in->mode >= 0)
@@ -259,13 +288,12 @@ static int merge(struct request *request)
         rc = budget_in_limit(request, in, &spec);
     if (!rc && in->alert_thresholds.type)
         rc = budget_in_thresholds(request, in, &spec);
+    if (!rc)
+        rc = merge_controls(request, document, &spec);
     if (rc)
         return rc;
     state->change =
         (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_UPDATE, .budget = spec};
-    struct json document = {0};
-    if (state->document.len && json_scan(state->document, &document, NULL))
-        document = (struct json){0};
     struct json name = json_member(document, "name"), made = json_member(document, "created_at");
     struct slice name_json = in->name.len               ? quoted(request, in->name)
                              : name.type == JSON_STRING ? name.raw
@@ -276,8 +304,14 @@ static int merge(struct request *request)
 
 static void update_read(struct request *request)
 {
+    struct budget_state *state = request->state;
     if (request->work_status && request->work_status != METE_E_NOT_FOUND) {
         request_fail(request, request->work_status, NULL, NULL);
+        return;
+    }
+    if (state->act == BUDGET_LIFT) {
+        state->change = (struct mete_change){.kind = METE_LIFT_STOP, .end = state->view.budget};
+        apply(request, updated);
         return;
     }
     if (merge(request))
@@ -310,7 +344,7 @@ static void deleted(struct request *request)
 static void change_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    if (!state->deletes) {
+    if (state->act != BUDGET_DELETE) {
         request_work(request, read_document, update_read);
         return;
     }
@@ -404,6 +438,17 @@ void budgets_delete(struct request *request)
     if (!state)
         return;
     request->state = state;
-    state->deletes = true;
+    state->act = BUDGET_DELETE;
+    request_turn(request, change_begin);
+}
+
+void budgets_lift(struct request *request)
+{
+    struct budget_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    state->reply_status = 200;
+    state->act = BUDGET_LIFT;
     request_turn(request, change_begin);
 }

@@ -3,6 +3,7 @@
 #ifndef API_BUDGETS_H
 #define API_BUDGETS_H
 
+#include "api/controls.h"
 #include "api/request.h"
 
 struct scope_in {
@@ -16,8 +17,9 @@ METE_MUST_USE int scope_in_read(struct request *request, struct json object, con
 
 struct budget_in {
     struct slice id, name, unit, amount, monthly_limit, time_zone;
-    struct json scope, alert_thresholds, controls, models, providers, tags, sessions;
-    int period, mode; /* -1: not said */
+    struct json scope, alert_thresholds, controls_json, models, providers, tags, sessions;
+    int period, mode;            /* -1: not said */
+    struct controls_in controls; /* if controls_json is there */
 };
 
 /* The body of a POST (create) or PUT, checked as far as it can be without the budget. */

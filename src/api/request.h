@@ -20,7 +20,7 @@
 #include "api/namebook.h"
 #include "api/problem.h"
 
-enum { REQUEST_PARAMS = 2, REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
+enum { REQUEST_PARAMS = 3, REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
 
 struct request;
 struct readers;
@@ -173,6 +173,10 @@ void budgets_list(struct request *request);
 void budgets_show(struct request *request);
 void budgets_update(struct request *request);
 void budgets_delete(struct request *request);
+void budgets_lift(struct request *request);
+void increases_create(struct request *request);
+void increases_list(struct request *request);
+void increases_delete(struct request *request);
 void keys_create(struct request *request);
 void keys_list(struct request *request);
 void keys_show(struct request *request);

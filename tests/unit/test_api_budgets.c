@@ -15,8 +15,9 @@ static void a_budget_as_it_is_shown(void **state)
     const char *wanted =
         "{\"id\":\"ada-daily\",\"name\":\"Ada\",\"organization\":\"acme\",\"scope\":{\"kind\":"
         "\"user\","
-        "\"id\":\"ada\",\"organization\":\"acme\"},\"unit\":\"USD\",\"amount\":\"5.00\",\"period\":"
-        "\"daily\",\"time_zone\":\"UTC\",\"mode\":\"enforce\",\"alert_thresholds\":[0.8,0.9,0.95],"
+        "\"id\":\"ada\",\"organization\":\"acme\"},\"unit\":\"USD\",\"amount\":\"5.00\",\"limit\":"
+        "\"5.00\",\"period\":\"daily\",\"time_zone\":\"UTC\",\"mode\":\"enforce\",\"alert_"
+        "thresholds\":[0.8,0.9,0.95],"
         "\"controls\":{\"hard_limit\":true},\"used\":\"0.00\",\"held\":\"0.00\",\"remaining\":\"5."
         "00\","
         "\"usage_percentage\":0,\"status\":\"active\",\"window_start\":\"2026-11-21T00:00:00Z\","
@@ -177,8 +178,26 @@ static void each_wrong_field_is_named(void **state)
         {400, "sessions",
          "{\"amount\":\"1\",\"tags\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\","
          "\"i\",\"j\",\"k\",\"l\",\"m\",\"n\",\"o\",\"p\"],\"sessions\":[\"q\"]," PLAIN "}"},
-        {501, "controls.throttle_rate",
+        {400, "controls.throttle_threshold",
          "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":0.5}," PLAIN "}"},
+        {400, "controls.throttle_threshold",
+         "{\"amount\":\"1\",\"controls\":{\"throttle_threshold\":0}," PLAIN "}"},
+        {400, "controls.emergency_stop_threshold",
+         "{\"amount\":\"1\",\"controls\":{\"emergency_stop_threshold\":101}," PLAIN "}"},
+        {400, "controls.grace_seconds",
+         "{\"amount\":\"1\",\"controls\":{\"grace_seconds\":5}," PLAIN "}"},
+        {400, "controls.grace_seconds",
+         "{\"amount\":\"1\",\"controls\":{\"emergency_stop_threshold\":1,"
+         "\"grace_seconds\":86401}," PLAIN "}"},
+        {400, "controls.cooldown_seconds",
+         "{\"amount\":\"1\",\"controls\":{\"downgrade_threshold\":0.5,"
+         "\"cooldown_seconds\":5}," PLAIN "}"},
+        {400, "controls.soft_threshold",
+         "{\"amount\":\"1\",\"controls\":{\"soft_limit\":\"1\",\"soft_threshold\":0.5}," PLAIN "}"},
+        {400, "controls.soft_limit",
+         "{\"amount\":\"1\",\"controls\":{\"soft_limit\":\"1.0000000001\"}," PLAIN "}"},
+        {400, "controls.soft_limit",
+         "{\"amount\":\"1\",\"controls\":{\"soft_limit\":\"-1\"}," PLAIN "}"},
         {400, "controls.throttle_rate",
          "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":1.5}," PLAIN "}"},
         {501, "controls.hard_limit",
