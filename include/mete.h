@@ -917,15 +917,20 @@ METE_API METE_MUST_USE int mete_backup(struct mete *mete, const char *directory,
 struct mete_step {
     uint64_t seq;
     struct mete_instant at;
-    const char *what; /* "reserve", "commit", "window", ...: as in docs/journal-format.md */
+    const char *what; /* "reserve", "commit", "window", ...: as in docs/journal-format.md; "before":
+                         no entry, but how it stood when the telling begins */
     struct mete_scope_id scope; /* leaf of the call; 0: administration */
     struct mete_reservation_id reservation;
     struct mete_instant window_start; /* of the window it counted in */
-    int64_t limit, committed, held;   /* of that window, afterwards */
+    int64_t limit, committed, held;   /* of that window, afterwards; the limit is the present one */
 };
 
-/* Calls fn for each entry since `since` that changed the budget's figures, in order, from the
- * newest snapshot before it on. fn returning non-zero stops and is returned. */
+/* Calls fn for each durable entry since `since` that changed the budget's figures, in order; first,
+ * if the budget was there, a step "before", so that they add up. A call that ends in a window that
+ * is over is a step of that window. Of what lies before the base nothing is told. fn returning
+ * non-zero stops and is returned. Reads the journal from the newest snapshot before since on, into
+ * a ledger of its own; the owner is not asked. Errors: NOT_FOUND, BUSY (the journal was cut
+ * meanwhile: ask again), INVALID (in memory there is no journal), MEMORY, STORAGE, CORRUPT. */
 METE_API METE_MUST_USE int mete_explain(struct mete *mete, struct mete_budget_id budget,
                                         struct mete_instant since,
                                         int (*fn)(void *user, const struct mete_step *step),

@@ -9,7 +9,6 @@ ROW(false, "a usage reported after its reservation expired, as a correction (INV
 ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
 ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
-ROW(false, "mete_explain")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")
 ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")

@@ -46,6 +46,7 @@ static const struct route routes[] = {
     {"POST", ORG "/budgets/{budget}/increases", ACCESS_ADMIN, increases_create, 0},
     {"GET", ORG "/budgets/{budget}/increases", ACCESS_ADMIN, increases_list, 0},
     {"DELETE", ORG "/budgets/{budget}/increases/{increase}", ACCESS_ADMIN, increases_delete, 0},
+    {"GET", ORG "/budgets/{budget}/explain", ACCESS_ADMIN, budgets_explain, 0},
     {"POST", ORG "/api-keys", ACCESS_ADMIN, keys_create, 0},
     {"GET", ORG "/api-keys", ACCESS_ADMIN, keys_list, 0},
     {"GET", "/api/v1/api-keys/{key}", ACCESS_ADMIN, keys_show, 0},

@@ -55,5 +55,7 @@ METE_MUST_USE int authority_read(struct request *request, struct json object, st
 void authority_prepare(struct request *request, struct item *item);
 /* Writes item's answer, or its problem. */
 void authority_write(struct request *request, const struct item *item);
+/* "reserve_id": what a reservation is called outside. */
+void authority_write_reserve_id(struct out *out, uint64_t reservation);
 
 #endif

@@ -8,7 +8,7 @@
 #include "codec/base62.h"
 #include "codec/decimal.h"
 
-static void write_reserve_id(struct out *out, uint64_t reservation)
+void authority_write_reserve_id(struct out *out, uint64_t reservation)
 {
     char text[15] = "rsv_";
     base62_encode(reservation, text + 4, 11);
@@ -134,7 +134,7 @@ static void write_reserve(struct request *request, const struct item *item)
     out_member_bool(out, "success", verdict->allowed);
     out_member_text(out, "request_id", item->request_id);
     if (verdict->allowed) {
-        write_reserve_id(out, verdict->reservation.n);
+        authority_write_reserve_id(out, verdict->reservation.n);
         out_member_instant(out, "expire_time", verdict->expires_at.us);
     } else {
         out_raw(out, SLICE_LITERAL("\"reserve_id\":null,\"expire_time\":null"));

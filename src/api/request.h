@@ -186,5 +186,6 @@ void me_show(struct request *request);
 void stats_show(struct request *request);
 void authority_call(struct request *request);
 void backup_create(struct request *request);
+void budgets_explain(struct request *request);
 
 #endif

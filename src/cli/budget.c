@@ -16,15 +16,19 @@ static const char usage[] =
     "       mete budget list --organization O\n"
     "       mete budget show ID --organization O\n"
     "       mete budget delete ID --organization O\n"
+    "       mete budget explain ID --organization O [--since T]\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
     "an\n"
-    "id that is there already, set changes its amount, mode, name and thresholds.\n";
+    "id that is there already, set changes its amount, mode, name and thresholds.\n"
+    "explain tells entry by entry how its figures came to be, since T (an instant such as\n"
+    "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n";
 
 struct budget_options {
     struct client_options client;
     const char *organization, *amount, *id, *name, *scope, *unit, *period, *mode, *subject;
+    const char *since;
     const char *thresholds[METE_THRESHOLDS_MAX];
     size_t thresholds_len;
 };
@@ -63,7 +67,8 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--scope", &options->scope},
                                         {"--unit", &options->unit},
                                         {"--period", &options->period},
-                                        {"--mode", &options->mode}};
+                                        {"--mode", &options->mode},
+                                        {"--since", &options->since}};
     const struct client_words words = {.command = "budget",
                                        .usage = usage,
                                        .options = &options->client,
@@ -197,6 +202,33 @@ static int set(struct client *client, const struct budget_options *options, cons
     return code ? code : print_reply(options, &reply);
 }
 
+static const struct client_column steps[] = {
+    {"entry", "seq"},           {"at", "at"},
+    {"what", "what"},           {"used by", "used_change"},
+    {"held by", "held_change"}, {"used", "used"},
+    {"held", "held"},           {"amount", "amount"},
+    {"of", "scope.id"},         {"reservation", "reserve_id"},
+    {"window", "window_start"},
+};
+
+static int explain(struct client *client, const struct budget_options *options, const char *one)
+{
+    struct buffer path;
+    buffer_init(&path, 4096);
+    int rc = buffer_text(&path, one) | buffer_text(&path, "/explain");
+    if (options->since) {
+        rc |= buffer_text(&path, "?since=");
+        client_encode(&path, options->since);
+    }
+    rc |= buffer_append(&path, (struct slice){"", 1});
+    client_be_patient(client);
+    int code = rc ? wrong("too long: ", options->id)
+                  : client_print_list(client, path.data, &options->client, steps,
+                                      sizeof steps / sizeof steps[0]);
+    buffer_done(&path);
+    return code;
+}
+
 static int run(const char *word, const struct budget_options *options, const char *all,
                const char *one)
 {
@@ -209,6 +241,8 @@ static int run(const char *word, const struct budget_options *options, const cha
         code = set(client, options, all, one);
     } else if (!strcmp(word, "list")) {
         code = client_print_list(client, all, &options->client, columns, COLUMNS_LIST);
+    } else if (!strcmp(word, "explain")) {
+        code = explain(client, options, one);
     } else {
         const char *method = !strcmp(word, "show") ? "GET" : "DELETE";
         code = client_call(client, method, one, (struct slice){0}, &reply);
@@ -221,7 +255,7 @@ static int run(const char *word, const struct budget_options *options, const cha
 
 static int check_options(const char *word, struct budget_options *options)
 {
-    bool names_one = !strcmp(word, "show") || !strcmp(word, "delete");
+    bool names_one = !strcmp(word, "show") || !strcmp(word, "delete") || !strcmp(word, "explain");
     if (!options->organization)
         return wrong("--organization is missing", "");
     if (!strcmp(word, "set") && !options->amount)
@@ -244,7 +278,7 @@ int cli_budget(int argc, char **argv)
         return CLI_DONE;
     }
     if (strcmp(word, "set") && strcmp(word, "list") && strcmp(word, "show") &&
-        strcmp(word, "delete"))
+        strcmp(word, "delete") && strcmp(word, "explain"))
         return wrong(word[0] ? "unknown: " : "say what to do", word);
     int code = read_options(argc, argv, &options);
     if (!code)

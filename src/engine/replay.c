@@ -17,7 +17,10 @@ static int complain(const struct replay *replay, int error, uint64_t seq, const 
 static int replay_entry(struct replay *replay, const struct entry *entry)
 {
     bool projects = entry->seq >= replay->project_from;
-    int error = ledger_apply(replay->ledger, entry, projects ? replay->effects : NULL);
+    if (replay->before)
+        replay->before(replay->user, entry);
+    int error =
+        ledger_apply(replay->ledger, entry, projects || replay->before ? replay->effects : NULL);
     if (error)
         return complain(replay, error, entry->seq, "it does not fit the state before it");
     ASSERT_INV("INV-06", ledger_last_seq(replay->ledger) == entry->seq);

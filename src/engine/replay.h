@@ -13,6 +13,8 @@ struct replay {
     struct ledger_effects *effects; /* room; one is 50 KB */
     struct projection *projection;  /* room */
     uint64_t project_from;          /* entries from this one on are projected; UINT64_MAX: none */
+    /* Before each entry is applied; may be NULL. The effects are then filled of every entry. */
+    void (*before)(void *user, const struct entry *entry);
     /* After each entry; projection is NULL for one that is not projected. Non-zero stops. */
     int (*each)(void *user, const struct entry *entry, const struct projection *projection);
     void *user;

@@ -37,6 +37,7 @@ const GOOD = {
   updateOwnBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
   createApiKey: { name: 'New', user: 'ada', department: 'research', models: ['gpt-*'], monthly_request_quota: 5, expires_at: '2099-01-01T00:00:00Z' },
   revokeApiKey: {},
+  backup: { directory: '/tmp/mete-backup-never-made' },
   check: { scope: SCOPE, amount: '0.05' },
   reserve: { request_id: 'new-1', scope: SCOPE, amount: '0.05', ttl_seconds: 60, timestamp: '2026-01-01T00:00:00Z' },
   deduct: { amount: '0.05' },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proves the budgets of the API: made in every form the contract has, shown with the engine's
- * figures, changed, deleted; and that each wrong field is a problem that names it. */
+ * figures, changed, deleted, explained; and that each wrong field is a problem that names it. */
 #include "unit/api_case.h"
 
 #define BUDGETS "/api/v1/organizations/acme/budgets"
@@ -348,6 +348,51 @@ static void figures_and_states(void **state)
     expect_member(c, "remaining", "-0.50");
 }
 
+static void an_explanation_adds_up(void **state)
+{
+    struct api_case *c = *state;
+    static const char path[] = "/api/v1/organizations/acme/budgets/whole/explain";
+    make_acme(c);
+    expect(c, 201, "POST", "/api/v1/organizations/acme/budgets",
+           "{\"id\":\"whole\",\"scope\":{\"kind\":\"organization\",\"id\":\"acme\"},"
+           "\"unit\":\"USD\",\"amount\":\"50\",\"period\":\"monthly\"}");
+    expect(c, 200, "POST", "/api/v1/budget/reserve",
+           "{\"request_id\":\"r-1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\","
+           "\"organization\":\"acme\"},\"amount\":\"2.50\",\"ttl_seconds\":60}");
+    char deduct[128], id[64];
+    snprintf(id, sizeof id, "%.63s", member(c, "reserve_id"));
+    snprintf(deduct, sizeof deduct, "{\"reserve_id\":\"%s\",\"amount\":\"1.75\"}", id);
+    expect(c, 200, "POST", "/api/v1/budget/deduct", deduct);
+    expect(c, 200, "GET", path, NULL);
+    expect_member(c, "unit", "USD");
+    expect_member(c, "from", "null");
+    expect_member(c, "data.0.what", "budget");
+    expect_member(c, "data.0.scope", "null");
+    expect_member(c, "data.1.what", "reserve");
+    expect_member(c, "data.1.held_change", "2.50");
+    expect_member(c, "data.1.reserve_id", id);
+    expect_member(c, "data.1.scope.id", "ada");
+    expect_member(c, "data.2.what", "commit");
+    expect_member(c, "data.2.used_change", "1.75");
+    expect_member(c, "data.2.held_change", "-2.50");
+    expect_member(c, "data.2.used", "1.75");
+    expect_member(c, "data.3", "(none)");
+    expect_member(c, "data.2.held", "0.00");
+    char limited[128];
+    snprintf(limited, sizeof limited, "%s?limit=1", path);
+    expect(c, 200, "GET", limited, NULL);
+    expect_member(c, "from.held", "2.50");
+    expect_member(c, "data.0.what", "commit");
+    expect_member(c, "data.0.held_change", "-2.50");
+    expect_member(c, "data.1", "(none)");
+    snprintf(limited, sizeof limited, "%s?since=yesterday", path);
+    expect_problem(c, 400, "invalid", "since", "GET", limited, NULL);
+    expect_problem(c, 404, "not_found", "budget", "GET",
+                   "/api/v1/organizations/acme/budgets/none/explain", NULL);
+    expect_problem(c, 404, "not_found", "org", "GET",
+                   "/api/v1/organizations/none/budgets/whole/explain", NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
@@ -355,7 +400,7 @@ int main(void)
         TEST(a_budget_as_it_is_shown),      TEST(forms_a_budget_may_take),
         TEST(each_wrong_field_is_named),    TEST(a_change_keeps_what_it_does_not_name),
         TEST(the_organizations_own_budget), TEST(changes_wait_for_their_turn),
-        TEST(figures_and_states),
+        TEST(figures_and_states),           TEST(an_explanation_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves mete_explain: the steps of a budget are exactly the entries that changed its figures, each
+ * follows from the one before it by what its call asked or used, and the last one is what the
+ * engine says; from a snapshot, after a cut, and for calls that end in a window that is over. */
+#include "unit/engine_help.h"
+#include "unit/temp.h"
+
+#include <stdlib.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { STEPS_MAX = 4000, BUDGET = 1 };
+
+static char directory[64];
+static struct mete *mete;
+static struct mete_port *port;
+static int64_t clock_us;
+static struct mete_step steps[STEPS_MAX];
+static size_t steps_len;
+
+static int64_t now_us(void *user)
+{
+    (void)user;
+    return clock_us;
+}
+
+static void open_it(void)
+{
+    const struct mete_options options = {.directory = directory,
+                                         .clock = {now_us, NULL},
+                                         .scopes_max = 1000,
+                                         .budgets_max = 1000,
+                                         .reservations_max = 1000,
+                                         .outcomes_max = 1000,
+                                         .no_audit = 1};
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    clock_us = INT64_C(1795251600000000); /* 2026-11-21T09:00:00Z */
+    if (temp_make(directory, sizeof directory))
+        return -1;
+    open_it();
+    return help_tree(port, INT64_C(1000000000000));
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mete_port_close(port);
+    mete_close(mete);
+    return temp_remove(directory);
+}
+
+static int keep(void *user, const struct mete_step *step)
+{
+    (void)user;
+    assert_true(steps_len < STEPS_MAX);
+    steps[steps_len++] = *step;
+    return 0;
+}
+
+static void explain(int64_t since_us)
+{
+    steps_len = 0;
+    assert_int_equal(mete_explain(mete, (struct mete_budget_id){BUDGET},
+                                  (struct mete_instant){since_us}, keep, NULL),
+                     0);
+}
+
+static struct mete_budget_view view(void)
+{
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_BUDGET, .budget = {BUDGET}};
+    assert_int_equal(mete_query(port, &query, &answer), 0);
+    return answer.budget;
+}
+
+static void must_end_at_the_view(void)
+{
+    struct mete_budget_view now = view();
+    const struct mete_step *last = &steps[steps_len - 1];
+    assert_int_equal(last->limit, now.limit);
+    assert_int_equal(last->committed, now.committed);
+    assert_int_equal(last->held, now.held);
+    assert_int_equal(last->window_start.us, now.window_start.us);
+}
+
+static struct mete_reservation_id reserve(int64_t amount)
+{
+    struct mete_verdict verdict;
+    assert_int_equal(help_reserve(port, "", amount, 0, &verdict), 0);
+    return verdict.reservation;
+}
+
+static void commit(struct mete_reservation_id id, int64_t amount)
+{
+    struct mete_receipt receipt;
+    assert_int_equal(help_commit(port, id, amount, &receipt), 0);
+}
+
+static void release(struct mete_reservation_id id)
+{
+    struct mete_receipt receipt;
+    assert_int_equal(mete_release(port, id, &receipt), 0);
+}
+
+static void must_be(size_t i, const char *what, int64_t committed, int64_t held)
+{
+    assert_true(i < steps_len);
+    if (strcmp(steps[i].what, what) != 0 || steps[i].committed != committed ||
+        steps[i].held != held)
+        fail_msg("step %zu is %s %lld %lld, not %s %lld %lld", i, steps[i].what,
+                 (long long)steps[i].committed, (long long)steps[i].held, what,
+                 (long long)committed, (long long)held);
+}
+
+static void each_step_is_an_entry_that_changed_the_figures(void **state)
+{
+    (void)state;
+    struct mete_reservation_id first = reserve(100), second = reserve(50);
+    commit(first, 70);
+    release(second);
+    struct mete_usage usage = {METE_COST, METE_USD, 7};
+    struct mete_record record = {.scope = {HELP_KEY}, .usage = &usage, .usage_len = 1};
+    struct mete_receipt receipt;
+    assert_int_equal(mete_record(port, &record, &receipt), 0);
+    explain(0);
+    assert_int_equal(steps_len, 6);
+    must_be(0, "budget", 0, 0);
+    must_be(1, "reserve", 0, 100);
+    must_be(2, "reserve", 0, 150);
+    must_be(3, "commit", 70, 50);
+    must_be(4, "release", 70, 0);
+    must_be(5, "record", 77, 0);
+    assert_int_equal(steps[3].reservation.n, first.n);
+    assert_int_equal(steps[3].scope.n, HELP_KEY);
+    assert_int_equal(steps[5].scope.n, HELP_KEY);
+    assert_int_equal(steps[0].scope.n, 0);
+    must_end_at_the_view();
+}
+
+static void many(int calls)
+{
+    struct mete_reservation_id open[8] = {{0}};
+    for (int i = 0; i < calls; i++) {
+        int at = rand() % 8;
+        clock_us += 1000;
+        if (!open[at].n) {
+            open[at] = reserve(1 + rand() % 1000);
+            continue;
+        }
+        if (rand() % 4)
+            commit(open[at], rand() % 900);
+        else
+            release(open[at]);
+        open[at].n = 0;
+    }
+}
+
+static void from_a_snapshot_and_after_a_cut_the_steps_are_the_same(void **state)
+{
+    (void)state;
+    static struct mete_step all[STEPS_MAX];
+    uint64_t seq;
+    many(200);
+    int64_t since_us = clock_us + 1;
+    many(300);
+    explain(since_us);
+    must_end_at_the_view();
+    assert_string_equal(steps[0].what, "before");
+    assert_true(steps_len > 100);
+    memcpy(all, steps, sizeof all);
+    size_t len = steps_len;
+    explain(0);
+    assert_true(steps_len > len);
+    for (size_t i = 1; i < len; i++) /* the tail of the whole */
+        assert_int_equal(all[i].seq, steps[steps_len - len + i].seq);
+    assert_int_equal(all[0].committed, steps[steps_len - len].committed);
+    assert_int_equal(all[0].held, steps[steps_len - len].held);
+    must_end_at_the_view();
+    assert_int_equal(mete_snapshot(mete, &seq), 0);
+    many(100);
+    since_us = clock_us + 1;
+    many(100);
+    explain(since_us); /* from the snapshot */
+    must_end_at_the_view();
+    memcpy(all, steps, sizeof all);
+    len = steps_len;
+    explain(0);
+    assert_memory_equal(&all[len - 1], &steps[steps_len - 1], sizeof all[0]);
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    many(50);
+    explain(0); /* nothing of before the base */
+    must_end_at_the_view();
+    assert_string_equal(steps[0].what, "before");
+    assert_int_equal(steps[0].seq, seq);
+    assert_true(steps_len < 60);
+}
+
+static struct mete_reservation_id call(int64_t amount)
+{
+    struct mete_verdict verdict;
+    assert_int_equal(help_reserve(port, "", amount, METE_RESERVE_CALL, &verdict), 0);
+    return verdict.reservation;
+}
+
+static void a_call_that_ends_in_a_window_that_is_over_is_a_step_of_that_window(void **state)
+{
+    (void)state;
+    struct mete_reservation_id early[3] = {call(100), call(10), call(1)};
+    int64_t november_us = view().window_start.us;
+    clock_us += INT64_C(20) * 86400 * 1000000;
+    struct mete_reservation_id late = call(1000); /* december's */
+    assert_true(view().window_start.us > november_us);
+    commit(early[0], 70);
+    release(early[1]);
+    commit(late, 900);
+    commit(early[2], 2); /* the last that knows of november */
+    explain(0);
+    assert_int_equal(steps_len, 10);
+    must_be(3, "reserve", 0, 111);
+    must_be(4, "window", 0, 0);
+    must_be(5, "reserve", 0, 1000);
+    must_be(6, "commit", 70, 11);
+    must_be(7, "release", 70, 1);
+    must_be(8, "commit", 900, 0);
+    must_be(9, "commit", 72, 0);
+    for (size_t i = 0; i < steps_len; i++)
+        assert_int_equal(steps[i].window_start.us == november_us,
+                         i < 4 || i == 6 || i == 7 || i == 9);
+    steps_len = 9;
+    must_end_at_the_view();
+}
+
+static void what_is_not_there_is_not_found(void **state)
+{
+    (void)state;
+    const struct mete_instant since = {0};
+    assert_int_equal(mete_explain(mete, (struct mete_budget_id){99}, since, keep, NULL),
+                     METE_E_NOT_FOUND);
+    const struct mete_options options = {.scopes_max = 10};
+    struct mete *memory;
+    assert_int_equal(mete_open(&options, &memory), 0);
+    assert_int_equal(mete_explain(memory, (struct mete_budget_id){1}, since, keep, NULL),
+                     METE_E_INVALID);
+    mete_close(memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        CASE(each_step_is_an_entry_that_changed_the_figures),
+        CASE(from_a_snapshot_and_after_a_cut_the_steps_are_the_same),
+        CASE(a_call_that_ends_in_a_window_that_is_over_is_a_step_of_that_window),
+        CASE(what_is_not_there_is_not_found),
+#undef CASE
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
