@@ -461,6 +461,13 @@ static void tell_change(const struct mete_change *change)
         tell(change->at.n);
     if (change->kind == METE_MOVE_SCOPE)
         tell(change->parent.n);
+    if (change->kind == METE_PUT_EXCHANGE) {
+        tell(change->exchange.from);
+        tell(change->exchange.to);
+        tell(change->exchange.numerator);
+        tell(change->exchange.denominator);
+        tell(change->exchange.effective_at.us);
+    }
     if (change->kind == METE_PUT_INCREASE) {
         tell(change->increase.budget.n);
         tell(change->increase.amount);
@@ -517,6 +524,15 @@ void act_tree(struct world *w, struct engine *engine)
     size_t len;
     draw_tree(w, changes, &len);
     apply(w, engine, changes, len);
+}
+
+void act_rates(struct world *w, struct engine *engine, struct tape *tape)
+{
+    struct mete_change change;
+    for (size_t left = tape_pick(tape, 10); left > 0 && features[FEATURE_EXCHANGE]; left--) {
+        draw_exchange(w, tape, &change);
+        apply(w, engine, &change, 1);
+    }
 }
 
 /* ---- Looking --------------------------------------------------------------------------------- */
@@ -632,6 +648,28 @@ static void look_increases(struct world *w, struct engine *engine, uint32_t budg
     tell_events(w, engine);
 }
 
+static void look_exchanges(struct world *w, struct engine *engine)
+{
+    static struct mete_exchange_view views[1024];
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_EXCHANGES, .exchanges = views, .rows_max = 1024};
+    tell_letter('M');
+    int error = ask(engine, &query, &answer);
+    tell(error);
+    if (!error)
+        tell((int64_t)answer.rows_len);
+    for (size_t i = 0; !error && i < answer.rows_len && i < 1024; i++) {
+        tell(views[i].number);
+        tell(views[i].rate.from);
+        tell(views[i].rate.to);
+        tell(views[i].rate.numerator);
+        tell(views[i].rate.denominator);
+        tell(views[i].rate.effective_at.us);
+        tell(views[i].in_force);
+    }
+    tell_events(w, engine);
+}
+
 static int is_spent(const struct mete_grant_view *view)
 {
     return view->expired || view->amount <= view->drawn;
@@ -723,6 +761,8 @@ void act_look(struct world *w, struct engine *engine)
         look_quotas(w, engine, w->scopes[i].handle);
     for (size_t i = 0; i < w->grants_len; i++)
         look_grants(w, engine, &w->grants[i]);
+    if (features[FEATURE_EXCHANGE])
+        look_exchanges(w, engine);
     for (size_t i = 0; i < CALLS && i < w->calls_len; i++)
         look_reservation(w, engine, w->calls[i].id);
     tell_letter('Q');

@@ -9,11 +9,10 @@
 #define SECOND_US INT64_C(1000000)
 #define PICK(tape, list) ((list)[tape_pick((tape), sizeof(list) / sizeof(list)[0])])
 
-/* One currency, until the model knows exchange rates. */
 const struct unit units[UNITS] = {{METE_COST, METE_USD}, {METE_TOTAL_TOKENS, 0},
-                                  {METE_REQUESTS, 0},    {METE_REASONING, 0},
+                                  {METE_REQUESTS, 0},    {METE_COST, METE_CURRENCY('E', 'U', 'R')},
                                   {METE_INPUT, 0},       {METE_OUTPUT, 0},
-                                  {METE_IMAGES, 0},      {METE_CACHED_INPUT, 0},
+                                  {METE_IMAGES, 0},      {METE_COST, METE_CURRENCY('C', 'N', 'Y')},
                                   {METE_METER_CUSTOM, 0}};
 
 struct mete_text draw_word(struct tape *tape, const unsigned char *list, size_t len)

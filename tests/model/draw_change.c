@@ -265,6 +265,22 @@ static void draw_increase_end(struct world *w, struct tape *tape, struct mete_ch
     change->end_increase = increase->number;
 }
 
+void draw_exchange(const struct world *w, struct tape *tape, struct mete_change *change)
+{
+    static const size_t currencies[] = {0, 3, 7}; /* of units */
+    static const int64_t shares[] = {1, 2, 7, 93, 100, 1000, 1087, 1000003};
+    size_t from = tape_pick(tape, 3), to = (from + 1 + tape_pick(tape, 2)) % 3;
+    struct mete_exchange_spec *spec = &change->exchange;
+    *change = (struct mete_change){.kind = METE_PUT_EXCHANGE};
+    spec->from = units[currencies[from]].currency;
+    spec->to = units[currencies[to]].currency;
+    spec->numerator = PICK(tape, shares);
+    spec->denominator = spec->numerator > 1000 ? 999983 : PICK(tape, shares);
+    if (spec->denominator > 1000 && spec->numerator <= 1000)
+        spec->denominator = 10;
+    spec->effective_at.us = w->now_us + ((int64_t)tape_pick(tape, 20) - 15) * (DAY_US / 48);
+}
+
 /* What is dated, lifted, moved or deleted. */
 static void draw_rare(struct world *w, struct tape *tape, struct mete_change *change)
 {
@@ -324,7 +340,7 @@ static void draw_scope_put(struct world *w, struct tape *tape, size_t place,
 void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_change *ret_change)
 {
     *ret_change = (struct mete_change){0};
-    size_t kind = tape_pick(tape, 92);
+    size_t kind = tape_pick(tape, 98);
     if (kind < 34) {
         draw_budget_put(w, tape, place, ret_change);
     } else if (kind < 50) {
@@ -340,6 +356,8 @@ void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_c
         draw_quota_end(w, tape, ret_change);
     } else if (kind < 80 && kind > 76 && w->grants_len) {
         draw_refund(w, tape, ret_change);
+    } else if (kind >= 92 && features[FEATURE_EXCHANGE]) {
+        draw_exchange(w, tape, ret_change);
     } else if (kind >= 80) {
         draw_rare(w, tape, ret_change);
     } else if (kind > 64) {

@@ -22,7 +22,8 @@
 unsigned char features[FEATURES] = {
     [FEATURE_PERIODS] = 1, [FEATURE_ZONES] = 1,    [FEATURE_ANCHORS] = 1,   [FEATURE_METERS] = 1,
     [FEATURE_TAGS] = 1,    [FEATURE_MATCHES] = 1,  [FEATURE_RATES] = 1,     [FEATURE_QUOTAS] = 1,
-    [FEATURE_SOFT] = 1,    [FEATURE_CONTROLS] = 1, [FEATURE_INCREASES] = 1, [FEATURE_EXTEND] = 1};
+    [FEATURE_SOFT] = 1,    [FEATURE_CONTROLS] = 1, [FEATURE_INCREASES] = 1, [FEATURE_EXCHANGE] = 1,
+    [FEATURE_EXTEND] = 1};
 
 struct options {
     uint64_t seed, first, worlds, ops;
@@ -134,15 +135,19 @@ static void live(struct world *w, const struct options *options)
     static struct engine engine;
     uint8_t bytes[OP_BYTES];
     open_engine(w, &engine, w->is_durable ? w->directory : NULL);
-    if (w->restart)
+    struct tape tape = {bytes, sizeof bytes, 0};
+    if (w->restart) {
         act_restarted(w, &engine);
-    else
+    } else {
         act_tree(w, &engine);
+        fill(w, bytes);
+        act_rates(w, &engine, &tape);
+    }
     while (!w->restart && w->op++ < options->ops) {
         if (is_skipped(options->skip, w->op))
             continue;
         fill(w, bytes);
-        struct tape tape = {bytes, sizeof bytes, 0};
+        tape = (struct tape){bytes, sizeof bytes, 0};
         tell_letter('#');
         tell((int64_t)w->op);
         tell_end();

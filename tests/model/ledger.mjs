@@ -28,10 +28,10 @@ let w; // the world
 export let events;
 export function enter(world) { w = world; events = []; }
 export function begin(now) {
-    return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), grants: new Map(), calls: [null], open: [], ids: new Map() };
+    return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), grants: new Map(), calls: [null], open: [], ids: new Map(), exchanges: [], provisional: 0 };
 }
 // What changes may change: a batch that fails is tried on it.
-export const copyOf = (world) => ({ ...world, ...structuredClone({ scopes: world.scopes, budgets: world.budgets, rates: world.rates, grants: world.grants }) });
+export const copyOf = (world) => ({ ...world, exchanges: [...world.exchanges], ...structuredClone({ scopes: world.scopes, budgets: world.budgets, rates: world.rates, grants: world.grants }) });
 export const forget = () => { events = []; };
 
 function event(kind, { scope = 0, budget = null, win = null, name = 0, ppm = 0, limit = ZERO }) {
@@ -54,6 +54,8 @@ function reached(part, whole, ppm) {
     if (BIG || (left <= Number.MAX_SAFE_INTEGER && right <= Number.MAX_SAFE_INTEGER)) return left >= right;
     return BigInt(part) * 1000000n >= BigInt(whole) * BigInt(ppm);
 }
+
+const sum = (list, of) => list.reduce((total, x) => total + of(x), ZERO);
 
 // ---- Path and match (1 to 3) ----
 function pathOf(handle) {
@@ -106,6 +108,7 @@ function windowOf(b) {
 }
 const bucketOf = (b) => b.seconds * 15625;
 const isRecent = (b, win) => win.start >= newest(b).start - 64 * bucketOf(b);
+const beganAt = (b, win) => (b.period === ROLLING ? Math.max(0, newest(b).start - 64 * bucketOf(b)) : win.start);
 const committedOf = (b, win) => (b.period === ROLLING ? sum(b.windows.filter((other) => isRecent(b, other)), (other) => other.committed) : win.committed);
 const heldOf = (b, win) => (b.period === ROLLING ? sum(b.windows, (other) => other.held) : win.held);
 
@@ -115,7 +118,8 @@ function handOn(b, win, from) {
     win.cap = b.cap;
     win.skipped = 0;
     if (b.cap == 0) return;
-    for (let at = win.end; at < from && win.skipped * Number(b.limit) <= Number(b.cap); win.skipped++) at = windowAt(b, at).end;
+    if (b.limit == 0) return;
+    for (let at = win.end; at < from && win.skipped * Number(b.limit) <= 2 * Number(b.cap); win.skipped++) at = windowAt(b, at).end;
 }
 const clamp = (amount, cap) => (amount < 0 ? ZERO : amount > cap ? cap : amount);
 function handedOn(b, carried, win) {
@@ -129,33 +133,34 @@ function limitOf(b) {
     return limit > AMOUNT_MAX ? AMOUNT_MAX : limit;
 }
 
-// ---- Controls (12, 13), thresholds, soft limit ----
-const latchOf = (b) => windowOf(b).latch;
-const shareReached = (b, ppm, win = windowOf(b)) => ppm > 0 && committedOf(b, win) > 0 && reached(committedOf(b, win), limitOf(b), ppm);
+// ---- Controls (12, 13), thresholds, soft limit: in the window that has begun last (an end begins none) ----
+const latchOf = (b) => newest(b).latch;
+const shareReached = (b, ppm, win = newest(b)) => ppm > 0 && committedOf(b, win) > 0 && reached(committedOf(b, win), limitOf(b), ppm);
 const softReached = (b, win) => b.soft > 0 && committedOf(b, win) >= b.soft;
 function forgetUnreached(b, win) { // thresholds and the soft limit are armed again
     win.latch.fired = win.latch.fired.filter((ppm) => b.thresholds.includes(ppm) && shareReached(b, ppm, win));
     win.latch.soft = win.latch.soft && softReached(b, win);
     if (b.period !== ROLLING) return;
-    if (!shareReached(b, b.controls.stop)) win.latch.stop = 0;
+    if (!shareReached(b, b.controls.stop)) Object.assign(win.latch, { stop: 0, lifted: false });
     if (!shareReached(b, b.controls.throttle)) win.latch.throttle = false;
 }
 function control(b) {
+    const win = newest(b);
     const latch = latchOf(b), { stop, throttle, cooldown } = b.controls, cooled = (at) => at === null || w.now >= at + cooldown * 1e6;
     if (b.mode === OFF) return;
     if (!latch.stop && shareReached(b, stop) && cooled(b.acted) && !(cooldown ? !cooled(b.lifted) : latch.lifted)) {
         latch.stop = b.acted = w.now;
-        event(EVENT.STOPPED, { budget: b, win: windowOf(b), ppm: stop });
+        event(EVENT.STOPPED, { budget: b, win, ppm: stop });
     }
     if (!latch.throttle && shareReached(b, throttle) && cooled(b.acted)) {
         latch.throttle = true;
         latch.counts = new Map();
         b.acted = w.now;
-        event(EVENT.THROTTLED, { budget: b, win: windowOf(b), ppm: throttle });
+        event(EVENT.THROTTLED, { budget: b, win, ppm: throttle });
     }
 }
 function adviceOf(list) {
-    return list.reduce((bits, b) => bits | (shareReached(b, b.controls.downgrade) ? DOWNGRADE : 0) | (softReached(b, windowOf(b)) ? SOFT : 0), 0);
+    return list.reduce((bits, b) => bits | (shareReached(b, b.controls.downgrade) ? DOWNGRADE : 0) | (softReached(b, newest(b)) ? SOFT : 0), 0);
 }
 // The next call of a leaf: whether it is admitted; it is counted by reservations alone.
 function throttles(b, leaf, isCounted) {
@@ -179,10 +184,19 @@ function increase(b) {
     if (limitOf(b) !== was) b.revision++;
     limitChanged(b, was, b.mode);
 }
+// What was given to the present window may be another after `act` (8): that too is a change of the budget.
+function following(b, act) {
+    const was = limitOf(b), carried = carriedOf(b);
+    act();
+    if (b.ended || carriedOf(b) === carried) return;
+    if (limitOf(b) !== was) b.revision++;
+    limitChanged(b, was, b.mode);
+}
+const isPresent = (b, win) => (b.period === ROLLING ? isRecent(b, win) : win === newest(b) && w.now < win.end);
 function limitChanged(b, was, mode) {
-    const win = windowOf(b), taken = committedOf(b, win) + heldOf(b, win);
+    const win = newest(b), taken = committedOf(b, win) + heldOf(b, win);
     // Those that are no longer reached are armed again, those reached that have not fired fire now.
-    for (const other of b.windows) forgetUnreached(b, other);
+    for (const other of b.period === ROLLING ? [win] : b.windows) forgetUnreached(b, other);
     if (b.mode === ENFORCE && taken > limitOf(b) && (limitOf(b) < was || mode !== ENFORCE)) event(EVENT.LIMIT_BELOW, { budget: b, win });
     if (b.mode !== OFF) fire(b, win);
     if (!shareReached(b, b.controls.throttle)) win.latch.throttle = false;
@@ -193,14 +207,50 @@ function limitChanged(b, was, mode) {
 // ---- What is demanded of a unit ----
 const same = (a, b) => a.meter === b.meter && a.currency === b.currency;
 const amountAt = (d, quantity) => d.fixed + rated(d.rate, quantity);
-function demanded(unit, demands, quantity) {
-    for (const d of demands) if (same(d, unit)) return amountAt(d, quantity);
-    return ZERO;
+
+// ---- Currencies (24): the rates known, and in force, at an instant ----
+let fx = null;
+const nowRates = () => ({ at: w.now, known: w.exchanges.length });
+function exchange(from, to) {
+    let best = null;
+    for (const x of w.exchanges.slice(0, fx.known))
+        if (x.from === from && x.to === to && x.effective <= fx.at && (!best || x.effective >= best.effective)) best = x;
+    return best;
 }
-function used(unit, usage) {
-    for (const u of usage) if (same(u, unit)) return u.amount;
-    return ZERO;
+function converted(amount, { numerator, denominator }, isUp) {
+    const product = BigInt(amount) * BigInt(numerator), whole = product / BigInt(denominator), left = product % BigInt(denominator) * 2n;
+    const isMore = isUp ? left > 0n : left > BigInt(denominator) || (left === BigInt(denominator) && whole % 2n === 1n);
+    return N(isMore ? whole + 1n : whole);
 }
+const isMoney = (a, b) => a.meter === COST && b.meter === COST;
+const touches = (d, unit) => same(d, unit) || isMoney(d, unit);
+const isNothing = (d) => d.fixed == 0 && d.rate == 0;
+const isUnconverted = (unit, usage) => usage.some((u) => u.amount != 0 && !same(u, unit) && isMoney(u, unit) && !exchange(u.currency, unit.currency));
+const isConverted = (unit, list) => list.some((d) => same(d, unit) || (isMoney(d, unit) && exchange(d.currency, unit.currency)));
+const isUnpriced = (unit, demands) => demands.some((d) => !same(d, unit) && isMoney(d, unit) && !isNothing(d) && !exchange(d.currency, unit.currency));
+// Of a list of amounts; what cannot be converted is nothing.
+function inUnit(unit, list, isUp) {
+    let total = ZERO;
+    for (const u of list) {
+        if (same(u, unit)) total += u.amount;
+        else if (isMoney(u, unit) && u.amount != 0) {
+            const rate = exchange(u.currency, unit.currency);
+            if (rate) total += converted(u.amount, rate, isUp);
+        }
+    }
+    return total;
+}
+const amountsAt = (demands, quantity) => demands.map((d) => ({ meter: d.meter, currency: d.currency, amount: amountAt(d, quantity) }));
+const used = (unit, usage) => inUnit(unit, usage, false);
+const reserved = (unit, amounts) => inUnit(unit, amounts, true);
+// Of an extension (base: what is reserved already) the difference between the whole amounts.
+function demanded(unit, list, quantity) {
+    const more = amountsAt(list, quantity);
+    if (!list.base) return reserved(unit, more);
+    const whole = list.base.map((a) => ({ ...a, amount: a.amount + (list.isShrinking ? -exactly(a, more) : exactly(a, more)) }));
+    return list.isShrinking ? reserved(unit, list.base) - reserved(unit, whole) : reserved(unit, whole) - reserved(unit, list.base);
+}
+const exactly = (unit, list) => sum(list.filter((a) => same(a, unit)), (a) => a.amount);
 
 // ---- Rate limits (17 to 20): debt in 1/limit of a microsecond ----
 const periodOf = (l) => BigInt(l.period) * 1000n;
@@ -264,7 +314,6 @@ const quotasOf = (path) => path.flatMap((scope) => scope.quotas.filter((q) => !q
 const inOrder = (q) => q.grants.sort((a, b) => a.priority - b.priority || (a.expires || NEVER) - (b.expires || NEVER) || a.handle - b.handle || 0);
 const isLive = (g) => g.expires === 0 || w.now < g.expires;
 const leftOf = (g) => g.amount - g.drawn - g.held;
-const sum = (list, of) => list.reduce((total, x) => total + of(x), ZERO);
 const some = (q, of) => inOrder(q).filter((g) => isLive(g) && of(g) > 0).slice(0, DRAWS);
 // Draws that a call has already take places of the sixteen, but for further draws from the same grants.
 function covers(q, asked, draws = []) {
@@ -333,32 +382,52 @@ function spendMore(q, spent, amount) {
 function refusal(reason, scope, b, asked, win, isExtension) {
     if (!b) return { mode: ENFORCE, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
     const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
-    const isHeld = limit != 0 && committed + asked <= limit; // and nothing else is in the way
-    const retry = reason === R.STOP ? (b.period === ROLLING ? NEVER : windowOf(b).end) : isHeld ? 0 : asked > limit || limit == 0 || isExtension ? NEVER :
-        b.period === ROLLING ? leaves(b, held + asked) : win.end;
-    return { mode: b.mode, b, revision: b.revision, retry, isStop: reason === R.STOP,
-        row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, win.end <= w.now ? null : shown(win.end)] }; // of a past window: the page does not say
+    return { mode: b.mode, b, revision: b.revision, retry: budgetRetry(reason, b, asked, win, isExtension), isStop: reason === R.STOP,
+        row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, resetsAt(b, win)] };
 }
-const demands = (call, unit) => call.demands.some((d) => same(d, unit));
+function budgetRetry(reason, b, asked, win, isExtension) {
+    const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win), isRolling = b.period === ROLLING;
+    if (reason === R.STOP) return isRolling ? leaves(b, (left) => !(left > 0 && reached(left, limit, b.controls.stop)), newest(b).end) : newest(b).end;
+    if (limit != 0 && committed + asked <= limit) return 0; // only what is held is in the way
+    if (limit == 0 || (asked > limit && !(b.cap > 0 && asked <= b.limit + b.cap))) return NEVER;
+    if (isRolling) return held + asked > limit ? 0 : leaves(b, (left) => left + held + asked <= limit, 0);
+    return isExtension ? NEVER : win.end;
+}
+function resetsAt(b, win) {
+    if (b.period !== ROLLING) return win.end <= w.now ? null : shown(win.end); // of a past window: the page does not say
+    return Math.max(...b.windows.filter((other) => isRecent(b, other) && other.committed != 0).map((other) => other.start + 65 * bucketOf(b)), newest(b).end);
+}
+const demands = (call, unit) => call.demands.some((d) => touches(d, unit));
 const room = (b, amount, win = windowOf(b)) => limitOf(b) != 0 && committedOf(b, win) + heldOf(b, win) + amount <= limitOf(b);
 const isExpired = (scope) => scope.expires !== 0 && w.now >= scope.expires;
 
-// When of a rolling budget so much has left that the rest fits.
-function leaves(b, asked) {
-    const list = b.windows.filter((win) => isRecent(b, win)), limit = limitOf(b);
-    if (asked > limit) return 0;
+// When so much of a rolling budget has left that what is left is right.
+function leaves(b, isRight, atOnce) {
     let left = committedOf(b);
-    for (const win of list) {
+    if (isRight(left)) return atOnce;
+    for (const win of b.windows.filter((other) => isRecent(b, other))) {
         left -= win.committed;
-        if (left + asked <= limit) return win.start + 65 * bucketOf(b);
+        if (isRight(left)) return win.start + 65 * bucketOf(b);
     }
     return NEVER;
 }
+
+function unpriced(refused) {
+    refused.row[0] = R.UNPRICED;
+    refused.row[refused.row.length - 1] = -1;
+    return { ...refused, retry: NEVER };
+}
+const unpricedRate = (l, asked) => unpriced(rateRefusal(l, asked));
+const unpricedQuota = (q, asked) => unpriced(quotaRefusal(q, asked));
 
 // What refuses the floor, in order: of the enforced ones, then of the shadow ones. places: [budget, window].
 function weigh(call, places, limits, quotas, drawsOf, isExtension = false) {
     const { demands: list, floor } = call, refusals = [];
     for (const mode of [ENFORCE, SHADOW]) {
+        const isOf = (x) => x.mode === mode && isUnpriced(x, list);
+        for (const [b, win] of places) if (isOf(b)) refusals.push(unpriced(refusal(R.UNPRICED, null, b, demanded(b, list, floor), win)));
+        for (const l of limits) if (!l.concurrent && isOf(l)) refusals.push(unpricedRate(l, demanded(l, list, floor)));
+        if (mode === ENFORCE) for (const q of quotas) if (isUnpriced(q, list)) refusals.push(unpricedQuota(q, demanded(q, list, floor)));
         for (const [b, win] of places) {
             const asked = demanded(b, list, floor);
             if (b.mode === mode && latchOf(b).stop) refusals.push(refusal(R.STOP, null, b, asked, windowOf(b), isExtension));
@@ -406,6 +475,7 @@ const now = (list) => list.map((b) => [b, windowOf(b)]);
 const latest = (refusals) => refusals.reduce((at, r) => (r.retry > at ? r.retry : at), 0);
 const enforcedOf = (refusals) => refusals.filter((r) => r.mode === ENFORCE);
 function decide(call, isCounted) {
+    fx = nowRates();
     const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
     list.forEach(touch);
     const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits, quotas)];
@@ -433,17 +503,17 @@ export function reserve(call) {
     const v = decide(call, true);
     if (!v.allowed) {
         Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) });
-        if (call.id && !(call.flags & CALL) && v.retry > 0)
+        if (call.id && !(call.flags & CALL) && v.retry > 0 && v.primary.row[0] !== R.UNPRICED)
             remember(call, { refused: v, at: w.now });
         return verdict(v, false);
     }
-    const r = { name: 0, scope: call.scope, call, made: w.now, expires: w.now + call.ttl * 1e3, state: HELD, ended: 0, usage: [], receipt: null };
+    const r = { name: 0, scope: call.scope, call, made: w.now, expires: w.now + call.ttl * 1e3, state: HELD, ended: 0, usage: [], receipt: null, fx };
     r.granted = v.granted;
-    r.amounts = call.demands.map((d) => ({ meter: d.meter, currency: d.currency, amount: amountAt(d, v.granted) }));
-    r.takes = v.list.map((b) => take(b, used(b, r.amounts), r.amounts.some((a) => same(a, b))));
+    r.amounts = amountsAt(call.demands, v.granted);
+    r.takes = v.list.map((b) => take(b, reserved(b, r.amounts), isConverted(b, r.amounts)));
     r.rates = v.limits.map((l) => takeRate(l, askedOf(l, call.demands, v.granted)));
     r.quotas = v.quotas.map((q) => ({ q, draws: [], spent: [] }));
-    for (const { q, draws } of r.quotas) hold(draws, q, used(q, r.amounts));
+    for (const { q, draws } of r.quotas) hold(draws, q, reserved(q, r.amounts));
     r.name = w.calls.push(r) - 1;
     r.verdict = Object.assign(v, { name: r.name, expires: r.expires, remaining: remaining(call.demands[0], now(v.list)) });
     w.open.push(r);
@@ -463,8 +533,10 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     const r = name > 0 ? known(name) : null, call = { demands: list, floor, wish }, isAsking = list.length > 0 && !shrink;
     if (!r) return [E.NOT_FOUND];
     if (r.state !== HELD) return [E.ENDED, r.name, ...receipt(r, 1)];
-    if (list.some((d) => !demands(r.call, d))) return [E.INVALID];
-    if (shrink && r.amounts.some((a) => demanded(a, list, wish) > a.amount)) return [E.INVALID];
+    if (list.some((d) => !r.call.demands.some((e) => same(d, e)))) return [E.INVALID];
+    if (shrink && r.amounts.some((a) => exactly(a, amountsAt(list, wish)) > a.amount)) return [E.INVALID];
+    fx = r.fx;
+    Object.assign(list, { base: r.amounts, isShrinking: shrink === 1 });
     const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]);
     const limits = r.rates.map(({ l }) => l).filter((l) => !l.ended && !l.concurrent && l.mode !== OFF && demands(call, l));
     const quotas = r.quotas.map(({ q }) => q).filter((q) => demands(call, q)), drawsOf = (q) => r.quotas.find((t) => t.q === q).draws;
@@ -473,14 +545,18 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
     if (allowed) {
         const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
-        for (const a of r.amounts) a.amount += amountOf(a);
-        for (const t of r.takes) { t.amount += amountOf(t.b); t.win.held += amountOf(t.b); }
+        for (const t of r.takes) {
+            const more = amountOf(t.b);
+            t.amount += more;
+            following(t.b, () => { t.win.held += more; });
+        }
         for (const t of r.rates) {
             if (t.l.concurrent || t.l.ended || t.l.meter === REQUESTS && shrink) continue;
             t.taken += amountOf(t.l);
             owe(t.l, debtOf(t.l) + BigInt(amountOf(t.l)) * periodOf(t.l));
         }
         for (const q of quotas) (shrink ? unhold(drawsOf(q), demanded(q, list, granted)) : hold(drawsOf(q), q, demanded(q, list, granted)));
+        for (const a of r.amounts) a.amount += shrink ? -exactly(a, amountsAt(list, granted)) : exactly(a, amountsAt(list, granted));
         r.granted = shrink ? (r.granted > granted ? r.granted - granted : ZERO) : r.granted + granted;
         if (ttl) r.expires = w.now + ttl * 1e3;
     }
@@ -500,6 +576,7 @@ function outcomeOf(call) {
     while (o && isGivenBack(o)) o = o.before;
     return o;
 }
+const isStopped = (b) => latchOf(b).stop && (b.period === ROLLING || w.now < newest(b).end);
 function binds(o) {
     if (o.record) return w.now < o.record.at + OUTCOME_US;
     if (o.reservation) {
@@ -509,7 +586,7 @@ function binds(o) {
     }
     const { retry, primary } = o.refused;
     if (w.now >= o.at + OUTCOME_US || w.now >= retry) return false;
-    if (primary.isStop && !latchOf(primary.b).stop) return false;
+    if (primary.isStop && !isStopped(primary.b)) return false;
     if (retry !== NEVER) return true;
     if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
     if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended;
@@ -532,17 +609,21 @@ function repeated(call) {
 const receipt = (r, isRepeated) => [r.state, r.cost, r.overrun, isRepeated, r.corrected || 0, r];
 const costOf = (usage) => { const u = usage.find((v) => v.meter === COST); return u ? u.amount : ZERO; };
 
-function charge(r, t, amount) {
-    const { b, win } = t;
-    win.held -= t.amount;
-    win.open--;
-    win.committed += amount;
+function charge(t, usage) {
+    const { b, win } = t, amount = used(b, usage), isLeft = b.period === ROLLING && !isRecent(b, win);
+    following(b, () => {
+        win.held -= t.amount;
+        win.open--;
+        if (!isLeft) win.committed += amount;
+    });
     t.charged = amount;
     if (!BIG && !Number.isSafeInteger(win.committed)) throw new Error('amounts too large for plain numbers');
-    const isAbove = b.mode === ENFORCE && committedOf(b, win) + heldOf(b, win) > limitOf(b);
-    const isOverrun = amount > t.amount && (t.isDemanded || isAbove);
+    if (!isLeft) charged(b, win, (amount > t.amount && (t.isDemanded || isAbove(b, win))) || (b.mode === ENFORCE && isUnconverted(b, usage)));
+}
+const isAbove = (b, win) => b.mode === ENFORCE && committedOf(b, win) + heldOf(b, win) > limitOf(b);
+function charged(b, win, isOverrun) {
     fire(b, win);
-    if (win === windowOf(b)) control(b);
+    if (isPresent(b, win)) control(b);
     if (isOverrun) event(EVENT.OVERRUN, { budget: b, win });
 }
 function fire(b, win) {
@@ -561,27 +642,33 @@ function end(r, state, usage) {
     r.ended = w.now;
     r.usage = usage;
     r.cost = costOf(usage);
-    for (const t of r.takes) charge(r, t, used(t.b, usage));
+    fx = r.fx;
+    for (const t of r.takes) charge(t, usage);
     for (const t of r.rates) settleRate(t, used(t.l, usage));
     for (const t of r.quotas) spend(r, t, used(t.q, usage));
     r.overrun = overruns(r, usage, isOver);
     w.open = w.open.filter((other) => other !== r);
 }
 const known = (name) => { const r = w.calls[name]; return r && (r.state === HELD || w.now < r.ended + OUTCOME_US) ? r : null; };
-const equal = (a, b) => a.every((u) => u.amount == 0 || used(u, b) == u.amount) && b.every((u) => u.amount == 0 || used(u, a) == u.amount);
+const equal = (a, b) => a.every((u) => u.amount == 0 || exactly(u, b) == u.amount) && b.every((u) => u.amount == 0 || exactly(u, a) == u.amount);
 
 // ---- Corrections (26) ----
-const isOpenToCorrection = (r) => w.corrects && !r.corrected && (r.state === EXPIRED || (r.state === COMMITTED && r.isProvisional)) && w.now < r.ended + OUTCOME_US;
+const CORRECTABLE = 1024; // a quarter of the reservations that may be open
+const mayBeCorrected = (r) => w.corrects && !r.corrected && w.now < r.ended + OUTCOME_US && w.provisional - r.provisional < CORRECTABLE &&
+    (r.state === EXPIRED || (r.state === COMMITTED && r.isProvisional));
+function endedProvisionally(r) {
+    r.isProvisional = true;
+    r.provisional = w.provisional++;
+}
 function correct(r, usage) {
     const before = events.length;
+    fx = r.fx;
     for (const t of r.takes) {
-        const { b, win } = t, more = used(b, usage) - t.charged;
-        if (!b.ended) touch(b);
-        win.committed += more;
-        t.charged += more;
-        if (b.mode === ENFORCE && more > 0 && committedOf(b, win) + heldOf(b, win) > limitOf(b)) event(EVENT.OVERRUN, { budget: b, win });
-        fire(b, win);
-        if (win === windowOf(b)) control(b);
+        const { b, win } = t, amount = used(b, usage), more = amount - t.charged;
+        t.charged = amount;
+        if (b.ended || (b.period === ROLLING && !isRecent(b, win))) continue;
+        following(b, () => { win.committed += more; });
+        charged(b, win, (more > 0 && isAbove(b, win)) || (b.mode === ENFORCE && isUnconverted(b, usage)));
     }
     for (const { q, spent } of r.quotas) respend(q, spent, used(q, usage));
     Object.assign(r, { state: COMMITTED, usage, cost: costOf(usage), corrected: 1 });
@@ -600,17 +687,19 @@ function respend(q, spent, amount) {
 }
 function overruns(r, usage, before) {
     const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
-    return over || events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0;
+    return over || r.quotas.some(({ q }) => isUnconverted(q, usage)) || events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0;
 }
 
 export function commit(name, usage, flags) {
     const r = name > 0 ? known(name) : null;
     if (!r) return [E.NOT_FOUND];
-    if (r.state === COMMITTED && equal(usage, r.usage)) return [0, ...receipt(r, 1)];
-    if (isOpenToCorrection(r)) correct(r, usage);
-    else if (r.state !== HELD) return [E.ENDED, ...receipt(r, 0)];
-    else end(r, COMMITTED, usage);
-    r.isProvisional = (flags & PROVISIONAL) !== 0;
+    const isRepeat = r.state === COMMITTED && equal(usage, r.usage);
+    if (isRepeat && (flags & PROVISIONAL || !mayBeCorrected(r))) return [0, ...receipt(r, 1)];
+    if (r.state !== HELD && !mayBeCorrected(r)) return [E.ENDED, ...receipt(r, 0)];
+    if (r.state !== HELD && flags & PROVISIONAL) return [E.ENDED, ...receipt(r, 0)];
+    if (r.state === HELD) end(r, COMMITTED, usage);
+    else correct(r, usage);
+    if (flags & PROVISIONAL) endedProvisionally(r);
     return [0, ...receipt(r, 0)];
 }
 export function release(name) {
@@ -630,15 +719,17 @@ export function record(call) {
     }
     const list = budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
     list.forEach(touch);
-    const r = { state: HELD, at: w.now, amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
+    const r = { state: HELD, at: w.now, fx: nowRates(), amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
+    fx = r.fx;
     for (const l of ratesOf(pathOf(call.scope), call))
-        if (!l.concurrent) takeRate(l, call.usage.some((u) => same(u, l)) ? used(l, call.usage) : l.meter === REQUESTS ? ONE : ZERO);
+        if (!l.concurrent) takeRate(l, call.usage.some((u) => touches(u, l)) ? used(l, call.usage) : l.meter === REQUESTS ? ONE : ZERO);
     r.quotas = quotasOf(pathOf(call.scope)).map((q) => ({ q, draws: [], spent: [] }));
     end(r, COMMITTED, call.usage);
     if (call.id) remember(call, { record: r });
     return [0, ...receipt(r, 0)];
 }
 function expire(r) {
+    endedProvisionally(r);
     end(r, EXPIRED, r.call.expiry === CHARGE || r.call.flags & CALL ? r.amounts : []);
     event(EVENT.EXPIRED, { scope: r.scope });
 }
@@ -676,8 +767,8 @@ function endScope(handle) {
 }
 function moveScope(handle, to) {
     const scope = w.scopes.get(handle), parent = w.scopes.get(to);
-    if (!scope || scope.ended || !parent || parent.ended) return E.NOT_FOUND;
-    if (scope.kind === ORGANIZATION || !rank[scope.kind].includes(parent.kind) || organizationOf(parent) !== scope.organization) return E.INVALID;
+    if (!scope || scope.ended) return E.NOT_FOUND;
+    if (!parent || parent.ended || scope.kind === ORGANIZATION || !rank[scope.kind].includes(parent.kind) || organizationOf(parent) !== scope.organization) return E.INVALID;
     scope.parent = to;
     return handle;
 }
@@ -687,8 +778,7 @@ function flagged(flags, isThere) {
 }
 function putScope(spec, flags, handle) {
     const is = findScope(spec), parent = w.scopes.get(spec.parent), organization = w.scopes.get(spec.organization);
-    if (spec.kind !== ORGANIZATION && !organization) return E.NOT_FOUND;
-    if (spec.kind !== ORGANIZATION && !parent) return E.NOT_FOUND;
+    if (spec.kind !== ORGANIZATION && [organization, parent].some((other) => !other || other.ended)) return E.NOT_FOUND;
     const error = flagged(flags, is && !is.ended);
     if (error) return error;
     if (is && is.ended) return E.EXISTS;
@@ -709,7 +799,7 @@ const fixed = ['scope', 'kind', 'meter', 'currency', 'period', 'zone', 'anchor',
 const isHeld = (b) => b.windows.some((win) => win.open);
 function putBudget(spec, flags, handle) {
     const scope = w.scopes.get(spec.scope);
-    if (!scope) return E.NOT_FOUND;
+    if (!scope || scope.ended) return E.NOT_FOUND;
     const is = [...w.budgets.values()].find((b) => b.id === spec.id && b.organization === organizationOf(scope) && (!b.ended || isHeld(b)));
     const error = flagged(flags, is && !is.ended);
     if (error) return error;
@@ -761,6 +851,15 @@ export function lookIncreases(handle) {
     const list = liveIncreases(b);
     return [0, list.length, ...list.flatMap((i) => [i.number, i.amount, i.from, i.until, i.from <= w.now ? 1 : 0])];
 }
+function putExchange(spec, flags) {
+    if (spec.from === spec.to) return E.INVALID;
+    if (flags & 2) return E.NOT_FOUND; // they are only ever made
+    return w.exchanges.push(spec);
+}
+export function lookExchanges() {
+    fx = nowRates();
+    return [0, w.exchanges.length, ...w.exchanges.flatMap((x, i) => [i + 1, x.from, x.to, x.numerator, x.denominator, x.effective, exchange(x.from, x.to) === x ? 1 : 0])];
+}
 function liftStop(handle) {
     const b = w.budgets.get(handle);
     if (!b || b.ended) return E.NOT_FOUND;
@@ -783,7 +882,7 @@ function putRate(spec, flags, handle) {
     const scope = w.scopes.get(spec.scope);
     if (!spec.concurrent && (spec.meter === COST) !== (spec.currency !== 0)) return E.INVALID;
     if (!spec.concurrent && periodOf(spec) * BigInt(spec.limit > burstOf(spec) ? spec.limit : burstOf(spec)) >= RATE_PERIODS) return E.INVALID;
-    if (!scope) return E.NOT_FOUND;
+    if (!scope || scope.ended) return E.NOT_FOUND;
     const is = [...w.rates.values()].find((l) => !l.ended && l.id === spec.id && l.organization === organizationOf(scope));
     const error = flagged(flags, is);
     if (error) return error;
@@ -810,7 +909,7 @@ const grantFixed = ['meter', 'currency', 'scope'];
 function putGrant(spec, flags, handle) {
     const scope = w.scopes.get(spec.scope);
     if ((spec.meter === COST) !== (spec.currency !== 0)) return E.INVALID;
-    if (!scope) return E.NOT_FOUND;
+    if (!scope || scope.ended) return E.NOT_FOUND;
     const is = [...w.grants.values()].find((g) => g.id === spec.id && g.organization === organizationOf(scope));
     const error = is && is.q.ended ? (flags & 2 ? E.NOT_FOUND : E.EXISTS) : flagged(flags, is);
     if (error) return error;
@@ -854,6 +953,7 @@ export function change(c, told) {
     if (c.kind === 7) return putRate(c.spec, c.flags, told);
     if (c.kind === 9) return endQuota(c);
     if (c.kind === 10) return refund(c);
+    if (c.kind === 14) return putExchange(c.spec, c.flags);
     if (c.kind === 11) return putIncrease(c);
     if (c.kind === 12) return endIncrease(c.handle, c.number);
     if (c.kind === 13) return liftStop(c.handle);
@@ -865,7 +965,7 @@ export function lookBudget(handle) {
     const b = w.budgets.get(handle);
     if (!b) return [E.NOT_FOUND];
     touch(b);
-    const win = windowOf(b), { latch } = win, ofWindow = [limitOf(b), b.limit, carriedOf(b), committedOf(b, win), heldOf(b, win), win.start, shown(win.end)];
+    const win = windowOf(b), { latch } = win, ofWindow = [limitOf(b), b.limit, carriedOf(b), committedOf(b, win), heldOf(b, win), beganAt(b, win), shown(win.end)];
     // Which window an ended budget stood in when something last touched it is nobody's promise.
     return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, ...(b.ended ? [null, null, null] : [latch.stop, latch.throttle ? 1 : 0, softReached(b, win) ? 1 : 0]), 0, b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (latch.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
 }

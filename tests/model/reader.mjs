@@ -4,7 +4,7 @@
 const NEWLINE = 10, SPACE = 32, MINUS = 45, SAFE_DIGITS = 15;
 const EXPIRED = 3;
 const REFUSALS = 'reason scope budget rate meter shadow currency limit committed held asked resets_at'.split(' ');
-const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', U: 'quotas', I: 'increases', G: 'grants', V: 'reservation', Q: 'stats', O: 'restart', W: 'world' };
+const LETTERS = { R: 'reserve', C: 'check', K: 'commit', L: 'release', D: 'record', E: 'extend', T: 'pass', A: 'apply', B: 'budget', N: 'rates', U: 'quotas', M: 'exchanges', I: 'increases', G: 'grants', V: 'reservation', Q: 'stats', O: 'restart', W: 'world' };
 
 export class Reader {
     constructor(small, big) {
@@ -158,6 +158,7 @@ export class Reader {
         case 'O': { this.int(); this.counts.restarts++; model.restart(); return []; }
         case 'B': return model.lookBudget(this.int());
         case 'N': return model.lookRates(this.int());
+        case 'M': return model.lookExchanges();
         case 'I': return model.lookIncreases(this.int());
         case 'U': return model.lookQuotas(this.int());
         case 'G': return model.lookGrants(this.int(), this.int(), this.int());
@@ -199,6 +200,7 @@ export class Reader {
         else if (c.kind === 2) c.spec = this.budgetSpec();
         else if (c.kind === 6) c.spec = this.grantSpec();
         else if (c.kind === 7) c.spec = this.rateSpec();
+        else if (c.kind === 14) c.spec = { from: this.int(), to: this.int(), numerator: this.int(), denominator: this.int(), effective: this.int() };
         else if (c.kind === 9) Object.assign(c, { scope: this.int(), meter: this.int(), currency: this.int() });
         else if (c.kind === 10) Object.assign(c, { handle: this.int(), amount: this.amount() });
         else c.handle = this.int();

@@ -130,6 +130,7 @@ void edge(struct world *w, int64_t at_us);
 
 /* ---- draw_change.c ---- */
 void draw_change(struct world *w, struct tape *tape, size_t place, struct mete_change *ret_change);
+void draw_exchange(const struct world *w, struct tape *tape, struct mete_change *ret_change);
 void draw_tree(struct world *w, struct mete_change *ret_changes, size_t *ret_len);
 void learn_change(struct world *w, const struct mete_change *change, uint32_t handle,
                   const uint32_t *handles);
@@ -137,6 +138,7 @@ void learn_change(struct world *w, const struct mete_change *change, uint32_t ha
 /* ---- act.c ---- */
 void act(struct world *w, struct engine *engine, struct tape *tape);
 void act_tree(struct world *w, struct engine *engine);
+void act_rates(struct world *w, struct engine *engine, struct tape *tape); /* some */
 void act_pass(struct world *w, struct engine *engine, int64_t to_us);
 void act_look(struct world *w, struct engine *engine); /* at everything there is */
 void act_restarted(struct world *w, struct engine *engine);
