@@ -733,10 +733,12 @@ struct mete_reservation_view {
     struct mete_reservation_id id;
     enum mete_state state;
     struct mete_scope_id scope;
-    struct mete_instant made_at, expires_at;
+    struct mete_instant made_at, expires_at; /* PROVISIONAL: until then it takes a correction */
     int64_t granted;
-    struct mete_demand amounts[METE_DEMANDS_MAX]; /* fixed: what is held of each meter */
+    struct mete_demand amounts[METE_DEMANDS_MAX]; /* fixed: what is held of each meter;
+                                                     PROVISIONAL: what was charged */
     size_t amounts_len;
+    uint64_t record; /* PROVISIONAL: id of the usage record that it ended with; else 0 */
 };
 
 struct mete_stats {

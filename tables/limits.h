@@ -39,6 +39,7 @@ ROW(GRANTS, 4194304, "grants", "four for every key of a million, exhausted ones 
 ROW(DRAWS, 16, "grants", "one reservation may draw from in one quota")
 ROW(EXCHANGES, 65536, "exchange rates", "twenty pairs daily for nine years")
 ROW(CORRECTION_S, 86400, "s", "how long a reservation that expired or ended provisionally takes its true figures")
+ROW(CORRECTABLE, 1048576, "reservations", "that still take their true figures, at most a quarter of those that may be open; then the oldest does so no more")
 ROW(GROUP, 1048576, "bytes", "entries of one group commit")
 ROW(GROUP_ANSWERS, 65536, "operations", "answered by one group commit; fewer never fill a group's bytes")
 ROW(GROUP_EVENTS, 8192, "events", "of one group commit: what a full administrative batch sets off, and what is due before it")

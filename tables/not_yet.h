@@ -5,7 +5,6 @@
 #ifndef ROW
 #error "define ROW before including tables/not_yet.h"
 #endif
-ROW(false, "a usage reported after its reservation expired, as a correction (INV-03)")
 ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
 ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")

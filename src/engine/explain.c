@@ -143,7 +143,8 @@ static int tell_past(struct explaining *explaining, const struct entry *entry)
     const struct ledger_ended *ended = &explaining->effects.ended;
     if (ledger_past(explaining->ledger, explaining->budget, taken->made_at_us, &after)) {
         after = explaining->past;
-        after.held -= amount_of(taken->amounts, taken->amounts_len, &explaining->view);
+        if (!taken->is_closed)
+            after.held -= amount_of(taken->amounts, taken->amounts_len, &explaining->view);
         if (explaining->effects.has_ended)
             after.committed += amount_of(ended->amounts, ended->amounts_len, &explaining->view);
     }

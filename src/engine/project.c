@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record; one that puts
- * or ends a scope, budget or rate limit, or puts a grant, gives its entity; any may give events.
- * Which organization, department, user and key stand on a record's path is looked up in the
- * lineage, which costs less memory and time than asking the ledger for views.
+ * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record, a correction
+ * one of its own with the difference; one that puts or ends a scope, budget or rate limit, or puts
+ * a grant, gives its entity; any may give events. Which organization, department, user and key
+ * stand on a record's path is looked up in the lineage, which costs less memory and time than
+ * asking the ledger for views.
  *
  * A record's ending: of a commit or record what the caller said; of a release NOT_SENT, because
  * nothing was used; of an expiry EXPIRED, provisional if the worst case was charged. */
@@ -94,6 +95,8 @@ static struct mete_outcome outcome_of(const struct entry *entry, const struct le
         said = &entry->u.commit.outcome;
     if (entry->kind == ENTRY_RECORD)
         said = &entry->u.record.outcome;
+    if (entry->kind == ENTRY_CORRECT)
+        said = &entry->u.correct.outcome;
     if (said)
         return (struct mete_outcome){
             .ending = said->ending,
@@ -114,10 +117,13 @@ static struct mete_outcome outcome_of(const struct entry *entry, const struct le
 static void project_usage(const struct lineage *lineage, const struct entry *entry,
                           const struct ledger_ended *ended, struct projection *to)
 {
-    ASSERT(ended->amounts_len <= METE_DEMANDS_MAX);
+    _Static_assert((int)LEDGER_AMOUNTS_MAX <= (int)RECORDS_METERS_MAX,
+                   "a correction fits its record");
+    ASSERT(ended->amounts_len <= LEDGER_AMOUNTS_MAX);
     to->usage = (struct records_usage){
         .seq = entry->seq,
         .reservation = ended->reservation,
+        .corrects = ended->corrects,
         .scope = {ended->scope},
         .request_id = ended->request_id,
         .model = ended->model,

@@ -28,7 +28,7 @@ void lineage_learn(struct lineage *lineage, const struct ledger *ledger);
 struct projection {
     bool has_usage, has_entity;
     struct records_usage usage; /* .usage points to meters */
-    struct mete_usage meters[METE_DEMANDS_MAX];
+    struct mete_usage meters[RECORDS_METERS_MAX];
     struct records_entity entity;
     const struct mete_event *events;
     size_t events_len;

@@ -233,7 +233,10 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
     case METE_QUERY_METER:
         return tell_meter(mete, args->meter, answer);
     case METE_QUERY_PROVISIONAL:
-        return METE_E_NOT_YET;
+        answer->rows_len = ledger_provisional(mete->ledger, args->reservation.n,
+                                              (struct mete_instant){mete->now_us},
+                                              args->reservations, args->rows_max);
+        return 0;
     }
     return METE_E_INVALID;
 }

@@ -27,7 +27,7 @@ struct row {
 /* A projection without its texts and events is at most so large. */
 enum {
     PARTS = sizeof(struct row) + sizeof(struct records_usage) +
-            METE_DEMANDS_MAX * sizeof(struct mete_usage) + sizeof(struct records_entity) + 8
+            RECORDS_METERS_MAX * sizeof(struct mete_usage) + sizeof(struct records_entity) + 8
 };
 
 int rows_init(struct rows *rows)

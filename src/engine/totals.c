@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * For each open reservation: the budgets that counted on its path when it was made, each with the
  * start of its window then. When it ends, its usage is added to those of them that still are in
- * that window. A budget's sum starts at 0 with each of its windows.
+ * that window; one that may be corrected is remembered on, and its correction added likewise. A
+ * budget's sum starts at 0 with each of its windows.
  *
  * Exchange rates are kept here as well, in order of effective_at: the one in force is looked for
  * from the latest back, among those known when the call was reserved.
@@ -35,7 +36,8 @@ struct moment {
 struct call {
     uint64_t id;
     struct moment made;
-    size_t len;
+    struct mete_usage *charged; /* of one that may be corrected: what it was charged */
+    size_t charged_len, len;
     struct take takes[];
 };
 
@@ -51,7 +53,16 @@ struct totals {
     uint32_t budgets; /* highest handle so far */
     struct rate *rates;
     size_t rates_room, rates_len;
+    uint64_t *closed; /* ids that may be corrected, a ring: the oldest cannot any more */
+    uint64_t closed_len;
 };
+
+static void free_call(struct call *call)
+{
+    if (call)
+        free(call->charged);
+    free(call);
+}
 
 int totals_new(struct totals **ret_totals)
 {
@@ -62,7 +73,8 @@ int totals_new(struct totals **ret_totals)
     totals->sums_room = 1024;
     totals->calls = calloc(totals->calls_room, sizeof(struct call *));
     totals->sums = calloc(totals->sums_room, sizeof *totals->sums);
-    if (!totals->calls || !totals->sums) {
+    totals->closed = calloc(LIMIT_CORRECTABLE, sizeof *totals->closed);
+    if (!totals->calls || !totals->sums || !totals->closed) {
         totals_free(totals);
         return METE_E_MEMORY;
     }
@@ -75,10 +87,11 @@ void totals_free(struct totals *totals)
     if (!totals)
         return;
     for (size_t i = 0; totals->calls && i < totals->calls_room; i++)
-        free(totals->calls[i]);
+        free_call(totals->calls[i]);
     free(totals->calls);
     free(totals->sums);
     free(totals->rates);
+    free(totals->closed);
     free(totals);
 }
 
@@ -123,6 +136,8 @@ static int remember(struct totals *totals, uint64_t id, const struct moment *mad
         return METE_E_MEMORY;
     call->id = id;
     call->made = *made;
+    call->charged = NULL;
+    call->charged_len = 0;
     call->len = len;
     memcpy(call->takes, takes, len * sizeof *takes);
     place(totals, call);
@@ -149,10 +164,24 @@ static struct call *take_call(struct totals *totals, uint64_t id)
     return found;
 }
 
+static int set_charged(struct call *call, const struct mete_usage *charged, size_t len)
+{
+    if (len == 0)
+        return 0;
+    call->charged = malloc(len * sizeof *charged);
+    if (!call->charged)
+        return METE_E_MEMORY;
+    memcpy(call->charged, charged, len * sizeof *charged);
+    call->charged_len = len;
+    return 0;
+}
+
 /* ---- Beginning ------------------------------------------------------------------------------- */
 
 static int set_window(struct totals *totals, uint32_t budget, int64_t start_us);
 static int add_rate(struct totals *totals, const struct mete_exchange_spec *spec, uint64_t seq);
+static int keep_call(struct totals *totals, struct call *call, const struct mete_usage *charged,
+                     size_t len);
 
 /* A take of a window before the present one counts nowhere any more. */
 static int begin_call(struct totals *totals, const struct ledger *ledger,
@@ -166,7 +195,15 @@ static int begin_call(struct totals *totals, const struct ledger *ledger,
         takes[i] = (struct take){taken->budgets[i], is_present ? view.window_start.us : INT64_MIN};
     }
     const struct moment made = {taken->made_seq, taken->made_at_us};
-    return remember(totals, taken->id, &made, takes, taken->budgets_len);
+    int error = remember(totals, taken->id, &made, takes, taken->budgets_len);
+    if (error || !taken->is_closed)
+        return error;
+    struct mete_usage charged[METE_DEMANDS_MAX];
+    for (uint32_t i = 0; i < taken->amounts_len; i++)
+        charged[i] = (struct mete_usage){taken->amounts[i].meter, taken->amounts[i].currency,
+                                         taken->amounts[i].amount};
+    struct call *call = take_call(totals, taken->id);
+    return keep_call(totals, call, charged, taken->amounts_len);
 }
 
 int totals_begin(struct totals *totals, const struct ledger *ledger)
@@ -260,8 +297,17 @@ static int64_t exchange(const struct totals *totals, const struct mete_usage *us
     return nearest > INT64_MAX ? INT64_MAX : (int64_t)nearest;
 }
 
+/* What is added to sums, or with sign -1 taken out. */
+struct charging {
+    const struct mete_usage *usage;
+    size_t len;
+    const struct moment *made;
+    int sign;
+    bool corrects;
+};
+
 static int charge(struct totals *totals, const struct ledger *ledger, const struct take *take,
-                  const struct records_usage *usage, const struct moment *made)
+                  const struct charging *charging)
 {
     ASSERT(take->budget < totals->sums_room);
     struct sum *sum = &totals->sums[take->budget];
@@ -270,29 +316,74 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
     ASSERT(error == 0);
     if (sum->window_start_us != take->window_start_us)
         return 0; /* its window is over */
-    for (size_t i = 0; i < usage->usage_len; i++) {
-        const struct mete_usage *one = &usage->usage[i];
+    if (charging->corrects && view.ended)
+        return 0; /* it takes no corrections */
+    for (size_t i = 0; i < charging->len; i++) {
+        const struct mete_usage *one = &charging->usage[i];
         int64_t amount = one->amount;
         if (one->meter != view.meter)
             continue;
         if (one->currency != view.currency)
-            amount = exchange(totals, one, view.currency, made);
-        if (!checked_add(sum->committed, amount, &sum->committed))
+            amount = exchange(totals, one, view.currency, charging->made);
+        if (!checked_add(sum->committed, charging->sign * amount, &sum->committed))
             return METE_E_CORRUPT;
     }
     return 0;
+}
+
+/* What a correction says is the difference; rates apply to what stands before and after it. */
+static int charge_correction(struct totals *totals, const struct ledger *ledger,
+                             const struct call *call, const struct records_usage *usage, size_t i)
+{
+    struct mete_usage after[RECORDS_METERS_MAX];
+    ASSERT(usage->usage_len <= RECORDS_METERS_MAX);
+    for (size_t k = 0; k < usage->usage_len; k++) {
+        after[k] = usage->usage[k];
+        for (size_t b = 0; b < call->charged_len; b++)
+            if (call->charged[b].meter == after[k].meter &&
+                call->charged[b].currency == after[k].currency)
+                after[k].amount += call->charged[b].amount;
+        if (after[k].amount < 0)
+            return METE_E_CORRUPT;
+    }
+    const struct charging taken = {call->charged, call->charged_len, &call->made, -1, true};
+    const struct charging given = {after, usage->usage_len, &call->made, 1, true};
+    int error = charge(totals, ledger, &call->takes[i], &taken);
+    return error ? error : charge(totals, ledger, &call->takes[i], &given);
+}
+
+static int charge_call(struct totals *totals, const struct ledger *ledger, const struct call *call,
+                       const struct records_usage *usage, size_t i)
+{
+    const struct charging charging = {usage->usage, usage->usage_len, &call->made, 1, false};
+    return usage->corrects ? charge_correction(totals, ledger, call, usage, i)
+                           : charge(totals, ledger, &call->takes[i], &charging);
+}
+
+/* It may be corrected: back into the table, in the place of the oldest such one. */
+static int keep_call(struct totals *totals, struct call *call, const struct mete_usage *charged,
+                     size_t len)
+{
+    uint64_t *oldest = &totals->closed[totals->closed_len++ % LIMIT_CORRECTABLE];
+    if (*oldest)
+        free_call(take_call(totals, *oldest));
+    *oldest = call->id;
+    place(totals, call); /* there is room: it was there a moment ago */
+    totals->calls_len++;
+    return set_charged(call, charged, len);
 }
 
 static int end_call(struct totals *totals, const struct ledger *ledger, const struct entry *entry,
                     const struct records_usage *usage)
 {
     const struct moment now = {entry->seq, entry->at_us};
+    const struct charging charging = {usage->usage, usage->usage_len, &now, 1, false};
     struct take takes[METE_REFUSALS_MAX];
     if (!usage->reservation) {
         size_t len = find_takes(ledger, usage->scope.n, entry, takes);
         int error = 0;
         for (size_t i = 0; !error && i < len; i++)
-            error = charge(totals, ledger, &takes[i], usage, &now);
+            error = charge(totals, ledger, &takes[i], &charging);
         return error;
     }
     struct call *call = take_call(totals, usage->reservation);
@@ -300,8 +391,12 @@ static int end_call(struct totals *totals, const struct ledger *ledger, const st
         return METE_E_CORRUPT;
     int error = 0;
     for (size_t i = 0; !error && i < call->len; i++)
-        error = charge(totals, ledger, &call->takes[i], usage, &call->made);
-    free(call);
+        error = charge_call(totals, ledger, call, usage, i);
+    bool is_final = usage->corrects || (usage->state != METE_EXPIRED &&
+                                        !(usage->outcome.flags & METE_OUTCOME_PROVISIONAL));
+    if (!error && !is_final)
+        return keep_call(totals, call, usage->usage, usage->usage_len);
+    free_call(call);
     return error;
 }
 

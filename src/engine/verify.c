@@ -99,8 +99,8 @@ static bool same_outcome(const struct mete_outcome *a, const struct mete_outcome
 static bool same_usage(const struct records_usage *a, const struct records_usage *b)
 {
     return a->seq == b->seq && a->reservation == b->reservation && a->scope.n == b->scope.n &&
-           a->organization.n == b->organization.n && a->department.n == b->department.n &&
-           a->user.n == b->user.n && a->key.n == b->key.n &&
+           a->corrects == b->corrects && a->organization.n == b->organization.n &&
+           a->department.n == b->department.n && a->user.n == b->user.n && a->key.n == b->key.n &&
            slice_equal(a->request_id, b->request_id) && slice_equal(a->model, b->model) &&
            slice_equal(a->provider, b->provider) && a->started_us == b->started_us &&
            a->ended_us == b->ended_us && a->state == b->state && a->overrun == b->overrun &&

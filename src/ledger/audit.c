@@ -34,7 +34,13 @@ static void shift_take(struct ledger *ledger, const struct reservation *slot, st
         return;
     }
     ASSERT(take.kind == TAKE_BUDGET);
+    if (slot->is_closed && ledger->budgets[take.handle].life != BUDGET_LIVES)
+        return;
     struct counters counters = budgets_counters(ledger, take.handle, (int64_t)slot->made_at_us);
+    if (slot->is_closed) {
+        *budgets_closed(ledger, take.handle, &counters) += (uint32_t)(sign & UINT32_MAX);
+        return;
+    }
     *counters.open += (uint32_t)(sign & UINT32_MAX);
     uint32_t unit = ledger->budgets[take.handle].unit, money = 0;
     uint64_t amount = 0;
@@ -50,8 +56,8 @@ static void shift_take(struct ledger *ledger, const struct reservation *slot, st
     *counters.held = (int64_t)((uint64_t)*counters.held + sign * amount);
 }
 
-/* Adds (sign 1) or takes (sign -1, as its two's complement) all that is open. */
-static void shift_open(struct ledger *ledger, uint64_t sign)
+/* Adds (sign 1) or takes (sign -1, as its two's complement) all that is open or closed. */
+static void shift_all(struct ledger *ledger, uint64_t sign)
 {
     for (uint32_t i = 0; i < ledger->slots_len; i++) {
         const struct reservation *slot = &ledger->slots[i];
@@ -62,7 +68,9 @@ static void shift_open(struct ledger *ledger, uint64_t sign)
         size_t len = reservations_amounts(ledger, slot, held, &words);
         for (unsigned t = 0; t < slot->takes_len; t++) {
             struct take take = words_next_take(&words);
-            if (take.kind == TAKE_QUOTA)
+            if (take.kind == TAKE_QUOTA && slot->is_closed)
+                words_skip_draws(&words); /* it is drawn, not held */
+            else if (take.kind == TAKE_QUOTA)
                 shift_draws(ledger, take.handle, &words, sign);
             else
                 shift_take(ledger, slot, take, held, len, sign);
@@ -74,10 +82,12 @@ static uint64_t count_drift(const struct ledger *ledger)
 {
     uint64_t drift = 0, sum = ledger->retired_sum;
     for (uint32_t b = 1; b <= ledger->budgets_len; b++) {
-        drift += ledger->budgets[b].held != 0 || ledger->budgets[b].open != 0;
+        drift += ledger->budgets[b].held != 0 || ledger->budgets[b].open != 0 ||
+                 ledger->cold[b].closed != 0;
         sum += (uint64_t)ledger->budgets[b].committed;
         for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
-            drift += ledger->pasts[p].held != 0 || ledger->pasts[p].open != 0;
+            drift += ledger->pasts[p].held != 0 || ledger->pasts[p].open != 0 ||
+                     ledger->pasts[p].closed != 0;
             sum += (uint64_t)ledger->pasts[p].committed;
         }
     }
@@ -88,9 +98,9 @@ static uint64_t count_drift(const struct ledger *ledger)
 
 uint64_t ledger_audit(struct ledger *ledger)
 {
-    shift_open(ledger, UINT64_MAX);
+    shift_all(ledger, UINT64_MAX);
     uint64_t drift = count_drift(ledger);
-    shift_open(ledger, 1);
+    shift_all(ledger, 1);
     return drift;
 }
 
@@ -113,7 +123,7 @@ static void check_scope_counts(struct ledger *ledger)
         if (ledger->scopes[s].parent)
             ledger->scope_ends[ledger->scopes[s].parent].children--;
     for (uint32_t i = 0; i < ledger->slots_len; i++)
-        if (ledger->slots[i].generation)
+        if (ledger->slots[i].generation && !ledger->slots[i].is_closed)
             ledger->scopes[ledger->slots[i].scope].open--;
     for (uint32_t s = 1; s <= ledger->scopes_len; s++)
         ASSERT_INV("INV-02", ledger->scopes[s].open == 0 && ledger->scope_ends[s].children == 0);
@@ -121,7 +131,7 @@ static void check_scope_counts(struct ledger *ledger)
         if (ledger->scopes[s].parent)
             ledger->scope_ends[ledger->scopes[s].parent].children++;
     for (uint32_t i = 0; i < ledger->slots_len; i++)
-        if (ledger->slots[i].generation)
+        if (ledger->slots[i].generation && !ledger->slots[i].is_closed)
             ledger->scopes[ledger->slots[i].scope].open++;
 }
 
@@ -161,6 +171,7 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     ASSERT_INV("INV-07", budget->committed >= 0 && budget->held >= 0);
     ASSERT_INV("INV-02", budget->open > 0 || budget->held == 0);
     ASSERT(budget->life != BUDGET_GONE || (budget->open == 0 && ledger->cold[b].past == 0));
+    ASSERT(budget->life == BUDGET_LIVES || ledger->cold[b].closed == 0);
     uint32_t found = ledger_find_budget(ledger, scopes_organization(ledger, budget->scope),
                                         budgets_id(ledger, b));
     ASSERT(budget->life == BUDGET_GONE ? found != b : found == b);
@@ -169,7 +180,10 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     for (size_t i = 0; i < len; i++) {
         bool is_reached = budget->committed > 0 &&
                           (int128)budget->committed * 1000000 >= (int128)budget->limit * ppm[i];
-        ASSERT_INV("INV-10", budget->mode == METE_OFF || is_reached == (budget->fired >> i & 1));
+        /* A correction may have taken away what made it fire. */
+        bool has_fired = budget->fired >> i & 1;
+        ASSERT_INV("INV-10", budget->mode == METE_OFF || is_reached == has_fired ||
+                                 (has_fired && ledger->counts.corrections > 0));
     }
     const struct budget_cold *cold = &ledger->cold[b];
     const struct extra *extra = extras_of(ledger, b);
@@ -185,7 +199,8 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     int64_t before_us = budget->window_start_us;
     for (uint32_t p = cold->past; p; p = ledger->pasts[p].next) {
         const struct past *past = &ledger->pasts[p];
-        ASSERT_INV("INV-02", past->budget == b && past->open > 0 && past->held >= 0);
+        ASSERT_INV("INV-02", past->budget == b && past->held >= 0);
+        ASSERT_INV("INV-02", past->open > 0 || past->closed > 0);
         ASSERT_INV("INV-09", past->end_us <= before_us && past->start_us < past->end_us);
         before_us = past->start_us;
     }
@@ -193,10 +208,11 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
 
 static void check_reservations(const struct ledger *ledger)
 {
-    uint64_t open = 0;
+    uint64_t open = 0, closed = 0;
     for (uint32_t i = 0; i < ledger->slots_len; i++) {
         const struct reservation *slot = &ledger->slots[i];
-        if (slot->generation == 0)
+        closed += slot->is_closed;
+        if (slot->generation == 0 || slot->is_closed)
             continue;
         open++;
         ASSERT_INV("INV-03", slot->is_call ? ledger->calls[slot->position].slot == i
@@ -210,7 +226,11 @@ static void check_reservations(const struct ledger *ledger)
     uint64_t free_slots = 0;
     for (uint32_t at = ledger->slot_free; at; at = ledger->slots[at - 1].chunk)
         free_slots++;
-    ASSERT(open + free_slots == ledger->slots_len);
+    ASSERT(open + closed + free_slots == ledger->slots_len);
+    for (uint64_t at = ledger->closed_first; at < ledger->closed_end; at++)
+        closed -= ledger->closed[at % closed_room(&ledger->room)].slot != 0;
+    ASSERT_INV("INV-03", closed == 0);
+    correct_check(ledger);
 }
 
 void ledger_check(const struct ledger *ledger)

@@ -2,10 +2,11 @@
  * Budgets and their windows.
  *
  * A budget counts one unit over its present window: committed, and held by open reservations. When
- * a window is over and reservations made in it are still open, its counters move to a past window,
- * chained at the budget, and stay until the last of them has ended (INV-02, INV-09): a late commit
- * counts where it was made. Which window a reservation took from follows from the instant it was
- * made at, so a take needs no more than the budget's handle.
+ * a window is over and reservations made in it are still open, or may still be corrected, its
+ * counters move to a past window, chained at the budget, and stay until the last of them has ended
+ * for good (INV-02, INV-09): a late commit counts where it was made. A budget that has ended takes
+ * no corrections, so only what is open keeps its tombstone. Which window a reservation took from
+ * follows from the instant it was made at, so a take needs no more than the budget's handle.
  *
  *   LIVES --end--> TOMBSTONE --last reservation ends--> GONE      (at once if there is none)
  *
@@ -172,7 +173,7 @@ struct counters budgets_past(struct ledger *ledger, uint32_t handle, int64_t mad
     uint32_t at = ledger->cold[handle].past;
     while (at && ledger->pasts[at].start_us > made_at_us)
         at = ledger->pasts[at].next;
-    ASSERT_INV("INV-02", at > 0); /* a past window stays while a reservation of it is open */
+    ASSERT_INV("INV-02", at > 0); /* it stays while a reservation of it may still charge */
     struct past *past = &ledger->pasts[at];
     ASSERT_INV("INV-09", made_at_us < past->end_us);
     return (struct counters){&past->committed, &past->held, &past->fired, &past->open, at};
@@ -195,7 +196,7 @@ static void keep_past(struct ledger *ledger, uint32_t handle)
     if (at) {
         ledger->past_free = ledger->pasts[at].next;
     } else {
-        ASSERT((uint64_t)ledger->pasts_len < (uint64_t)ledger->room.reservations * PATH_BUDGETS);
+        ASSERT((uint64_t)ledger->pasts_len < (uint64_t)slots_room(&ledger->room) * PATH_BUDGETS);
         at = ++ledger->pasts_len;
     }
     ledger->pasts[at] = (struct past){.start_us = budget->window_start_us,
@@ -205,24 +206,31 @@ static void keep_past(struct ledger *ledger, uint32_t handle)
                                       .budget = handle,
                                       .next = ledger->cold[handle].past,
                                       .open = budget->open,
+                                      .closed = ledger->cold[handle].closed,
                                       .fired = budget->fired,
                                       .soft_fired = extra ? extra->soft_fired : 0};
     ledger->cold[handle].past = at;
 }
 
-static void drop_past(struct ledger *ledger, uint32_t handle, uint32_t at)
+static void drop_past(struct ledger *ledger, uint32_t *link)
 {
+    uint32_t at = *link;
     struct past *past = &ledger->pasts[at];
     ASSERT_INV("INV-07", past->held == 0);
     ledger->retired_sum += (uint64_t)past->committed;
+    *link = past->next;
+    *past = (struct past){.next = ledger->past_free};
+    ledger->past_free = at;
+}
+
+static uint32_t *link_of_past(struct ledger *ledger, uint32_t handle, uint32_t at)
+{
     uint32_t *link = &ledger->cold[handle].past;
     while (*link != at) {
         ASSERT(*link != 0);
         link = &ledger->pasts[*link].next;
     }
-    *link = past->next;
-    *past = (struct past){.next = ledger->past_free};
-    ledger->past_free = at;
+    return link;
 }
 
 static void set_window(struct ledger *ledger, uint32_t handle, int64_t start_us, int64_t end_us)
@@ -249,7 +257,7 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
     if (budget->life != BUDGET_LIVES || start_us < ledger->cold[handle].window_end_us ||
         entry->at_us < start_us || entry->at_us >= end_us)
         return false;
-    if (budget->open)
+    if (budget->open || ledger->cold[handle].closed)
         keep_past(ledger, handle);
     else
         ledger->retired_sum += (uint64_t)budget->committed;
@@ -260,6 +268,7 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
     budget->fired = 0;
     if (extras_of(ledger, handle))
         controls_end_window(extras_of(ledger, handle));
+    ledger->cold[handle].closed = 0;
     set_window(ledger, handle, start_us, end_us);
     set_alarm(ledger, handle);
     return true;
@@ -301,6 +310,58 @@ bool budgets_charge(struct ledger *ledger, const struct entry *entry, const stru
     return true;
 }
 
+bool budgets_weigh_correction(const struct budget *budget, const struct charge *charge,
+                              bool *overrun)
+{
+    int64_t by = charge->amount - charge->reserved, stands;
+    if (charge->amount > METE_AMOUNT_MAX ||
+        !checked_add(*charge->counters.committed + *charge->counters.held, by, &stands))
+        return false;
+    *overrun |=
+        budget->mode == METE_ENFORCE && (charge->lost || (by > 0 && stands > budget->limit));
+    return true;
+}
+
+bool budgets_correct(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                     struct ledger_effects *effects, bool *overrun)
+{
+    const struct budget *budget = &ledger->budgets[charge->budget];
+    int64_t by = charge->amount - charge->reserved;
+    bool overruns = false;
+    ASSERT_INV("INV-03", budget->life == BUDGET_LIVES);
+    if (!budgets_weigh_correction(budget, charge, &overruns))
+        return false;
+    *charge->counters.committed += by;
+    ASSERT_INV("INV-07", *charge->counters.committed >= 0);
+    ledger->charged_sum += (uint64_t)by;
+    /* Less may mean another alarm: a control that is held back has it where committed stood. */
+    if (overruns || charge->counters.past || by < 0 ||
+        *charge->counters.committed >= budget->alarm_at)
+        tell(ledger, entry, charge, effects, overruns);
+    *overrun |= overruns;
+    return true;
+}
+
+uint32_t *budgets_closed(struct ledger *ledger, uint32_t handle, const struct counters *counters)
+{
+    ASSERT(ledger->budgets[handle].life == BUDGET_LIVES);
+    return counters->past ? &ledger->pasts[counters->past].closed : &ledger->cold[handle].closed;
+}
+
+/* It will take no corrections: what stays for them alone goes. */
+static void forget_closed(struct ledger *ledger, uint32_t handle)
+{
+    ledger->cold[handle].closed = 0;
+    for (uint32_t *link = &ledger->cold[handle].past; *link;) {
+        struct past *past = &ledger->pasts[*link];
+        past->closed = 0;
+        if (past->open == 0)
+            drop_past(ledger, link);
+        else
+            link = &past->next;
+    }
+}
+
 static void bury(struct ledger *ledger, uint32_t handle)
 {
     struct budget *budget = &ledger->budgets[handle];
@@ -312,8 +373,8 @@ static void bury(struct ledger *ledger, uint32_t handle)
 void budgets_vacate(struct ledger *ledger, uint32_t handle, const struct counters *counters)
 {
     ASSERT_INV("INV-02", *counters->open == 0 && *counters->held == 0);
-    if (counters->past)
-        drop_past(ledger, handle, (uint32_t)counters->past);
+    if (counters->past && ledger->pasts[counters->past].closed == 0)
+        drop_past(ledger, link_of_past(ledger, handle, (uint32_t)counters->past));
     const struct budget *budget = &ledger->budgets[handle];
     if (budget->life == BUDGET_TOMBSTONE && budget->open == 0 && ledger->cold[handle].past == 0)
         bury(ledger, handle);
@@ -508,6 +569,7 @@ bool budgets_apply_end(struct ledger *ledger, const struct entry *entry)
         scope->budgets[at] = scope->budgets[at + 1];
     scope->budgets[at] = 0;
     budget->life = BUDGET_TOMBSTONE;
+    forget_closed(ledger, handle);
     ledger->counts.budgets--;
     if (budget->open == 0 && ledger->cold[handle].past == 0)
         bury(ledger, handle);

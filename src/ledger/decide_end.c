@@ -78,13 +78,47 @@ static int already_ended(struct ledger *ledger, struct mete_instant now, uint64_
     if (!outcome)
         return METE_E_NOT_FOUND;
     *ret_receipt = outcomes_receipt(outcome);
-    if (outcome->state != wanted->state ||
-        outcome->figures != outcomes_figures(wanted->used, wanted->used_len)) {
+    bool is_as_wanted =
+        outcome->state == wanted->state || (outcome->corrected && wanted->state == METE_COMMITTED);
+    if (!is_as_wanted || outcome->figures != outcomes_figures(wanted->used, wanted->used_len)) {
         ret_receipt->repeated = 0;
         return METE_E_ENDED;
     }
     ledger->counts.repeats++;
     return 0;
+}
+
+/* The true figures of one that has ended and may still be corrected. */
+static int correct(struct ledger *ledger, struct mete_instant now, const struct mete_commit *args,
+                   struct ending *ending, struct mete_receipt *ret_receipt, struct entry *entry)
+{
+    if (!correct_weigh(ledger, now.us, ending))
+        return METE_E_TOO_LARGE;
+    decide_begin(ledger, now, ENTRY_CORRECT, entry);
+    entry->u.correct.reservation = args->reservation.n;
+    usage_to_amounts(args->usage, args->usage_len, &entry->u.correct.amounts_len,
+                     entry->u.correct.amounts);
+    entry->u.correct.outcome =
+        outcome_of(&args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
+    *ret_receipt = (struct mete_receipt){.state = ending->state,
+                                         .cost = endings_cost(ending->used, ending->used_len),
+                                         .overrun = ending->overrun,
+                                         .corrected = 1,
+                                         .record = entry->seq};
+    return 0;
+}
+
+/* Not open: what it may be beside NOT_FOUND. */
+static int commit_ended(struct ledger *ledger, struct mete_instant now,
+                        const struct mete_commit *args, struct ending *ending,
+                        struct mete_receipt *ret_receipt, struct entry *entry)
+{
+    ending->slot = args->outcome.flags & METE_OUTCOME_PROVISIONAL
+                       ? NULL
+                       : reservations_find_closed(ledger, args->reservation.n);
+    if (ending->slot && correct_may(ledger, ending->slot, now.us))
+        return correct(ledger, now, args, ending, ret_receipt, entry);
+    return already_ended(ledger, now, args->reservation.n, ending, ret_receipt);
 }
 
 int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
@@ -104,7 +138,7 @@ int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
     ending.slot = reservations_find(ledger, args->reservation.n);
     ret_decision->entry.kind = ENTRY_NONE;
     if (!ending.slot)
-        return already_ended(ledger, now, args->reservation.n, &ending, ret_receipt);
+        return commit_ended(ledger, now, args, &ending, ret_receipt, &ret_decision->entry);
     endings_read(ledger, &ending);
     if (!endings_weigh(ledger, now.us, &ending))
         return METE_E_TOO_LARGE;

@@ -126,6 +126,10 @@ static inline bool charge_budget(struct ledger *ledger, const struct entry *entr
     struct charge charge = charge_of(ledger, ending, budget);
     if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
         return false;
+    if (ending->kept && ledger->budgets[budget].life == BUDGET_LIVES) {
+        ++*budgets_closed(ledger, budget, &charge.counters);
+        correct_keep_take(ending->kept, TAKE_BUDGET, budget);
+    }
     ASSERT_INV("INV-02", *charge.counters.open > 0);
     if (--*charge.counters.open == 0)
         budgets_vacate(ledger, budget, &charge.counters);
@@ -158,8 +162,12 @@ static bool charge_quota(struct ledger *ledger, const struct entry *entry, struc
     struct draws draws;
     quotas_next_draws(takes, &draws);
     int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
-    return used <= METE_AMOUNT_MAX &&
-           quotas_settle(ledger, entry, quota, used, &draws, effects, &ending->overrun);
+    if (used > METE_AMOUNT_MAX ||
+        !quotas_settle(ledger, entry, quota, used, &draws, effects, &ending->overrun))
+        return false;
+    if (ending->kept)
+        quotas_keep_draws(ending->kept, quota, &draws);
+    return true;
 }
 
 static bool charge_all(struct ledger *ledger, const struct entry *entry, struct ending *ending,
@@ -181,7 +189,7 @@ static bool charge_all(struct ledger *ledger, const struct entry *entry, struct 
     return true;
 }
 
-static size_t to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held)
+size_t endings_to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held)
 {
     ASSERT(len <= METE_DEMANDS_MAX);
     for (uint32_t i = 0; i < len; i++)
@@ -209,14 +217,18 @@ static bool read_end(struct ledger *ledger, const struct entry *entry, struct en
     ret_ending->slot = slot;
     ret_ending->used_len = 0;
     ret_ending->state = METE_RELEASED;
+    ret_ending->closes = false;
+    ret_ending->kept = NULL;
     if (is_commit) {
         ret_ending->state = METE_COMMITTED;
         ret_ending->used_len =
-            to_held(entry->u.commit.amounts, entry->u.commit.amounts_len, ret_ending->used);
+            endings_to_held(entry->u.commit.amounts, entry->u.commit.amounts_len, ret_ending->used);
+        ret_ending->closes = (entry->u.commit.outcome.flags & METE_OUTCOME_PROVISIONAL) != 0;
         if (!names_apply(ledger, &entry->u.commit.outcome.price_list))
             return false;
     } else if (entry->kind == ENTRY_EXPIRE) {
         ret_ending->state = METE_EXPIRED;
+        ret_ending->closes = true;
         struct words words;
         if (slot->is_call || slot->charges)
             ret_ending->used_len = reservations_amounts(ledger, slot, ret_ending->used, &words);
@@ -225,12 +237,6 @@ static bool read_end(struct ledger *ledger, const struct entry *entry, struct en
     }
     endings_read(ledger, ret_ending);
     return true;
-}
-
-static struct slice scratch_text(struct words *words, char *room)
-{
-    size_t len = words_next_text(words, room);
-    return (struct slice){room, len};
 }
 
 /* For the usage record: everything that is gone once the slot is free. */
@@ -249,23 +255,13 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
         ret_ended->amounts[i] =
             (struct entry_amount){unit_meter(ending->used[i].unit),
                                   unit_currency(ending->used[i].unit), ending->used[i].amount};
-    struct words words = ending->takes;
-    for (unsigned i = 0; i < slot->takes_len; i++)
-        words_pass_take(&words);
-    for (unsigned i = 0; slot->has_id && i < 5; i++)
-        words_next(&words); /* content, remaining, remaining_of */
-    if (slot->has_id)
-        ret_ended->request_id = scratch_text(&words, ledger->scratch);
-    ret_ended->model = slot->model == ENTRY_NAME_WHOLE
-                           ? scratch_text(&words, ledger->scratch + LIMIT_ID)
-                           : names_text(ledger, slot->model);
-    ret_ended->provider = slot->provider == ENTRY_NAME_WHOLE
-                              ? scratch_text(&words, ledger->scratch + 2 * LIMIT_ID)
-                              : names_text(ledger, slot->provider);
-    if (entry->kind != ENTRY_COMMIT)
-        return;
-    const struct entry_name *list = &entry->u.commit.outcome.price_list;
-    ret_ended->price_list = list->n == ENTRY_NAME_WHOLE ? list->text : names_text(ledger, list->n);
+    struct reservation_texts texts;
+    reservations_texts(ledger, slot, ending->takes, &texts);
+    ret_ended->request_id = texts.request_id;
+    ret_ended->model = texts.model;
+    ret_ended->provider = texts.provider;
+    if (entry->kind == ENTRY_COMMIT)
+        ret_ended->price_list = names_of_entry(ledger, &entry->u.commit.outcome.price_list);
 }
 
 static bool charged_nothing(const struct ending *ending)
@@ -318,21 +314,48 @@ static void count_end(struct ledger *ledger, const struct ending *ending)
     ledger->counts.overruns += ending->overrun;
 }
 
+static inline bool end(struct ledger *ledger, const struct entry *entry, struct ending *ending,
+                       struct ledger_effects *effects)
+{
+    if (!charge_all(ledger, entry, ending, effects))
+        return false;
+    if (effects) {
+        effects->has_ended = true;
+        describe_end(ledger, entry, ending, &effects->ended);
+    }
+    add_outcome(ledger, entry, ending);
+    count_end(ledger, ending);
+    reservations_leave(ledger, ending->slot);
+    return true;
+}
+
+static bool close_provisionally(struct ledger *ledger, const struct entry *entry,
+                                struct ending *ending, struct ledger_effects *effects)
+{
+    struct kept kept;
+    kept.takes = 0;
+    kept.len = 0;
+    ending->kept = &kept;
+    if (effects && ending->state == METE_EXPIRED) {
+        struct mete_event *event = budgets_event(effects, entry, METE_EVENT_EXPIRED);
+        event->scope.n = ending->slot->scope;
+        event->reservation.n = entry->u.end.reservation;
+    }
+    if (!end(ledger, entry, ending, effects))
+        return false;
+    correct_close(ledger, entry, ending);
+    return true;
+}
+
 bool endings_apply(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
 {
     struct ending ending;
     if (!read_end(ledger, entry, &ending))
         return false;
-    if (effects && ending.state == METE_EXPIRED)
-        budgets_event(effects, entry, METE_EVENT_EXPIRED)->scope.n = ending.slot->scope;
-    if (!charge_all(ledger, entry, &ending, effects))
+    if (ending.closes)
+        return close_provisionally(ledger, entry, &ending, effects);
+    if (!end(ledger, entry, &ending, effects))
         return false;
-    if (effects) {
-        effects->has_ended = true;
-        describe_end(ledger, entry, &ending, &effects->ended);
-    }
-    add_outcome(ledger, entry, &ending);
-    count_end(ledger, &ending);
     reservations_free(ledger, ending.slot);
     return true;
 }
@@ -468,20 +491,15 @@ static bool record_all(struct ledger *ledger, const struct entry *entry,
     return !path.quotas || record_quotas(ledger, entry, &path, recording, effects, overrun);
 }
 
-static struct slice name_or_text(const struct ledger *ledger, const struct entry_name *name)
-{
-    return name->n == ENTRY_NAME_WHOLE ? name->text : names_text(ledger, name->n);
-}
-
 static void describe_record(const struct ledger *ledger, const struct entry *entry, bool overrun,
                             struct ledger_ended *ret_ended)
 {
     *ret_ended = (struct ledger_ended){
         .scope = entry->u.record.scope,
         .request_id = entry->u.record.request_id,
-        .model = name_or_text(ledger, &entry->u.record.model),
-        .provider = name_or_text(ledger, &entry->u.record.provider),
-        .price_list = name_or_text(ledger, &entry->u.record.outcome.price_list),
+        .model = names_of_entry(ledger, &entry->u.record.model),
+        .provider = names_of_entry(ledger, &entry->u.record.provider),
+        .price_list = names_of_entry(ledger, &entry->u.record.outcome.price_list),
         .made_at_us = entry->at_us,
         .state = METE_COMMITTED,
         .overrun = overrun,
@@ -497,7 +515,8 @@ bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
     if (scope == 0 || scope > ledger->scopes_len)
         return false;
     struct recording recording = {.at_us = entry->at_us};
-    recording.len = to_held(entry->u.record.amounts, entry->u.record.amounts_len, recording.used);
+    recording.len =
+        endings_to_held(entry->u.record.amounts, entry->u.record.amounts_len, recording.used);
     read_record(&recording);
     bool overrun = false;
     if (!names_apply(ledger, &entry->u.record.model) ||

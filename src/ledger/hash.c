@@ -137,6 +137,7 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
     put(hasher, budget->open);
     put(hasher, cold->revision);
     put(hasher, cold->template_of);
+    put(hasher, cold->closed);
     put(hasher, (uint64_t)budget->traits << 32 | (uint64_t)budget->mode << 24 |
                     (uint64_t)budget->period << 16 | (uint64_t)budget->fired << 8 | budget->life);
     put_text(hasher, budgets_id(ledger, b));
@@ -154,6 +155,7 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
         put_i64(hasher, ledger->pasts[p].held);
         put(hasher, (uint64_t)ledger->pasts[p].open << 16 |
                         (uint64_t)ledger->pasts[p].soft_fired << 8 | ledger->pasts[p].fired);
+        put(hasher, ledger->pasts[p].closed);
     }
     put(hasher, 0);
 }
@@ -225,8 +227,9 @@ static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_
     put(hasher, slot->generation);
     if (slot->generation == 0)
         return;
-    put_i64(hasher, expiries_at_us(ledger, slot));
-    put(hasher, (uint64_t)slot->is_call << 2 | (uint64_t)slot->charges << 1 | slot->has_id);
+    put_i64(hasher, slot->is_closed ? 0 : expiries_at_us(ledger, slot));
+    put(hasher, (uint64_t)slot->is_closed << 4 | (uint64_t)slot->is_committed << 3 |
+                    (uint64_t)slot->is_call << 2 | (uint64_t)slot->charges << 1 | slot->has_id);
     put(hasher, slot->made_at_us);
     put_i64(hasher, slot->granted);
     put(hasher, slot->scope);
@@ -252,6 +255,13 @@ static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_
         size_t text_len = words_next_text(&words, text);
         put_text(hasher, (struct slice){text, text_len});
     }
+}
+
+static void put_closed(struct hasher *hasher, const struct closed *closed)
+{
+    put_i64(hasher, closed->ended_at_us);
+    put(hasher, closed->seq);
+    put(hasher, closed->slot);
 }
 
 static void put_asked(struct hasher *hasher, const struct outcome_asked *asked)
@@ -290,8 +300,9 @@ static void put_outcome(struct hasher *hasher, const struct ledger *ledger, uint
     put(hasher, outcome->figures);
     put(hasher, outcome->seq);
     put(hasher, outcome->scope);
-    put(hasher, (uint64_t)outcome->state << 24 | (uint64_t)outcome->overrun << 16 |
-                    (uint64_t)outcome->is_call << 8 | outcome->has_id);
+    put(hasher, (uint64_t)outcome->corrected << 32 | (uint64_t)outcome->state << 24 |
+                    (uint64_t)outcome->overrun << 16 | (uint64_t)outcome->is_call << 8 |
+                    outcome->has_id);
     if (outcome->has_id)
         put_asked(hasher, &ledger->asked[at]);
 }
@@ -335,6 +346,9 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->calls_len);
     for (uint32_t i = 0; i < ledger->calls_len; i++)
         put(hasher, ledger->calls[i].slot);
+    put(hasher, ledger->closed_end - ledger->closed_first);
+    for (uint64_t at = ledger->closed_first; at < ledger->closed_end; at++)
+        put_closed(hasher, &ledger->closed[at % closed_room(&ledger->room)]);
     put(hasher, ledger->outcomes_end - ledger->outcomes_first);
     for (uint64_t at = ledger->outcomes_first; at < ledger->outcomes_end; at++)
         put_outcome(hasher, ledger, at);
@@ -369,6 +383,7 @@ enum {
     PART_RATES,
     PART_QUOTAS,
     PART_GRANTS,
+    PART_CLOSED,
     PARTS
 };
 
@@ -382,6 +397,7 @@ static uint64_t part_len(const struct ledger *ledger, int part)
         [PART_RATES] = ledger->rates_len,
         [PART_QUOTAS] = ledger->quotas_len,
         [PART_GRANTS] = ledger->grants_len,
+        [PART_CLOSED] = ledger->closed_end - ledger->closed_first,
     };
     return lens[part];
 }
@@ -397,6 +413,9 @@ static void put_item(struct hasher *hasher, const struct ledger *ledger, int par
         put_slot(hasher, ledger, (uint32_t)i);
     else if (part == PART_OUTCOMES)
         put_outcome(hasher, ledger, ledger->outcomes_first + i);
+    else if (part == PART_CLOSED)
+        put_closed(hasher,
+                   &ledger->closed[(ledger->closed_first + i) % closed_room(&ledger->room)]);
     else if (part == PART_QUOTAS)
         put_quota(hasher, ledger, (uint32_t)i + 1);
     else if (part == PART_GRANTS)

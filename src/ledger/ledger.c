@@ -49,7 +49,7 @@ static void carve_table(struct carving *carving, struct table *table, uint64_t i
 static void carve_all(struct ledger *ledger, struct carving *carving)
 {
     const struct ledger_room *room = &ledger->room;
-    uint64_t reservations = room->reservations;
+    uint64_t reservations = room->reservations, slots = slots_room(room);
     carve(carving, 1, sizeof *ledger);
     ledger->scopes = carve(carving, (uint64_t)room->scopes + 1, sizeof(struct scope));
     ledger->scope_ends = carve(carving, (uint64_t)room->scopes + 1, sizeof(struct scope_ends));
@@ -67,12 +67,13 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->quotas = carve(carving, LIMIT_QUOTAS + 1, sizeof(struct quota));
     ledger->grants = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant));
     ledger->grant_cold = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant_cold));
-    ledger->slots = carve(carving, reservations, sizeof(struct reservation));
-    ledger->slot_hashes = carve(carving, reservations + 1, sizeof(uint32_t));
-    ledger->chunks = carve(carving, reservations * CHUNKS_EACH, sizeof(struct chunk));
-    ledger->pasts = carve(carving, reservations * PATH_BUDGETS + 1, sizeof(struct past));
+    ledger->slots = carve(carving, slots, sizeof(struct reservation));
+    ledger->slot_hashes = carve(carving, slots + 1, sizeof(uint32_t));
+    ledger->chunks = carve(carving, slots * CHUNKS_EACH, sizeof(struct chunk));
+    ledger->pasts = carve(carving, slots * PATH_BUDGETS + 1, sizeof(struct past));
     ledger->heap = carve(carving, reservations, sizeof(struct expiry));
     ledger->calls = carve(carving, reservations, sizeof(struct expiry));
+    ledger->closed = carve(carving, closed_room(room), sizeof(struct closed));
     ledger->outcomes = carve(carving, room->outcomes, sizeof(struct outcome));
     ledger->asked = carve(carving, room->outcomes, sizeof(struct outcome_asked));
     ledger->next_of_scope = carve(carving, (uint64_t)room->outcomes + 1, sizeof(uint32_t));
@@ -81,7 +82,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     carve_table(carving, &ledger->rate_ids, LIMIT_RATES);
     carve_table(carving, &ledger->exchange_pairs, LIMIT_EXCHANGES);
     carve_table(carving, &ledger->name_texts, LIMIT_NAMES);
-    carve_table(carving, &ledger->open_requests, reservations);
+    carve_table(carving, &ledger->open_requests, slots);
     carve_table(carving, &ledger->ended_requests, room->outcomes);
     carve_table(carving, &ledger->ended_ids, room->outcomes);
     carve_table(carving, &ledger->grant_ids, LIMIT_GRANTS);
@@ -95,7 +96,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
 int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
 {
     if (!room->scopes || !room->budgets || !room->reservations || !room->outcomes ||
-        room->reservations > SLOTS_MAX || room->budgets > TAKE_HANDLE_MAX ||
+        room->reservations > SLOTS_MAX - LIMIT_CORRECTABLE || room->budgets > TAKE_HANDLE_MAX ||
         texts_room(room) > UINT32_MAX)
         return METE_E_INVALID;
     struct ledger measured = {.room = *room};
@@ -207,13 +208,14 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return endings_apply(ledger, entry, effects);
     case ENTRY_RECORD:
         return endings_apply_record(ledger, entry, effects);
+    case ENTRY_CORRECT:
+        return correct_apply(ledger, entry, effects);
     case ENTRY_BASE:
         return apply_base(ledger, entry);
     case ENTRY_NONE:
     case ENTRY_SCOPE_END:
     case ENTRY_SCOPE_MOVE:
     case ENTRY_DEFAULT:
-    case ENTRY_CORRECT:
     case ENTRY_KINDS:
         break;
     }

@@ -87,7 +87,8 @@ METE_MUST_USE int ledger_decide_extend(struct ledger *ledger, struct mete_instan
                                        struct mete_verdict *ret_verdict,
                                        struct ledger_decision *ret_decision);
 /* Commit and release need no present window: they count where the reservation was made. Repeated
- * with the same usage (order and zeros do not matter): the same receipt. ENDED fills the receipt
+ * with the same usage (order and zeros do not matter): the same receipt. A commit that is not
+ * provisional corrects what expired or was committed provisionally, once. ENDED fills the receipt
  * as well. TOO_LARGE also if a counter could not hold it; the reservation is then still open. */
 METE_MUST_USE int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
                                        const struct mete_commit *args,
@@ -135,8 +136,12 @@ void ledger_foresee_end(const struct ledger *ledger, uint64_t reservation, unsig
 
 /* ---- Applying -------------------------------------------------------------------------------- */
 
-/* A call that ended with this entry, for its usage record. Slices live until the next apply, and
- * no longer than the entry's own. An expiry that charged (amounts_len > 0) is provisional. */
+/* A correction may name other units than the end that it corrects. */
+enum { LEDGER_AMOUNTS_MAX = 2 * METE_DEMANDS_MAX };
+
+/* A call that ended, or got its true figures, with this entry, for its usage record. Slices live
+ * until the next apply, and no longer than the entry's own. An expiry that charged (amounts_len >
+ * 0) is provisional. */
 struct ledger_ended {
     uint64_t reservation; /* 0: ENTRY_RECORD */
     uint32_t scope;
@@ -144,8 +149,10 @@ struct ledger_ended {
     int64_t made_at_us;
     enum mete_state state;
     int overrun;
+    uint64_t corrects; /* ENTRY_CORRECT: the entry whose figures were not the true ones; else 0 */
     uint32_t amounts_len;
-    struct entry_amount amounts[METE_DEMANDS_MAX]; /* what was charged */
+    struct entry_amount amounts[LEDGER_AMOUNTS_MAX]; /* what was charged; of a correction what was
+                                                        charged more, or less */
 };
 
 /* Of one budget by one entry: every threshold, soft limit, throttle, stop, and an overrun or a
@@ -178,6 +185,10 @@ METE_MUST_USE int ledger_budget(const struct ledger *ledger, uint32_t handle,
                                 struct mete_budget_view *ret_view);
 METE_MUST_USE int ledger_reservation(const struct ledger *ledger, uint64_t id,
                                      struct mete_reservation_view *ret_view);
+/* Those that still take a correction, oldest first, after this one (0, or one that no longer does:
+ * from the first). At most max are told; returns how many there are. Linear in them. */
+size_t ledger_provisional(const struct ledger *ledger, uint64_t after, struct mete_instant now,
+                          struct mete_reservation_view *ret_views, size_t max);
 /* 0: none. */
 uint32_t ledger_find_scope(const struct ledger *ledger, enum mete_kind kind, uint32_t organization,
                            struct slice id);
@@ -219,11 +230,12 @@ size_t ledger_quotas(const struct ledger *ledger, uint32_t scope, struct mete_in
 size_t ledger_grants(const struct ledger *ledger, uint32_t scope, uint16_t meter, uint32_t currency,
                      struct mete_instant now, struct mete_grant_view *ret_views, size_t max);
 
-/* What an open reservation holds, and of which budgets: in the windows that made_at lies in. Slot
- * by slot (id 0: it is free; false: there are no more), or by id (NOT_FOUND). */
+/* What a reservation holds, or was charged, and of which budgets: in the windows that made_at lies
+ * in. Slot by slot (id 0: it is free; false: there are no more), or by id (NOT_FOUND). */
 enum { LEDGER_TAKEN_MAX = METE_REFUSALS_MAX };
 struct ledger_taken {
-    uint64_t id; /* 0: none */
+    uint64_t id;    /* 0: none */
+    bool is_closed; /* it has ended and may be corrected: amounts are what was charged */
     uint32_t scope;
     uint64_t made_seq; /* of the entry that made it */
     int64_t made_at_us;
@@ -235,7 +247,8 @@ bool ledger_taken_at(const struct ledger *ledger, uint32_t i, struct ledger_take
 METE_MUST_USE int ledger_taken(const struct ledger *ledger, uint64_t id,
                                struct ledger_taken *ret_taken);
 
-/* A budget's window before the present one, as long as a reservation of it is open. NOT_FOUND. */
+/* A budget's window before the present one, as long as a reservation of it is open or may be
+ * corrected. NOT_FOUND. */
 struct ledger_window {
     int64_t start_us, committed, held;
 };

@@ -16,6 +16,11 @@ struct slice names_text(const struct ledger *ledger, uint32_t n)
     return (struct slice){at + 1, (uint8_t)at[0]};
 }
 
+struct slice names_of_entry(const struct ledger *ledger, const struct entry_name *name)
+{
+    return name->n == ENTRY_NAME_WHOLE ? name->text : names_text(ledger, name->n);
+}
+
 static uint32_t hash_of(const void *owner, uint32_t n)
 {
     return texts_hash(names_text(owner, n));

@@ -26,6 +26,7 @@ static void read_slot(const struct ledger *ledger, const struct reservation *slo
                       struct ledger_taken *ret)
 {
     ret->id = reservation_id(reservations_slot(ledger, slot), slot->generation);
+    ret->is_closed = slot->is_closed;
     ret->scope = slot->scope;
     ret->made_at_us = (int64_t)slot->made_at_us;
     ret->made_seq = exchanges_as_of(ledger, slot).before_seq;
@@ -45,6 +46,8 @@ bool ledger_taken_at(const struct ledger *ledger, uint32_t i, struct ledger_take
 int ledger_taken(const struct ledger *ledger, uint64_t id, struct ledger_taken *ret_taken)
 {
     const struct reservation *slot = reservations_find(ledger, id);
+    if (!slot)
+        slot = reservations_find_closed(ledger, id);
     if (!slot)
         return METE_E_NOT_FOUND;
     read_slot(ledger, slot, ret_taken);

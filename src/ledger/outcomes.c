@@ -124,6 +124,7 @@ struct mete_receipt outcomes_receipt(const struct outcome *outcome)
                                  .cost = outcome->cost,
                                  .overrun = outcome->overrun,
                                  .repeated = 1,
+                                 .corrected = outcome->corrected,
                                  .record = outcome->seq};
 }
 
@@ -221,6 +222,27 @@ void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct s
     outcomes_enter(ledger, item);
     ledger->counts.outcomes++;
     foresee(ledger);
+}
+
+bool outcomes_correct(struct ledger *ledger, const struct outcome *truth)
+{
+    uint32_t item = table_first(&ledger->ended_ids, hash_id(truth->reservation));
+    while (item && outcome_of(ledger, item)->reservation != truth->reservation)
+        item = table_next(&ledger->ended_ids, item);
+    if (!item)
+        return false;
+    struct outcome *outcome = outcome_of(ledger, item);
+    outcome->cost = truth->cost;
+    outcome->figures = truth->figures;
+    outcome->seq = truth->seq;
+    outcome->overrun = truth->overrun;
+    outcome->corrected = 1;
+    /* A call that was charged nothing after all gives its request id back. */
+    if (outcome->is_call && outcome->has_id && truth->figures == outcomes_figures(NULL, 0)) {
+        table_drop(&ledger->ended_requests, item, outcomes_hash_request(ledger, item));
+        outcome->has_id = 0;
+    }
+    return true;
 }
 
 bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry)

@@ -456,6 +456,18 @@ void quotas_put_draws(struct words *words, const struct draws *draws)
     }
 }
 
+void quotas_keep_draws(struct kept *kept, uint32_t quota, const struct draws *draws)
+{
+    correct_keep_take(kept, TAKE_QUOTA, quota);
+    correct_keep_word(kept, (uint32_t)draws->len);
+    for (size_t i = 0; i < draws->len; i++) {
+        uint64_t amount = (uint64_t)draws->at[i].amount;
+        correct_keep_word(kept, draws->at[i].grant);
+        correct_keep_word(kept, (uint32_t)(amount & UINT32_MAX));
+        correct_keep_word(kept, (uint32_t)(amount >> 32));
+    }
+}
+
 void quotas_next_draws(struct words *words, struct draws *ret_draws)
 {
     ret_draws->len = words_next(words);

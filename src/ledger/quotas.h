@@ -50,6 +50,7 @@ bool quotas_correct(struct ledger *ledger, const struct entry *entry, uint32_t q
                     bool *overrun);
 /* Draws lie in a reservation's words behind words_put_take(TAKE_QUOTA), words_next_take(). */
 void quotas_put_draws(struct words *words, const struct draws *draws);
+void quotas_keep_draws(struct kept *kept, uint32_t quota, const struct draws *draws);
 void quotas_next_draws(struct words *words, struct draws *ret_draws);
 int64_t quotas_sum(const struct draws *draws);
 bool quotas_apply_grant(struct ledger *ledger, const struct entry *entry);

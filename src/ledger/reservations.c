@@ -2,6 +2,9 @@
  * Reservations: how they are found, made and kept. How they end is in endings.c.
  *
  *   free --RESERVE--> open --COMMIT, RELEASE, EXPIRE--> free, and an outcome remembers how
+ *                      |                                  ^
+ *                      +--EXPIRE, provisional COMMIT--> closed --CORRECT, time, others-->
+ * (correct.c)
  *
  * An id is a slot's index and a generation that follows from the sequence number of the entry that
  * made it: finding it needs no table, and an old id of a reused slot is found out (INV-03). Slots
@@ -22,20 +25,31 @@ uint32_t reservations_slot(const struct ledger *ledger, const struct reservation
 
 uint64_t reservations_next_id(const struct ledger *ledger, uint64_t seq)
 {
+    if (ledger->heap_len + ledger->calls_len == ledger->room.reservations)
+        return 0;
     if (ledger->slot_free)
         return reservation_id(ledger->slot_free - 1, reservation_generation(seq));
-    if (ledger->slots_len == ledger->room.reservations)
-        return 0;
+    ASSERT(ledger->slots_len < slots_room(&ledger->room));
     return reservation_id(ledger->slots_len, reservation_generation(seq));
+}
+
+static inline struct reservation *find(const struct ledger *ledger, uint64_t id, bool is_closed)
+{
+    uint64_t slot = id >> GENERATION_BITS, generation = id & GENERATION_MAX;
+    if (slot >= ledger->slots_len || generation == 0 ||
+        ledger->slots[slot].generation != generation || ledger->slots[slot].is_closed != is_closed)
+        return NULL;
+    return &ledger->slots[slot];
 }
 
 struct reservation *reservations_find(const struct ledger *ledger, uint64_t id)
 {
-    uint64_t slot = id >> GENERATION_BITS, generation = id & GENERATION_MAX;
-    if (slot >= ledger->slots_len || generation == 0 ||
-        ledger->slots[slot].generation != generation)
-        return NULL;
-    return &ledger->slots[slot];
+    return find(ledger, id, false);
+}
+
+struct reservation *reservations_find_closed(const struct ledger *ledger, uint64_t id)
+{
+    return find(ledger, id, true);
 }
 
 /* Step 0: the slot; 1: where its words go on, and its scope; 2: the budgets it took from, and where
@@ -94,6 +108,29 @@ void reservations_asked(const struct ledger *ledger, const struct reservation *r
     ret_asked->remaining = words_next_i64(&words);
     ret_asked->remaining_of = words_next(&words);
     ret_asked->id_len = words_next_text(&words, ret_asked->id);
+}
+
+static struct slice scratch_text(struct words *words, char *room)
+{
+    size_t len = words_next_text(words, room);
+    return (struct slice){room, len};
+}
+
+void reservations_texts(struct ledger *ledger, const struct reservation *slot, struct words words,
+                        struct reservation_texts *ret_texts)
+{
+    for (unsigned i = 0; i < slot->takes_len; i++)
+        words_pass_take(&words);
+    for (unsigned i = 0; slot->has_id && i < 5; i++)
+        words_next(&words); /* content, remaining, remaining_of */
+    ret_texts->request_id =
+        slot->has_id ? scratch_text(&words, ledger->scratch) : (struct slice){0};
+    ret_texts->model = slot->model == ENTRY_NAME_WHOLE
+                           ? scratch_text(&words, ledger->scratch + LIMIT_ID)
+                           : names_text(ledger, slot->model);
+    ret_texts->provider = slot->provider == ENTRY_NAME_WHOLE
+                              ? scratch_text(&words, ledger->scratch + 2 * LIMIT_ID)
+                              : names_text(ledger, slot->provider);
 }
 
 static uint32_t hash_request(uint32_t scope, struct slice request_id)
@@ -362,17 +399,24 @@ bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry
 
 /* ---- Freeing ---- */
 
-void reservations_free(struct ledger *ledger, struct reservation *slot)
+void reservations_leave(struct ledger *ledger, struct reservation *slot)
 {
     uint32_t index = reservations_slot(ledger, slot);
-    ASSERT_INV("INV-03", slot->generation != 0);
+    ASSERT_INV("INV-03", slot->generation != 0 && !slot->is_closed);
     ASSERT_INV("INV-02", ledger->scopes[slot->scope].open > 0);
     ledger->scopes[slot->scope].open--;
     expiries_drop(ledger, index);
     if (slot->has_id)
         table_drop(&ledger->open_requests, index + 1, ledger->slot_hashes[index + 1]);
+}
+
+void reservations_free(struct ledger *ledger, struct reservation *slot)
+{
+    uint32_t index = reservations_slot(ledger, slot);
+    ASSERT_INV("INV-03", slot->generation != 0);
     words_free(ledger, slot);
     slot->generation = 0;
+    slot->is_closed = 0;
     slot->chunk = ledger->slot_free;
     ledger->slot_free = index + 1;
 }

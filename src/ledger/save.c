@@ -2,8 +2,8 @@
  * The state as bytes that later versions read, and back.
  *
  *   version | the whole | names, zones, meters | scopes | budgets with their past windows |
- * rate limits | quotas, grants | exchange rates | reservations, the order of free slots and of
- * calls | remembered outcomes | counts
+ * rate limits | quotas, grants | exchange rates | reservations, the order of free slots, of calls
+ * and of closed ones | remembered outcomes | counts
  *
  * in order of handles, numbers as varints. What follows from the rest is not kept but made again:
  * hash tables, the heap of expiries, the chains of outcomes by scope, free lists that only say
@@ -239,6 +239,7 @@ static void walk_past(struct archive *archive, struct past *past)
     archive_i64(archive, &past->committed);
     archive_i64(archive, &past->held);
     archive_u32(archive, &past->open);
+    archive_u32(archive, &past->closed);
     archive_u8(archive, &past->fired);
     archive_u8(archive, &past->soft_fired);
 }
@@ -257,7 +258,7 @@ static void save_pasts(struct archive *archive, struct ledger *ledger, uint32_t 
 static void load_pasts(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
     uint32_t len = 0, *link = &ledger->cold[b].past;
-    uint64_t room = (uint64_t)ledger->room.reservations * PATH_BUDGETS;
+    uint64_t room = (uint64_t)slots_room(&ledger->room) * PATH_BUDGETS;
     archive_count(archive, &len, room - ledger->pasts_len);
     for (uint32_t i = 0; i < len && !archive->error; i++) {
         uint32_t p = ++ledger->pasts_len;
@@ -393,6 +394,7 @@ static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t
     archive_i64(archive, &cold->base_limit);
     archive_u32(archive, &cold->revision);
     archive_handle(archive, &cold->template_of, ledger->scopes_len);
+    archive_u32(archive, &cold->closed);
     walk_extra(archive, ledger, b);
     if (!archive->loads) {
         save_pasts(archive, ledger, b);
@@ -587,6 +589,8 @@ static void walk_words(struct archive *archive, struct ledger *ledger, struct re
 static void walk_slot_head(struct archive *archive, struct ledger *ledger, struct reservation *slot)
 {
     slot->is_call = archive_up_to(archive, slot->is_call, 1) & 1;
+    slot->is_closed = archive_up_to(archive, slot->is_closed, 1) & 1;
+    slot->is_committed = archive_up_to(archive, slot->is_committed, 1) & 1;
     slot->made_at_us = archive_up_to(archive, slot->made_at_us, (uint64_t)ENTRY_INSTANT_MAX_US) &
                        ((UINT64_C(1) << 58) - 1);
     slot->charges = archive_up_to(archive, slot->charges, 1) & 1;
@@ -613,11 +617,14 @@ static void walk_slot(struct archive *archive, struct ledger *ledger, uint32_t i
         return;
     walk_slot_head(archive, ledger, slot);
     walk_words(archive, ledger, slot);
+    if (slot->is_closed)
+        return;
     if (slot->has_id)
         archive_u32(archive, &ledger->slot_hashes[index + 1]);
     int64_t expires_at_us = slot->is_call ? 0 : ledger->heap[slot->position].at_us;
     archive_i64(archive, &expires_at_us);
-    if (!archive->loads || archive->error)
+    if (!archive->loads ||
+        !archive_expect(archive, slot->is_call || ledger->heap_len < ledger->room.reservations))
         return;
     if (slot->has_id)
         table_put(&ledger->open_requests, index + 1, ledger->slot_hashes[index + 1]);
@@ -661,7 +668,7 @@ static void walk_calls(struct archive *archive, struct ledger *ledger)
         if (!archive->loads || !archive_expect(archive, index < ledger->slots_len))
             continue;
         struct reservation *slot = &ledger->slots[index];
-        if (!archive_expect(archive, slot->generation && slot->is_call))
+        if (!archive_expect(archive, slot->generation && slot->is_call && !slot->is_closed))
             return;
         slot->position = i & SLOTS_MAX;
     }
@@ -671,18 +678,52 @@ static void walk_calls(struct archive *archive, struct ledger *ledger)
     uint32_t calls = 0; /* each stands where it says, so none stands twice */
     for (uint32_t i = 0; i < ledger->slots_len && !archive->error; i++) {
         const struct reservation *slot = &ledger->slots[i];
-        bool is_call = slot->generation && slot->is_call;
+        bool is_call = slot->generation && slot->is_call && !slot->is_closed;
         calls += is_call;
         (void)archive_expect(
             archive, !is_call || (slot->position < len && ledger->calls[slot->position].slot == i));
     }
     (void)archive_expect(archive, calls == len);
+    (void)archive_expect(archive, ledger->heap_len + len <= ledger->room.reservations);
+}
+
+/* In the order of their ends; slot 0: was corrected. Each closed slot stands there once. */
+static void walk_closed(struct archive *archive, struct ledger *ledger)
+{
+    uint32_t len = (uint32_t)(ledger->closed_end - ledger->closed_first), closed_len = 0;
+    archive_number(archive, &ledger->closed_first);
+    archive_count(archive, &len, closed_room(&ledger->room));
+    (void)archive_expect(archive, ledger->closed_first < UINT64_MAX / 2);
+    for (uint32_t i = 0; i < len && !archive->error; i++) {
+        uint32_t at = (uint32_t)((ledger->closed_first + i) % closed_room(&ledger->room));
+        struct closed *closed = &ledger->closed[at];
+        archive_i64(archive, &closed->ended_at_us);
+        archive_number(archive, &closed->seq);
+        archive_handle(archive, &closed->slot, ledger->slots_len);
+        if (!archive->loads || !closed->slot)
+            continue;
+        closed_len++;
+        if (archive_expect(archive, ledger->slots[closed->slot - 1].generation &&
+                                        ledger->slots[closed->slot - 1].is_closed))
+            ledger->slots[closed->slot - 1].position = at & SLOTS_MAX;
+    }
+    if (!archive->loads)
+        return;
+    ledger->closed_end = ledger->closed_first + len;
+    for (uint32_t i = 0; i < ledger->slots_len && !archive->error; i++) {
+        const struct reservation *slot = &ledger->slots[i];
+        if (!slot->generation || !slot->is_closed)
+            continue;
+        closed_len--;
+        (void)archive_expect(archive, ledger->closed[slot->position].slot == i + 1);
+    }
+    (void)archive_expect(archive, closed_len == 0);
 }
 
 static void walk_reservations(struct archive *archive, struct ledger *ledger)
 {
     uint32_t len = ledger->slots_len;
-    archive_count(archive, &len, ledger->room.reservations);
+    archive_count(archive, &len, slots_room(&ledger->room));
     for (uint32_t i = 0; i < len && !archive->error; i++) {
         if (archive->loads)
             ledger->slots_len = i + 1;
@@ -693,6 +734,7 @@ static void walk_reservations(struct archive *archive, struct ledger *ledger)
     else
         save_free(archive, ledger);
     walk_calls(archive, ledger);
+    walk_closed(archive, ledger);
 }
 
 /* ---- Outcomes -------------------------------------------------------------------------------- */
@@ -743,6 +785,7 @@ static void walk_outcome_head(struct archive *archive, const struct ledger *ledg
     outcome->overrun = archive_up_to(archive, outcome->overrun, 1) & 1;
     outcome->is_call = archive_up_to(archive, outcome->is_call, 1) & 1;
     outcome->has_id = archive_up_to(archive, outcome->has_id, 1) & 1;
+    outcome->corrected = archive_up_to(archive, outcome->corrected, 1) & 1;
     (void)archive_expect(archive, outcome->scope > 0);
 }
 
@@ -779,11 +822,12 @@ static void walk_outcomes(struct archive *archive, struct ledger *ledger)
 
 static void walk_counts(struct archive *archive, struct ledger_counts *counts)
 {
-    uint64_t *const all[] = {&counts->scopes,   &counts->budgets,  &counts->reservations_open,
-                             &counts->outcomes, &counts->reserves, &counts->refused,
-                             &counts->commits,  &counts->releases, &counts->expiries,
-                             &counts->records,  &counts->overruns, &counts->repeats,
-                             &counts->rates,    &counts->extends,  &counts->grants};
+    uint64_t *const all[] = {&counts->scopes,     &counts->budgets,  &counts->reservations_open,
+                             &counts->outcomes,   &counts->reserves, &counts->refused,
+                             &counts->commits,    &counts->releases, &counts->expiries,
+                             &counts->records,    &counts->overruns, &counts->repeats,
+                             &counts->rates,      &counts->extends,  &counts->grants,
+                             &counts->corrections};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         archive_number(archive, all[i]);
 }

@@ -12,6 +12,7 @@
  *   rates[]         rate limits, chained by scope
  *   pasts[]         windows that are over while reservations made in them are open
  *   slots[]         reservations; what varies in length follows in chunks[] as words
+ *   closed[]        a ring of ended reservations that still take a correction: correct.c
  *   outcomes[]      a ring of ended calls, the oldest first to be forgotten
  *   texts           ids, thresholds and names, each rounded to 8 bytes, never moved */
 #ifndef LEDGER_STATE_H
@@ -127,6 +128,7 @@ struct budget_cold {
     uint32_t revision;    /* of limit and mode */
     uint32_t extra;       /* what its traits need to know; 0: nothing */
     uint32_t template_of; /* the scope whose children it is a template for; 0: it is none */
+    uint32_t closed;      /* of a living one: takes of closed reservations in the present window */
 };
 
 /* What a budget with unusual traits has beside: extras.c. Instants: 0 is not, or not yet. */
@@ -161,6 +163,7 @@ struct exchange {
 struct past {
     int64_t start_us, end_us, committed, held;
     uint32_t budget, next, open;
+    uint32_t closed; /* as in budget_cold */
     uint8_t fired, soft_fired;
 };
 
@@ -198,14 +201,18 @@ enum { SLOT_BITS = 28, GENERATION_BITS = 36, SLOT_WORDS = 6, CHUNK_WORDS = 15 };
 #define GENERATION_MAX ((UINT64_C(1) << GENERATION_BITS) - 1)
 #define SLOTS_MAX ((1u << 24) - 1)
 
-/* One slot. generation 0: free, and chunk is the next free slot's index + 1. */
+/* One slot. generation 0: free, and chunk is the next free slot's index + 1. is_closed: it has
+ * ended and may still be corrected; its amounts are then what was charged, its takes the budgets
+ * that a correction reaches, and its position is in closed[]. */
 struct reservation {
-    uint64_t generation : 36, is_call : 1, is_closed : 1, spare : 26;
+    uint64_t generation : 36, is_call : 1, is_closed : 1;
+    uint64_t is_committed : 1; /* closed by a provisional commit, else by an expiry */
+    uint64_t spare : 25;
     uint64_t made_at_us : 58, charges : 1, amounts_len : 5;
     int64_t granted;
     uint32_t scope;
     uint16_t model, provider;                          /* names; ENTRY_NAME_WHOLE: in the words */
-    uint32_t position : 24, takes_len : 7, has_id : 1; /* position: in heap[] or calls[] */
+    uint32_t position : 24, takes_len : 7, has_id : 1; /* position: in heap[], calls[], closed[] */
     uint32_t chunk;                                    /* where the words go on; 0: nowhere */
     uint32_t words[SLOT_WORDS];
 };
@@ -230,7 +237,8 @@ enum {
     PATH_RATES = LIMIT_PATH_SCOPES * LIMIT_SCOPE_RATES,
     TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
     PATH_QUOTAS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_QUOTAS,
-    DRAWS_WORDS = 1 + 3 * LIMIT_DRAWS,
+    /* As many as are held, as many beyond them that the end drew, and the last grant's overrun. */
+    DRAWS_WORDS = 1 + 3 * (2 * LIMIT_DRAWS + 1),
     WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + PATH_QUOTAS * DRAWS_WORDS + 5 + 3 * TEXT_WORDS,
     CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
 };
@@ -243,6 +251,23 @@ struct expiry {
     uint32_t slot;
 };
 
+/* One that has ended and still takes its true figures. */
+struct closed {
+    int64_t ended_at_us;
+    uint64_t seq;  /* of the entry that ended it */
+    uint32_t slot; /* its index + 1; 0: it was corrected */
+};
+static inline uint32_t closed_room(const struct ledger_room *room)
+{
+    uint32_t quarter = room->reservations / 4 + (room->reservations % 4 != 0);
+    return quarter < LIMIT_CORRECTABLE ? quarter : LIMIT_CORRECTABLE;
+}
+/* Those that are open have slots of their own: closed ones take none from them. */
+static inline uint32_t slots_room(const struct ledger_room *room)
+{
+    return room->reservations + closed_room(room);
+}
+
 enum outcome_kind { OUTCOME_FORGOTTEN = 0, OUTCOME_RESERVED, OUTCOME_RECORDED, OUTCOME_REFUSED };
 
 /* An ended call. What only a request id needs is in outcome_asked, same index. */
@@ -254,7 +279,7 @@ struct outcome {
     uint64_t seq;     /* of the entry that ended it */
     uint32_t scope;
     uint8_t kind, state;
-    uint8_t overrun : 1, is_call : 1, has_id : 1;
+    uint8_t overrun : 1, is_call : 1, has_id : 1, corrected : 1;
     uint8_t spare;
 };
 _Static_assert(sizeof(struct outcome) == 48, "four outcomes are three cache lines");
@@ -292,6 +317,7 @@ struct ledger {
     uint32_t pasts_len, past_free, increases_len, increase_free;
     uint32_t heap_len, calls_len;
     uint64_t outcomes_first, outcomes_end; /* positions in the ring; only grow */
+    uint64_t closed_first, closed_end;     /* likewise */
     /* INV-07 the long way round: every take's charge is added here once more. */
     uint64_t charged_sum, retired_sum;
     uint64_t drawn_sum; /* likewise of what grants gave, less what came back */
@@ -314,6 +340,7 @@ struct ledger {
     struct increase *increases; /* [handle] */
     struct expiry *heap;        /* [0] expires first */
     struct expiry *calls;       /* of METE_RESERVE_CALL, in no order */
+    struct closed *closed;
     struct outcome *outcomes;
     struct outcome_asked *asked;
     uint32_t *next_of_scope; /* [position + 1] likewise: the next outcome of the same scope */
@@ -348,6 +375,8 @@ struct entry_name names_enter(const struct ledger *ledger, struct slice text,
 /* Learns a definition. false: it does not fit. */
 bool names_apply(struct ledger *ledger, const struct entry_name *name);
 struct slice names_text(const struct ledger *ledger, uint32_t n);
+/* Of an entry that was applied: it may borrow from the entry. */
+struct slice names_of_entry(const struct ledger *ledger, const struct entry_name *name);
 
 /* ---- matches.c: patterns that narrow a budget or rate limit to some calls ---- */
 struct call_texts {
@@ -477,6 +506,15 @@ static inline bool budgets_overruns(const struct budget *budget, const struct ch
  * nothing has moved. *overrun is set if it is one, and else left alone. */
 bool budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
                     struct ledger_effects *effects, bool *overrun);
+/* Of a correction, in whose charge `reserved` is what was charged before: whether it overruns, being
+ * more than before and above an enforced limit. false: a counter cannot hold it. */
+bool budgets_weigh_correction(const struct budget *budget, const struct charge *charge,
+                              bool *overrun);
+/* Moves what a living one has committed by the difference, fires thresholds and overruns. */
+bool budgets_correct(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                     struct ledger_effects *effects, bool *overrun);
+/* The takes of closed reservations in this window of a living budget. */
+uint32_t *budgets_closed(struct ledger *ledger, uint32_t budget, const struct counters *counters);
 /* Nothing is open any longer in this window: frees what nothing holds. */
 void budgets_vacate(struct ledger *ledger, uint32_t budget, const struct counters *counters);
 struct mete_event *budgets_event(struct ledger_effects *effects, const struct entry *entry,
@@ -678,6 +716,8 @@ static inline uint64_t reservation_seq(uint64_t id) /* of the entry that made it
 uint64_t reservations_next_id(const struct ledger *ledger, uint64_t seq);
 struct reservation *reservations_find(const struct ledger *ledger,
                                       uint64_t id); /* NULL: not open */
+/* NULL: not one that has ended and is kept for its correction. */
+struct reservation *reservations_find_closed(const struct ledger *ledger, uint64_t id);
 uint32_t reservations_slot(const struct ledger *ledger, const struct reservation *reservation);
 /* Its amounts, and words positioned at its takes. Returns how many amounts. */
 size_t reservations_amounts(const struct ledger *ledger, const struct reservation *reservation,
@@ -696,8 +736,16 @@ void reservations_asked(const struct ledger *ledger, const struct reservation *r
 struct reservation *reservations_of_request(const struct ledger *ledger, uint32_t scope,
                                             struct slice request_id);
 bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry);
-/* Its end: out of every list, and the slot is free. */
+/* Its end: out of every list of open ones; then the slot is free, or is kept closed. */
+void reservations_leave(struct ledger *ledger, struct reservation *slot);
 void reservations_free(struct ledger *ledger, struct reservation *slot);
+/* What a reservation knows of its call. The texts are in ledger->scratch until the next call. */
+struct reservation_texts {
+    struct slice request_id, model, provider;
+};
+/* takes: its words, positioned at its takes. */
+void reservations_texts(struct ledger *ledger, const struct reservation *slot, struct words takes,
+                        struct reservation_texts *ret_texts);
 uint32_t reservations_hash(const void *ledger, uint32_t item);
 
 /* ---- endings.c ---- */
@@ -710,6 +758,8 @@ struct ending {
     struct words takes;
     enum mete_state state;
     bool overrun;
+    bool closes;       /* provisionally: it may still be corrected */
+    struct kept *kept; /* what is then kept of it; NULL: nothing */
 };
 /* Fills in the rest of ending from its slot and used[], overrun by the reservation's own units. */
 void endings_read(const struct ledger *ledger, struct ending *ending);
@@ -719,10 +769,34 @@ bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending)
 bool endings_weigh_record(struct ledger *ledger, int64_t now_us, const struct path *path,
                           const struct held *used, size_t used_len, bool *ret_overrun);
 int64_t endings_cost(const struct held *used, size_t len); /* the first currency's */
+size_t endings_to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held);
 bool endings_apply(struct ledger *ledger, const struct entry *entry,
                    struct ledger_effects *effects);
 bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
                           struct ledger_effects *effects);
+
+/* ---- correct.c: true figures for what ended provisionally ---- */
+/* The words of a reservation behind its amounts, as they will be once it is closed. */
+struct kept {
+    unsigned takes, len;
+    uint32_t words[WORDS_MAX];
+};
+/* A take that a correction will reach. Whoever has more words to it writes them after. */
+void correct_keep_take(struct kept *kept, enum take_kind kind, uint32_t handle);
+static inline void correct_keep_word(struct kept *kept, uint32_t word)
+{
+    ASSERT(kept->len < WORDS_MAX);
+    kept->words[kept->len++] = word;
+}
+/* An open one that has been charged is kept for its correction, in the place of the oldest. */
+void correct_close(struct ledger *ledger, const struct entry *entry, const struct ending *ending);
+/* What it would come to now. false: a counter cannot hold it. Reads only. */
+bool correct_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending);
+/* Whether a closed one still takes its true figures. */
+bool correct_may(const struct ledger *ledger, const struct reservation *slot, int64_t now_us);
+bool correct_apply(struct ledger *ledger, const struct entry *entry,
+                   struct ledger_effects *effects);
+void correct_check(const struct ledger *ledger);
 
 /* ---- weigh.c ---- */
 /* One demand, and what the enforced budgets of its unit allow. */
@@ -814,6 +888,8 @@ void outcomes_add(struct ledger *ledger, const struct outcome *outcome, struct s
 /* Of a loaded one: makes it findable. */
 void outcomes_enter(struct ledger *ledger, uint32_t item);
 bool outcomes_apply_refuse(struct ledger *ledger, const struct entry *entry);
+/* The true figures of an ended one. false: it is no longer remembered. */
+bool outcomes_correct(struct ledger *ledger, const struct outcome *truth);
 uint32_t outcomes_hash_request(const void *ledger, uint32_t item);
 uint32_t outcomes_hash_id(const void *ledger, uint32_t item);
 struct mete_receipt outcomes_receipt(const struct outcome *outcome);

@@ -22,7 +22,7 @@ static uint32_t take_chunk(struct ledger *ledger)
     if (chunk) {
         ledger->chunk_free = ledger->chunks[chunk - 1].next;
     } else {
-        ASSERT((uint64_t)ledger->chunks_len < (uint64_t)ledger->room.reservations * CHUNKS_EACH);
+        ASSERT((uint64_t)ledger->chunks_len < (uint64_t)slots_room(&ledger->room) * CHUNKS_EACH);
         chunk = ++ledger->chunks_len;
     }
     ledger->chunks[chunk - 1].next = 0;

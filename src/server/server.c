@@ -131,6 +131,7 @@ static void engine_event(void *user, const struct mete_event *event)
         [METE_EVENT_THROTTLED] = EVENT_THROTTLED,
         [METE_EVENT_STOPPED] = EVENT_EMERGENCY_STOP,
         [METE_EVENT_LIFTED] = EVENT_LIFTED,
+        [METE_EVENT_CORRECTED] = EVENT_CORRECTED,
     };
     (void)user;
     LOG_WRITE(kinds[event->kind], log_number("seq", (int64_t)event->seq),

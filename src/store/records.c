@@ -4,13 +4,14 @@
  * where the file stops. synchronous=NORMAL: a power cut may lose the last batches, never tear one;
  * the journal has them.
  *
- * INDEXES  one, because every call writes a row. seq is the rowid and time: ended_us never falls
- * with seq, so a stretch of time is a stretch of seq, found by bisection (records_read.c) and
- * needing no index. request_id finds one call, and only calls that have one are in it. Everything
- * else, a key's or a department's calls, is a walk by seq with a filter: reports ask for stretches
- * of time, lists for the newest few. Measured, rows a second of CPU while 800,000 rows of 100,000
- * keys were put: no index on scope 450,000 throughout; with one 283,000 at first and 88,000 at the
- * end, since each row dirties a page of its own; on organization instead 360,000.
+ * INDEXES  two, and few rows in the second, because every call writes a row. seq is the rowid and
+ * time: ended_us never falls with seq, so a stretch of time is a stretch of seq, found by bisection
+ * (records_read.c) and needing no index. request_id finds one call, and only calls that have one
+ * are in it; corrects finds a record's correction. Everything else, a key's or a department's
+ * calls, is a walk by seq with a filter: reports ask for stretches of time, lists for the newest
+ * few. Measured, rows a second of CPU while 800,000 rows of 100,000 keys were put: no index on
+ * scope 450,000 throughout; with one 283,000 at first and 88,000 at the end, since each row dirties
+ * a page of its own; on organization instead 360,000.
  *
  * CONSIDERED AND NOT DONE  an index by scope that is filled in sorted stretches, behind the rows:
  * the way to go once one installation holds tens of millions of records. One row a meter: ten times
@@ -46,8 +47,10 @@ static const char schema[] =
     " reasoning INTEGER, total_tokens INTEGER, requests INTEGER, images INTEGER,"
     " audio_seconds INTEGER, extra BLOB, ending INTEGER NOT NULL, flags INTEGER NOT NULL,"
     " status INTEGER NOT NULL, attempts INTEGER NOT NULL, latency_ms INTEGER NOT NULL,"
-    " first_token_ms INTEGER NOT NULL, price_list TEXT NOT NULL, note TEXT NOT NULL);"
+    " first_token_ms INTEGER NOT NULL, price_list TEXT NOT NULL, note TEXT NOT NULL,"
+    " corrects INTEGER NOT NULL);"
     "CREATE INDEX usage_request ON usage (request_id) WHERE request_id <> '';"
+    "CREATE UNIQUE INDEX usage_corrects ON usage (corrects) WHERE corrects <> 0;"
     "CREATE TABLE entity (kind INTEGER NOT NULL, handle INTEGER NOT NULL,"
     " organization INTEGER NOT NULL, parent INTEGER NOT NULL, id TEXT NOT NULL,"
     " document TEXT NOT NULL, ended INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -64,7 +67,7 @@ static const char schema[] =
 
 static const char put_usage[] =
     "INSERT INTO usage (" RECORDS_USAGE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
-    "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34)";
+    "?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35)";
 
 static const char put_entity[] =
     "INSERT INTO entity (" RECORDS_ENTITY_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,0,?8,?9,?10)"
@@ -252,12 +255,13 @@ static void bind_outcome(sqlite3_stmt *to, const struct mete_outcome *outcome)
 int records_put_usage(struct records *records, const struct records_usage *usage)
 {
     ASSERT(records->in_batch);
-    ASSERT(usage->seq > records->last_seq && usage->usage_len <= METE_DEMANDS_MAX);
+    ASSERT(usage->seq > records->last_seq && usage->usage_len <= RECORDS_METERS_MAX);
     sqlite3_stmt *to = records->usage;
     uint8_t extra[RECORDS_EXTRA_MAX];
     size_t extra_len = bind_meters(to, usage, extra);
     sqlite3_bind_int64(to, USAGE_SEQ + 1, (int64_t)usage->seq);
     sqlite3_bind_int64(to, USAGE_RESERVATION + 1, (int64_t)usage->reservation);
+    sqlite3_bind_int64(to, USAGE_CORRECTS + 1, (int64_t)usage->corrects);
     sqlite3_bind_int64(to, USAGE_SCOPE + 1, usage->scope.n);
     sqlite3_bind_int64(to, USAGE_ORGANIZATION + 1, usage->organization.n);
     sqlite3_bind_int64(to, USAGE_DEPARTMENT + 1, usage->department.n);

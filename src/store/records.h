@@ -15,10 +15,16 @@
 
 struct records;
 
-/* The immutable account of one finished call. */
+/* Most meters of one record: a correction may name other ones than the record it corrects. */
+enum { RECORDS_METERS_MAX = 2 * METE_DEMANDS_MAX };
+
+/* The immutable account of one finished call, or of its correction: the amounts are then what was
+ * charged more (or, negative, less) than the record it corrects says, so that sums are right. */
 struct records_usage {
     uint64_t seq;         /* of the entry that ended it: the record's id */
     uint64_t reservation; /* 0: metered after the fact */
+    uint64_t corrects;    /* the record that this one corrects; 0: none */
+    uint64_t corrected;   /* read from a list only: the record that corrects this one; 0: none */
     struct mete_scope_id scope, organization, department, user, key; /* n = 0: none on its path */
     struct slice request_id, model, provider;
     int64_t started_us, ended_us;
@@ -86,6 +92,7 @@ struct records_filter {
     struct slice request_id, model; /* empty: all */
     int64_t from_us, to_us;         /* ended in [from, to); 0: open */
     uint64_t before_seq;            /* newest first, those before this one; 0: from the newest */
+    int provisional;                /* 1: only provisional ones without a correction */
     size_t limit;                   /* at least 1 */
 };
 

@@ -39,6 +39,7 @@ enum {
     USAGE_FIRST_TOKEN,
     USAGE_PRICE_LIST,
     USAGE_NOTE,
+    USAGE_CORRECTS,
     USAGE_COLUMNS
 };
 
@@ -46,7 +47,8 @@ enum {
     "seq, reservation, scope, organization, department, user, key, request_id, model, provider,"   \
     " started_us, ended_us, state, overrun, currency, cost_nano, input, cached_input,"             \
     " cache_write, output, reasoning, total_tokens, requests, images, audio_seconds, extra,"       \
-    " ending, flags, status, attempts, latency_ms, first_token_ms, price_list, note"
+    " ending, flags, status, attempts, latency_ms, first_token_ms, price_list, note,"              \
+    " corrects"
 
 #define RECORDS_ENTITY_COLUMNS                                                                     \
     "kind, handle, organization, parent, id, document, ended, seq, at_us, actor"
@@ -55,6 +57,6 @@ enum {
     "seq, n, kind, at_us, scope, budget, threshold_ppm, limit_amount, committed, held"
 
 /* Usage that has no column: (meter, currency, amount) varints after each other. */
-enum { RECORDS_EXTRA_MAX = METE_DEMANDS_MAX * 3 * VARINT_MAX };
+enum { RECORDS_EXTRA_MAX = RECORDS_METERS_MAX * 3 * VARINT_MAX };
 
 #endif

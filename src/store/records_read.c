@@ -162,12 +162,16 @@ static int scope_clause(struct records_reader *reader, struct mete_scope_id scop
     return error;
 }
 
+/* What a correction of a record is found by; a record that has none is asked once. */
+#define CORRECTED "(SELECT c.seq FROM usage AS c WHERE c.corrects=usage.seq AND c.corrects<>0)"
+#define IS_PROVISIONAL "(flags & 1) AND corrects=0 AND " CORRECTED " IS NULL"
+
 /* Prepares SELECT what FROM usage, where the filter holds, in the order or groups of last. */
 static int prepare_usage(struct records_reader *reader, const char *what, const char *last,
                          const struct records_filter *filter, sqlite3_stmt **ret_rows)
 {
     ASSERT(filter);
-    char sql[1400];
+    char sql[1600];
     const char *of_scope;
     struct bounds bounds;
     int error = scope_clause(reader, filter->scope, &of_scope);
@@ -176,9 +180,10 @@ static int prepare_usage(struct records_reader *reader, const char *what, const 
     if (error)
         return error;
     int len = snprintf(
-        sql, sizeof sql, "SELECT %s FROM usage WHERE seq>=?1 AND seq<?2%s%s%s %s LIMIT ?3", what,
+        sql, sizeof sql, "SELECT %s FROM usage WHERE seq>=?1 AND seq<?2%s%s%s%s %s LIMIT ?3", what,
         of_scope, filter->request_id.len ? " AND request_id=?5 AND request_id<>''" : "",
-        filter->model.len ? " AND model=?6" : "", last);
+        filter->model.len ? " AND model=?6" : "", filter->provisional ? " AND " IS_PROVISIONAL : "",
+        last);
     ASSERT(len > 0 && len < (int)sizeof sql);
     sqlite3_stmt *rows = NULL;
     error = db_prepare(reader->db, sql, &rows);
@@ -199,7 +204,7 @@ static int prepare_usage(struct records_reader *reader, const char *what, const 
 
 /* ---- Usage ----------------------------------------------------------------------------------- */
 
-static size_t read_usage(sqlite3_stmt *row, struct mete_usage to[METE_DEMANDS_MAX])
+static size_t read_usage(sqlite3_stmt *row, struct mete_usage to[RECORDS_METERS_MAX])
 {
     size_t len = 0;
     for (int i = 0; i < METE_METERS_BUILTIN; i++) {
@@ -212,7 +217,7 @@ static size_t read_usage(sqlite3_stmt *row, struct mete_usage to[METE_DEMANDS_MA
     }
     const uint8_t *extra = sqlite3_column_blob(row, USAGE_EXTRA);
     struct reader r = {extra, extra + sqlite3_column_bytes(row, USAGE_EXTRA), false};
-    while (r.at < r.end && !r.bad && len < METE_DEMANDS_MAX) {
+    while (r.at < r.end && !r.bad && len < RECORDS_METERS_MAX) {
         struct mete_usage one = {.meter = (uint16_t)read_varint(&r)};
         one.currency = (uint32_t)read_varint(&r);
         one.amount = (int64_t)read_varint(&r);
@@ -233,12 +238,13 @@ static uint32_t number(sqlite3_stmt *row, int column)
     return (uint32_t)sqlite3_column_int64(row, column);
 }
 
-static int read_record(sqlite3_stmt *row, struct mete_usage usage[METE_DEMANDS_MAX],
+static int read_record(sqlite3_stmt *row, struct mete_usage usage[RECORDS_METERS_MAX],
                        struct records_usage *ret_record)
 {
     *ret_record = (struct records_usage){
         .seq = (uint64_t)sqlite3_column_int64(row, USAGE_SEQ),
         .reservation = (uint64_t)sqlite3_column_int64(row, USAGE_RESERVATION),
+        .corrects = (uint64_t)sqlite3_column_int64(row, USAGE_CORRECTS),
         .scope = {number(row, USAGE_SCOPE)},
         .organization = {number(row, USAGE_ORGANIZATION)},
         .department = {number(row, USAGE_DEPARTMENT)},
@@ -265,19 +271,26 @@ static int read_record(sqlite3_stmt *row, struct mete_usage usage[METE_DEMANDS_M
     return db_row_error(row);
 }
 
+/* Only an expired or provisional one can have a correction. */
+#define MAYBE_CORRECTED                                                                            \
+    "CASE WHEN (flags & 1 OR state=3) AND corrects=0 THEN " CORRECTED " ELSE 0 END"
+_Static_assert(METE_OUTCOME_PROVISIONAL == 1 && METE_EXPIRED == 3, "as the statements say");
+
 int records_each_usage(struct records_reader *reader, const struct records_filter *filter,
                        int (*fn)(void *user, const struct records_usage *), void *user)
 {
     ASSERT(reader && fn && filter->limit >= 1);
     sqlite3_stmt *rows;
-    int error = prepare_usage(reader, RECORDS_USAGE_COLUMNS, "ORDER BY seq DESC", filter, &rows);
+    int error = prepare_usage(reader, RECORDS_USAGE_COLUMNS ", " MAYBE_CORRECTED,
+                              "ORDER BY seq DESC", filter, &rows);
     if (error)
         return error;
     int rc = SQLITE_DONE;
     while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        struct mete_usage usage[METE_DEMANDS_MAX];
+        struct mete_usage usage[RECORDS_METERS_MAX];
         struct records_usage record;
         error = read_record(rows, usage, &record);
+        record.corrected = (uint64_t)sqlite3_column_int64(rows, USAGE_COLUMNS);
         if (!error)
             error = fn(user, &record);
     }
@@ -312,7 +325,7 @@ int records_total(struct records_reader *reader, const struct records_filter *fi
     all.limit = 0;
     sqlite3_stmt *rows;
     int error = prepare_usage(reader,
-                              "currency, count(*), sum(cost_nano), sum(input), sum(output),"
+                              "currency, sum(corrects=0), sum(cost_nano), sum(input), sum(output),"
                               " sum(total_tokens), sum(requests)",
                               "GROUP BY currency ORDER BY currency", &all, &rows);
     if (error)
@@ -447,7 +460,7 @@ int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t
 
 struct records_cursor {
     sqlite3_stmt *usage, *events;
-    struct mete_usage meters[METE_DEMANDS_MAX];
+    struct mete_usage meters[RECORDS_METERS_MAX];
 };
 
 int records_cursor_open(struct records_reader *reader, uint64_t after_seq,

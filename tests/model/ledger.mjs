@@ -94,13 +94,13 @@ function windowOf(b) {
     const { start, end } = windowAt(b, w.now), from = Math.max(start, win.end);
     if (b.period === ROLLING) {
         win = newWindow(b, { start, end }, win.latch);
-        b.windows = b.windows.filter((other) => other.open || isRecent(b, other));
+        b.windows = b.windows.filter((other) => other.open || w.now < other.closedUntil || isRecent(b, other));
         forgetUnreached(b, win);
         return win;
     }
     handOn(b, win, from);
     win = newWindow(b, { start: from, end });
-    while (b.windows.length > 1 && !b.windows[0].open) { // what nobody can change any more is handed on once and for all
+    while (b.windows.length > 1 && !b.windows[0].open && !(w.now < b.windows[0].closedUntil)) { // what nobody can change any more is handed on once and for all
         b.carried = handedOn(b, b.carried, b.windows[0]);
         b.windows.shift();
     }
@@ -570,7 +570,7 @@ function remember(call, outcome) {
     const key = `${call.scope} ${call.id}`;
     w.ids.set(key, Object.assign(outcome, { content: call.content, before: outcome.reservation ? w.ids.get(key) : null }));
 }
-const isGivenBack = ({ reservation: r }) => r && r.state !== HELD && r.call.flags & CALL && r.usage.every((u) => u.amount == 0);
+const isGivenBack = ({ reservation: r }) => r && r.state !== HELD && r.call.flags & CALL && (r.gaveBack || r.usage.every((u) => u.amount == 0));
 function outcomeOf(call) {
     let o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
     while (o && isGivenBack(o)) o = o.before;
@@ -606,7 +606,7 @@ function repeated(call) {
 
 // ---- Ends (25, 26) ----
 // Beside the number of its record, which only the engine knows: check.mjs sees that it stays.
-const receipt = (r, isRepeated) => [r.state, r.cost, r.overrun, isRepeated, r.corrected || 0, r];
+const receipt = (r, isRepeated) => [r.state, r.cost, r.overrun, isRepeated, r.corrected || 0, r.fix || r];
 const costOf = (usage) => { const u = usage.find((v) => v.meter === COST); return u ? u.amount : ZERO; };
 
 function charge(t, usage) {
@@ -654,15 +654,17 @@ const equal = (a, b) => a.every((u) => u.amount == 0 || exactly(u, b) == u.amoun
 
 // ---- Corrections (26) ----
 const CORRECTABLE = 1024; // a quarter of the reservations that may be open
-const mayBeCorrected = (r) => w.corrects && !r.corrected && w.now < r.ended + OUTCOME_US && w.provisional - r.provisional < CORRECTABLE &&
+const mayBeCorrected = (r) => w.corrects && !r.corrected && w.now < r.ended + OUTCOME_US && w.provisional - r.provisional <= CORRECTABLE &&
     (r.state === EXPIRED || (r.state === COMMITTED && r.isProvisional));
 function endedProvisionally(r) {
     r.isProvisional = true;
     r.provisional = w.provisional++;
+    for (const { win } of r.takes) win.closedUntil = w.now + OUTCOME_US; // until then it can still change
 }
 function correct(r, usage) {
     const before = events.length;
     fx = r.fx;
+    event(EVENT.CORRECTED, { scope: r.scope, name: r.name });
     for (const t of r.takes) {
         const { b, win } = t, amount = used(b, usage), more = amount - t.charged;
         t.charged = amount;
@@ -671,29 +673,30 @@ function correct(r, usage) {
         charged(b, win, (more > 0 && isAbove(b, win)) || (b.mode === ENFORCE && isUnconverted(b, usage)));
     }
     for (const { q, spent } of r.quotas) respend(q, spent, used(q, usage));
-    Object.assign(r, { state: COMMITTED, usage, cost: costOf(usage), corrected: 1 });
-    r.overrun = overruns(r, usage, before);
-    event(EVENT.CORRECTED, { scope: r.scope, name: r.name });
+    r.gaveBack = r.usage.every((u) => u.amount == 0);
+    Object.assign(r, { usage, cost: costOf(usage), corrected: 1, fix: {} });
+    r.overrun = r.quotas.some(({ q }) => isUnconverted(q, usage)) ? 1 : overran(before);
 }
 function respend(q, spent, amount) {
     let less = sum(spent, (d) => d.amount) - amount;
     if (less < 0) spendMore(q, spent, -less);
     for (let i = spent.length - 1; i >= 0 && less > 0; i--) {
         const part = spent[i].amount < less ? spent[i].amount : less;
-        spent[i].g.drawn -= part;
+        spent[i].g.drawn -= part < spent[i].g.drawn ? part : spent[i].g.drawn; // of which an operator may have refunded some
         spent[i].amount -= part;
         less -= part;
     }
 }
+const overran = (before) => (events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0);
 function overruns(r, usage, before) {
     const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
-    return over || r.quotas.some(({ q }) => isUnconverted(q, usage)) || events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0;
+    return over || r.quotas.some(({ q }) => isUnconverted(q, usage)) ? 1 : overran(before);
 }
 
 export function commit(name, usage, flags) {
     const r = name > 0 ? known(name) : null;
     if (!r) return [E.NOT_FOUND];
-    const isRepeat = r.state === COMMITTED && equal(usage, r.usage);
+    const isRepeat = (r.state === COMMITTED || r.corrected) && equal(usage, r.usage);
     if (isRepeat && (flags & PROVISIONAL || !mayBeCorrected(r))) return [0, ...receipt(r, 1)];
     if (r.state !== HELD && !mayBeCorrected(r)) return [E.ENDED, ...receipt(r, 0)];
     if (r.state !== HELD && flags & PROVISIONAL) return [E.ENDED, ...receipt(r, 0)];
@@ -731,7 +734,7 @@ export function record(call) {
 function expire(r) {
     endedProvisionally(r);
     end(r, EXPIRED, r.call.expiry === CHARGE || r.call.flags & CALL ? r.amounts : []);
-    event(EVENT.EXPIRED, { scope: r.scope });
+    event(EVENT.EXPIRED, { scope: r.scope, name: r.name });
 }
 // Of those that expire at the same instant any may be first: the engine's choice is told, as scopes.
 export function pass(now, told) {

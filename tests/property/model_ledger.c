@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define HORIZON_US ((int64_t)LIMIT_OUTCOME_S * 1000000)
+#define CORRECTION_US ((int64_t)LIMIT_CORRECTION_S * 1000000)
 
 static bool same_text(const char *a, struct mete_text b)
 {
@@ -93,6 +94,8 @@ static bool gave_id_back(const struct model *model, const struct model_outcome *
     if (model->canary == CANARY_RELEASE || outcome->recorded || outcome->state == METE_REFUSED ||
         !(model->reservations[outcome->reservation].flags & METE_RESERVE_CALL))
         return false;
+    if (outcome->gave_id_back)
+        return true;
     for (size_t i = 0; i < outcome->used_len; i++)
         if (outcome->used[i].amount)
             return false;
@@ -475,6 +478,7 @@ struct end {
     enum mete_state state;
     const struct mete_usage *used;
     size_t used_len;
+    bool is_provisional;
 };
 
 static int64_t cost_of(const struct end *end)
@@ -493,7 +497,9 @@ static void not_open(struct model *model, int64_t now_us, uint64_t id, const str
         if (!outcome || outcome->reservation == MODEL_THINGS ||
             model->reservations[outcome->reservation].id != id)
             continue;
-        bool same = outcome->state == end->state && used_same(outcome, end->used, end->used_len);
+        bool was = outcome->state == end->state ||
+                   (outcome->receipt.corrected && end->state == METE_COMMITTED);
+        bool same = was && used_same(outcome, end->used, end->used_len);
         model->reply.rc = same ? 0 : METE_E_ENDED;
         model->reply.receipt = outcome->receipt;
         model->reply.receipt.repeated = same;
@@ -566,6 +572,14 @@ static void end_open(struct model *model, int64_t now_us, struct model_reservati
         reservation->takes[i] = b;
     }
     reservation->open = 0;
+    reservation->ended_at_us = now_us;
+    reservation->ended_as = end->state;
+    reservation->closed = end->is_provisional;
+    reservation->closed_at = model->closed_len;
+    model->closed_len += end->is_provisional;
+    reservation->charged_len = end->used_len;
+    for (size_t i = 0; i < end->used_len; i++)
+        reservation->charged[i] = end->used[i];
     struct model_outcome *outcome =
         new_outcome(model, now_us, end->state, reservation->scope,
                     (struct mete_text){reservation->request_id, strlen(reservation->request_id)});
@@ -579,12 +593,112 @@ static void end_open(struct model *model, int64_t now_us, struct model_reservati
     outcome->receipt.repeated = 1;
 }
 
+/* ---- Correcting ------------------------------------------------------------------------------ */
+
+static struct model_reservation *find_closed(struct model *model, int64_t now_us, uint64_t id)
+{
+    size_t most = (model->reservations_max + 3) / 4;
+    for (size_t i = 0; i < model->reservations_len; i++) {
+        struct model_reservation *at = &model->reservations[i];
+        if (at->closed && at->id == id && now_us - at->ended_at_us < CORRECTION_US &&
+            model->closed_len - at->closed_at <= most)
+            return at;
+    }
+    return NULL;
+}
+
+static struct model_outcome *outcome_to_correct(struct model *model, int64_t now_us,
+                                                const struct model_reservation *reservation)
+{
+    size_t index = (size_t)(reservation - model->reservations);
+    for (size_t i = 0; i < model->outcomes_len; i++)
+        if (model->outcomes[i].reservation == index && remembered(model, i, now_us))
+            return &model->outcomes[i];
+    struct model_outcome *outcome = new_outcome(model, now_us, model->reply.receipt.state,
+                                                reservation->scope, (struct mete_text){0});
+    outcome->reservation = index;
+    return outcome;
+}
+
+static int64_t difference(const struct model *model, const struct model_reservation *reservation,
+                          uint32_t budget, const struct end *end)
+{
+    const struct mete_budget_spec *spec = &model->budgets[budget].spec;
+    return amount_of(model_usage(end->used, end->used_len, spec)) -
+           amount_of(model_usage(reservation->charged, reservation->charged_len, spec));
+}
+
+static bool correction_fits(const struct model *model, const struct model_reservation *reservation,
+                            const struct end *end)
+{
+    for (size_t i = 0; i < reservation->takes_len; i++) {
+        uint32_t b = reservation->takes[i];
+        if (!model->budgets[b].ended && model_committed(model, b, reservation->made_at_us) +
+                                                model_held(model, b, reservation->made_at_us) +
+                                                difference(model, reservation, b, end) >
+                                            INT64_MAX)
+            return false;
+    }
+    return true;
+}
+
+static bool correct_one(struct model *model, struct where where, int64_t by)
+{
+    const struct mete_budget_spec *spec = model_spec(model, where.budget);
+    add_charge(model, where.budget, where.at_us, by);
+    bool overrun = by > 0 && spec->mode == METE_ENFORCE &&
+                   model_committed(model, where.budget, where.at_us) +
+                           model_held(model, where.budget, where.at_us) >
+                       spec->limit;
+    if (overrun)
+        model_budget_event(model, where, METE_EVENT_OVERRUN, 0);
+    model_fire(model, where);
+    return overrun;
+}
+
+static void correct(struct model *model, int64_t now_us, struct model_reservation *reservation,
+                    const struct end *end)
+{
+    struct model_reply *reply = &model->reply;
+    if (!correction_fits(model, reservation, end)) {
+        reply->rc = METE_E_TOO_LARGE;
+        return;
+    }
+    reply->before_len = reservation->charged_len;
+    for (size_t i = 0; i < reservation->charged_len; i++)
+        reply->before[i] = reservation->charged[i];
+    model_event(model, METE_EVENT_CORRECTED, now_us)->scope.n = reservation->scope;
+    bool overrun = false;
+    for (size_t i = 0; i < reservation->takes_len; i++) {
+        uint32_t b = reservation->takes[i];
+        if (!model->budgets[b].ended)
+            overrun |= correct_one(model, (struct where){b, now_us, reservation->made_at_us},
+                                   difference(model, reservation, b, end));
+    }
+    reservation->closed = 0;
+    reply->receipt = (struct mete_receipt){.state = reservation->ended_as,
+                                           .cost = cost_of(end),
+                                           .overrun = overrun,
+                                           .corrected = 1,
+                                           .record = model->seq};
+    struct model_outcome *outcome = outcome_to_correct(model, now_us, reservation);
+    outcome->gave_id_back = gave_id_back(model, outcome);
+    outcome->receipt = reply->receipt;
+    outcome->receipt.repeated = 1;
+    outcome->used_len = end->used_len;
+    for (size_t i = 0; i < end->used_len; i++)
+        outcome->used[i] = end->used[i];
+}
+
 static void end_by_id(struct model *model, int64_t now_us, uint64_t id, const struct end *end)
 {
     begin(model);
     struct model_reservation *reservation = find_open(model, id);
+    struct model_reservation *closed = find_closed(model, now_us, id);
     if (reservation)
         end_open(model, now_us, reservation, end);
+    else if (closed && end->state == METE_COMMITTED && !end->is_provisional)
+        correct(model, now_us, closed, end);
     else
         not_open(model, now_us, id, end);
 }
@@ -592,12 +706,13 @@ static void end_by_id(struct model *model, int64_t now_us, uint64_t id, const st
 void model_commit(struct model *model, int64_t now_us, const struct mete_commit *args)
 {
     end_by_id(model, now_us, args->reservation.n,
-              &(struct end){METE_COMMITTED, args->usage, args->usage_len});
+              &(struct end){METE_COMMITTED, args->usage, args->usage_len,
+                            (args->outcome.flags & METE_OUTCOME_PROVISIONAL) != 0});
 }
 
 void model_release(struct model *model, int64_t now_us, uint64_t id)
 {
-    end_by_id(model, now_us, id, &(struct end){METE_RELEASED, NULL, 0});
+    end_by_id(model, now_us, id, &(struct end){METE_RELEASED, NULL, 0, false});
 }
 
 int64_t model_next_expiry(const struct model *model)
@@ -623,9 +738,9 @@ void model_expire(struct model *model, int64_t now_us, uint64_t id, int is_orpha
         return;
     }
     bool charges = is_call || reservation->on_expiry == METE_EXPIRY_CHARGE;
-    end_open(
-        model, now_us, reservation,
-        &(struct end){METE_EXPIRED, reservation->amounts, charges ? reservation->amounts_len : 0});
+    end_open(model, now_us, reservation,
+             &(struct end){METE_EXPIRED, reservation->amounts,
+                           charges ? reservation->amounts_len : 0, true});
 }
 
 /* ---- Recording ------------------------------------------------------------------------------- */
@@ -654,7 +769,7 @@ void model_record(struct model *model, int64_t now_us, const struct mete_record 
         return;
     uint32_t path[MODEL_BUDGETS];
     size_t len = path_of(model, args->scope.n, path);
-    const struct end end = {METE_COMMITTED, args->usage, args->usage_len};
+    const struct end end = {METE_COMMITTED, args->usage, args->usage_len, false};
     bool overrun = false;
     for (size_t i = 0; i < len; i++)
         if (model_committed(model, path[i], now_us) + model_held(model, path[i], now_us) +

@@ -46,13 +46,18 @@ struct model_reservation {
     uint64_t content;
     uint32_t flags;
     enum mete_expiry on_expiry;
-    int64_t made_at_us;
+    int64_t made_at_us, ended_at_us;
+    struct mete_usage charged[METE_DEMANDS_MAX];
+    size_t charged_len;
     struct mete_verdict verdict;
     struct mete_usage amounts[METE_DEMANDS_MAX];
     size_t amounts_len;
     uint32_t takes[METE_REFUSALS_MAX];
     size_t takes_len;
     int open;
+    enum mete_state ended_as;
+    int closed;       /* it still takes its true figures, unless time or others make it too late */
+    size_t closed_at; /* how many had closed before it */
 };
 
 struct model_outcome {
@@ -66,6 +71,7 @@ struct model_outcome {
     struct mete_receipt receipt;
     struct mete_usage used[METE_DEMANDS_MAX];
     size_t used_len;
+    int gave_id_back;            /* before it was corrected */
     struct mete_verdict verdict; /* of a refusal */
     struct mete_refusal primary;
     uint32_t revision;
@@ -86,6 +92,8 @@ struct model_reply {
     struct mete_verdict verdict;
     struct mete_refusal refusals[METE_REFUSALS_MAX];
     struct mete_receipt receipt;
+    struct mete_usage before[METE_DEMANDS_MAX]; /* of a correction: what was charged until then */
+    size_t before_len;
     struct mete_event events[MODEL_EVENTS];
     size_t events_len;
 };
@@ -102,6 +110,7 @@ struct model {
     struct model_charge charges[MODEL_THINGS * 8];
     struct model_fired fired[MODEL_THINGS];
     size_t reservations_len, outcomes_len, charges_len, fired_len;
+    size_t closed_len; /* ever closed */
     struct model_reply reply;
 };
 

@@ -39,8 +39,9 @@ static bool quiet; /* a fault is what is looked for */
             return 1;                                                                              \
     } while (0)
 
-#define T0 INT64_C(1706745540000000) /* 2024-01-31T23:59:00Z: a month, a day and an hour end soon  \
-                                      */
+#define T0                                                                                         \
+    INT64_C(1706745540000000) /* 2024-01-31T23:59:00Z: a month, a day and an hour end soon         \
+                               */
 #define SECOND_US INT64_C(1000000)
 
 enum { STEPS_MAX = 300, OUTCOMES = 12, RESERVATIONS = 8, ENTRY_ROOM = 2048, RELOAD_EVERY = 7 };
@@ -206,6 +207,7 @@ static int compare_receipt(const struct world *w, const struct mete_receipt *got
     const struct mete_receipt *want = &w->model->reply.receipt;
     HOLDS(got->state == want->state && got->cost == want->cost && got->overrun == want->overrun);
     HOLDS(got->repeated == want->repeated && got->record == want->record);
+    HOLDS(got->corrected == want->corrected);
     return 0;
 }
 
@@ -218,6 +220,41 @@ static int compare_ended(const struct world *w, const struct mete_usage *used, s
         HOLDS(ended->amounts[i].meter == used[i].meter &&
               ended->amounts[i].currency == used[i].currency &&
               ended->amounts[i].amount == used[i].amount);
+    return 0;
+}
+
+static int64_t amount_of(const struct mete_usage *usage, size_t len, uint16_t meter,
+                         uint32_t currency)
+{
+    for (size_t i = 0; i < len; i++)
+        if (usage[i].meter == meter && usage[i].currency == currency)
+            return usage[i].amount;
+    return 0;
+}
+
+/* The record says the difference, of every unit that either figures name. */
+static int compare_corrected(const struct world *w, const struct mete_usage *used, size_t used_len)
+{
+    const struct ledger_ended *ended = &w->effects.ended;
+    const struct model_reply *reply = &w->model->reply;
+    size_t named = used_len;
+    for (size_t i = 0; i < reply->before_len; i++) {
+        size_t j = 0;
+        while (j < used_len && (used[j].meter != reply->before[i].meter ||
+                                used[j].currency != reply->before[i].currency))
+            j++;
+        named += j == used_len;
+    }
+    HOLDS(w->effects.has_ended && ended->corrects > 0 && ended->corrects < reply->receipt.record);
+    HOLDS(ended->state == reply->receipt.state && ended->overrun == reply->receipt.overrun);
+    HOLDS(ended->amounts_len == named);
+    for (size_t i = 0; i < named; i++) {
+        uint16_t meter = ended->amounts[i].meter;
+        uint32_t currency = ended->amounts[i].currency;
+        HOLDS(ended->amounts[i].amount ==
+              amount_of(used, used_len, meter, currency) -
+                  amount_of(reply->before, reply->before_len, meter, currency));
+    }
     return 0;
 }
 
@@ -510,6 +547,7 @@ static int commit(struct world *w)
 {
     struct mete_commit args = {.reservation = {draw_reservation(w)}, .usage = w->usage};
     args.usage_len = draw_usage(w);
+    args.outcome.flags = tape_chance(w->tape, 30) ? METE_OUTCOME_PROVISIONAL : 0;
     struct mete_receipt receipt;
     struct ledger_decision decision;
     int rc = ledger_decide_commit(w->ledger, now(w), &args, &receipt, &decision);
@@ -519,7 +557,8 @@ static int commit(struct world *w)
     model_commit(w->model, w->now_us, &args);
     TRY(finish_end(w, rc, &receipt, &decision.entry));
     if (rc == 0 && !receipt.repeated)
-        TRY(compare_ended(w, args.usage, args.usage_len));
+        TRY(receipt.corrected ? compare_corrected(w, args.usage, args.usage_len)
+                              : compare_ended(w, args.usage, args.usage_len));
     return 0;
 }
 

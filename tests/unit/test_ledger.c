@@ -445,7 +445,7 @@ static void expiry_releases_or_charges_and_a_crash_charges_a_call(void **state)
     assert_int_equal(b->effects.ended.amounts_len, 1);
     stands(b, top, 2000000000, 0);
     assert_false(ledger_decide_orphan(b->ledger, now(b), &entry));
-    assert_int_equal(commit(b, first, 1), METE_E_ENDED);
+    assert_int_equal(release(b, first), METE_E_ENDED);
     assert_int_equal(b->receipt.state, METE_EXPIRED);
 }
 
