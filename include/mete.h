@@ -577,7 +577,8 @@ enum mete_change_kind {
     METE_END_BUDGET,    /* deletes it: no longer counted; a tombstone while reservations hold it */
     METE_END_SCOPE,     /* deletes it with its budgets, rate limits and quotas: it refuses from now
                            on, a tombstone while it is held. Its children go first: INVALID */
-    METE_MOVE_SCOPE, /* another parent of the same organization; what is open stays where it is */
+    METE_MOVE_SCOPE, /* another parent of the same organization; what is open stays where it is.
+                        INVALID: it may not stand there. FULL: too many calls are still open */
     METE_PUT_GRANT,  /* creates it, or changes amount, priority, expires_at, source */
     METE_PUT_RATE_LIMIT, /* creates it, or changes limit, period, burst, mode */
     METE_END_RATE_LIMIT,

@@ -5,8 +5,6 @@
 #ifndef ROW
 #error "define ROW before including tables/not_yet.h"
 #endif
-ROW(change->kind == METE_END_SCOPE, "METE_END_SCOPE: deleting a scope")
-ROW(change->kind == METE_MOVE_SCOPE, "METE_MOVE_SCOPE: giving a scope another parent")
 ROW(budget && budget->for_kind, "for_kind: default budgets for every scope of a kind")
 ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
     "budgets over a rolling window (window_seconds)")

@@ -120,6 +120,7 @@ static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
     change.rate.scope.n = resolve(mete, change.rate.scope.n);
     change.end_rate.n = resolve(mete, change.end_rate.n);
     change.at.n = resolve(mete, change.at.n);
+    change.parent.n = resolve(mete, change.parent.n);
     change.grant.scope.n = resolve(mete, change.grant.scope.n);
     change.refund.n = resolve(mete, change.refund.n);
     struct slice actor = {args->actor.data, args->actor.len};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record, a correction
- * one of its own with the difference; one that puts or ends a scope, budget or rate limit, or puts
- * a grant, gives its entity; any may give events. Which organization, department, user and key
+ * one of its own with the difference; one that puts, moves or ends a scope, budget or rate limit,
+ * or puts a grant, gives its entity; any may give events. Which organization, department, user and key
  * stand on a record's path is looked up in the lineage, which costs less memory and time than
  * asking the ledger for views.
  *
@@ -37,13 +37,15 @@ void lineage_done(struct lineage *lineage)
 
 void lineage_apply(struct lineage *lineage, const struct entry *entry)
 {
+    if (entry->kind == ENTRY_SCOPE_MOVE)
+        lineage->parents[entry->u.scope_move.scope] = entry->u.scope_move.parent;
     if (entry->kind != ENTRY_SCOPE)
         return;
     uint32_t handle = entry->u.scope.handle;
     const struct mete_scope_spec *spec = &entry->u.scope.spec;
     ASSERT(handle > 0 && handle <= lineage->scopes_max);
     if (lineage->kinds[handle])
-        return; /* an update, whose parent nobody checks: a scope cannot move yet */
+        return;                      /* an update, whose parent nobody checks */
     ASSERT(spec->parent.n < handle); /* so that walking up ends */
     lineage->parents[handle] = spec->parent.n;
     lineage->kinds[handle] = (uint8_t)spec->kind;
@@ -59,8 +61,9 @@ void lineage_learn(struct lineage *lineage, const struct ledger *ledger)
     }
 }
 
-/* Puts the scopes of a path where a record has a place for them. */
-static void put_path(const struct lineage *lineage, uint32_t scope, struct records_usage *usage)
+/* Puts the scopes of the path of a call where a record has a place for them. */
+static void put_path(const struct lineage *lineage, const struct ledger_ended *ended,
+                     struct records_usage *usage)
 {
     struct mete_scope_id *const places[METE_KINDS] = {
         [METE_ORGANIZATION] = &usage->organization,
@@ -68,12 +71,16 @@ static void put_path(const struct lineage *lineage, uint32_t scope, struct recor
         [METE_USER] = &usage->user,
         [METE_API_KEY] = &usage->key,
     };
-    for (int depth = 0; scope && depth < LIMIT_PATH_SCOPES; depth++) {
+    uint32_t scope = ended->scope;
+    for (unsigned depth = 0; scope && depth < LIMIT_PATH_SCOPES; depth++) {
         uint8_t kind = lineage->kinds[scope];
         ASSERT(kind > METE_KIND_NONE && kind < METE_KINDS);
         if (places[kind])
             places[kind]->n = scope;
-        scope = lineage->parents[scope];
+        if (ended->path_len)
+            scope = depth + 1 < ended->path_len ? ended->path[depth + 1] : 0;
+        else
+            scope = lineage->parents[scope];
     }
     ASSERT(scope == 0);
 }
@@ -139,7 +146,7 @@ static void project_usage(const struct lineage *lineage, const struct entry *ent
     for (uint32_t i = 0; i < ended->amounts_len; i++)
         to->meters[i] = (struct mete_usage){ended->amounts[i].meter, ended->amounts[i].currency,
                                             ended->amounts[i].amount};
-    put_path(lineage, ended->scope, &to->usage);
+    put_path(lineage, ended, &to->usage);
 }
 
 static uint32_t organization_of(const struct lineage *lineage, uint32_t scope)
@@ -147,6 +154,21 @@ static uint32_t organization_of(const struct lineage *lineage, uint32_t scope)
     for (int depth = 0; lineage->parents[scope] && depth < LIMIT_PATH_SCOPES; depth++)
         scope = lineage->parents[scope];
     return scope;
+}
+
+/* A scope that ends, with its own, or that moves. */
+static void project_scope(const struct lineage *lineage, const struct entry *entry,
+                          struct records_entity *to)
+{
+    bool moves = entry->kind == ENTRY_SCOPE_MOVE;
+    uint32_t scope = moves ? entry->u.scope_move.scope : entry->u.scope_end.scope;
+    *to = (struct records_entity){.kind = lineage->kinds[scope],
+                                  .handle = scope,
+                                  .parent = {lineage->parents[scope]},
+                                  .ended = !moves,
+                                  .moved = moves,
+                                  .actor =
+                                      moves ? entry->u.scope_move.actor : entry->u.scope_end.actor};
 }
 
 static bool project_entity(const struct lineage *lineage, const struct entry *entry,
@@ -161,6 +183,10 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
                                       .id = slice(entry->u.scope.spec.id),
                                       .document = entry->u.scope.document,
                                       .actor = entry->u.scope.actor};
+        break;
+    case ENTRY_SCOPE_END:
+    case ENTRY_SCOPE_MOVE:
+        project_scope(lineage, entry, to);
         break;
     case ENTRY_BUDGET:
         *to = (struct records_entity){

@@ -18,7 +18,7 @@ struct lineage {
 
 METE_MUST_USE int lineage_init(struct lineage *lineage, uint32_t scopes_max);
 void lineage_done(struct lineage *lineage);
-/* Learns the scope of an ENTRY_SCOPE; other entries are nothing to it. */
+/* Learns of ENTRY_SCOPE and ENTRY_SCOPE_MOVE; other entries are nothing to it. */
 void lineage_apply(struct lineage *lineage, const struct entry *entry);
 
 /* Learns all scopes of a ledger, for one that was loaded. */

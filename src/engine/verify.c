@@ -26,14 +26,17 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* Of one entity: fingerprints (0: of before the base), and whether the records' row was seen. */
-struct expected {
-    uint64_t put, set;
-    uint8_t kind, is_there;
-};
-
 /* Sorts of entities, each with handles of its own. */
 enum { SCOPES, BUDGETS, RATES, GRANTS, ENTITY_SORTS };
+
+/* Of one entity: fingerprints (0: of before the base), and whether the records' row was seen. Those
+ * of a scope are chained, because they end with it. */
+struct expected {
+    uint64_t put, set;
+    uint32_t parent, next;
+    uint32_t own[ENTITY_SORTS]; /* of a scope */
+    uint8_t kind, is_there, ended;
+};
 static const char *const sorts[] = {"scope", "budget", "rate limit", "grant"};
 
 struct verify {
@@ -181,9 +184,8 @@ static uint64_t hash_slice(struct slice slice, uint64_t seed)
 
 static uint64_t fingerprint_put(const struct records_entity *entity)
 {
-    const uint64_t numbers[] = {(uint64_t)entity->kind, entity->handle, entity->organization.n,
-                                entity->parent.n};
-    uint64_t hash = hash_numbers(numbers, 4, 1);
+    const uint64_t numbers[] = {(uint64_t)entity->kind, entity->handle, entity->organization.n};
+    uint64_t hash = hash_numbers(numbers, 3, 1);
     return hash_slice(entity->document, hash_slice(entity->id, hash));
 }
 
@@ -202,6 +204,7 @@ static int which(const struct records_entity *entity)
     return entity->kind == RECORDS_BUDGET ? BUDGETS : SCOPES;
 }
 
+/* Room for one of this handle. MEMORY. */
 static int make_room(struct verify *verify, int i, uint32_t handle)
 {
     while (handle >= verify->entities_room[i]) {
@@ -217,16 +220,50 @@ static int make_room(struct verify *verify, int i, uint32_t handle)
     return 0;
 }
 
+/* The end of a scope is that of its own. */
+static void expect_ends(struct verify *verify, const struct expected *scope)
+{
+    for (int i = BUDGETS; i < ENTITY_SORTS; i++) {
+        struct expected *own = NULL;
+        for (uint32_t at = scope->own[i]; at; at = own->next) {
+            own = &verify->entities[i][at];
+            own->set = own->ended ? own->set : scope->set;
+            own->ended = 1;
+        }
+    }
+}
+
+/* A new one, among its scope's own. */
+static void expect_new(struct verify *verify, int i, const struct records_entity *entity)
+{
+    struct expected *expected = &verify->entities[i][entity->handle];
+    expected->kind = (uint8_t)entity->kind;
+    if (i == SCOPES)
+        return;
+    struct expected *scope = &verify->entities[SCOPES][entity->parent.n];
+    expected->next = scope->own[i];
+    scope->own[i] = entity->handle;
+}
+
 static int expect(struct verify *verify, const struct records_entity *entity)
 {
-    int i = which(entity), error = make_room(verify, i, entity->handle);
+    int i = which(entity);
+    int error = make_room(verify, i, entity->handle);
+    if (!error)
+        error = make_room(verify, SCOPES, entity->parent.n);
     if (error)
         return error;
     struct expected *expected = &verify->entities[i][entity->handle];
+    if (!expected->kind)
+        expect_new(verify, i, entity);
     if (!entity->ended)
+        expected->parent = entity->parent.n;
+    if (!entity->ended && !entity->moved)
         expected->put = fingerprint_put(entity);
     expected->set = fingerprint_set(entity);
-    expected->kind = (uint8_t)entity->kind;
+    expected->ended = entity->ended != 0;
+    if (entity->ended && i == SCOPES)
+        expect_ends(verify, expected);
     return 0;
 }
 
@@ -243,10 +280,23 @@ static int expect_scopes(struct verify *verify)
     return error;
 }
 
+/* A row of before the base, which has ended since with its scope. */
+static bool ended_with_scope(const struct verify *verify, const struct expected *expected,
+                             const struct records_entity *got)
+{
+    if (!verify->base.base.seq || which(got) == SCOPES || (expected && expected->kind) ||
+        got->parent.n >= verify->entities_room[SCOPES])
+        return false;
+    const struct expected *scope = &verify->entities[SCOPES][got->parent.n];
+    return scope->ended && scope->set == fingerprint_set(got);
+}
+
 /* A row that nothing was put to since the base. */
 static bool is_primary(const struct verify *verify, const struct expected *expected,
                        const struct records_entity *got)
 {
+    if (ended_with_scope(verify, expected, got))
+        return true;
     return got->seq <= verify->base.base.seq && (!expected || !expected->kind || !expected->set);
 }
 
@@ -265,7 +315,9 @@ static int compare_entity(void *user, const struct records_entity *got)
     }
     if (!expected || expected->kind != got->kind)
         return differs(verify, "%s %u is not of the journal", what, got->handle);
+    bool knows_parent = expected->put || expected->parent;
     if ((expected->put && expected->put != fingerprint_put(got)) ||
+        (knows_parent && expected->parent != got->parent.n) ||
         expected->set != fingerprint_set(got))
         return differs(verify, "%s %u differs from the journal", what, got->handle);
     expected->is_there = 1;

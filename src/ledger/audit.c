@@ -9,13 +9,15 @@
 #include "ledger/controls.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
+#include "ledger/moves.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 /* Likewise what is held in grants. */
 static void shift_draws(struct ledger *ledger, uint32_t quota, struct words *words, uint64_t sign)
 {
     struct draws draws;
-    quotas_next_draws(words, &draws);
+    draws_next(words, &draws);
     ASSERT(quota > 0 && quota <= ledger->quotas_len);
     for (size_t i = 0; i < draws.len; i++) {
         ASSERT(draws.at[i].grant > 0 && draws.at[i].grant <= ledger->grants_len);
@@ -115,12 +117,17 @@ static bool is_rooted(const struct ledger *ledger, uint32_t scope)
     return depth <= LIMIT_PATH_SCOPES;
 }
 
-/* Scopes count their children and the open reservations whose leaf they are: counted down here to
- * nothing, and up again. */
+static bool is_child(const struct scope *scope)
+{
+    return scope->parent && !(scope->flags & SCOPE_ENDED);
+}
+
+/* Scopes count their living children and the open reservations whose leaf they are: counted down
+ * here to nothing, and up again. */
 static void check_scope_counts(struct ledger *ledger)
 {
     for (uint32_t s = 1; s <= ledger->scopes_len; s++)
-        if (ledger->scopes[s].parent)
+        if (is_child(&ledger->scopes[s]))
             ledger->scope_ends[ledger->scopes[s].parent].children--;
     for (uint32_t i = 0; i < ledger->slots_len; i++)
         if (ledger->slots[i].generation && !ledger->slots[i].is_closed)
@@ -128,7 +135,7 @@ static void check_scope_counts(struct ledger *ledger)
     for (uint32_t s = 1; s <= ledger->scopes_len; s++)
         ASSERT_INV("INV-02", ledger->scopes[s].open == 0 && ledger->scope_ends[s].children == 0);
     for (uint32_t s = 1; s <= ledger->scopes_len; s++)
-        if (ledger->scopes[s].parent)
+        if (is_child(&ledger->scopes[s]))
             ledger->scope_ends[ledger->scopes[s].parent].children++;
     for (uint32_t i = 0; i < ledger->slots_len; i++)
         if (ledger->slots[i].generation && !ledger->slots[i].is_closed)
@@ -142,11 +149,15 @@ static void check_scopes(const struct ledger *ledger)
         const struct scope *scope = &ledger->scopes[s];
         const struct scope_ends *ends = &ledger->scope_ends[s];
         ASSERT(scope->parent <= ledger->scopes_len && scope->budgets_len <= LIMIT_SCOPE_BUDGETS);
-        ASSERT((scope->flags & ~SCOPE_REVOKED) == 0);
+        ASSERT((scope->flags & ~(SCOPE_REVOKED | SCOPE_ENDED)) == 0);
+        ASSERT_INV("INV-02",
+                   !(scope->flags & SCOPE_ENDED) || (scope->budgets_len == 0 && scope->rates == 0 &&
+                                                     scope->quotas == 0 && ends->children == 0));
         ASSERT(scope->defaults == 0);
         ASSERT(is_rooted(ledger, s));
-        ASSERT(ledger_find_scope(ledger, (enum mete_kind)scope->kind,
-                                 scopes_organization(ledger, s), scopes_id(ledger, s)) == s);
+        uint32_t found = ledger_find_scope(ledger, (enum mete_kind)scope->kind,
+                                           scopes_organization(ledger, s), scopes_id(ledger, s));
+        ASSERT(scope_is_gone(scope) ? found != s : found == s);
         for (unsigned i = 0; i < scope->budgets_len; i++) {
             const struct budget *budget = &ledger->budgets[scope->budgets[i]];
             ASSERT(budget->scope == s && budget->life == BUDGET_LIVES);
@@ -241,6 +252,7 @@ void ledger_check(const struct ledger *ledger)
     check_scope_counts(owner);
     for (uint32_t b = 1; b <= ledger->budgets_len; b++)
         check_budget(ledger, b);
+    moves_check(ledger);
     rates_check(ledger);
     exchanges_check(ledger);
     check_reservations(ledger);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A batch of changes as far as it has been judged, for the files that judge them: decide_change.c
- * scopes and budgets, decide_rate.c rate limits, decide_quota.c grants, increases.c. */
+ * scopes and budgets, decide_scope.c ends and moves of scopes, decide_rate.c rate limits,
+ * decide_quota.c grants, increases.c. */
 #ifndef LEDGER_BATCH_H
 #define LEDGER_BATCH_H
 
@@ -25,12 +26,23 @@ struct node {
 
 /* A handle of the caller's, which may stand for an earlier change. 0: stands for nothing. */
 uint32_t batch_resolve(const struct batch *batch, uint32_t n);
-/* false: there is no such scope. */
+/* false: there is no such scope, or it has ended by then. */
 bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node);
 /* A budget that will be there and not ended: 0 and its handle, else NOT_FOUND. */
 int batch_judge_living(const struct batch *batch, uint32_t n, uint32_t *ret_handle);
+/* Likewise, and of an ended one where it was. */
+bool batch_find_any(const struct batch *batch, uint32_t scope, struct node *ret_node);
+/* Whether a change of the batch, not before `since`, ends this scope, and what is its with it. */
+bool batch_ends_scope(const struct batch *batch, size_t since, uint32_t scope);
+/* Of one that is there: whether it has not ended, and the batch so far does not end it. */
+bool batch_scope_lives(const struct batch *batch, uint32_t scope);
 /* A new set of patterns: 0, INVALID, TOO_LARGE, FULL. */
 int batch_judge_matches(const struct batch *batch, const struct mete_match *matches, size_t len);
+
+/* ---- decide_scope.c: END_SCOPE, MOVE_SCOPE ---- */
+int scopes_judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle);
+void scopes_write(const struct mete_change *change, uint32_t handle, struct slice actor,
+                  struct entry *entry);
 
 /* ---- decide_rate.c: PUT_RATE_LIMIT, END_RATE_LIMIT ---- */
 /* *ret_handle: the rate limit's, which is the batch's next one if it is new. */

@@ -552,11 +552,8 @@ bool budgets_apply_lift(struct ledger *ledger, const struct entry *entry,
     return true;
 }
 
-bool budgets_apply_end(struct ledger *ledger, const struct entry *entry)
+static void end(struct ledger *ledger, uint32_t handle)
 {
-    uint32_t handle = entry->u.budget_end.handle;
-    if (handle == 0 || handle > ledger->budgets_len || ledger->budgets[handle].life != BUDGET_LIVES)
-        return false;
     struct budget *budget = &ledger->budgets[handle];
     struct scope *scope = &ledger->scopes[budget->scope];
     unsigned at = 0;
@@ -573,5 +570,19 @@ bool budgets_apply_end(struct ledger *ledger, const struct entry *entry)
     ledger->counts.budgets--;
     if (budget->open == 0 && ledger->cold[handle].past == 0)
         bury(ledger, handle);
+}
+
+bool budgets_apply_end(struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t handle = entry->u.budget_end.handle;
+    if (handle == 0 || handle > ledger->budgets_len || ledger->budgets[handle].life != BUDGET_LIVES)
+        return false;
+    end(ledger, handle);
     return true;
+}
+
+void budgets_end_of_scope(struct ledger *ledger, uint32_t scope)
+{
+    while (ledger->scopes[scope].budgets_len)
+        end(ledger, ledger->scopes[scope].budgets[0]);
 }

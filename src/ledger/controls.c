@@ -24,6 +24,7 @@
  * Considered and not done: admitting by a random draw (uneven, and no two runs alike); counting in
  * the journal (an entry for every refused call). */
 #include "ledger/controls.h"
+#include "ledger/weigh.h"
 
 enum { PPM = 1000000, WAYS = 8 };
 _Static_assert(LIMIT_THROTTLED % WAYS == 0, "the table is whole sets");

@@ -3,7 +3,7 @@
 #ifndef LEDGER_CONTROLS_H
 #define LEDGER_CONTROLS_H
 
-#include "ledger/state.h"
+#include "ledger/weigh.h"
 
 /* One (budget, leaf) whose calls a throttle thins out: controls.c. */
 struct meeting {

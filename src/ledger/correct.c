@@ -20,6 +20,7 @@
  * texts for the record are what a slot is made for), and slots shared with open ones (who may have
  * N open has N). */
 #include "ledger/exchanges.h"
+#include "ledger/moves.h"
 #include "ledger/quotas.h"
 
 #define AGE_MAX_US ((int64_t)LIMIT_CORRECTION_S * ENTRY_SECOND_US)
@@ -267,7 +268,7 @@ static bool correct_all(struct ledger *ledger, const struct entry *entry, struct
         ASSERT(take.kind != TAKE_RATE);
         struct take_draws drew = {.quota = take.handle};
         if (take.kind == TAKE_QUOTA)
-            quotas_next_draws(&takes, &drew.draws);
+            draws_next(&takes, &drew.draws);
         bool fits = take.kind == TAKE_BUDGET
                         ? correct_budget(ledger, entry, ending, take.handle, effects)
                         : correct_quota(ledger, entry, ending, &drew, effects);
@@ -305,6 +306,8 @@ static void describe(struct ledger *ledger, const struct entry *entry, const str
         .made_at_us = (int64_t)slot->made_at_us,
         .state = ending->state,
         .overrun = ending->overrun};
+    ret_ended->path_len =
+        moves_path(ledger, slot->scope, reservation_seq(ret_ended->reservation), ret_ended->path);
     for (size_t i = 0; i < ending->used_len; i++)
         put_amount(ret_ended, ending->used[i].unit,
                    ending->used[i].amount -

@@ -9,6 +9,7 @@
 #include "ledger/controls.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
+#include "ledger/weigh.h"
 
 enum { NOT_A_REPEAT = 2 };
 

@@ -9,6 +9,7 @@
 #include "ledger/batch.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
+#include "ledger/rates.h"
 
 static struct slice of_text(struct mete_text text)
 {
@@ -34,36 +35,54 @@ static const struct mete_change *creator(const struct batch *batch, enum mete_ch
     return NULL;
 }
 
-bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node)
+static void find_born(const struct batch *batch, uint32_t scope, struct node *ret_node)
 {
-    if (scope == 0 || scope > batch->scopes_len)
-        return false;
     const struct mete_change *change = creator(batch, METE_PUT_SCOPE, scope);
     if (change) {
         const struct mete_scope_spec *spec = &change->scope;
         bool is_root = spec->kind == METE_ORGANIZATION;
         *ret_node = (struct node){spec->kind, batch_resolve(batch, spec->parent.n),
                                   is_root ? scope : batch_resolve(batch, spec->organization.n)};
-        return true;
+        return;
     }
     const struct scope *at = &batch->ledger->scopes[scope];
     *ret_node = (struct node){(enum mete_kind)at->kind, at->parent,
                               scopes_organization(batch->ledger, scope)};
+}
+
+bool batch_find_any(const struct batch *batch, uint32_t scope, struct node *ret_node)
+{
+    if (scope == 0 || scope > batch->scopes_len)
+        return false;
+    find_born(batch, scope, ret_node);
+    for (size_t i = 0; i < batch->len; i++)
+        if (batch->changes[i].kind == METE_MOVE_SCOPE && batch->handles[i] == scope)
+            ret_node->parent = batch_resolve(batch, batch->changes[i].parent.n);
     return true;
 }
 
-static uint32_t find_scope(const struct batch *batch, enum mete_kind kind, uint32_t organization,
-                           struct slice id)
+bool batch_find_node(const struct batch *batch, uint32_t scope, struct node *ret_node)
 {
+    return batch_find_any(batch, scope, ret_node) && batch_scope_lives(batch, scope);
+}
+
+/* The one that will have this id; *ret_ended: though it is over, because calls of it are open. */
+static uint32_t find_scope(const struct batch *batch, enum mete_kind kind, uint32_t organization,
+                           struct slice id, bool *ret_ended)
+{
+    const struct ledger *ledger = batch->ledger;
+    uint32_t handle = ledger_find_scope(ledger, kind, organization, id);
     for (size_t i = 0; i < batch->len; i++) {
         const struct mete_scope_spec *spec = &batch->changes[i].scope;
         if (batch->changes[i].kind == METE_PUT_SCOPE && spec->kind == kind &&
             (kind == METE_ORGANIZATION ||
              batch_resolve(batch, spec->organization.n) == organization) &&
             slice_equal(of_text(spec->id), id))
-            return batch->handles[i];
+            handle = batch->handles[i];
     }
-    return ledger_find_scope(batch->ledger, kind, organization, id);
+    *ret_ended = handle && !batch_scope_lives(batch, handle);
+    bool is_open = handle <= ledger->scopes_len && ledger->scopes[handle].open;
+    return *ret_ended && !is_open ? 0 : handle;
 }
 
 /* ---- Scopes ---------------------------------------------------------------------------------- */
@@ -102,17 +121,20 @@ static int judge_scope(const struct batch *batch, const struct mete_change *chan
         (!batch_find_node(batch, batch_resolve(batch, spec->organization.n), &organization) ||
          organization.kind != METE_ORGANIZATION))
         return METE_E_NOT_FOUND;
+    bool is_over;
     uint32_t handle = find_scope(batch, spec->kind, batch_resolve(batch, spec->organization.n),
-                                 of_text(spec->id));
+                                 of_text(spec->id), &is_over);
     if (!handle)
         return change->flags & METE_CHANGE_UPDATE ? METE_E_NOT_FOUND
                                                   : judge_new_scope(batch, spec, ret_handle);
-    if (change->flags & METE_CHANGE_CREATE)
+    if (is_over && change->flags & METE_CHANGE_UPDATE)
+        return METE_E_NOT_FOUND;
+    if (is_over || change->flags & METE_CHANGE_CREATE)
         return METE_E_EXISTS;
     bool found = batch_find_node(batch, handle, &node);
     ASSERT(found);
     if (spec->parent.n && batch_resolve(batch, spec->parent.n) != node.parent)
-        return METE_E_NOT_YET; /* METE_MOVE_SCOPE */
+        return METE_E_INVALID; /* METE_MOVE_SCOPE does that */
     *ret_handle = handle;
     return 0;
 }
@@ -130,6 +152,11 @@ struct found_budget {
 
 static bool ends_in(const struct batch *batch, uint32_t handle)
 {
+    const struct mete_change *born = creator(batch, METE_PUT_BUDGET, handle);
+    uint32_t scope =
+        born ? batch_resolve(batch, born->budget.scope.n) : batch->ledger->budgets[handle].scope;
+    if (batch_ends_scope(batch, 0, scope))
+        return true;
     for (size_t i = 0; i < batch->len; i++)
         if (batch->changes[i].kind == METE_END_BUDGET && batch->handles[i] == handle)
             return true;
@@ -269,10 +296,12 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
 int batch_judge_living(const struct batch *batch, uint32_t n, uint32_t *ret_handle)
 {
     uint32_t handle = batch_resolve(batch, n);
-    if (handle == 0 || handle > batch->budgets_len || ends_in(batch, handle))
+    if (handle == 0 || handle > batch->budgets_len)
         return METE_E_NOT_FOUND;
     if (handle > batch->ledger->budgets_len ? !creator(batch, METE_PUT_BUDGET, handle)
                                             : batch->ledger->budgets[handle].life != BUDGET_LIVES)
+        return METE_E_NOT_FOUND;
+    if (ends_in(batch, handle))
         return METE_E_NOT_FOUND;
     *ret_handle = handle;
     return 0;
@@ -337,6 +366,7 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
         return quotas_judge(batch, change, ret_handle);
     case METE_END_SCOPE:
     case METE_MOVE_SCOPE:
+        return scopes_judge(batch, change, ret_handle);
         return not_yet_change(change) ? METE_E_NOT_YET : METE_E_INVALID;
     }
     return METE_E_INVALID;
@@ -482,6 +512,10 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:
         rates_write(change, handle, actor, entry);
+        return;
+    case METE_END_SCOPE:
+    case METE_MOVE_SCOPE:
+        scopes_write(change, handle, actor, entry);
         return;
     case METE_PUT_GRANT:
     case METE_REFUND:

@@ -2,8 +2,8 @@
  * The decisions that charge: commit, release, expiry, record. Each is a pure question to the state,
  * as those of decide.c are. A commit or release asks nothing of the present windows: it counts
  * where its reservation was made. */
+#include "ledger/endings.h"
 #include "ledger/increases.h"
-#include "ledger/state.h"
 
 enum { NOT_A_REPEAT = 2 };
 

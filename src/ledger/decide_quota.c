@@ -22,9 +22,11 @@ struct found_grant {
     bool ended;
 };
 
-/* Whether a change of the batch, not before `since`, ends this quota. */
+/* Whether a change of the batch, not before `since`, ends this quota, or its scope. */
 static bool ends_since(const struct batch *batch, size_t since, uint32_t scope, uint32_t unit)
 {
+    if (batch_ends_scope(batch, since, scope))
+        return true;
     for (size_t i = since; i < batch->len; i++)
         if (batch->changes[i].kind == METE_END_QUOTA &&
             batch_resolve(batch, batch->changes[i].at.n) == scope &&
@@ -83,7 +85,7 @@ static struct found_grant find_id(const struct batch *batch, uint32_t organizati
         const struct mete_grant_spec *spec = &batch->changes[i].grant;
         struct node node;
         if (batch->changes[i].kind == METE_PUT_GRANT && slice_equal(of_text(spec->id), id) &&
-            batch_find_node(batch, batch_resolve(batch, spec->scope.n), &node) &&
+            batch_find_any(batch, batch_resolve(batch, spec->scope.n), &node) &&
             node.organization == organization)
             return find_handle(batch, batch->handles[i]);
     }

@@ -2,18 +2,11 @@
  * The decisions about rate limits: what may be put and ended, as the batch so far will leave it. An
  * id is free as soon as its rate limit has ended, so that a batch may end one and make it anew. */
 #include "ledger/batch.h"
+#include "ledger/rates.h"
 
 static struct slice of_text(struct mete_text text)
 {
     return (struct slice){text.data, text.len};
-}
-
-static bool ends_since(const struct batch *batch, size_t since, uint32_t handle)
-{
-    for (size_t i = since; i < batch->len; i++)
-        if (batch->changes[i].kind == METE_END_RATE_LIMIT && batch->handles[i] == handle)
-            return true;
-    return false;
 }
 
 /* The change of the batch that makes this rate limit; NULL: it is in the ledger already. */
@@ -29,6 +22,17 @@ static uint32_t scope_of(const struct batch *batch, uint32_t handle)
 {
     const struct mete_rate_spec *made_by = maker(batch, handle);
     return made_by ? batch_resolve(batch, made_by->scope.n) : batch->ledger->rates[handle].scope;
+}
+
+/* Also with its scope. */
+static bool ends_since(const struct batch *batch, size_t since, uint32_t handle)
+{
+    if (batch_ends_scope(batch, since, scope_of(batch, handle)))
+        return true;
+    for (size_t i = since; i < batch->len; i++)
+        if (batch->changes[i].kind == METE_END_RATE_LIMIT && batch->handles[i] == handle)
+            return true;
+    return false;
 }
 
 /* The one that will have this id. 0: none. */
@@ -122,10 +126,11 @@ int rates_judge(const struct batch *batch, const struct mete_change *change, uin
         return judge_put(batch, change, ret_handle);
     ASSERT(change->kind == METE_END_RATE_LIMIT);
     uint32_t handle = batch_resolve(batch, change->end_rate.n);
-    if (handle == 0 || handle > batch->rates_len || ends_since(batch, 0, handle) ||
+    if (handle == 0 || handle > batch->rates_len ||
         (handle <= batch->ledger->rates_len && batch->ledger->rates[handle].life != RATE_LIVES))
         return METE_E_NOT_FOUND;
-    if (handle > batch->ledger->rates_len && !maker(batch, handle))
+    if ((handle > batch->ledger->rates_len && !maker(batch, handle)) ||
+        ends_since(batch, 0, handle))
         return METE_E_NOT_FOUND;
     *ret_handle = handle;
     return 0;

@@ -5,8 +5,11 @@
  * took from and in no other (INV-02), each in the window the reservation was made in (INV-09). An
  * expiry charges what was held or nothing, as the reservation says. A record charges every counting
  * budget on its path, now. */
+#include "ledger/endings.h"
 #include "ledger/exchanges.h"
+#include "ledger/moves.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 /* ---- Ending ---- */
 
@@ -97,10 +100,10 @@ static bool weigh_quota(struct ledger *ledger, int64_t now_us, struct ending *en
                         uint32_t quota, struct words *takes)
 {
     struct draws draws;
-    quotas_next_draws(takes, &draws);
+    draws_next(takes, &draws);
     int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
     return used <= METE_AMOUNT_MAX &&
-           quotas_weigh(ledger, quota, quotas_sum(&draws), used, now_us, &ending->overrun);
+           quotas_weigh(ledger, quota, draws_sum(&draws), used, now_us, &ending->overrun);
 }
 
 bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending)
@@ -160,13 +163,13 @@ static bool charge_quota(struct ledger *ledger, const struct entry *entry, struc
                          uint32_t quota, struct words *takes, struct ledger_effects *effects)
 {
     struct draws draws;
-    quotas_next_draws(takes, &draws);
+    draws_next(takes, &draws);
     int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
     if (used > METE_AMOUNT_MAX ||
         !quotas_settle(ledger, entry, quota, used, &draws, effects, &ending->overrun))
         return false;
     if (ending->kept)
-        quotas_keep_draws(ending->kept, quota, &draws);
+        draws_keep(ending->kept, quota, &draws);
     return true;
 }
 
@@ -251,6 +254,8 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
         .state = ending->state,
         .overrun = ending->overrun,
         .amounts_len = (uint32_t)ending->used_len};
+    ret_ended->path_len =
+        moves_path(ledger, slot->scope, reservation_seq(ret_ended->reservation), ret_ended->path);
     for (size_t i = 0; i < ending->used_len; i++)
         ret_ended->amounts[i] =
             (struct entry_amount){unit_meter(ending->used[i].unit),

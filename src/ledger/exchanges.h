@@ -6,7 +6,7 @@
 #ifndef LEDGER_EXCHANGES_H
 #define LEDGER_EXCHANGES_H
 
-#include "ledger/state.h"
+#include "ledger/weigh.h"
 
 /* ---- What money a call speaks of ---- */
 

@@ -5,6 +5,8 @@
  * draws it made may change, and its words are written anew. */
 #include "ledger/exchanges.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
+#include "ledger/weigh.h"
 
 /* ---- Deciding ---- */
 
@@ -276,7 +278,7 @@ static bool redraw(struct ledger *ledger, const struct entry *entry, struct rese
         struct draws draws;
         if (take.kind != TAKE_QUOTA)
             continue;
-        quotas_next_draws(&from, &draws);
+        draws_next(&from, &draws);
         if (!move_draws(ledger, entry,
                         moves_by(ledger, entry, slot, ledger->quotas[take.handle].unit),
                         take.handle, &draws))

@@ -8,6 +8,7 @@
 
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 enum { LANES = 4, PENDING = 1024 };
 
@@ -204,7 +205,7 @@ static void put_take(struct hasher *hasher, struct words *words)
     if (take.kind != TAKE_QUOTA)
         return;
     struct draws draws;
-    quotas_next_draws(words, &draws);
+    draws_next(words, &draws);
     put(hasher, draws.len);
     for (size_t i = 0; i < draws.len; i++) {
         put(hasher, draws.at[i].grant);
@@ -219,6 +220,13 @@ static void put_exchange(struct hasher *hasher, const struct exchange *exchange)
     put_i64(hasher, exchange->effective_at_us);
     put(hasher, exchange->seq);
     put(hasher, (uint64_t)exchange->from << 32 | exchange->to);
+}
+
+static void put_move(struct hasher *hasher, const struct ledger *ledger, uint32_t position)
+{
+    const struct move *move = &ledger->moves[position % LIMIT_MOVES];
+    put(hasher, move->seq);
+    put(hasher, (uint64_t)move->scope << 32 | move->from);
 }
 
 static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_t index)
@@ -338,6 +346,9 @@ static void put_all(struct hasher *hasher, const struct ledger *ledger)
     put(hasher, ledger->exchanges_len);
     for (uint32_t n = 1; n <= ledger->exchanges_len; n++)
         put_exchange(hasher, &ledger->exchanges[n]);
+    put(hasher, ledger->moves_end - ledger->moves_first);
+    for (uint32_t p = ledger->moves_first; p != ledger->moves_end; p++)
+        put_move(hasher, ledger, p);
     put(hasher, ledger->slots_len);
     for (uint32_t i = 0; i < ledger->slots_len; i++)
         put_slot(hasher, ledger, i);
@@ -384,6 +395,7 @@ enum {
     PART_QUOTAS,
     PART_GRANTS,
     PART_CLOSED,
+    PART_MOVES,
     PARTS
 };
 
@@ -398,6 +410,7 @@ static uint64_t part_len(const struct ledger *ledger, int part)
         [PART_QUOTAS] = ledger->quotas_len,
         [PART_GRANTS] = ledger->grants_len,
         [PART_CLOSED] = ledger->closed_end - ledger->closed_first,
+        [PART_MOVES] = ledger->moves_end - ledger->moves_first,
     };
     return lens[part];
 }
@@ -420,6 +433,8 @@ static void put_item(struct hasher *hasher, const struct ledger *ledger, int par
         put_quota(hasher, ledger, (uint32_t)i + 1);
     else if (part == PART_GRANTS)
         put_grant(hasher, ledger, (uint32_t)i + 1);
+    else if (part == PART_MOVES)
+        put_move(hasher, ledger, ledger->moves_first + (uint32_t)i);
     else
         put_rate(hasher, ledger, (uint32_t)i + 1);
 }

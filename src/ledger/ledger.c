@@ -8,9 +8,12 @@
  *
  * Considered and not done: mremap or realloc as things grow (a pause, and pointers that move). */
 #include "ledger/controls.h"
+#include "ledger/endings.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
+#include "ledger/moves.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 #include <sys/mman.h>
 
@@ -67,6 +70,8 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->quotas = carve(carving, LIMIT_QUOTAS + 1, sizeof(struct quota));
     ledger->grants = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant));
     ledger->grant_cold = carve(carving, LIMIT_GRANTS + 1, sizeof(struct grant_cold));
+    ledger->moves = carve(carving, LIMIT_MOVES, sizeof(struct move));
+    ledger->moved = carve(carving, (uint64_t)room->scopes + 1, sizeof(uint32_t));
     ledger->slots = carve(carving, slots, sizeof(struct reservation));
     ledger->slot_hashes = carve(carving, slots + 1, sizeof(uint32_t));
     ledger->chunks = carve(carving, slots * CHUNKS_EACH, sizeof(struct chunk));
@@ -128,6 +133,7 @@ int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
     table_init(&ledger->ended_requests, ledger, outcomes_hash_request);
     table_init(&ledger->ended_ids, ledger, outcomes_hash_id);
     table_init(&ledger->grant_ids, ledger, quotas_hash_grant);
+    ledger->moves_first = ledger->moves_end = 1;
     *ret_ledger = ledger;
     return 0;
 }
@@ -168,6 +174,10 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return apply_genesis(ledger, entry);
     case ENTRY_SCOPE:
         return scopes_apply(ledger, entry);
+    case ENTRY_SCOPE_END:
+        return scopes_apply_end(ledger, entry);
+    case ENTRY_SCOPE_MOVE:
+        return moves_apply(ledger, entry);
     case ENTRY_BUDGET:
         return budgets_apply_put(ledger, entry, effects);
     case ENTRY_BUDGET_END:
@@ -213,8 +223,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_BASE:
         return apply_base(ledger, entry);
     case ENTRY_NONE:
-    case ENTRY_SCOPE_END:
-    case ENTRY_SCOPE_MOVE:
     case ENTRY_DEFAULT:
     case ENTRY_KINDS:
         break;
@@ -259,7 +267,8 @@ int ledger_scope(const struct ledger *ledger, uint32_t handle, struct mete_scope
                                          .parent = {scope->parent},
                                          .kind = (enum mete_kind)scope->kind,
                                          .expires_at = {scope->expires_at_us},
-                                         .revoked = (scope->flags & SCOPE_REVOKED) != 0};
+                                         .revoked = (scope->flags & SCOPE_REVOKED) != 0,
+                                         .ended = (scope->flags & SCOPE_ENDED) != 0};
     copy_id(ret_view->id, scopes_id(ledger, handle));
     return 0;
 }

@@ -150,6 +150,8 @@ struct ledger_ended {
     enum mete_state state;
     int overrun;
     uint64_t corrects; /* ENTRY_CORRECT: the entry whose figures were not the true ones; else 0 */
+    unsigned path_len; /* 0: its path is the scope's present one; else it was made on this one: */
+    uint32_t path[LIMIT_PATH_SCOPES]; /* leaf first */
     uint32_t amounts_len;
     struct entry_amount amounts[LEDGER_AMOUNTS_MAX]; /* what was charged; of a correction what was
                                                         charged more, or less */

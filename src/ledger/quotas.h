@@ -3,7 +3,7 @@
 #ifndef LEDGER_QUOTAS_H
 #define LEDGER_QUOTAS_H
 
-#include "ledger/state.h"
+#include "ledger/endings.h"
 
 /* What one reservation or charge took from grants, in the order it was drawn. At most LIMIT_DRAWS
  * held ones; as many and the last again beyond them, and once more by a correction. */
@@ -49,10 +49,10 @@ bool quotas_correct(struct ledger *ledger, const struct entry *entry, uint32_t q
                     int64_t difference, struct draws *draws, struct ledger_effects *effects,
                     bool *overrun);
 /* Draws lie in a reservation's words behind words_put_take(TAKE_QUOTA), words_next_take(). */
-void quotas_put_draws(struct words *words, const struct draws *draws);
-void quotas_keep_draws(struct kept *kept, uint32_t quota, const struct draws *draws);
-void quotas_next_draws(struct words *words, struct draws *ret_draws);
-int64_t quotas_sum(const struct draws *draws);
+void draws_put(struct words *words, const struct draws *draws);
+void draws_keep(struct kept *kept, uint32_t quota, const struct draws *draws);
+void draws_next(struct words *words, struct draws *ret_draws);
+int64_t draws_sum(const struct draws *draws);
 bool quotas_apply_grant(struct ledger *ledger, const struct entry *entry);
 bool quotas_apply_refund(struct ledger *ledger, const struct entry *entry);
 bool quotas_apply_end(struct ledger *ledger, const struct entry *entry);
@@ -66,5 +66,9 @@ void quotas_check(const struct ledger *ledger);
 bool quotas_enter(struct ledger *ledger, uint32_t quota);
 void quotas_enter_grant(struct ledger *ledger, uint32_t grant, struct slice id,
                         struct slice source);
+
+/* Saves or loads all of them, reservations not among them: save_quota.c. */
+struct archive;
+void quotas_walk(struct archive *archive, struct ledger *ledger);
 
 #endif

@@ -18,7 +18,7 @@
  *
  * Considered and not done: counting in a window that slides (needs what came when; GCRA needs two
  * numbers); debt as an instant (the usual form of GCRA: rounds whenever limit does not divide). */
-#include "ledger/state.h"
+#include "ledger/rates.h"
 
 #define DEBT_MAX ((int128)1 << 120) /* more than 2^20 records of the largest amounts */
 

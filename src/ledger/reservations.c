@@ -15,6 +15,7 @@
  * were reserved is charged to them too. The window of a take follows from made_at (budgets.c). */
 #include "ledger/exchanges.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 /* ---- Finding ---- */
 
@@ -258,7 +259,7 @@ static bool take_quotas(const struct taking *taking, const struct path *path, st
                 !quotas_take(ledger, quota, amount, taking->entry->at_us, &draws))
                 return false;
             words_put_take(words, TAKE_QUOTA, quota);
-            quotas_put_draws(words, &draws);
+            draws_put(words, &draws);
         }
     }
     return true;
@@ -404,7 +405,10 @@ void reservations_leave(struct ledger *ledger, struct reservation *slot)
     uint32_t index = reservations_slot(ledger, slot);
     ASSERT_INV("INV-03", slot->generation != 0 && !slot->is_closed);
     ASSERT_INV("INV-02", ledger->scopes[slot->scope].open > 0);
-    ledger->scopes[slot->scope].open--;
+    struct scope *scope = &ledger->scopes[slot->scope];
+    scope->open--;
+    if (scope->flags & SCOPE_ENDED && scope->open == 0)
+        scopes_bury(ledger, slot->scope);
     expiries_drop(ledger, index);
     if (slot->has_id)
         table_drop(&ledger->open_requests, index + 1, ledger->slot_hashes[index + 1]);

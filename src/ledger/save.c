@@ -18,7 +18,9 @@
 #include "ledger/archive.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
+#include "ledger/moves.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 enum { VERSION = 1 };
 
@@ -216,7 +218,24 @@ static void enter_scopes(struct archive *archive, struct ledger *ledger)
         (void)archive_expect(archive, scopes_may_hold(above, (enum mete_kind)scope->kind));
     }
     for (uint32_t s = 1; s <= ledger->scopes_len && !archive->error; s++)
-        table_put(&ledger->scope_ids, s, scopes_hash(ledger, s));
+        if (!scope_is_gone(&ledger->scopes[s]))
+            table_put(&ledger->scope_ids, s, scopes_hash(ledger, s));
+}
+
+static void walk_moves(struct archive *archive, struct ledger *ledger)
+{
+    uint32_t len = ledger->moves_end - ledger->moves_first;
+    archive_count(archive, &len, LIMIT_MOVES);
+    for (uint32_t i = 0; i < len && !archive->error; i++) {
+        struct move move = {0};
+        if (!archive->loads)
+            move = ledger->moves[(ledger->moves_first + i) % LIMIT_MOVES];
+        archive_number(archive, &move.seq);
+        archive_handle(archive, &move.scope, ledger->scopes_len);
+        archive_handle(archive, &move.from, ledger->scopes_len);
+        if (archive->loads && !archive->error)
+            (void)archive_expect(archive, moves_enter(ledger, &move));
+    }
 }
 
 static void walk_scopes(struct archive *archive, struct ledger *ledger)
@@ -228,6 +247,7 @@ static void walk_scopes(struct archive *archive, struct ledger *ledger)
     ledger->scopes_len = len;
     if (archive->loads)
         enter_scopes(archive, ledger);
+    walk_moves(archive, ledger);
 }
 
 /* ---- Budgets --------------------------------------------------------------------------------- */
@@ -477,61 +497,6 @@ static void walk_rates(struct archive *archive, struct ledger *ledger)
     }
 }
 
-/* ---- Quotas ---------------------------------------------------------------------------------- */
-
-static void walk_grant(struct archive *archive, struct ledger *ledger, uint32_t g)
-{
-    struct grant *grant = &ledger->grants[g];
-    struct slice id = {0}, source = {0};
-    if (!archive->loads) {
-        id = quotas_grant_id(ledger, g);
-        source = quotas_grant_source(ledger, g);
-    }
-    archive_handle(archive, &grant->quota, ledger->quotas_len);
-    archive_u32(archive, &grant->priority);
-    archive_i64(archive, &grant->amount);
-    archive_i64(archive, &grant->drawn);
-    archive_i64(archive, &grant->held);
-    archive_i64(archive, &grant->expires_at_us);
-    archive_i64(archive, &ledger->grant_cold[g].made_at_us);
-    archive_u8(archive, &grant->overran);
-    archive_text(archive, &id, LIMIT_ID);
-    char copy[LIMIT_ID]; /* a loaded text lives until the next field */
-    if (id.len)
-        memcpy(copy, id.data, id.len);
-    id.data = copy;
-    archive_text(archive, &source, LIMIT_SOURCE);
-    int64_t sum;
-    if (archive->loads &&
-        archive_expect(archive, id.len > 0 && grant->quota > 0 && grant->amount >= 0 &&
-                                    grant->amount <= METE_AMOUNT_MAX && grant->drawn >= 0 &&
-                                    grant->held >= 0 &&
-                                    checked_add(grant->drawn, grant->held, &sum)))
-        quotas_enter_grant(ledger, g, id, source);
-}
-
-static void walk_quotas(struct archive *archive, struct ledger *ledger)
-{
-    uint32_t quotas = ledger->quotas_len, grants = ledger->grants_len;
-    archive_count(archive, &quotas, LIMIT_QUOTAS);
-    for (uint32_t q = 1; q <= quotas && !archive->error; q++) {
-        struct quota *quota = &ledger->quotas[q];
-        archive_handle(archive, &quota->scope, ledger->scopes_len);
-        archive_u32(archive, &quota->unit);
-        archive_u32(archive, &quota->revision);
-        quota->ended = archive_up_to(archive, quota->ended, 1) != 0;
-        if (archive->loads && archive_expect(archive, quota->scope > 0) && !quota->ended)
-            (void)archive_expect(archive, quotas_enter(ledger, q));
-    }
-    ledger->quotas_len = quotas;
-    archive_count(archive, &grants, LIMIT_GRANTS);
-    for (uint32_t g = 1; g <= grants && !archive->error; g++) {
-        if (archive->loads)
-            ledger->grants_len = g;
-        walk_grant(archive, ledger, g);
-    }
-}
-
 /* ---- Exchange rates -------------------------------------------------------------------------- */
 
 static void walk_exchange(struct archive *archive, struct exchange *exchange)
@@ -737,87 +702,6 @@ static void walk_reservations(struct archive *archive, struct ledger *ledger)
     walk_closed(archive, ledger);
 }
 
-/* ---- Outcomes -------------------------------------------------------------------------------- */
-
-static void walk_primary(struct archive *archive, struct mete_refusal *primary)
-{
-    primary->reason =
-        (enum mete_reason)archive_up_to(archive, (uint64_t)primary->reason, METE_REASONS - 1);
-    archive_u32(archive, &primary->scope.n);
-    archive_u32(archive, &primary->budget.n);
-    archive_u32(archive, &primary->rate.n);
-    primary->meter = (uint16_t)archive_up_to(archive, primary->meter, UINT16_MAX);
-    archive_u32(archive, &primary->currency);
-    archive_i64(archive, &primary->limit);
-    archive_i64(archive, &primary->committed);
-    archive_i64(archive, &primary->held);
-    archive_i64(archive, &primary->asked);
-    archive_i64(archive, &primary->resets_at.us);
-}
-
-static void walk_asked(struct archive *archive, const struct ledger *ledger,
-                       struct outcome_asked *asked)
-{
-    archive_number(archive, &asked->id[0]);
-    archive_number(archive, &asked->id[1]);
-    archive_number(archive, &asked->content);
-    archive_i64(archive, &asked->expires_at_us);
-    archive_i64(archive, &asked->granted);
-    archive_i64(archive, &asked->remaining);
-    archive_handle(archive, &asked->remaining_of, ledger->budgets_len);
-    archive_u32(archive, &asked->revision);
-    walk_primary(archive, &asked->primary);
-    (void)archive_expect(archive, asked->primary.scope.n <= ledger->scopes_len &&
-                                      asked->primary.budget.n <= ledger->budgets_len &&
-                                      asked->primary.rate.n <= ledger->rates_len);
-}
-
-static void walk_outcome_head(struct archive *archive, const struct ledger *ledger,
-                              struct outcome *outcome)
-{
-    archive_number(archive, &outcome->reservation);
-    archive_i64(archive, &outcome->ended_at_us);
-    archive_i64(archive, &outcome->cost);
-    archive_number(archive, &outcome->figures);
-    archive_number(archive, &outcome->seq);
-    archive_handle(archive, &outcome->scope, ledger->scopes_len);
-    archive_u8(archive, &outcome->state);
-    outcome->overrun = archive_up_to(archive, outcome->overrun, 1) & 1;
-    outcome->is_call = archive_up_to(archive, outcome->is_call, 1) & 1;
-    outcome->has_id = archive_up_to(archive, outcome->has_id, 1) & 1;
-    outcome->corrected = archive_up_to(archive, outcome->corrected, 1) & 1;
-    (void)archive_expect(archive, outcome->scope > 0);
-}
-
-static void walk_outcome(struct archive *archive, struct ledger *ledger, uint64_t position)
-{
-    uint32_t item = (uint32_t)(position % ledger->room.outcomes) + 1;
-    struct outcome *outcome = &ledger->outcomes[item - 1];
-    outcome->kind = (uint8_t)archive_up_to(archive, outcome->kind, OUTCOME_REFUSED);
-    if (outcome->kind == OUTCOME_FORGOTTEN)
-        return;
-    walk_outcome_head(archive, ledger, outcome);
-    if (outcome->has_id)
-        walk_asked(archive, ledger, &ledger->asked[item - 1]);
-    if (archive->loads && !archive->error)
-        outcomes_enter(ledger, item);
-}
-
-static void walk_outcomes(struct archive *archive, struct ledger *ledger)
-{
-    uint32_t len = (uint32_t)(ledger->outcomes_end - ledger->outcomes_first);
-    archive_number(archive, &ledger->outcomes_first);
-    archive_count(archive, &len, ledger->room.outcomes);
-    (void)archive_expect(archive, ledger->outcomes_first < UINT64_MAX / 2);
-    for (uint32_t i = 0; i < len && !archive->error; i++) {
-        if (archive->loads)
-            ledger->outcomes_end = ledger->outcomes_first + i + 1;
-        walk_outcome(archive, ledger, ledger->outcomes_first + i);
-    }
-    if (archive->loads)
-        ledger->outcomes_end = ledger->outcomes_first + len;
-}
-
 /* ---- All ------------------------------------------------------------------------------------- */
 
 static void walk_counts(struct archive *archive, struct ledger_counts *counts)
@@ -840,10 +724,10 @@ static int walk(struct archive *archive, struct ledger *ledger)
     walk_scopes(archive, ledger);
     walk_budgets(archive, ledger);
     walk_rates(archive, ledger);
-    walk_quotas(archive, ledger);
+    quotas_walk(archive, ledger);
     walk_exchanges(archive, ledger);
     walk_reservations(archive, ledger);
-    walk_outcomes(archive, ledger);
+    outcomes_walk(archive, ledger);
     walk_counts(archive, &ledger->counts);
     archive_end(archive);
     return archive->error;

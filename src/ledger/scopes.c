@@ -6,8 +6,14 @@
  * so a path has at most four scopes. The id is unique per (kind, organization); the organization is
  * found by walking up, which costs less than a field in every scope.
  *
+ *   LIVES --SCOPE_END--> ENDED while reservations made at it are open --> gone: its id is free
+ *
+ * An ended scope keeps its place, because the paths of its last reservations lead over it, and it
+ * may have been their only way to an organization that has ended too.
+ *
  * Text: one byte length, the bytes. */
-#include "ledger/state.h"
+#include "ledger/quotas.h"
+#include "ledger/rates.h"
 
 struct slice scopes_id(const struct ledger *ledger, uint32_t scope)
 {
@@ -95,7 +101,7 @@ enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us)
 {
     if (scope->expires_at_us && now_us >= scope->expires_at_us)
         return METE_KEY_EXPIRED;
-    return scope->flags & SCOPE_REVOKED ? METE_KEY_REVOKED : METE_REASON_NONE;
+    return scope->flags & (SCOPE_REVOKED | SCOPE_ENDED) ? METE_KEY_REVOKED : METE_REASON_NONE;
 }
 
 /* ---- Finding ---- */
@@ -141,7 +147,8 @@ static bool fits_tree(const struct ledger *ledger, const struct mete_scope_spec 
     uint32_t parent = spec->parent.n;
     if (parent == 0 || parent > ledger->scopes_len)
         return false;
-    return scopes_may_hold(ledger->scopes[parent].kind, spec->kind) &&
+    return !(ledger->scopes[parent].flags & SCOPE_ENDED) &&
+           scopes_may_hold((enum mete_kind)ledger->scopes[parent].kind, spec->kind) &&
            scopes_organization(ledger, parent) == spec->organization.n;
 }
 
@@ -175,9 +182,39 @@ bool scopes_apply(struct ledger *ledger, const struct entry *entry)
         return false;
     struct scope *scope = &ledger->scopes[handle];
     struct slice id = {spec->id.data, spec->id.len};
-    if (scope->kind != spec->kind || !slice_equal(scopes_id(ledger, handle), id))
+    if (scope->kind != spec->kind || !slice_equal(scopes_id(ledger, handle), id) ||
+        scope->flags & SCOPE_ENDED)
         return false;
     scope->expires_at_us = spec->expires_at.us;
     scope->flags = spec->revoked ? SCOPE_REVOKED : 0;
+    return true;
+}
+
+void scopes_bury(struct ledger *ledger, uint32_t scope)
+{
+    ASSERT_INV("INV-02", scope_is_gone(&ledger->scopes[scope]));
+    table_drop(&ledger->scope_ids, scope, scopes_hash(ledger, scope));
+}
+
+bool scopes_apply_end(struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t handle = entry->u.scope_end.scope;
+    if (handle == 0 || handle > ledger->scopes_len)
+        return false;
+    struct scope *scope = &ledger->scopes[handle];
+    if (scope->flags & SCOPE_ENDED || ledger->scope_ends[handle].children)
+        return false;
+    budgets_end_of_scope(ledger, handle);
+    rates_end_of_scope(ledger, handle);
+    quotas_end_all(ledger, handle);
+    scope->flags |= SCOPE_ENDED;
+    if (scope->parent) {
+        ASSERT(ledger->scope_ends[scope->parent].children > 0);
+        ledger->scope_ends[scope->parent].children--;
+    }
+    ASSERT(ledger->counts.scopes > 0);
+    ledger->counts.scopes--;
+    if (scope_is_gone(scope))
+        scopes_bury(ledger, handle);
     return true;
 }

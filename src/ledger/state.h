@@ -62,7 +62,8 @@ struct scope {
 };
 _Static_assert(sizeof(struct scope) == 64, "a scope is one cache line");
 
-enum scope_flags { SCOPE_REVOKED = 1 };
+/* An ended scope answers to its id while reservations of its own are open; then it is gone. */
+enum scope_flags { SCOPE_REVOKED = 1, SCOPE_ENDED = 2 };
 
 /* What of a scope an end touches and a reserve does not. */
 struct scope_ends {
@@ -165,6 +166,13 @@ struct past {
     uint32_t budget, next, open;
     uint32_t closed; /* as in budget_cold */
     uint8_t fired, soft_fired;
+};
+
+/* A scope's parent was another one until this entry: moves.c. */
+struct move {
+    uint64_t seq;
+    uint32_t scope, from;
+    uint32_t older; /* position of the one of the same scope before it; 0: none */
 };
 
 enum grant_place { GRANT_OUT = 0, GRANT_ACTIVE, GRANT_SPENT, GRANT_REST }; /* quotas.c */
@@ -312,6 +320,7 @@ struct ledger {
     uint32_t extras_len, zones_len, meters_len, rates_len;
     uint32_t quotas_len, grants_len;
     uint32_t exchanges_len;
+    uint32_t moves_first, moves_end; /* positions in the ring, from 1 on; only grow */
     uint32_t slots_len, slot_free;   /* ever used; index + 1 of the newest free one */
     uint32_t chunks_len, chunk_free; /* likewise; a chunk's handle is its index + 1 */
     uint32_t pasts_len, past_free, increases_len, increase_free;
@@ -333,6 +342,8 @@ struct ledger {
     struct quota *quotas; /* [handle] */
     struct grant *grants; /* [handle] */
     struct grant_cold *grant_cold;
+    struct move *moves; /* [position % LIMIT_MOVES] */
+    uint32_t *moved;    /* [scope]: position of its newest move, 0: none */
     struct reservation *slots;
     uint32_t *slot_hashes; /* [index + 1], of request ids */
     struct chunk *chunks;
@@ -419,6 +430,13 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
 /* Why a scope itself refuses now; METE_REASON_NONE: it does not. */
 enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us);
 bool scopes_apply(struct ledger *ledger, const struct entry *entry);
+bool scopes_apply_end(struct ledger *ledger, const struct entry *entry);
+/* An ended one of which nothing is open any longer: its id is free. */
+void scopes_bury(struct ledger *ledger, uint32_t scope);
+static inline bool scope_is_gone(const struct scope *scope)
+{
+    return scope->flags & SCOPE_ENDED && scope->open == 0;
+}
 uint32_t scopes_hash(const void *ledger, uint32_t scope);
 
 /* ---- budgets.c ---- */
@@ -471,6 +489,7 @@ static inline struct counters budgets_counters(struct ledger *ledger, uint32_t h
 bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
                        struct ledger_effects *effects);
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
+void budgets_end_of_scope(struct ledger *ledger, uint32_t scope); /* all that it has */
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
 bool budgets_apply_lift(struct ledger *ledger, const struct entry *entry,
                         struct ledger_effects *effects);
@@ -506,8 +525,8 @@ static inline bool budgets_overruns(const struct budget *budget, const struct ch
  * nothing has moved. *overrun is set if it is one, and else left alone. */
 bool budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
                     struct ledger_effects *effects, bool *overrun);
-/* Of a correction, in whose charge `reserved` is what was charged before: whether it overruns, being
- * more than before and above an enforced limit. false: a counter cannot hold it. */
+/* Of a correction, in whose charge `reserved` is what was charged before: whether it overruns,
+ * being more than before and above an enforced limit. false: a counter cannot hold it. */
 bool budgets_weigh_correction(const struct budget *budget, const struct charge *charge,
                               bool *overrun);
 /* Moves what a living one has committed by the difference, fires thresholds and overruns. */
@@ -559,40 +578,6 @@ void extras_view(const struct ledger *ledger, uint32_t budget, struct mete_budge
 uint16_t meters_find(const struct ledger *ledger, struct slice name); /* 0: none */
 struct slice meters_name(const struct ledger *ledger, uint16_t meter);
 bool meters_apply(struct ledger *ledger, const struct entry *entry);
-
-/* ---- rates.c ---- */
-struct slice rates_id(const struct ledger *ledger, uint32_t handle);
-uint32_t rates_hash(const void *ledger, uint32_t handle);
-size_t rates_of_scope(const struct ledger *ledger, uint32_t scope); /* how many */
-/* Leaves those of a path that count for this call: not off, and it matches. */
-void rates_keep_counting(const struct ledger *ledger, struct path *path,
-                         const struct call_texts *call);
-/* What a call that demands so much of its unit (NULL: nothing) takes from it. false: it asks for
- * nothing, so that it takes 0 and is not refused. */
-bool rates_take_of(const struct rate *rate, const int64_t *demanded, int64_t *ret_amount);
-bool rates_fit(const struct rate *rate, int64_t amount, int64_t now_us);
-int64_t rates_room(const struct rate *rate, int64_t now_us); /* the largest amount that fits */
-/* As an amount that does not fit is refused; resets_at is also when to ask again. */
-struct mete_refusal rates_refusal(const struct ledger *ledger, uint32_t handle, int64_t amount,
-                                  int64_t now_us);
-/* Takes, by a reservation that is to be open. false: it does not fit an enforced one. */
-bool rates_take(struct ledger *ledger, uint32_t handle, const int64_t *demanded, int64_t at_us);
-/* An open reservation grows or shrinks by so much of its unit. false: it does not fit. */
-bool rates_extend(struct ledger *ledger, uint32_t handle, int64_t by, int64_t at_us);
-/* It took that much and used this much. Requests and concurrent ones have nothing to settle, nor
- * has one that ended. */
-void rates_settle(struct ledger *ledger, uint32_t handle, int64_t amount, int64_t used,
-                  int64_t at_us);
-void rates_give_back(struct ledger *ledger, uint32_t handle); /* a reservation is open no more */
-void rates_record(struct ledger *ledger, uint32_t handle, const int64_t *used, int64_t at_us);
-/* Whether what cannot change stays as it is. */
-bool rates_may_become(const struct ledger *ledger, uint32_t handle,
-                      const struct mete_rate_spec *spec);
-bool rates_apply_put(struct ledger *ledger, const struct entry *entry);
-bool rates_apply_end(struct ledger *ledger, const struct entry *entry);
-void rates_end_of_scope(struct ledger *ledger, uint32_t scope); /* all that it has */
-void rates_enter(struct ledger *ledger, uint32_t handle); /* among its scope's, and by its id */
-void rates_check(const struct ledger *ledger);
 
 /* ---- words.c: what varies in length ---- */
 struct words {
@@ -748,103 +733,6 @@ void reservations_texts(struct ledger *ledger, const struct reservation *slot, s
                         struct reservation_texts *ret_texts);
 uint32_t reservations_hash(const void *ledger, uint32_t item);
 
-/* ---- endings.c ---- */
-/* The end of one reservation, with what was used. */
-struct ending {
-    struct reservation *slot;
-    struct held held[METE_DEMANDS_MAX], used[METE_DEMANDS_MAX];
-    size_t held_len, used_len;
-    uint32_t money; /* of both: exchanges.h */
-    struct words takes;
-    enum mete_state state;
-    bool overrun;
-    bool closes;       /* provisionally: it may still be corrected */
-    struct kept *kept; /* what is then kept of it; NULL: nothing */
-};
-/* Fills in the rest of ending from its slot and used[], overrun by the reservation's own units. */
-void endings_read(const struct ledger *ledger, struct ending *ending);
-/* Whether it overruns a budget or quota as well. false: a counter cannot hold it. Reads only. */
-bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending);
-/* Charges of usage without a reservation, one per budget concerned. false: as above. */
-bool endings_weigh_record(struct ledger *ledger, int64_t now_us, const struct path *path,
-                          const struct held *used, size_t used_len, bool *ret_overrun);
-int64_t endings_cost(const struct held *used, size_t len); /* the first currency's */
-size_t endings_to_held(const struct entry_amount *amounts, uint32_t len, struct held *ret_held);
-bool endings_apply(struct ledger *ledger, const struct entry *entry,
-                   struct ledger_effects *effects);
-bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
-                          struct ledger_effects *effects);
-
-/* ---- correct.c: true figures for what ended provisionally ---- */
-/* The words of a reservation behind its amounts, as they will be once it is closed. */
-struct kept {
-    unsigned takes, len;
-    uint32_t words[WORDS_MAX];
-};
-/* A take that a correction will reach. Whoever has more words to it writes them after. */
-void correct_keep_take(struct kept *kept, enum take_kind kind, uint32_t handle);
-static inline void correct_keep_word(struct kept *kept, uint32_t word)
-{
-    ASSERT(kept->len < WORDS_MAX);
-    kept->words[kept->len++] = word;
-}
-/* An open one that has been charged is kept for its correction, in the place of the oldest. */
-void correct_close(struct ledger *ledger, const struct entry *entry, const struct ending *ending);
-/* What it would come to now. false: a counter cannot hold it. Reads only. */
-bool correct_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending);
-/* Whether a closed one still takes its true figures. */
-bool correct_may(const struct ledger *ledger, const struct reservation *slot, int64_t now_us);
-bool correct_apply(struct ledger *ledger, const struct entry *entry,
-                   struct ledger_effects *effects);
-void correct_check(const struct ledger *ledger);
-
-/* ---- weigh.c ---- */
-/* One demand, and what the enforced budgets of its unit allow. */
-struct share {
-    uint32_t unit;
-    uint32_t tightest; /* budget with the least room; 0: nobody limits it */
-    int64_t room;      /* of the tightest */
-    int64_t cap;       /* what rate limits and quotas leave of METE_AMOUNT_MAX */
-    int64_t floor_amount, amount;
-    bool refused;
-    bool is_unpriced; /* some of it is in a currency without a rate, and counts 0 */
-};
-struct sink { /* where refusals go */
-    struct mete_refusal *refusals;
-    size_t max, len;
-};
-struct weighing {
-    const struct ledger *ledger; /* first these, by the caller; the next two of an extension */
-    const struct mete_reserve *args;
-    struct sink sink;
-    const struct reservation *extends; /* the open one that grows; NULL: a new one */
-    int64_t made_at_us;                /* in whose windows is counted */
-    struct path path;
-    struct share shares[METE_DEMANDS_MAX];
-    uint32_t money;    /* of the demands: exchanges.h */
-    size_t others_len; /* shares of units that need conversion */
-    struct share others[TAKES_MAX];
-    int64_t granted;
-    int64_t retry_at_us;
-    uint32_t advice; /* METE_ADVICE_ */
-    bool refused, has_shadows, has_unpriced, has_controls, meets_throttles;
-    struct mete_refusal primary; /* valid if refused */
-};
-/* What a demand takes for a quantity, rounded up. false: over METE_AMOUNT_MAX. */
-bool weigh_amount_at(const struct mete_demand *demand, int64_t quantity, int64_t *ret_amount);
-void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal);
-/* One more reason not to; a shadow's is told and has no effect. */
-void weigh_refuse(struct weighing *weighing, const struct mete_refusal *refusal,
-                  int64_t retry_at_us);
-struct share *weigh_share_of(struct weighing *weighing, uint32_t unit); /* NULL: not demanded */
-/* Of arguments whose form is right. LEDGER_STALE, METE_E_TOO_LARGE, or 0 and the weighing done. */
-int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due);
-/* What an open reservation grows by, of everything it took from; args: as weigh_reserve() takes
- * them, with demands of its units alone. */
-int weigh_extend(struct weighing *weighing, struct mete_instant now, struct ledger_due *ret_due);
-/* takes: what is granted will be taken, and is no longer left. */
-struct mete_verdict weigh_verdict(const struct weighing *weighing, bool takes);
-
 /* ---- decide.c: what the decisions have in common ---- */
 void decide_begin(const struct ledger *ledger, struct mete_instant now, enum entry_kind kind,
                   struct entry *entry);
@@ -893,5 +781,7 @@ bool outcomes_correct(struct ledger *ledger, const struct outcome *truth);
 uint32_t outcomes_hash_request(const void *ledger, uint32_t item);
 uint32_t outcomes_hash_id(const void *ledger, uint32_t item);
 struct mete_receipt outcomes_receipt(const struct outcome *outcome);
+struct archive;
+void outcomes_walk(struct archive *archive, struct ledger *ledger); /* save_outcome.c */
 
 #endif

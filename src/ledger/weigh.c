@@ -10,6 +10,8 @@
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
+#include "ledger/rates.h"
+#include "ledger/weigh.h"
 
 enum { PER = 1000000 };
 
@@ -304,7 +306,7 @@ static void weigh_quotas_of(struct weighing *weighing, const struct reservation 
         if (take.kind != TAKE_QUOTA)
             continue;
         struct draws draws;
-        quotas_next_draws(&words, &draws);
+        draws_next(&words, &draws);
         ASSERT(draws.len <= LIMIT_DRAWS);
         weigh_quota(weighing, take.handle, LIMIT_DRAWS - draws.len, now_us);
     }

@@ -27,7 +27,8 @@
 
 struct records {
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *rollback, *usage, *entity, *entity_end, *event, *last;
+    sqlite3_stmt *begin, *commit, *rollback, *usage, *entity, *entity_end, *entity_move, *own_end,
+        *event, *last;
     uint64_t last_seq;
     uint64_t event_seq; /* events of one entry are numbered from 0 */
     int event_n;
@@ -76,6 +77,13 @@ static const char put_entity[] =
 static const char end_entity[] =
     "UPDATE entity SET ended=1, seq=?3, at_us=?4, actor=?5 WHERE kind=?1 AND handle=?2";
 
+static const char move_entity[] =
+    "UPDATE entity SET parent=?6, seq=?3, at_us=?4, actor=?5 WHERE kind=?1 AND handle=?2";
+
+/* What is a scope's own, when it ends; its children have ended before. */
+static const char end_own[] = "UPDATE entity SET ended=1, seq=?3, at_us=?4, actor=?5"
+                              " WHERE parent=?2 AND kind>=100 AND ended=0";
+
 static const char put_event[] =
     "INSERT INTO event (" RECORDS_EVENT_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
 
@@ -91,6 +99,8 @@ static int prepare(struct records *records)
         {put_usage, &records->usage},
         {put_entity, &records->entity},
         {end_entity, &records->entity_end},
+        {move_entity, &records->entity_move},
+        {end_own, &records->own_end},
         {put_event, &records->event},
         {"UPDATE meta SET value=? WHERE name='last_seq'", &records->last},
     };
@@ -156,6 +166,8 @@ void records_close(struct records *records)
     sqlite3_finalize(records->usage);
     sqlite3_finalize(records->entity);
     sqlite3_finalize(records->entity_end);
+    sqlite3_finalize(records->entity_move);
+    sqlite3_finalize(records->own_end);
     sqlite3_finalize(records->event);
     sqlite3_finalize(records->last);
     db_close(records->db);
@@ -283,9 +295,8 @@ int records_put_usage(struct records *records, const struct records_usage *usage
     return error ? give_up(records, error) : 0;
 }
 
-static int end_one(struct records *records, const struct records_entity *entity)
+static int change_one(sqlite3_stmt *to, const struct records_entity *entity)
 {
-    sqlite3_stmt *to = records->entity_end;
     sqlite3_bind_int(to, 1, entity->kind);
     sqlite3_bind_int64(to, 2, entity->handle);
     sqlite3_bind_int64(to, 3, (int64_t)entity->seq);
@@ -294,13 +305,25 @@ static int end_one(struct records *records, const struct records_entity *entity)
     return db_run(to);
 }
 
+static int change_there(struct records *records, const struct records_entity *entity)
+{
+    if (entity->moved) {
+        sqlite3_bind_int64(records->entity_move, 6, entity->parent.n);
+        return change_one(records->entity_move, entity);
+    }
+    int error = change_one(records->entity_end, entity);
+    if (!error && entity->kind < RECORDS_BUDGET)
+        error = change_one(records->own_end, entity);
+    return error;
+}
+
 int records_put_entity(struct records *records, const struct records_entity *entity)
 {
     ASSERT(records->in_batch);
     ASSERT(entity->handle && entity->seq > records->last_seq);
     int error;
-    if (entity->ended) {
-        error = end_one(records, entity);
+    if (entity->ended || entity->moved) {
+        error = change_there(records, entity);
         return error ? give_up(records, error) : 0;
     }
     sqlite3_stmt *to = records->entity;

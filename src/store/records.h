@@ -35,8 +35,9 @@ struct records_usage {
     struct mete_outcome outcome;
 };
 
-/* A scope, budget, rate limit or grant as the directory knows it. A grant never ends: whether its
- * quota has is the ledger's to say. */
+/* A scope, budget, rate limit or grant as the directory knows it. With a scope end its own budgets,
+ * rate limits and grants; a quota that ends by itself leaves its grants here: that it has is the
+ * ledger's to say. */
 enum { RECORDS_BUDGET = 100, RECORDS_RATE, RECORDS_GRANT /* else an enum mete_kind */ };
 struct records_entity {
     int kind;
@@ -44,6 +45,7 @@ struct records_entity {
     struct mete_scope_id organization, parent; /* parent of what is no scope: its scope */
     struct slice id, document;                 /* document: JSON, empty if none was given */
     int ended;
+    int moved; /* to be put: only its parent changes */
     uint64_t seq;
     int64_t at_us;
     struct slice actor;

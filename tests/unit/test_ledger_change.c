@@ -258,11 +258,6 @@ static void meters_of_ones_own_are_numbered_in_order(void **state)
 static void what_is_promised_for_later_says_so(void **state)
 {
     struct bench *b = *state;
-    const enum mete_change_kind kinds[] = {METE_END_SCOPE, METE_MOVE_SCOPE};
-    for (size_t i = 0; i < 2; i++) {
-        const struct mete_change change = {.kind = kinds[i]};
-        assert_int_equal(try_put(b, &change), METE_E_NOT_YET);
-    }
     const struct mete_change plain = budget_change(b->org, "top", 5, METE_DAILY);
     struct mete_change changes[3];
     for (size_t i = 0; i < 3; i++)
@@ -273,8 +268,6 @@ static void what_is_promised_for_later_says_so(void **state)
     changes[2].budget.for_kind = METE_USER;
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(try_put(b, &changes[i]), METE_E_NOT_YET);
-    struct mete_change moved = scope_change(METE_USER, "ada", b->org, b->org);
-    assert_int_equal(try_put(b, &moved), METE_E_NOT_YET);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include "unit/temp.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,6 +120,89 @@ static void a_healthy_directory_is_clean(void **state)
     struct verify_report again;
     assert_int_equal(engine_verify(directory, &again), 0);
     assert_memory_equal(&report, &again, sizeof report);
+}
+
+static void is_in_records(const char *question)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/records.db", directory);
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, question, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    if (!sqlite3_column_int(statement, 0))
+        fail_msg("not so: %s", question);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+}
+
+/* The user moves to another department while a call is open, then key and user end. */
+static void move_and_end(bool closes_between)
+{
+    struct mete_options options = {.directory = directory};
+    struct mete *mete;
+    struct mete_port *port;
+    struct mete_verdict before, after;
+    struct mete_receipt receipt;
+    struct mete_applied applied;
+    uint32_t handles[4];
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+    struct mete_change changes[] = {
+        help_scope(METE_DEPARTMENT, "ops", HELP_ORGANIZATION, HELP_ORGANIZATION),
+        {.kind = METE_MOVE_SCOPE, .at = {HELP_USER}, .parent = {METE_FROM_CHANGE(0)}}};
+    struct mete_apply apply = {changes, 2, help_text("root")};
+    assert_int_equal(help_reserve(port, "before", 10, 0, &before), 0);
+    assert_int_equal(mete_apply(port, &apply, handles, &applied), 0);
+    assert_int_equal(help_reserve(port, "after", 10, 0, &after), 0);
+    if (closes_between) {
+        uint64_t seq;
+        assert_int_equal(mete_snapshot(mete, &seq), 0);
+        mete_port_close(port);
+        mete_close(mete);
+        assert_int_equal(mete_open(&options, &mete), 0);
+        assert_int_equal(mete_port_open(mete, &port), 0);
+    }
+    struct mete_change ends[] = {{.kind = METE_END_SCOPE, .at = {HELP_KEY}},
+                                 {.kind = METE_END_SCOPE, .at = {HELP_USER}}};
+    apply = (struct mete_apply){ends, 2, help_text("root")};
+    assert_int_equal(mete_apply(port, &apply, handles, &applied), 0);
+    assert_int_equal(help_commit(port, before.reservation, 5, &receipt), 0);
+    assert_int_equal(help_commit(port, after.reservation, 5, &receipt), 0);
+    mete_port_close(port);
+    mete_close(mete);
+}
+
+/* INV-02, in records */
+static void records_tell_the_path(bool closes_between)
+{
+    move_and_end(closes_between);
+    is_in_records("SELECT department=2 AND user=3 AND key=4 FROM usage WHERE request_id='before'");
+    is_in_records("SELECT department=6 AND user=3 AND key=4 FROM usage WHERE request_id='after'");
+    is_in_records("SELECT parent=6 AND ended=1 FROM entity WHERE kind=3 AND handle=3");
+    is_in_records("SELECT count(*)=5 AND min(ended)=1 FROM entity WHERE kind=100 AND parent>1");
+    struct verify_report report;
+    int error = engine_verify(directory, &report);
+    if (error)
+        fail_msg("%s", report.detail);
+    sql("records.db", "UPDATE entity SET parent=2 WHERE kind=3 AND handle=3");
+    assert_int_equal(engine_verify(directory, &report), METE_E_CORRUPT);
+    sql("records.db", "UPDATE entity SET parent=6 WHERE kind=3 AND handle=3");
+    sql("records.db", "UPDATE entity SET ended=0 WHERE kind=100 AND id='hourly'");
+    assert_int_equal(engine_verify(directory, &report), METE_E_CORRUPT);
+}
+
+static void records_tell_the_path_a_call_was_made_on(void **state)
+{
+    (void)state;
+    records_tell_the_path(false);
+}
+
+static void a_snapshot_knows_the_path_a_call_was_made_on(void **state)
+{
+    (void)state;
+    records_tell_the_path(true);
 }
 
 static void must_fail(const char *file, const char *change, const char *detail)
@@ -261,6 +345,8 @@ int main(void)
         CASE(changed_events_are_found),
         CASE(records_ahead_of_the_journal_are_found),
         CASE(records_may_be_missing_or_behind),
+        CASE(records_tell_the_path_a_call_was_made_on),
+        CASE(a_snapshot_knows_the_path_a_call_was_made_on),
         CASE(no_journal_is_not_found),
         CASE(a_running_server_locks_verify_out),
 #undef CASE

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The decisions about a scope's end and its moves, as the batch so far will leave the tree. */
+#include "ledger/batch.h"
+#include "ledger/moves.h"
+
+bool batch_ends_scope(const struct batch *batch, size_t since, uint32_t scope)
+{
+    for (size_t i = since; i < batch->len; i++)
+        if (batch->changes[i].kind == METE_END_SCOPE && batch->handles[i] == scope)
+            return true;
+    return false;
+}
+
+bool batch_scope_lives(const struct batch *batch, uint32_t scope)
+{
+    bool is_over =
+        scope <= batch->ledger->scopes_len && batch->ledger->scopes[scope].flags & SCOPE_ENDED;
+    return !is_over && !batch_ends_scope(batch, 0, scope);
+}
+
+/* Whether a change of the batch before this one has put, moved or ended the same scope. */
+static bool is_touched_before(const struct batch *batch, size_t change)
+{
+    for (size_t i = 0; i < change; i++) {
+        enum mete_change_kind kind = batch->changes[i].kind;
+        if ((kind == METE_PUT_SCOPE || kind == METE_END_SCOPE || kind == METE_MOVE_SCOPE) &&
+            batch->handles[i] == batch->handles[change])
+            return true;
+    }
+    return false;
+}
+
+/* Whether a scope that the batch touches will be a child of this one, less whether it is. */
+static int child_more(const struct batch *batch, uint32_t scope, uint32_t touched)
+{
+    const struct ledger *ledger = batch->ledger;
+    struct node node;
+    bool was = touched <= ledger->scopes_len && ledger->scopes[touched].parent == scope;
+    bool will = batch_find_node(batch, touched, &node) && node.parent == scope;
+    return (int)will - (int)was;
+}
+
+static int64_t count_children(const struct batch *batch, uint32_t scope)
+{
+    int64_t count =
+        scope <= batch->ledger->scopes_len ? batch->ledger->scope_ends[scope].children : 0;
+    for (size_t i = 0; i < batch->len; i++) {
+        enum mete_change_kind kind = batch->changes[i].kind;
+        if ((kind == METE_PUT_SCOPE || kind == METE_END_SCOPE || kind == METE_MOVE_SCOPE) &&
+            !is_touched_before(batch, i))
+            count += child_more(batch, scope, batch->handles[i]);
+    }
+    ASSERT(count >= 0);
+    return count;
+}
+
+static int judge_move(const struct batch *batch, const struct mete_change *change,
+                      const struct node *node)
+{
+    struct node parent;
+    size_t moves = 0;
+    if (!batch_find_node(batch, batch_resolve(batch, change->parent.n), &parent))
+        return METE_E_NOT_FOUND;
+    if (!scopes_may_hold(parent.kind, node->kind) || parent.organization != node->organization)
+        return METE_E_INVALID;
+    for (size_t i = 0; i < batch->len; i++)
+        moves += batch->changes[i].kind == METE_MOVE_SCOPE;
+    return moves < moves_room(batch->ledger) ? 0 : METE_E_FULL;
+}
+
+int scopes_judge(const struct batch *batch, const struct mete_change *change, uint32_t *ret_handle)
+{
+    uint32_t scope = batch_resolve(batch, change->at.n);
+    struct node node;
+    int rc = 0;
+    if (!batch_find_node(batch, scope, &node))
+        return METE_E_NOT_FOUND;
+    if (change->kind == METE_MOVE_SCOPE)
+        rc = judge_move(batch, change, &node);
+    else if (count_children(batch, scope))
+        rc = METE_E_INVALID;
+    if (!rc)
+        *ret_handle = scope;
+    return rc;
+}
+
+void scopes_write(const struct mete_change *change, uint32_t handle, struct slice actor,
+                  struct entry *entry)
+{
+    if (change->kind == METE_END_SCOPE) {
+        entry->kind = ENTRY_SCOPE_END;
+        entry->u.scope_end.scope = handle;
+        entry->u.scope_end.actor = actor;
+        return;
+    }
+    ASSERT(change->kind == METE_MOVE_SCOPE);
+    entry->kind = ENTRY_SCOPE_MOVE;
+    entry->u.scope_move.scope = handle;
+    entry->u.scope_move.parent = change->parent.n;
+    entry->u.scope_move.actor = actor;
+}
