@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One operation on the ledger: decide; where something is due first, enter it and decide again
- * (each budget of the path at most once, so the loop ends); enter what was decided. */
+ * (each budget of the path at most once, and of each template one, so the loop ends); enter what was
+ * decided. */
 #include "engine/engine.h"
 
 /* A window and a limit each. */
-enum { ROLLS_MAX = 2 * LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS };
+enum { ROLLS_MAX = (2 * LIMIT_PATH_SCOPES + 1) * LIMIT_SCOPE_BUDGETS };
 
 static int decide_once(struct mete *mete, struct mete_op *op)
 {

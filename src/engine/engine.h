@@ -184,6 +184,9 @@ void owner_answer(struct mete *mete, const struct answer *answer);
 METE_MUST_USE int windows_check(struct mete *mete, const struct mete_budget_spec *spec);
 METE_MUST_USE int windows_first(struct mete *mete, const struct mete_budget_spec *spec,
                                 int64_t *ret_start_us, int64_t *ret_end_us);
+/* The entry by which a template makes a budget for a scope. */
+METE_MUST_USE int windows_default(struct mete *mete, const struct mete_budget_view *template,
+                                  uint32_t scope, struct entry *ret_entry);
 /* The entry that begins a budget's window of now. */
 METE_MUST_USE int windows_next(struct mete *mete, const struct mete_budget_view *view,
                                struct entry *ret_entry);

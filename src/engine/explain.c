@@ -126,15 +126,6 @@ static int tell(struct explaining *explaining, const struct entry *entry, struct
     return explaining->fn(explaining->user, step);
 }
 
-static int64_t amount_of(const struct entry_amount *amounts, uint32_t len,
-                         const struct mete_budget_view *view)
-{
-    for (uint32_t i = 0; i < len; i++)
-        if (amounts[i].meter == view->meter && amounts[i].currency == view->currency)
-            return amounts[i].amount;
-    return 0;
-}
-
 /* The last call of a window takes it along: then its figures follow from what they were. */
 static int tell_past(struct explaining *explaining, const struct entry *entry)
 {
@@ -142,11 +133,23 @@ static int tell_past(struct explaining *explaining, const struct entry *entry)
     const struct ledger_taken *taken = &explaining->taken;
     const struct ledger_ended *ended = &explaining->effects.ended;
     if (ledger_past(explaining->ledger, explaining->budget, taken->made_at_us, &after)) {
+        struct ledger_unit unit = {.meter = explaining->view.meter,
+                                   .currency = explaining->view.currency,
+                                   .made_seq = taken->made_seq,
+                                   .made_at_us = taken->made_at_us};
         after = explaining->past;
         if (!taken->is_closed)
-            after.held -= amount_of(taken->amounts, taken->amounts_len, &explaining->view);
-        if (explaining->effects.has_ended)
-            after.committed += amount_of(ended->amounts, ended->amounts_len, &explaining->view);
+            after.held -=
+                ledger_amount_in(explaining->ledger, &unit, taken->amounts, taken->amounts_len);
+        unit.is_charged = true;
+        if (entry->kind == ENTRY_CORRECT)
+            after.committed +=
+                ledger_amount_in(explaining->ledger, &unit, entry->u.correct.amounts,
+                                 entry->u.correct.amounts_len) -
+                ledger_amount_in(explaining->ledger, &unit, taken->amounts, taken->amounts_len);
+        else if (explaining->effects.has_ended)
+            after.committed +=
+                ledger_amount_in(explaining->ledger, &unit, ended->amounts, ended->amounts_len);
     }
     struct mete_step step = {.limit = explaining->last.limit,
                              .committed = after.committed,

@@ -91,6 +91,18 @@ static void change_limit(struct mete *mete, uint32_t budget)
     owner_enter(mete, &entry);
 }
 
+static int make_default(struct mete *mete, uint32_t template, uint32_t scope)
+{
+    struct mete_budget_view view;
+    struct entry entry;
+    int error = ledger_budget(mete->ledger, template, &view);
+    ASSERT(error == 0);
+    error = windows_default(mete, &view, scope, &entry);
+    if (!error)
+        owner_enter(mete, &entry);
+    return error;
+}
+
 int owner_due(struct mete *mete, const struct ledger_due *due)
 {
     switch (due->kind) {
@@ -100,9 +112,9 @@ int owner_due(struct mete *mete, const struct ledger_due *due)
         change_limit(mete, due->budget);
         return 0;
     case LEDGER_DUE_DEFAULT:
-        break;
+        return make_default(mete, due->budget, due->scope);
     }
-    ASSERT(due->kind != LEDGER_DUE_DEFAULT);
+    ASSERT(false && "a kind of what is due");
     return METE_E_CORRUPT;
 }
 
@@ -171,7 +183,7 @@ bool owner_has_room(struct mete *mete, size_t bytes, const struct rows_need *nee
 static bool has_room(struct mete *mete)
 {
     static const struct rows_need one = {.rows = 1 + METE_REFUSALS_MAX,
-                                         .texts = LIMIT_NOTE + 4 * LIMIT_ID,
+                                         .texts = LIMIT_NOTE + (4 + LIMIT_SCOPE_BUDGETS) * LIMIT_ID,
                                          .events = LEDGER_EVENTS_MAX};
     return owner_has_room(mete, NEED_BYTES, &one);
 }

@@ -172,7 +172,7 @@ static void project_scope(const struct lineage *lineage, const struct entry *ent
 }
 
 static bool project_entity(const struct lineage *lineage, const struct entry *entry,
-                           struct records_entity *to)
+                           const struct ledger_effects *effects, struct records_entity *to)
 {
     switch ((int)entry->kind) {
     case ENTRY_SCOPE:
@@ -197,6 +197,14 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
             .id = slice(entry->u.budget.spec.id),
             .document = entry->u.budget.document,
             .actor = entry->u.budget.actor};
+        break;
+    case ENTRY_DEFAULT:
+        *to = (struct records_entity){
+            .kind = RECORDS_BUDGET,
+            .handle = entry->u.by_default.handle,
+            .organization = {organization_of(lineage, entry->u.by_default.scope)},
+            .parent = {entry->u.by_default.scope},
+            .id = effects->made_id};
         break;
     case ENTRY_BUDGET_END:
         *to = (struct records_entity){.kind = RECORDS_BUDGET,
@@ -245,7 +253,7 @@ void project_entry(const struct lineage *lineage, const struct entry *entry,
     ret_projection->has_usage = effects->has_ended;
     if (effects->has_ended)
         project_usage(lineage, entry, &effects->ended, ret_projection);
-    ret_projection->has_entity = project_entity(lineage, entry, &ret_projection->entity);
+    ret_projection->has_entity = project_entity(lineage, entry, effects, &ret_projection->entity);
     ret_projection->events = effects->events;
     ret_projection->events_len = effects->events_len;
 }

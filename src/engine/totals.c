@@ -410,6 +410,10 @@ int totals_add(struct totals *totals, const struct ledger *ledger, const struct 
         totals->budgets = entry->u.budget.handle;
         return set_window(totals, entry->u.budget.handle, entry->u.budget.window_start_us);
     }
+    if (entry->kind == ENTRY_DEFAULT) {
+        totals->budgets = entry->u.by_default.handle;
+        return set_window(totals, entry->u.by_default.handle, entry->u.by_default.window_start_us);
+    }
     if (entry->kind == ENTRY_RESERVE) {
         struct take takes[METE_REFUSALS_MAX];
         size_t len = find_takes(ledger, entry->u.reserve.scope, entry, takes);

@@ -22,6 +22,11 @@ int windows_check(struct mete *mete, const struct mete_budget_spec *spec)
 int windows_first(struct mete *mete, const struct mete_budget_spec *spec, int64_t *ret_start_us,
                   int64_t *ret_end_us)
 {
+    if (spec->for_kind) { /* nothing is counted in a template */
+        *ret_start_us = 0;
+        *ret_end_us = INT64_MAX;
+        return 0;
+    }
     struct calendar_rule rule = {spec->period, spec->anchor, spec->window_seconds, NULL};
     struct slice zone = {spec->time_zone.data, spec->time_zone.len};
     struct window window;
@@ -32,6 +37,30 @@ int windows_first(struct mete *mete, const struct mete_budget_spec *spec, int64_
         return error;
     *ret_start_us = window.start_us;
     *ret_end_us = window.end_us;
+    return 0;
+}
+
+int windows_default(struct mete *mete, const struct mete_budget_view *template, uint32_t scope,
+                    struct entry *ret_entry)
+{
+    const struct mete_budget_spec spec = {
+        .period = template->period,
+        .time_zone = {template->time_zone, strlen(template->time_zone)},
+        .anchor = template->anchor,
+        .window_seconds = template->window_seconds};
+    int64_t start_us, end_us;
+    int error = windows_first(mete, &spec, &start_us, &end_us);
+    if (error)
+        return METE_E_STORAGE; /* the zone was there when the template was made */
+    uint64_t budgets = ledger_budgets(mete->ledger);
+    *ret_entry = (struct entry){.kind = ENTRY_DEFAULT,
+                                .seq = ledger_last_seq(mete->ledger) + 1,
+                                .at_us = mete->now_us,
+                                .u.by_default = {.handle = (uint32_t)budgets + 1,
+                                                 .made_from = template->budget.n,
+                                                 .scope = scope,
+                                                 .window_start_us = start_us,
+                                                 .window_end_us = end_us}};
     return 0;
 }
 

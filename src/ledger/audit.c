@@ -12,6 +12,7 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/templates.h"
 
 /* Likewise what is held in grants. */
 static void shift_draws(struct ledger *ledger, uint32_t quota, struct words *words, uint64_t sign)
@@ -153,7 +154,6 @@ static void check_scopes(const struct ledger *ledger)
         ASSERT_INV("INV-02",
                    !(scope->flags & SCOPE_ENDED) || (scope->budgets_len == 0 && scope->rates == 0 &&
                                                      scope->quotas == 0 && ends->children == 0));
-        ASSERT(scope->defaults == 0);
         ASSERT(is_rooted(ledger, s));
         uint32_t found = ledger_find_scope(ledger, (enum mete_kind)scope->kind,
                                            scopes_organization(ledger, s), scopes_id(ledger, s));
@@ -255,6 +255,7 @@ void ledger_check(const struct ledger *ledger)
     moves_check(ledger);
     rates_check(ledger);
     exchanges_check(ledger);
+    templates_check_all(ledger);
     check_reservations(ledger);
     quotas_check(ledger);
     ASSERT(ledger->outcomes_end - ledger->outcomes_first <= ledger->room.outcomes);

@@ -20,6 +20,7 @@
  * room for all of them, when more thresholds come than the first text had room for. */
 #include "ledger/controls.h"
 #include "ledger/increases.h"
+#include "ledger/templates.h"
 
 enum { PPM = 1000000 };
 
@@ -393,6 +394,9 @@ static bool create(struct ledger *ledger, const struct entry *entry)
         return false;
     struct scope *scope = &ledger->scopes[spec->scope.n];
     uint32_t organization = scopes_organization(ledger, spec->scope.n);
+    if (spec->for_kind && (organization != spec->scope.n || templates_check(spec) || start_us ||
+                           end_us != INT64_MAX))
+        return false;
     if (scope->budgets_len == LIMIT_SCOPE_BUDGETS || ledger_find_budget(ledger, organization, id) ||
         !extras_fit(ledger, spec, ZONES_ROOM))
         return false;
@@ -409,6 +413,7 @@ static bool create(struct ledger *ledger, const struct entry *entry)
     set_window(ledger, handle, start_us, end_us);
     write_text(ledger, handle, id, spec->thresholds_len);
     set_thresholds(ledger, handle, spec);
+    templates_put(ledger, handle, spec);
     set_alarm(ledger, handle);
     scope->budgets[scope->budgets_len++] = handle;
     table_put(&ledger->budget_ids, handle, hash_key(organization, id));
@@ -475,6 +480,15 @@ static void limit_changed(const struct moment *moment, int64_t before, enum mete
         controls_act(moment);
 }
 
+/* As it was set. */
+static enum mete_mode mode_of(const struct ledger *ledger, uint32_t handle)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    return (enum mete_mode)(budget->traits & BUDGET_TEMPLATE
+                                ? extras_of(ledger, handle)->template_mode
+                                : budget->mode);
+}
+
 static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
 {
     if (!may_update(ledger, entry))
@@ -483,11 +497,11 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     uint32_t handle = entry->u.budget.handle;
     struct budget *budget = &ledger->budgets[handle];
     int64_t before = budget->limit;
-    enum mete_mode mode_before = (enum mete_mode)budget->mode;
+    enum mete_mode mode_before = mode_of(ledger, handle);
     extras_put(ledger, handle, spec);
     ledger->cold[handle].base_limit = spec->limit;
     extras_sum_limit(ledger, handle);
-    if (budget->limit != before || budget->mode != spec->mode)
+    if (budget->limit != before || mode_before != spec->mode)
         ledger->cold[handle].revision++;
     struct thresholds to = {.len = spec->thresholds_len};
     memcpy(to.ppm, spec->thresholds_ppm, sizeof to.ppm);
@@ -495,6 +509,7 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     if (extras_of(ledger, handle))
         controls_rearm(ledger, handle);
     budget->mode = spec->mode & 3;
+    templates_put(ledger, handle, spec);
     set_thresholds(ledger, handle, spec);
     struct counters counters = {&budget->committed, &budget->held, &budget->fired, &budget->open,
                                 0};
@@ -556,6 +571,7 @@ static void end(struct ledger *ledger, uint32_t handle)
 {
     struct budget *budget = &ledger->budgets[handle];
     struct scope *scope = &ledger->scopes[budget->scope];
+    templates_end(ledger, handle);
     unsigned at = 0;
     while (scope->budgets[at] != handle) {
         at++;

@@ -10,6 +10,7 @@
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/rates.h"
+#include "ledger/templates.h"
 
 static struct slice of_text(struct mete_text text)
 {
@@ -238,7 +239,8 @@ static int check_spec(const struct mete_budget_spec *spec)
         (unsigned)spec->period >= METE_PERIODS || (unsigned)spec->mode > METE_OFF ||
         !entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len))
         return METE_E_INVALID;
-    return extras_check(spec);
+    int rc = templates_check(spec);
+    return rc ? rc : extras_check(spec);
 }
 
 int batch_judge_matches(const struct batch *batch, const struct mete_match *matches, size_t len)
@@ -271,6 +273,8 @@ static int judge_budget(const struct batch *batch, const struct mete_change *cha
     uint32_t scope = batch_resolve(batch, spec->scope.n);
     if (!batch_find_node(batch, scope, &node))
         return METE_E_NOT_FOUND;
+    if (spec->for_kind && node.kind != METE_ORGANIZATION)
+        return METE_E_INVALID;
     struct found_budget found = find_budget(batch, node.organization, of_text(spec->id));
     if (found.handle && change->flags & METE_CHANGE_UPDATE && found.ended)
         return METE_E_NOT_FOUND;

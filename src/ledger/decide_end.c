@@ -4,6 +4,7 @@
  * where its reservation was made. */
 #include "ledger/endings.h"
 #include "ledger/increases.h"
+#include "ledger/templates.h"
 
 enum { NOT_A_REPEAT = 2 };
 
@@ -276,6 +277,8 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
     struct path path;
     struct call_texts call;
     scopes_path(ledger, args->scope.n, &path);
+    if (templates_due(ledger, &path, &ret_decision->due) == LEDGER_STALE)
+        return LEDGER_STALE; /* where there is no room for a budget it goes on without */
     matches_of_call(args->model, args->provider, args->session, args->tags, args->tags_len, &call);
     extras_keep_matching(ledger, &path, &call);
     for (size_t i = 0; i < path.budgets_len; i++) {

@@ -114,6 +114,14 @@ static size_t to_held(const struct entry_amount *amounts, uint32_t len, struct h
     return len;
 }
 
+static int64_t base_of(const struct held *held, size_t len, uint32_t unit)
+{
+    for (size_t i = 0; i < len; i++)
+        if (held[i].unit == unit)
+            return held[i].amount;
+    return 0;
+}
+
 int64_t exchanges_reserved(const struct ledger *ledger, const struct entry *entry, uint32_t unit,
                            enum mete_mode mode)
 {
@@ -163,14 +171,6 @@ struct terms {
         int64_t base;                    /* what an open reservation has of it already */
     } at[METE_DEMANDS_MAX];
 };
-
-static int64_t base_of(const struct held *held, size_t len, uint32_t unit)
-{
-    for (size_t i = 0; i < len; i++)
-        if (held[i].unit == unit)
-            return held[i].amount;
-    return 0;
-}
 
 static void find_terms(const struct weighing *weighing, uint32_t unit, struct terms *ret_terms)
 {
@@ -358,6 +358,20 @@ int ledger_exchange(const struct ledger *ledger, uint32_t number, struct mete_in
         .seq = exchange->seq,
         .in_force = find(ledger, exchange->from, exchange->to, as_of_now(now.us)) == exchange};
     return 0;
+}
+
+int64_t ledger_amount_in(const struct ledger *ledger, const struct ledger_unit *unit,
+                         const struct entry_amount *amounts, uint32_t len)
+{
+    struct held held[METE_DEMANDS_MAX];
+    uint32_t wanted = unit_of(unit->meter, unit->currency);
+    size_t held_len = to_held(amounts, len, held);
+    if (exchange_needed(exchange_money(amounts, len), wanted))
+        return exchanges_sum(ledger, held, held_len, wanted,
+                             (struct as_of){unit->made_seq, unit->made_at_us},
+                             unit->is_charged ? ROUND_EVEN : ROUND_UP)
+            .amount;
+    return base_of(held, held_len, wanted);
 }
 
 uint32_t ledger_exchanges(const struct ledger *ledger)

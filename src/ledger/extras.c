@@ -118,7 +118,7 @@ bool extras_are_needed(const struct mete_budget_spec *spec)
 {
     return !is_utc(of_text(spec->time_zone)) || spec->anchor || spec->window_seconds ||
            spec->soft_limit || spec->rollover_cap || has_controls(&spec->controls) ||
-           spec->matches_len;
+           spec->matches_len || spec->for_kind;
 }
 
 /* UTC has two names. */
@@ -135,13 +135,14 @@ bool extras_same_place(const struct ledger *ledger, uint32_t budget,
     extra = extra ? extra : &none;
     return slice_equal(zone_text(ledger, extra->zone), zone_of(spec)) &&
            extra->anchor == spec->anchor && extra->window_seconds == spec->window_seconds &&
+           extra->for_kind == spec->for_kind &&
            matches_are(ledger, extra->matches, spec->matches, spec->matches_len);
 }
 
 bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget_spec *b)
 {
     return slice_equal(zone_of(a), zone_of(b)) && a->anchor == b->anchor &&
-           a->window_seconds == b->window_seconds &&
+           a->window_seconds == b->window_seconds && a->for_kind == b->for_kind &&
            matches_same(a->matches, a->matches_len, b->matches, b->matches_len);
 }
 
@@ -174,6 +175,15 @@ bool extras_narrow(struct ledger *ledger, uint32_t handle, const struct mete_bud
     set_trait(&ledger->budgets[handle], BUDGET_NARROWED, true);
     return matches_put(ledger, spec->matches, spec->matches_len,
                        &extras_make(ledger, handle)->matches);
+}
+
+void extras_share_matches(struct ledger *ledger, uint32_t handle, uint32_t template)
+{
+    uint32_t matches = extras_of(ledger, template)->matches;
+    if (!matches)
+        return;
+    set_trait(&ledger->budgets[handle], BUDGET_NARROWED, true);
+    extras_make(ledger, handle)->matches = matches;
 }
 
 void extras_sum_limit(struct ledger *ledger, uint32_t handle)
@@ -220,6 +230,7 @@ void extras_keep_matching(const struct ledger *ledger, struct path *path,
 void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budget_view *view)
 {
     view->base_limit = ledger->cold[handle].base_limit;
+    view->template_of.n = ledger->cold[handle].template_of;
     const struct extra *extra = extras_of(ledger, handle);
     if (!extra)
         return;
@@ -233,4 +244,7 @@ void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budge
     view->increased = extra->increased;
     view->matches_len = matches_of(ledger, extra->matches, view->matches);
     controls_view(extra, view);
+    view->for_kind = (enum mete_kind)extra->for_kind;
+    if (ledger->budgets[handle].traits & BUDGET_TEMPLATE)
+        view->mode = (enum mete_mode)extra->template_mode;
 }

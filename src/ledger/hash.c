@@ -66,7 +66,7 @@ static void put_scope(struct hasher *hasher, const struct ledger *ledger, uint32
     const struct scope *scope = &ledger->scopes[s];
     put_i64(hasher, scope->expires_at_us);
     put(hasher, scope->parent);
-    put(hasher, (uint64_t)scope->defaults << 16 | (uint64_t)scope->flags << 8 | scope->kind);
+    put(hasher, (uint64_t)scope->templates << 16 | (uint64_t)scope->flags << 8 | scope->kind);
     put(hasher, (uint64_t)scope->open << 32 | ledger->scope_ends[s].children);
     put(hasher, scope->budgets_len);
     for (unsigned i = 0; i < scope->budgets_len; i++)
@@ -118,7 +118,7 @@ static void put_extra(struct hasher *hasher, const struct ledger *ledger, const 
     put_text(hasher, extras_zone(ledger, extra));
     put_matches(hasher, ledger, extra->matches);
     put(hasher, (uint64_t)extra->made << 32 | (uint64_t)extra->for_kind << 16 |
-                    (uint64_t)extra->template_slot << 8 | extra->soft_fired);
+                    (uint64_t)extra->template_mode << 8 | extra->soft_fired);
     put_increases(hasher, ledger, extra);
 }
 

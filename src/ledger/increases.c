@@ -109,7 +109,8 @@ bool increases_apply_put(struct ledger *ledger, const struct entry *entry,
 {
     const struct mete_increase_spec *spec = &entry->u.increase.spec;
     uint32_t budget = spec->budget.n;
-    if (!is_usable(ledger, budget, entry->at_us) || spec->amount < 1 ||
+    if (!is_usable(ledger, budget, entry->at_us) ||
+        ledger->budgets[budget].traits & BUDGET_TEMPLATE || spec->amount < 1 ||
         spec->amount > METE_AMOUNT_MAX || spec->from.us < 0 || spec->from.us >= spec->until.us ||
         spec->until.us <= entry->at_us || increases_of(ledger, budget) == LIMIT_INCREASES)
         return false;
@@ -229,6 +230,14 @@ static int judge_put(const struct batch *batch, const struct mete_change *change
     return 0;
 }
 
+static bool is_template(const struct batch *batch, uint32_t budget)
+{
+    for (size_t i = 0; i < batch->len; i++)
+        if (batch->changes[i].kind == METE_PUT_BUDGET && batch->handles[i] == budget)
+            return batch->changes[i].budget.for_kind != METE_KIND_NONE;
+    return batch->ledger->budgets[budget].traits & BUDGET_TEMPLATE;
+}
+
 int increases_judge(const struct batch *batch, const struct mete_change *change,
                     uint32_t *ret_number)
 {
@@ -237,6 +246,8 @@ int increases_judge(const struct batch *batch, const struct mete_change *change,
     int rc = batch_judge_living(batch, puts ? change->increase.budget.n : change->end.n, &budget);
     if (rc)
         return rc;
+    if (puts && is_template(batch, budget))
+        return METE_E_INVALID; /* it has no limit in force */
     if (puts)
         return judge_put(batch, change, budget, ret_number);
     *ret_number = change->end_increase;

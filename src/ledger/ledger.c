@@ -14,6 +14,7 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/templates.h"
 
 #include <sys/mman.h>
 
@@ -86,6 +87,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     carve_table(carving, &ledger->budget_ids, room->budgets);
     carve_table(carving, &ledger->rate_ids, LIMIT_RATES);
     carve_table(carving, &ledger->exchange_pairs, LIMIT_EXCHANGES);
+    carve_table(carving, &ledger->defaults, room->budgets);
     carve_table(carving, &ledger->name_texts, LIMIT_NAMES);
     carve_table(carving, &ledger->open_requests, slots);
     carve_table(carving, &ledger->ended_requests, room->outcomes);
@@ -128,6 +130,7 @@ int ledger_open(const struct ledger_room *room, struct ledger **ret_ledger)
     table_init(&ledger->budget_ids, ledger, budgets_hash);
     table_init(&ledger->rate_ids, ledger, rates_hash);
     table_init(&ledger->exchange_pairs, ledger, exchanges_hash);
+    table_init(&ledger->defaults, ledger, templates_hash);
     names_init(ledger);
     table_init(&ledger->open_requests, ledger, reservations_hash);
     table_init(&ledger->ended_requests, ledger, outcomes_hash_request);
@@ -196,6 +199,8 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return increases_apply_end(ledger, entry, effects);
     case ENTRY_METER:
         return meters_apply(ledger, entry);
+    case ENTRY_DEFAULT:
+        return templates_apply(ledger, entry, effects);
     case ENTRY_EXCHANGE:
         return exchanges_apply(ledger, entry);
     case ENTRY_RATE:
@@ -223,7 +228,6 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_BASE:
         return apply_base(ledger, entry);
     case ENTRY_NONE:
-    case ENTRY_DEFAULT:
     case ENTRY_KINDS:
         break;
     }
@@ -342,15 +346,26 @@ int ledger_reservation(const struct ledger *ledger, uint64_t id,
     return 0;
 }
 
+uint32_t ledger_budgets(const struct ledger *ledger)
+{
+    return ledger->budgets_len;
+}
+
 size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max)
 {
     if (scope == 0 || scope > ledger->scopes_len)
         return 0;
     struct path path;
     scopes_path(ledger, scope, &path);
-    for (size_t i = 0; i < path.budgets_len && i < max; i++)
-        ret_budgets[i] = path.budgets[i];
-    return path.budgets_len;
+    size_t len = 0;
+    for (size_t i = 0; i < path.budgets_len; i++) {
+        if (ledger->budgets[path.budgets[i]].traits & BUDGET_TEMPLATE)
+            continue;
+        if (len < max)
+            ret_budgets[len] = path.budgets[i];
+        len++;
+    }
+    return len;
 }
 
 void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret_counts)

@@ -167,6 +167,7 @@ enum {
 struct ledger_effects {
     bool has_ended;
     struct ledger_ended ended;
+    struct slice made_id; /* of the budget an ENTRY_DEFAULT made; lives as long as the ledger */
     size_t events_len;
     struct mete_event events[LEDGER_EVENTS_MAX];
 };
@@ -207,6 +208,16 @@ size_t ledger_increases(const struct ledger *ledger, uint32_t budget,
                         struct mete_increase_view *ret_views, size_t max);
 METE_MUST_USE int ledger_rate(const struct ledger *ledger, uint32_t handle, struct mete_instant now,
                               struct mete_rate_view *ret_view);
+/* What the amounts of a call come to in one unit, by the rates it was made with. */
+struct ledger_unit {
+    uint16_t meter;
+    uint32_t currency;
+    uint64_t made_seq; /* of the entry that made the call */
+    int64_t made_at_us;
+    bool is_charged; /* rounded half to even; else up, as reserved */
+};
+int64_t ledger_amount_in(const struct ledger *ledger, const struct ledger_unit *unit,
+                         const struct entry_amount *amounts, uint32_t len);
 /* Exchange rates are numbered from 1 in order of their making: how many there are, and one. */
 uint32_t ledger_exchanges(const struct ledger *ledger);
 METE_MUST_USE int ledger_exchange(const struct ledger *ledger, uint32_t number,
@@ -215,7 +226,10 @@ uint32_t ledger_find_rate(const struct ledger *ledger, uint32_t organization, st
 /* Handles of the rate limits on a scope's path, leaf first; returns how many there are. */
 size_t ledger_path_rates(const struct ledger *ledger, uint32_t scope, uint32_t *ret_rates,
                          size_t max);
-/* Handles of the budgets on a scope's path, leaf first; returns how many there are. */
+/* How many there have ever been: the last handle. */
+uint32_t ledger_budgets(const struct ledger *ledger);
+/* Handles of the budgets on a scope's path but for templates, leaf first; returns how many there
+ * are. */
 size_t ledger_path(const struct ledger *ledger, uint32_t scope, uint32_t *ret_budgets, size_t max);
 /* Whether a budget on its path is meant for the call of an ENTRY_RESERVE or ENTRY_RECORD. */
 bool ledger_matches(const struct ledger *ledger, uint32_t budget, const struct entry *entry);

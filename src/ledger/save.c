@@ -21,6 +21,7 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/templates.h"
 
 enum { VERSION = 1 };
 
@@ -200,7 +201,7 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
     archive_handle(archive, &scope->parent, len);
     archive_u8(archive, &scope->kind);
     archive_u8(archive, &scope->flags);
-    archive_u8(archive, &scope->defaults);
+    archive_u8(archive, &scope->templates);
     archive_u32(archive, &scope->open);
     archive_u32(archive, &ledger->scope_ends[s].children);
     scope->budgets_len = (uint8_t)archive_up_to(archive, scope->budgets_len, LIMIT_SCOPE_BUDGETS);
@@ -381,12 +382,17 @@ static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t 
     archive_i64(archive, &extra->lifted_at_us);
     walk_controls(archive, &extra->controls);
     archive_handle(archive, &extra->zone, ledger->zones_len);
-    walk_matches(archive, ledger, &extra->matches);
-    bool narrows = (ledger->budgets[b].traits & BUDGET_NARROWED) != 0;
-    (void)archive_expect(archive, narrows == (extra->matches != 0));
+    const struct extra *template = extras_of(ledger, ledger->cold[b].template_of);
+    if (!template)
+        walk_matches(archive, ledger, &extra->matches);
+    else if (archive->loads)
+        extra->matches = template->matches; /* shared */
+    bool narrows = (ledger->budgets[b].traits & (BUDGET_NARROWED | BUDGET_TEMPLATE)) != 0;
+    (void)archive_expect(archive, narrows || !extra->matches);
+    (void)archive_expect(archive, !(ledger->budgets[b].traits & BUDGET_NARROWED) || extra->matches);
     archive_u32(archive, &extra->made);
     archive_u8(archive, &extra->for_kind);
-    archive_u8(archive, &extra->template_slot);
+    archive_u8(archive, &extra->template_mode);
     archive_u8(archive, &extra->soft_fired);
     walk_increases(archive, ledger, b);
 }
@@ -413,7 +419,9 @@ static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t
     archive_i64(archive, &cold->window_end_us);
     archive_i64(archive, &cold->base_limit);
     archive_u32(archive, &cold->revision);
-    archive_handle(archive, &cold->template_of, ledger->scopes_len);
+    archive_handle(archive, &cold->template_of, b - 1);
+    uint32_t template = cold->template_of;
+    (void)archive_expect(archive, !template || ledger->budgets[template].traits & BUDGET_TEMPLATE);
     archive_u32(archive, &cold->closed);
     walk_extra(archive, ledger, b);
     if (!archive->loads) {
@@ -423,6 +431,9 @@ static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t
     load_pasts(archive, ledger, b);
     if (archive_expect(archive, budget->scope > 0) && budget->life != BUDGET_GONE)
         table_put(&ledger->budget_ids, b, budgets_hash(ledger, b));
+    (void)archive_expect(archive, cold->extra || !(budget->traits & BUDGET_TEMPLATE));
+    if (template && !archive->error)
+        table_put(&ledger->defaults, b, templates_hash(ledger, b));
 }
 
 /* What scopes say of their budgets could not be looked at before these were there. */

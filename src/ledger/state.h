@@ -58,7 +58,7 @@ struct scope {
     uint32_t open;                         /* reservations whose leaf this is */
     uint32_t rates, quotas;                /* first of its rate limits and quotas; 0: none */
     uint8_t kind, flags, budgets_len;
-    uint8_t defaults; /* kinds whose new scopes get budgets from a template of this one */
+    uint8_t templates; /* of an organization: how many of its budgets are templates */
 };
 _Static_assert(sizeof(struct scope) == 64, "a scope is one cache line");
 
@@ -128,7 +128,7 @@ struct budget_cold {
     uint32_t past;        /* newest of its past windows that still has open reservations, 0: none */
     uint32_t revision;    /* of limit and mode */
     uint32_t extra;       /* what its traits need to know; 0: nothing */
-    uint32_t template_of; /* the scope whose children it is a template for; 0: it is none */
+    uint32_t template_of; /* the template that made it; 0: it was made by hand */
     uint32_t closed;      /* of a living one: takes of closed reservations in the present window */
 };
 
@@ -146,7 +146,7 @@ struct extra {
     uint32_t increases, increases_made; /* first of its dated increases, 0: none; ever put */
     uint32_t buckets;                   /* ROLLING: where its buckets are */
     uint32_t made;                      /* of a template: budgets it made */
-    uint8_t for_kind, template_slot;
+    uint8_t for_kind, template_mode; /* of a template: enum mete_kind, enum mete_mode */
     uint8_t soft_fired; /* in the present window */
     uint8_t throttles;  /* soft: tells two throttles that began in one instant apart */
 };
@@ -364,6 +364,7 @@ struct ledger {
     struct table rate_ids;
     struct exchange *exchanges; /* [number] */
     struct table exchange_pairs;
+    struct table defaults; /* budgets that templates made, by template and scope; for ever */
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids,
         grant_ids;
     char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
@@ -565,6 +566,8 @@ bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget
 void extras_put(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
 /* Of a new one: keeps its patterns. false: no room. */
 bool extras_narrow(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
+/* A made one is narrowed like its template, by the same patterns. */
+void extras_share_matches(struct ledger *ledger, uint32_t budget, uint32_t template);
 /* Whether a narrowed budget is concerned by a call. */
 bool extras_match(const struct ledger *ledger, uint32_t budget, const struct call_texts *call);
 /* Leaves of a path's budgets those that match the call of a RESERVE or RECORD entry. */

@@ -11,6 +11,7 @@
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/templates.h"
 #include "ledger/weigh.h"
 
 enum { PER = 1000000 };
@@ -496,6 +497,9 @@ int weigh_reserve(struct weighing *weighing, struct mete_instant now, struct led
     weighing->extends = NULL;
     weighing->made_at_us = now.us;
     scopes_path(weighing->ledger, weighing->args->scope.n, &weighing->path);
+    int rc = templates_due(weighing->ledger, &weighing->path, ret_due);
+    if (rc)
+        return rc;
     if (weighing->path.rates_len)
         keep_counting_rates(weighing);
     return weigh(weighing, now, ret_due);

@@ -89,13 +89,35 @@ static inline void roll(struct bench *b, uint32_t budget)
     apply(b, &entry);
 }
 
+/* What is due before a decision can be made. */
+static inline void enter_due(struct bench *b, const struct ledger_due *due)
+{
+    if (due->kind != LEDGER_DUE_DEFAULT) {
+        roll(b, due->budget);
+        return;
+    }
+    struct mete_budget_view view;
+    struct window window;
+    assert_int_equal(ledger_budget(b->ledger, due->budget, &view), 0);
+    struct calendar_rule rule = {view.period, view.anchor, view.window_seconds, NULL};
+    assert_int_equal(calendar_window(&rule, b->now_us, &window), 0);
+    struct entry entry = {
+        .kind = ENTRY_DEFAULT, .seq = ledger_last_seq(b->ledger) + 1, .at_us = b->now_us};
+    entry.u.by_default.handle = ledger_budgets(b->ledger) + 1;
+    entry.u.by_default.made_from = due->budget;
+    entry.u.by_default.scope = due->scope;
+    entry.u.by_default.window_start_us = window.start_us;
+    entry.u.by_default.window_end_us = window.end_us;
+    apply(b, &entry);
+}
+
 static inline int put(struct bench *b, const struct mete_change *change, uint32_t *ret_handle)
 {
     struct ledger_decision decision;
     int rc;
     while ((rc = ledger_decide_change(b->ledger, now(b), change, SLICE_LITERAL("tester"),
                                       ret_handle, &decision)) == LEDGER_STALE)
-        roll(b, decision.due.budget);
+        enter_due(b, &decision.due);
     if (rc)
         return rc;
     if (decision.entry.kind == ENTRY_BUDGET && decision.entry.u.budget.window_end_us == 0) {
@@ -103,6 +125,8 @@ static inline int put(struct bench *b, const struct mete_change *change, uint32_
         struct calendar_rule rule = {change->budget.period, change->budget.anchor,
                                      change->budget.window_seconds, NULL};
         assert_int_equal(calendar_window(&rule, b->now_us, &window), 0);
+        if (change->budget.for_kind)
+            window = (struct window){0, INT64_MAX};
         decision.entry.u.budget.window_start_us = window.start_us;
         decision.entry.u.budget.window_end_us = window.end_us;
     }
@@ -184,7 +208,7 @@ static inline int reserve(struct bench *b, const struct mete_reserve *args)
     int rc;
     while ((rc = ledger_decide_reserve(b->ledger, now(b), args, b->refusals, METE_REFUSALS_MAX,
                                        &b->verdict, &decision)) == LEDGER_STALE)
-        roll(b, decision.due.budget);
+        enter_due(b, &decision.due);
     if (rc == 0 && decision.entry.kind != ENTRY_NONE)
         apply(b, &decision.entry);
     return rc;

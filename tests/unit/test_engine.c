@@ -209,8 +209,8 @@ static void what_is_not_yet_says_so(void **state)
     (void)state;
     open_engine((struct mete_options){0});
     assert_int_equal(help_tree(port, 1000), 0);
-    struct mete_change change = help_budget("each", HELP_ORGANIZATION, METE_DAILY, 5);
-    change.budget.for_kind = METE_USER;
+    struct mete_change change = help_budget("carries", HELP_ORGANIZATION, METE_DAILY, 5);
+    change.budget.rollover_cap = 1;
     const struct mete_apply args = {.changes = &change, .len = 1};
     struct mete_applied applied;
     assert_int_equal(mete_apply(port, &args, NULL, &applied), METE_E_NOT_YET);
