@@ -149,7 +149,11 @@ static void explain(struct request *request, struct item *item)
     int status = item->op.status;
     int verb = request->route->verb;
     bool ends = verb == VERB_DEDUCT || verb == VERB_RELEASE;
-    if (ends && (status == METE_E_NOT_FOUND || status == METE_E_ENDED))
+    if (verb == VERB_SETTLE && (status == METE_E_NOT_FOUND || status == METE_E_ENDED))
+        fail_item(request, item, METE_E_ENDED, "record", "%s",
+                  "It is final: settled already with other figures, never provisional, or ended "
+                  "more than a day ago.");
+    else if (ends && (status == METE_E_NOT_FOUND || status == METE_E_ENDED))
         fail_item(request, item, status, "reserve_id", "%s",
                   status == METE_E_ENDED
                       ? "The reservation has ended otherwise, or with other figures."
@@ -266,7 +270,7 @@ static void send_call(struct request *request)
         turn_away(request);
 }
 
-static void submit(struct request *request)
+void authority_submit(struct request *request)
 {
     struct call *call = request->state;
     call->ops = arena_take_raw(&request->arena, call->len * sizeof(struct mete_op *));
@@ -341,7 +345,11 @@ static void got_hold(struct request *request, size_t at, int status,
     item->seen = true;
     if (!status)
         status = holds_of_view(&answer->reservation, &hold);
-    if (!status)
+    bool is_unsaid = call->verb == VERB_DEDUCT && !item->mask;
+    if (!status && answer->reservation.state == METE_EXPIRED && is_unsaid)
+        fail_item(request, item, METE_E_INVALID, "amount",
+                  "The reservation has expired: say what was used.");
+    else if (!status)
         use_hold(request, item, &hold);
     else if (status == METE_E_NOT_FOUND)
         fail_item(request, item, status, "reserve_id",
@@ -422,7 +430,7 @@ static void got_scope(struct request *request, size_t at, int status,
 
 static void scopes_found(struct request *request)
 {
-    submit(request);
+    authority_submit(request);
 }
 
 static void find_scopes(struct request *request)
@@ -513,7 +521,7 @@ static void begin_stages(struct request *request)
 {
     static const struct inquiry_plan organizations = {next_organization, got_organization,
                                                       find_scopes};
-    static const struct inquiry_plan holds = {next_hold, got_hold, submit};
+    static const struct inquiry_plan holds = {next_hold, got_hold, authority_submit};
     const struct call *call = request->state;
     bool ends = call->verb == VERB_DEDUCT || call->verb == VERB_RELEASE;
     inquiry_begin(request, ends ? &holds : &organizations);

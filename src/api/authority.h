@@ -53,6 +53,8 @@ struct call {
 METE_MUST_USE int authority_read(struct request *request, struct json object, struct item *item);
 /* Fills item->op from what was read and found. */
 void authority_prepare(struct request *request, struct item *item);
+/* From submit on; request->state is a struct call, or begins with one. */
+void authority_submit(struct request *request);
 /* Writes item's answer, or its problem. */
 void authority_write(struct request *request, const struct item *item);
 /* "reserve_id": what a reservation is called outside. */

@@ -95,6 +95,7 @@ static const struct field reserve_table[] = {
     TIMESTAMP,
 };
 static const struct field deduct_table[] = {RESERVE_ID, AMOUNT, USAGE, MODEL, METADATA, TIMESTAMP};
+static const struct field settle_table[] = {AMOUNT, USAGE, MODEL, METADATA};
 static const struct field release_table[] = {RESERVE_ID, TIMESTAMP};
 static const struct field record_table[] = {
     REQUEST_ID(FIELD_REQUIRED),
@@ -121,6 +122,7 @@ static const struct {
     [VERB_DEDUCT] = {deduct_table, LEN(deduct_table)},
     [VERB_RELEASE] = {release_table, LEN(release_table)},
     [VERB_RECORD] = {record_table, LEN(record_table)},
+    [VERB_SETTLE] = {settle_table, LEN(settle_table)},
 };
 
 struct usage_in {
@@ -245,7 +247,7 @@ static int price_charge(const struct price_model *model, const struct item *item
 static int price(struct request *request, struct item *item)
 {
     enum verb verb = (enum verb)request->route->verb;
-    bool charge = verb == VERB_DEDUCT || verb == VERB_RECORD;
+    bool charge = verb == VERB_DEDUCT || verb == VERB_RECORD || verb == VERB_SETTLE;
     uint32_t needed = BIT(METE_INPUT) | BIT(METE_OUTPUT) | (charge ? 0 : BIT(METE_TOTAL_TOKENS));
     if (!(item->mask & needed))
         return problem_set(&request->problem, METE_E_INVALID, "usage.input_tokens",
@@ -284,6 +286,8 @@ static int read_amounts(struct request *request, const struct call_in *in, struc
     }
     if (rc)
         return rc;
+    if (request->route->verb == VERB_SETTLE)
+        return 0; /* the rest is as it was charged */
     bool deduct = request->route->verb == VERB_DEDUCT;
     if (!item->mask && !deduct)
         return problem_set(&request->problem, METE_E_INVALID, "amount",
@@ -406,7 +410,11 @@ static int read_rest(struct request *request, const struct call_in *in, struct i
 {
     enum verb verb = (enum verb)request->route->verb;
     bool ends = verb == VERB_DEDUCT || verb == VERB_RELEASE;
-    int rc = ends ? read_reserve_id(request, in->reserve_id, item) : read_scope(request, in, item);
+    int rc = 0;
+    if (ends)
+        rc = read_reserve_id(request, in->reserve_id, item);
+    else if (verb != VERB_SETTLE)
+        rc = read_scope(request, in, item);
     if (!rc && in->metadata.type)
         rc = check_metadata(request, in->metadata);
     if (!rc)
@@ -432,6 +440,8 @@ int authority_read(struct request *request, struct json object, struct item *ite
     if (rc)
         return rc;
     item->request_id = in.request_id;
+    if (verb == VERB_SETTLE && !in.model.len)
+        in.model = item->model; /* the record's */
     item->model = in.model;
     item->provider = in.provider;
     item->session = in.session;
@@ -513,6 +523,7 @@ void authority_prepare(struct request *request, struct item *item)
             op->args.reserve.request_id = request_text(item->request_id);
         break;
     case VERB_DEDUCT:
+    case VERB_SETTLE:
         op->kind = METE_OP_COMMIT;
         op->args.commit = (struct mete_commit){.reservation = {item->reservation},
                                                .usage = item->args.usage,

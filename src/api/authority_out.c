@@ -148,6 +148,22 @@ static void write_reserve(struct request *request, const struct item *item)
         out_member_amount(out, "amount", METE_COST, item->amounts[METE_COST]);
 }
 
+/* A correction leaves the state as it was. */
+static struct slice state_of(const struct mete_receipt *receipt)
+{
+    switch (receipt->state) {
+    case METE_RELEASED:
+        return SLICE_LITERAL("released");
+    case METE_EXPIRED:
+        return SLICE_LITERAL("expired");
+    case METE_COMMITTED:
+    case METE_HELD:
+    case METE_REFUSED:
+        break;
+    }
+    return SLICE_LITERAL("committed");
+}
+
 static void write_record_id(struct out *out, const struct mete_receipt *receipt)
 {
     char digits[DECIMAL_ROOM];
@@ -168,19 +184,21 @@ static void write_receipt(struct request *request, const struct item *item)
     struct out *out = &request->out;
     int verb = request->route->verb;
     out_member_bool(out, "success", true);
-    if (verb == VERB_RECORD) {
+    if (verb == VERB_RECORD)
         out_member_text(out, "request_id", item->request_id);
-    } else {
+    else if (verb == VERB_SETTLE)
+        out_member_text(out, "settles", request->params[0]);
+    else
         out_member_text(out, "reserve_id", item->reserve_text);
-        out_member_text(out, "state",
-                        verb == VERB_DEDUCT ? SLICE_LITERAL("committed")
-                                            : SLICE_LITERAL("released"));
-    }
+    if (verb != VERB_RECORD)
+        out_member_text(out, "state", state_of(receipt));
     if (verb != VERB_RELEASE) {
         out_member_amount(out, "amount", METE_COST, receipt->cost);
         out_member_bool(out, "overrun", receipt->overrun != 0);
     }
     out_member_bool(out, "repeated", receipt->repeated != 0);
+    if (verb == VERB_DEDUCT)
+        out_member_bool(out, "corrected", receipt->corrected != 0);
     if (verb != VERB_RELEASE)
         write_record_id(out, receipt);
 }

@@ -78,11 +78,24 @@ static int read_request_id(struct request *request, struct slice *ret_id)
     return 0;
 }
 
+static int read_provisional(struct request *request, int *ret_provisional)
+{
+    struct slice text;
+    int rc = request_query(request, "provisional", 5, &text);
+    if (rc || !text.len)
+        return rc;
+    if (!slice_is(text, "true") && !slice_is(text, "false"))
+        return problem_set(&request->problem, METE_E_INVALID, "provisional",
+                           "It must be true or false.");
+    *ret_provisional = slice_is(text, "true");
+    return 0;
+}
+
 static int read_filter(struct request *request, struct records_state *state)
 {
-    static const char *const known[] = {"request_id", "organization", "department", "user",
-                                        "api_key",    "model",        "from",       "to",
-                                        "limit",      "cursor",       NULL};
+    static const char *const known[] = {"request_id", "organization", "department",  "user",
+                                        "api_key",    "model",        "from",        "to",
+                                        "limit",      "cursor",       "provisional", NULL};
     struct records_filter *filter = &state->filter;
     struct page page;
     int rc = request_query_known(request, known);
@@ -90,6 +103,8 @@ static int read_filter(struct request *request, struct records_state *state)
         rc = read_request_id(request, &filter->request_id);
     if (!rc)
         rc = request_query(request, "model", 128, &filter->model);
+    if (!rc)
+        rc = read_provisional(request, &filter->provisional);
     if (!rc)
         rc = read_instant(request, "from", &filter->from_us);
     if (!rc)

@@ -182,6 +182,7 @@ void keys_list(struct request *request);
 void keys_show(struct request *request);
 void keys_revoke(struct request *request);
 void records_list(struct request *request);
+void records_settle(struct request *request);
 void me_show(struct request *request);
 void stats_show(struct request *request);
 void authority_call(struct request *request);

@@ -132,12 +132,21 @@ static int put_scopes(struct names *names, const struct records_usage *usage, st
     return rc;
 }
 
+/* 0 of what was not metered. A correction's may be below 0. */
 static int64_t amount_of(const struct records_usage *usage, enum mete_meter meter)
 {
     for (size_t i = 0; i < usage->usage_len; i++)
         if (usage->usage[i].meter == meter)
             return usage->usage[i].amount;
-    return -1;
+    return 0;
+}
+
+static bool has_meter(const struct records_usage *usage, enum mete_meter meter)
+{
+    for (size_t i = 0; i < usage->usage_len; i++)
+        if (usage->usage[i].meter == meter)
+            return true;
+    return false;
 }
 
 static int put_quantities(const struct records_usage *usage, struct buffer *out)
@@ -152,13 +161,13 @@ static int put_quantities(const struct records_usage *usage, struct buffer *out)
                  {METE_REASONING, ",\"reasoning_tokens\":"},
                  {METE_TOTAL_TOKENS, ",\"total_tokens\":"},
                  {METE_REQUESTS, ",\"requests\":"}};
-    int64_t both = max_i64(amount_of(usage, METE_INPUT), 0) +
-                   max_i64(amount_of(usage, METE_OUTPUT), 0); /* each <= INT64_MAX / 2 */
+    int64_t both = amount_of(usage, METE_INPUT) +
+                   amount_of(usage, METE_OUTPUT); /* each at most half of an int64_t */
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof shown / sizeof shown[0]; i++) {
         int64_t amount = amount_of(usage, shown[i].meter);
-        if (amount < 0)
-            amount = shown[i].meter == METE_TOTAL_TOKENS ? both : 0;
+        if (shown[i].meter == METE_TOTAL_TOKENS && !has_meter(usage, METE_TOTAL_TOKENS))
+            amount = both;
         rc = put_number(out, shown[i].key, amount);
     }
     return rc;
@@ -167,7 +176,7 @@ static int put_quantities(const struct records_usage *usage, struct buffer *out)
 /* The first currency charged in; a call has one. */
 static int put_cost(const struct records_usage *usage, struct buffer *out)
 {
-    int64_t nano = max_i64(amount_of(usage, METE_COST), 0);
+    int64_t nano = amount_of(usage, METE_COST);
     char cost[DECIMAL_ROOM], currency[3];
     size_t currency_len = 0;
     for (size_t i = 0; i < usage->usage_len && !currency_len; i++) {
@@ -239,6 +248,21 @@ static int put_note(struct slice note, struct buffer *out)
     return object ? buffer_append(out, json.raw) : buffer_text(out, "null");
 }
 
+/* A correction names the record whose figures were not the true ones, and is named by it. */
+static int put_corrections(const struct records_usage *usage, struct buffer *out)
+{
+    const struct {
+        const char *key;
+        uint64_t seq;
+    } both[] = {{",\"corrects\":", usage->corrects}, {",\"corrected_by\":", usage->corrected}};
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof both / sizeof both[0]; i++)
+        rc = both[i].seq ? buffer_format(out, "%s\"rec_%llu\"", both[i].key,
+                                         (unsigned long long)both[i].seq)
+                         : buffer_format(out, "%snull", both[i].key);
+    return rc;
+}
+
 static int put_record(struct names *names, const struct records_usage *usage, struct buffer *out)
 {
     int rc = buffer_format(out, "{\"id\":\"rec_%llu\"", (unsigned long long)usage->seq);
@@ -256,6 +280,8 @@ static int put_record(struct names *names, const struct records_usage *usage, st
         rc = put_cost(usage, out);
     if (!rc)
         rc = put_ending(usage, out);
+    if (!rc)
+        rc = put_corrections(usage, out);
     if (!rc)
         rc = put_instant(out, ",\"started_at\":", usage->started_us);
     if (!rc)

@@ -165,6 +165,7 @@ static void a_record_shows_every_member(void **state)
               "'cost':'1.23456789','currency':'USD','state':'committed','ending':'client_gone',"
               "'provisional':false,'counted':true,'overrun':true,'status':200,'attempts':1,"
               "'latency_ms':812,'first_token_ms':90,'price_list':'builtin-2026-07-24',"
+              "'corrects':null,'corrected_by':null,"
               "'started_at':'1970-01-01T00:01:00Z','ended_at':'1970-01-01T00:02:00.250000Z',"
               "'metadata':{'tags':['a']}}");
     assert_true(json_is_null(json_object_get(page, "next_cursor")));
@@ -183,6 +184,7 @@ static void what_is_absent_is_null_and_a_bad_note_is_not_pasted(void **state)
               "'cost':'0.00','currency':null,'state':'released','ending':'not_sent',"
               "'provisional':false,'counted':false,'overrun':false,'status':null,'attempts':0,"
               "'latency_ms':0,'first_token_ms':null,'price_list':null,"
+              "'corrects':null,'corrected_by':null,"
               "'started_at':'1970-01-01T00:03:00Z','ended_at':'1970-01-01T00:03:00Z',"
               "'metadata':null}");
     json_decref(page);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mete record - lists usage records, and settles those that were charged provisionally. */
+#include "cli/cli.h"
+#include "cli/client_words.h"
+
+#include <stdio.h>
+
+enum { METERS_MAX = 16 };
+
+static const char usage[] =
+    "usage: mete record list [--provisional] [--organization O] [--department D] [--user U]\n"
+    "                        [--key ID] [--model M] [--request-id R] [--from T] [--to T]\n"
+    "       mete record settle ID [--amount A] [--usage METER=N]... [--model M]\n"
+    "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
+    "directory the command asks it; with none it opens the data itself.\n"
+    "A provisional record was charged though its outcome was unknown, after a crash or a timeout;\n"
+    "settle gives it the true figures within 24 hours, once. A is in US dollars; METER is\n"
+    "input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,\n"
+    "total_tokens or requests. What is not said stays as it was charged; usage without an amount\n"
+    "is priced. T is an instant such as 2030-01-31T00:00:00Z.\n";
+
+struct record_options {
+    struct client_options client;
+    const char *organization, *department, *user, *key, *model, *request_id, *from, *to;
+    const char *amount, *id;
+    const char *meters[METERS_MAX];
+    size_t meters_len;
+    bool provisional;
+};
+
+static const struct client_column listed[] = {
+    {"id", "id"},
+    {"ended", "ended_at"},
+    {"key", "api_key"},
+    {"model", "model"},
+    {"tokens", "total_tokens"},
+    {"cost", "cost"},
+    {"ending", "ending"},
+    {"provisional", "provisional"},
+    {"corrects", "corrects"},
+    {"request", "request_id"},
+};
+
+static const struct client_column settled[] = {
+    {"record", "record_id"}, {"settles", "settles"}, {"state", "state"},
+    {"cost", "amount"},      {"overrun", "overrun"}, {"repeated", "repeated"},
+};
+
+static int wrong(const char *why, const char *what)
+{
+    return client_words_wrong("record", usage, why, what);
+}
+
+/* Takes --provisional, which has no value, from the words. */
+static int take_flag(int argc, char **argv, bool *ret_flag)
+{
+    int kept = 0;
+    for (int i = 0; i < argc; i++) {
+        bool is_flag = i > 1 && !strcmp(argv[i], "--provisional");
+        *ret_flag |= is_flag;
+        if (!is_flag)
+            argv[kept++] = argv[i];
+    }
+    return kept;
+}
+
+static int read_options(int argc, char **argv, struct record_options *options)
+{
+    const struct client_word known[] = {{"--organization", &options->organization},
+                                        {"--department", &options->department},
+                                        {"--user", &options->user},
+                                        {"--key", &options->key},
+                                        {"--model", &options->model},
+                                        {"--request-id", &options->request_id},
+                                        {"--from", &options->from},
+                                        {"--to", &options->to},
+                                        {"--amount", &options->amount}};
+    const struct client_words words = {.command = "record",
+                                       .usage = usage,
+                                       .options = &options->client,
+                                       .subject = &options->id,
+                                       .known = known,
+                                       .known_len = sizeof known / sizeof known[0],
+                                       .repeated = "--usage",
+                                       .values = options->meters,
+                                       .values_len = &options->meters_len,
+                                       .values_max = METERS_MAX};
+    return client_words_read(&words, argc, argv);
+}
+
+static void put_query(struct buffer *path, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    bool is_first = !memchr(path->data, '?', path->len);
+    int rc = buffer_format(path, "%s%s=", is_first ? "?" : "&", name);
+    if (!rc)
+        client_encode(path, value);
+}
+
+static int list(const struct record_options *options, struct buffer *path)
+{
+    struct client *client;
+    if (options->id)
+        return wrong("unknown: ", options->id);
+    if (options->amount || options->meters_len)
+        return wrong("--amount and --usage belong to settle", "");
+    int rc = buffer_text(path, "/api/v1/records");
+    put_query(path, "provisional", options->provisional ? "true" : NULL);
+    put_query(path, "organization", options->organization);
+    put_query(path, "department", options->department);
+    put_query(path, "user", options->user);
+    put_query(path, "api_key", options->key);
+    put_query(path, "model", options->model);
+    put_query(path, "request_id", options->request_id);
+    put_query(path, "from", options->from);
+    put_query(path, "to", options->to);
+    if (rc || buffer_append(path, (struct slice){"", 1}))
+        return wrong("too long", "");
+    int code = client_open(&options->client, &client);
+    if (code)
+        return code;
+    code = client_print_list(client, path->data, &options->client, listed,
+                             sizeof listed / sizeof listed[0]);
+    client_close(client);
+    return code;
+}
+
+/* "output_tokens=12" as a member. false: it is not of that form. */
+static bool put_meter(struct out *out, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    char name[64];
+    if (!equals || equals == text || (size_t)(equals - text) >= sizeof name || !equals[1])
+        return false;
+    memcpy(name, text, (size_t)(equals - text));
+    name[equals - text] = 0;
+    out_key(out, name);
+    client_put_number(out, equals + 1);
+    return true;
+}
+
+static int write_body(const struct record_options *options, struct out *out)
+{
+    out_open(out, '{');
+    client_put(out, "amount", options->amount);
+    client_put(out, "model", options->model);
+    if (options->meters_len) {
+        out_key(out, "usage");
+        out_open(out, '{');
+        for (size_t i = 0; i < options->meters_len; i++)
+            if (!put_meter(out, options->meters[i]))
+                return wrong("not METER=N: ", options->meters[i]);
+        out_close(out, '}');
+    }
+    out_close(out, '}');
+    return out->failed ? CLI_FAILED : CLI_DONE;
+}
+
+static int post(const struct record_options *options, const char *path, struct slice body)
+{
+    struct client *client;
+    struct client_reply reply;
+    int code = client_open(&options->client, &client);
+    if (code)
+        return code;
+    code = client_call(client, "POST", path, body, &reply);
+    if (!code) {
+        code = client_problem(&reply);
+        if (!code)
+            client_print_one(buffer_slice(&reply.body), &options->client, settled,
+                             sizeof settled / sizeof settled[0]);
+        client_reply_done(&reply);
+    }
+    client_close(client);
+    return code;
+}
+
+static int settle(const struct record_options *options, struct buffer *path)
+{
+    if (!options->id)
+        return wrong("the ID is missing", "");
+    if (options->provisional || options->organization || options->department || options->user ||
+        options->key || options->request_id || options->from || options->to)
+        return wrong("that belongs to list", "");
+    int rc = buffer_text(path, "/api/v1/records/");
+    client_encode(path, options->id);
+    if (!rc)
+        rc = buffer_text(path, "/settle");
+    if (rc || buffer_append(path, (struct slice){"", 1}))
+        return wrong("too long: ", options->id);
+    struct out body;
+    out_init(&body, 64 * 1024);
+    int code = write_body(options, &body);
+    if (!code)
+        code = post(options, path->data, buffer_slice(&body.bytes));
+    out_done(&body);
+    return code;
+}
+
+int cli_record(int argc, char **argv)
+{
+    struct record_options options = {0};
+    const char *word = argc > 1 ? argv[1] : "";
+    if (client_wants_help(argc, argv)) {
+        fputs(usage, stdout);
+        return CLI_DONE;
+    }
+    if (strcmp(word, "list") && strcmp(word, "settle"))
+        return wrong(word[0] ? "unknown: " : "say what to do", word);
+    argc = take_flag(argc, argv, &options.provisional);
+    int code = read_options(argc, argv, &options);
+    if (code)
+        return code;
+    struct buffer path;
+    buffer_init(&path, 8192);
+    code = !strcmp(word, "list") ? list(&options, &path) : settle(&options, &path);
+    buffer_done(&path);
+    return code;
+}
