@@ -424,6 +424,86 @@ static void a_counter_that_cannot_hold_it_says_so_and_it_may_be_said_again(void 
     assert_int_equal(commit(b, ids[2], 1), 0);
 }
 
+/* ---- Quotas and currencies ---- */
+
+static uint32_t put_grant(struct bench *b, const char *id, int64_t amount, uint32_t priority)
+{
+    uint32_t handle = 0;
+    const struct mete_change change = {.kind = METE_PUT_GRANT,
+                                       .grant = {.id = text(id),
+                                                 .scope = {b->user},
+                                                 .meter = METE_COST,
+                                                 .currency = METE_USD,
+                                                 .amount = amount,
+                                                 .priority = priority}};
+    assert_int_equal(put(b, &change, &handle), 0);
+    return handle;
+}
+
+static void drew(struct bench *b, uint32_t grant, int64_t drawn)
+{
+    struct mete_grant_view view;
+    assert_int_equal(ledger_grant(b->ledger, grant, now(b), &view), 0);
+    assert_true(view.drawn == drawn && view.held == 0);
+    assert_int_equal(ledger_audit(b->ledger), 0);
+}
+
+static void a_quota_draws_more_or_gives_back_in_reverse(void **state)
+{
+    struct bench *b = *state;
+    uint32_t first = put_grant(b, "first", 5 * DOLLAR, 1);
+    uint32_t second = put_grant(b, "second", 5 * DOLLAR, 2);
+    uint64_t less = expired(b, METE_EXPIRY_CHARGE, 7 * DOLLAR);
+    drew(b, first, 5 * DOLLAR);
+    drew(b, second, 2 * DOLLAR);
+    assert_int_equal(commit(b, less, 4 * DOLLAR), 0);
+    drew(b, first, 4 * DOLLAR);
+    drew(b, second, 0);
+    uint64_t more = expired(b, METE_EXPIRY_CHARGE, DOLLAR);
+    assert_int_equal(commit(b, more, 3 * DOLLAR), 0);
+    assert_false(b->receipt.overrun);
+    drew(b, first, 5 * DOLLAR);
+    drew(b, second, 2 * DOLLAR);
+    uint64_t beyond = expired(b, METE_EXPIRY_RELEASE, DOLLAR);
+    assert_int_equal(commit(b, beyond, 4 * DOLLAR), 0);
+    assert_true(b->receipt.overrun && events_of(b, METE_EVENT_QUOTA_OVERRUN) == 1);
+    drew(b, second, 6 * DOLLAR);
+}
+
+static void what_an_operator_refunded_does_not_come_back_twice(void **state)
+{
+    struct bench *b = *state;
+    uint32_t grant = put_grant(b, "only", 5 * DOLLAR, 1), handle = 0;
+    uint64_t id = expired(b, METE_EXPIRY_CHARGE, 5 * DOLLAR);
+    const struct mete_change change = {
+        .kind = METE_REFUND, .refund = {grant}, .amount = 4 * DOLLAR};
+    assert_int_equal(put(b, &change, &handle), 0);
+    assert_int_equal(commit(b, id, 0), 0);
+    drew(b, grant, 0);
+}
+
+static void it_is_converted_by_the_rates_of_its_reservation(void **state)
+{
+    struct bench *b = *state;
+    const uint32_t eur = METE_CURRENCY('E', 'U', 'R');
+    uint32_t handle = 0, number = 0;
+    struct mete_change rate = {
+        .kind = METE_PUT_EXCHANGE,
+        .exchange = {.from = METE_USD, .to = eur, .numerator = 1, .denominator = 3}};
+    assert_int_equal(put(b, &rate, &number), 0);
+    struct mete_change change = budget_change(b->org, "euros", 100 * DOLLAR, METE_TOTAL);
+    change.budget.currency = eur;
+    assert_int_equal(put(b, &change, &handle), 0);
+    uint64_t id = expired(b, METE_EXPIRY_CHARGE, 10);
+    stands(b, handle, 3, 0);
+    rate.exchange.numerator = 2;
+    rate.exchange.effective_at.us = b->now_us;
+    assert_int_equal(put(b, &rate, &number), 0);
+    assert_int_equal(commit(b, id, 20), 0); /* 20 / 3, and not 10 / 3 more than 10 / 3 */
+    stands(b, handle, 7, 0);
+    assert_true(b->effects.ended.amounts[0].amount == 10);
+}
+
 /* ---- What it leaves alone ---- */
 
 static void rate_limits_are_left_alone(void **state)
@@ -487,6 +567,9 @@ int main(void)
         TEST(a_shadow_budget_never_makes_an_overrun),
         TEST(fired_thresholds_stay_fired_and_new_ones_fire),
         TEST(a_counter_that_cannot_hold_it_says_so_and_it_may_be_said_again),
+        TEST(a_quota_draws_more_or_gives_back_in_reverse),
+        TEST(what_an_operator_refunded_does_not_come_back_twice),
+        TEST(it_is_converted_by_the_rates_of_its_reservation),
         TEST(rate_limits_are_left_alone),
         TEST(an_entry_that_does_not_fit_is_refused),
     };
