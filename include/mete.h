@@ -764,7 +764,8 @@ struct mete_stats {
 
 enum mete_query_kind {
     METE_QUERY_SCOPE = 1,   /* by handle                         -> scope */
-    METE_QUERY_FIND_SCOPE,  /* by kind, id, organization         -> scope; NOT_FOUND */
+    METE_QUERY_FIND_SCOPE,  /* by kind, id, organization         -> scope; NOT_FOUND. An ended one
+                               still has its id while calls of it are open: see scope.ended */
     METE_QUERY_BUDGET,      /* by handle, as of now              -> budget */
     METE_QUERY_FIND_BUDGET, /* by id, organization               -> budget; NOT_FOUND */
     METE_QUERY_PATH,        /* budgets of a scope and its ancestors, leaf first -> budgets */

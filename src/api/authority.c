@@ -417,6 +417,8 @@ static void got_scope(struct request *request, size_t at, int status,
 {
     struct call *call = request->state;
     struct item *item = &call->items[at];
+    if (!status && answer->scope.ended)
+        status = METE_E_NOT_FOUND;
     if (status) {
         fail_item(request, item, status, status == METE_E_NOT_FOUND ? "scope.id" : NULL, "%s",
                   status == METE_E_NOT_FOUND ? "Nothing here has this id."
@@ -504,6 +506,8 @@ static void got_organization(struct request *request, size_t at, int status,
     struct call *call = request->state;
     struct item *item = &call->items[at];
     bool itself = item->scope_in.kind == METE_ORGANIZATION;
+    if (!status && answer->scope.ended)
+        status = METE_E_NOT_FOUND;
     if (!status) {
         namebook_learn_scope(request->api->names, &answer->scope);
         use_organization(request, item, answer->scope.scope.n);

@@ -301,6 +301,8 @@ static int read_value(const struct fields *fields, const struct field *field, st
 static int read_member(const struct fields *fields, const struct field *field, struct json value,
                        void *into)
 {
+    if (field->flags & FIELD_OR_NULL && value.type == JSON_NULL)
+        return 0;
     if (!(field->flags & FIELD_LATER))
         return read_value(fields, field, value, (char *)into + field->offset);
     _Alignas(16) char unused[sizeof(struct json)];

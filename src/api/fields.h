@@ -32,7 +32,8 @@ struct word {
 
 enum {
     FIELD_REQUIRED = 1,
-    FIELD_LATER = 2 /* known and checked, then METE_E_NOT_YET, naming it */
+    FIELD_LATER = 2,  /* known and checked, then METE_E_NOT_YET, naming it */
+    FIELD_OR_NULL = 4 /* a null is as if it were absent */
 };
 enum { FIELDS_MAX = 64 };
 

@@ -39,7 +39,7 @@ static uint64_t hash_id(enum mete_kind kind, uint32_t organization, struct slice
 static bool has_id(const struct name *name, enum mete_kind kind, uint32_t organization,
                    struct slice id)
 {
-    if (name->kind != kind || !slice_equal(namebook_id(name), id))
+    if (name->ended || name->kind != kind || !slice_equal(namebook_id(name), id))
         return false;
     return kind == METE_ORGANIZATION || name->organization == organization;
 }
@@ -175,10 +175,26 @@ static void learn(struct namebook *book, const struct name *head, const char *id
     put(&book->young, name);
 }
 
+static void forget(struct generation *g, uint32_t handle)
+{
+    struct name *name = find_handle(g, false, handle);
+    if (name)
+        name->ended = true;
+}
+
+void namebook_forget(struct namebook *book, uint32_t handle)
+{
+    forget(&book->young, handle);
+    forget(&book->old, handle);
+}
+
 void namebook_learn_scope(struct namebook *book, const struct mete_scope_view *view)
 {
+    if (view->ended)
+        namebook_forget(book, view->scope.n);
     bool top = view->kind == METE_ORGANIZATION;
-    struct name head = {.kind = view->kind,
+    struct name head = {.ended = view->ended != 0,
+                        .kind = view->kind,
                         .handle = view->scope.n,
                         .organization = top ? view->scope.n : view->organization.n};
     learn(book, &head, view->id);

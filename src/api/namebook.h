@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Ids of scopes and budgets by handle, and handles of scopes by id, as the engine told them. What a
- * handle means never changes, so a kept answer is never wrong, only missing. Bounded: of two
+ * handle means never changes, so a kept answer is never wrong, only missing; what an id means
+ * changes when its scope ends, which is told here. Bounded: of two
  * generations the older is forgotten when the younger is full. THREAD the event loop. */
 #ifndef API_NAMEBOOK_H
 #define API_NAMEBOOK_H
@@ -9,7 +10,7 @@
 #include "mete.h"
 
 struct name {
-    bool budget;
+    bool budget, ended;
     enum mete_kind kind; /* of a scope */
     uint32_t handle;
     uint32_t organization; /* an organization's own handle for itself */
@@ -32,6 +33,9 @@ const struct name *namebook_find(const struct namebook *book, enum mete_kind kin
 /* Keeps what the engine answered. Without memory it is not kept. */
 void namebook_learn_scope(struct namebook *book, const struct mete_scope_view *view);
 void namebook_learn_budget(struct namebook *book, const struct mete_budget_view *view);
+
+/* The scope has ended: its id leads to it no longer, the handle still has its name. */
+void namebook_forget(struct namebook *book, uint32_t handle);
 
 static inline struct slice namebook_id(const struct name *name)
 {

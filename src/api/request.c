@@ -207,6 +207,8 @@ static void found(struct request *request)
     if (!request->op.status) {
         namebook_learn_scope(request->api->names, &request->answer.scope);
         request->found = request->answer.scope.scope;
+        if (request->answer.scope.ended)
+            request->op.status = METE_E_NOT_FOUND;
     }
     request->after_find(request);
 }

@@ -10,6 +10,7 @@ int cli_serve(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_budget(int argc, char **argv);
+int cli_quota(int argc, char **argv);
 int cli_record(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_backup(int argc, char **argv);

@@ -22,7 +22,8 @@ static const char **value_of(const struct client_words *words, const char *name)
     for (size_t i = 0; i < words->known_len; i++)
         if (!strcmp(name, words->known[i].name))
             return words->known[i].value;
-    if (strcmp(name, words->repeated) != 0 || *words->values_len == words->values_max)
+    if (!words->repeated || strcmp(name, words->repeated) != 0 ||
+        *words->values_len == words->values_max)
         return NULL;
     return &words->values[(*words->values_len)++];
 }

@@ -18,7 +18,7 @@ struct client_words {
     const char **subject;
     const struct client_word *known;
     size_t known_len;
-    const char *repeated; /* the option that may stand several times */
+    const char *repeated; /* the option that may stand several times; NULL: none */
     const char **values;
     size_t *values_len, values_max;
 };

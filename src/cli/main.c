@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"init", "make a data directory, its admin token and an example organization", cli_init},
     {"key", "create, list, show and revoke API keys", cli_key},
     {"budget", "set, list and delete budgets", cli_budget},
+    {"quota", "grant, show, refund and end prepaid balances", cli_quota},
     {"record", "list usage records, settle provisional ones", cli_record},
     {"replay", "run a usage trace through the engine under a policy", cli_replay},
     {"verify", "prove a data directory", cli_verify},

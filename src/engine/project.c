@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record, a correction
  * one of its own with the difference; one that puts, moves or ends a scope, budget or rate limit,
- * or puts a grant, gives its entity; any may give events. Which organization, department, user and key
- * stand on a record's path is looked up in the lineage, which costs less memory and time than
+ * or puts a grant, gives its entity; any may give events. Which organization, department, user and
+ * key stand on a record's path is looked up in the lineage, which costs less memory and time than
  * asking the ledger for views.
  *
  * A record's ending: of a commit or record what the caller said; of a release NOT_SENT, because

@@ -21,6 +21,7 @@ before(async () => {
   mete = await Mete.start({ config: configuration(provider) });
   key = await mete.organization(ORG);
   await mete.budget(ORG, { id: 'own', amount: '100.00' });
+  await mete.must('POST', `/api/v1/organizations/${ORG}/grants`, { id: 'base-grant', scope: { kind: 'api_key', id: key.id }, unit: 'tokens', amount: '10' });
   reservation = (await mete.must('POST', '/api/v1/budget/reserve',
     { request_id: 'base', scope: { kind: 'organization', id: ORG }, amount: '1.00', ttl_seconds: 3600 })).reserve_id;
 });
@@ -32,6 +33,11 @@ const GOOD = {
   createOrganization: { id: 'new-org', name: 'New', currency: 'USD', time_zone: 'UTC' },
   createDepartment: { id: 'new-dep', name: 'New' },
   createUser: { id: 'new-user', name: 'New', department: 'research' },
+  updateUser: { name: 'New', department: 'research' },
+  createIncrease: { amount: '5.00', from: '2098-01-01T00:00:00Z', until: '2099-01-01T00:00:00Z' },
+  createGrant: { id: 'new-grant', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '5', priority: 1, expires_at: '2099-01-01T00:00:00Z', source: 'purchase' },
+  updateGrant: { amount: '1000', priority: 2, expires_at: null, source: 'gift' },
+  refundGrant: { amount: '1' },
   createBudget: { id: 'new-budget', name: 'New', scope: { kind: 'user', id: 'ada' }, unit: 'USD', amount: '5.00', period: 'daily', time_zone: 'UTC', mode: 'enforce', alert_thresholds: [0.5, 90], controls: { hard_limit: true } },
   updateBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
   updateOwnBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
@@ -51,6 +57,7 @@ const good = (id) => ({ ...structuredClone(GOOD[id]), ...(['deduct', 'release'].
 // References to things that must be there, by the last name of their path.
 const UNKNOWN = {
   'createUser.department': 'nobody', 'createApiKey.user': 'nobody', 'createApiKey.department': 'nobody',
+  'updateUser.department': 'nobody', 'createGrant.scope.id': 'nobody', 'createGrant.scope.organization': 'nobody',
   'createBudget.scope.id': 'nobody', 'createBudget.scope.organization': 'nobody',
   'check.scope.id': 'nobody', 'reserve.scope.id': 'nobody', 'record.scope.id': 'nobody',
   'check.scope.organization': 'nobody', 'reserve.scope.organization': 'nobody', 'record.scope.organization': 'nobody',
@@ -186,7 +193,7 @@ async function refused(method, path, body, expected) {
   assert.equal(await mete.hash(), before_, `${where} changed the state`);
 }
 
-const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research');
+const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{grant}', 'base-grant');
 const writing = operations.filter((o) => o.path.startsWith('/api/') && o.operation.requestBody);
 
 for (const { method, path, operation } of writing) {
@@ -258,6 +265,8 @@ test('neither an amount nor usage', async () => {
 // Parameters that others need beside them.
 const BESIDE = {
   stats: { kind: 'user', id: 'ada', organization: ORG },
+  listQuotas: { kind: 'user', id: 'ada' },
+  listGrants: { kind: 'user', id: 'ada', unit: 'tokens' },
   listRecords: { organization: ORG },
 };
 test('every parameter, wrong in every way', { timeout: 60000 }, async () => {

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mete quota - prepaid balances: grants them, shows what is left and what became of each grant,
+ * gives back, and ends them. */
+#include "cli/cli.h"
+#include "cli/client_words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: mete quota grant --organization O [--scope KIND:ID] --unit U --amount A [--id ID]\n"
+    "                        [--priority N] [--expires-at T] [--source WORD]\n"
+    "       mete quota show --organization O [--scope KIND:ID]\n"
+    "       mete quota history --organization O [--scope KIND:ID] --unit U\n"
+    "       mete quota refund ID --organization O --amount A\n"
+    "       mete quota end --organization O [--scope KIND:ID] --unit U\n"
+    "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
+    "directory the command asks it; with none it opens the data itself.\n"
+    "A scope that was granted something in a unit (USD, tokens, requests) has a quota in it: "
+    "calls\n"
+    "must be covered. Grants are drawn lowest priority first, then by expiry, then by age. The\n"
+    "history shows those that will be drawn from in that order, then the used up and expired "
+    "ones.\n"
+    "Without --scope it is the organization's own. T is an instant: 2030-01-31T00:00:00Z.\n";
+
+struct quota_options {
+    struct client_options client;
+    const char *organization, *scope, *unit, *amount, *id, *priority, *expires_at, *source;
+    const char *subject;
+};
+
+static const struct client_column quotas[] = {
+    {"scope", "scope.kind"}, {"of", "scope.id"}, {"unit", "unit"},      {"granted", "granted"},
+    {"drawn", "drawn"},      {"held", "held"},   {"balance", "balance"}};
+static const struct client_column grants[] = {
+    {"id", "id"},           {"scope", "scope.kind"}, {"of", "scope.id"},
+    {"unit", "unit"},       {"amount", "amount"},    {"drawn", "drawn"},
+    {"held", "held"},       {"balance", "balance"},  {"priority", "priority"},
+    {"source", "source"},   {"made", "created_at"},  {"expires", "expires_at"},
+    {"expired", "expired"},
+};
+enum { QUOTAS = sizeof quotas / sizeof quotas[0], GRANTS = sizeof grants / sizeof grants[0] };
+
+static int wrong(const char *why, const char *what)
+{
+    return client_words_wrong("quota", usage, why, what);
+}
+
+static int read_options(int argc, char **argv, struct quota_options *options)
+{
+    const struct client_word known[] = {{"--organization", &options->organization},
+                                        {"--scope", &options->scope},
+                                        {"--unit", &options->unit},
+                                        {"--amount", &options->amount},
+                                        {"--id", &options->id},
+                                        {"--priority", &options->priority},
+                                        {"--expires-at", &options->expires_at},
+                                        {"--source", &options->source}};
+    const struct client_words words = {.command = "quota",
+                                       .usage = usage,
+                                       .options = &options->client,
+                                       .subject = &options->subject,
+                                       .known = known,
+                                       .known_len = sizeof known / sizeof known[0]};
+    return client_words_read(&words, argc, argv);
+}
+
+/* kind and id of --scope; the organization's own without. */
+static struct slice kind_of(const struct quota_options *options)
+{
+    const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
+    if (!scope)
+        return SLICE_LITERAL("organization");
+    return (struct slice){scope, colon ? (size_t)(colon - scope) : strlen(scope)};
+}
+
+static const char *id_of(const struct quota_options *options)
+{
+    const char *colon = options->scope ? strchr(options->scope, ':') : NULL;
+    if (!options->scope)
+        return options->organization;
+    return colon ? colon + 1 : "";
+}
+
+static void write_grant(const struct quota_options *options, struct out *out)
+{
+    out_open(out, '{');
+    client_put(out, "id", options->id);
+    out_key(out, "scope");
+    out_open(out, '{');
+    out_member_text(out, "kind", kind_of(options));
+    out_member_text(out, "id", slice_of(id_of(options)));
+    out_close(out, '}');
+    client_put(out, "unit", options->unit);
+    client_put(out, "amount", options->amount);
+    if (options->priority) {
+        out_key(out, "priority");
+        client_put_number(out, options->priority);
+    }
+    client_put(out, "expires_at", options->expires_at);
+    client_put(out, "source", options->source);
+    out_close(out, '}');
+}
+
+static int add_scope(const struct quota_options *options, struct buffer *path)
+{
+    int rc = buffer_text(path, "?kind=") | buffer_append(path, kind_of(options));
+    rc |= buffer_text(path, "&id=");
+    client_encode(path, id_of(options));
+    if (options->unit) {
+        rc |= buffer_text(path, "&unit=");
+        client_encode(path, options->unit);
+    }
+    return rc;
+}
+
+/* Which path a word asks, without the null byte at its end. */
+static int make_path(const char *word, const struct quota_options *options, struct buffer *path)
+{
+    bool is_grant = !strcmp(word, "grant") || !strcmp(word, "history") || !strcmp(word, "refund");
+    int rc = buffer_text(path, "/api/v1/organizations/");
+    client_encode(path, options->organization);
+    rc |= buffer_text(path, is_grant ? "/grants" : "/quotas");
+    if (!strcmp(word, "refund")) {
+        rc |= buffer_text(path, "/");
+        client_encode(path, options->subject);
+        rc |= buffer_text(path, "/refund");
+    } else if (strcmp(word, "grant") != 0) {
+        rc |= add_scope(options, path);
+    }
+    return rc | buffer_append(path, (struct slice){"", 1});
+}
+
+static int ask(struct client *client, const char *word, const struct quota_options *options,
+               const char *path)
+{
+    struct client_reply reply;
+    struct out body;
+    bool ends = !strcmp(word, "end");
+    out_init(&body, 64 * 1024);
+    if (!strcmp(word, "grant")) {
+        write_grant(options, &body);
+    } else if (!ends) {
+        out_open(&body, '{');
+        client_put(&body, "amount", options->amount);
+        out_close(&body, '}');
+    }
+    int code = client_call(client, ends ? "DELETE" : "POST", path,
+                           ends ? (struct slice){0} : buffer_slice(&body.bytes), &reply);
+    out_done(&body);
+    if (code)
+        return code;
+    code = client_problem(&reply);
+    if (!code && reply.body.len)
+        client_print_one(buffer_slice(&reply.body), &options->client, grants, GRANTS);
+    client_reply_done(&reply);
+    return code;
+}
+
+static int run(const char *word, const struct quota_options *options, const char *path)
+{
+    struct client *client;
+    int code = client_open(&options->client, &client);
+    if (code)
+        return code;
+    if (!strcmp(word, "show"))
+        code = client_print_list(client, path, &options->client, quotas, QUOTAS);
+    else if (!strcmp(word, "history"))
+        code = client_print_list(client, path, &options->client, grants, GRANTS);
+    else
+        code = ask(client, word, options, path);
+    client_close(client);
+    return code;
+}
+
+static int check_options(const char *word, const struct quota_options *options)
+{
+    bool refunds = !strcmp(word, "refund"), shows = !strcmp(word, "show");
+    if (!options->organization)
+        return wrong("--organization is missing", "");
+    if (refunds && !options->subject)
+        return wrong("the ID is missing", "");
+    if (!refunds && options->subject)
+        return wrong("unknown: ", options->subject);
+    if (!refunds && !shows && !options->unit)
+        return wrong("--unit is missing", "");
+    if ((refunds || !strcmp(word, "grant")) && !options->amount)
+        return wrong("--amount is missing", "");
+    if (shows && options->unit)
+        return wrong("show takes no --unit", "");
+    return CLI_DONE;
+}
+
+int cli_quota(int argc, char **argv)
+{
+    static const char *const words[] = {"grant", "show", "history", "refund", "end", NULL};
+    struct quota_options options = {0};
+    const char *word = argc > 1 ? argv[1] : "";
+    bool is_known = false;
+    if (client_wants_help(argc, argv)) {
+        fputs(usage, stdout);
+        return CLI_DONE;
+    }
+    for (size_t i = 0; words[i]; i++)
+        is_known |= !strcmp(word, words[i]);
+    if (!is_known)
+        return wrong(word[0] ? "unknown: " : "say what to do", word);
+    int code = read_options(argc, argv, &options);
+    if (!code)
+        code = check_options(word, &options);
+    if (code)
+        return code;
+    struct buffer path;
+    buffer_init(&path, 4096);
+    code = make_path(word, &options, &path) ? wrong("too long: ", options.organization)
+                                            : run(word, &options, path.data);
+    buffer_done(&path);
+    return code;
+}
