@@ -63,6 +63,8 @@ static const struct route routes[] = {
     {"GET", "/api/v1/api-keys/{key}", ACCESS_ADMIN, keys_show, 0},
     {"DELETE", "/api/v1/api-keys/{key}", ACCESS_ADMIN, keys_delete, 0},
     {"POST", "/api/v1/api-keys/{key}/revoke", ACCESS_ADMIN, keys_revoke, 0},
+    {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_create, 0},
+    {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_list, 0},
     {"POST", "/api/v1/backup", ACCESS_ADMIN, backup_create, 0},
     {"GET", "/api/v1/records", ACCESS_KEY, records_list, 0},
     {"POST", "/api/v1/records/{record}/settle", ACCESS_ADMIN, records_settle, VERB_SETTLE},

@@ -47,6 +47,7 @@ static const struct field create_table[] = {
     {.name = "id", .type = FIELD_ID, .offset = AT(id)},
     NAME,
     {.name = "scope", .type = FIELD_OBJECT, .offset = AT(scope)},
+    {.name = "for_kind", .type = FIELD_WORD, .offset = AT(for_kind), .words = units_template_kinds},
     {.name = "unit", .type = FIELD_TOKEN, .offset = AT(unit), .min = 1, .max = 64},
     AMOUNT,
     {.name = "period", .type = FIELD_WORD, .offset = AT(period), .words = units_periods},

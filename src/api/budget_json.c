@@ -11,6 +11,8 @@ void budget_json_want(struct request *request, const struct mete_budget_view *vi
 {
     request_want(request, false, view->scope.n);
     request_want(request, false, view->organization.n);
+    if (view->template_of.n)
+        request_want(request, true, view->template_of.n);
 }
 
 void budget_json_scope(struct request *request, const char *key, uint32_t handle)
@@ -91,7 +93,7 @@ static void write_figures(struct out *out, const struct mete_budget_view *view)
     out_key(out, "usage_percentage");
     write_ratio(out, share_ppm(used, view->limit), 4);
     out_member_text(out, "status", slice_of(status_word(used, view->limit)));
-    bool whole = view->period == METE_TOTAL;
+    bool whole = view->period == METE_TOTAL || view->for_kind;
     out_member_instant(out, "window_start", whole ? INT64_MAX : view->window_start.us);
     out_member_instant(out, "window_end", whole ? INT64_MAX : view->window_end.us);
     out_member_integer(out, "revision", view->revision);
@@ -100,6 +102,18 @@ static void write_figures(struct out *out, const struct mete_budget_view *view)
     out_member_amount(out, "current_spend", view->meter, view->committed);
     if (view->period == METE_MONTHLY && view->meter == METE_COST)
         out_member_amount(out, "monthly_limit", view->meter, view->base_limit);
+}
+
+/* Whose it is one of, or what it makes them for. */
+static void write_template(struct request *request, const struct mete_budget_view *view)
+{
+    struct out *out = &request->out;
+    if (view->for_kind)
+        out_member_text(out, "for_kind", slice_of(fields_word(units_kinds, (int)view->for_kind)));
+    const struct name *template =
+        view->template_of.n ? namebook_budget(request->api->names, view->template_of.n) : NULL;
+    if (template)
+        out_member_text(out, "template", namebook_id(template));
 }
 
 void budget_json_write(struct request *request, const struct mete_budget_view *view,
@@ -121,6 +135,7 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
     else
         out_null(out);
     budget_json_scope(request, "scope", view->scope.n);
+    write_template(request, view);
     units_write(out, "unit", view->meter, view->currency);
     out_member_amount(out, "amount", view->meter, view->base_limit);
     out_member_amount(out, "limit", view->meter, view->limit);

@@ -194,6 +194,7 @@ static int specify(struct request *request, struct budget_state *state)
         return rc;
     spec->period = in->period < 0 ? METE_MONTHLY : (enum mete_period)in->period;
     spec->mode = in->mode < 0 ? METE_ENFORCE : (enum mete_mode)in->mode;
+    spec->for_kind = (enum mete_kind)in->for_kind;
     rc = budget_in_limit(request, in, spec);
     if (!rc)
         rc = budget_in_thresholds(request, in, spec);
@@ -204,6 +205,14 @@ static int specify(struct request *request, struct budget_state *state)
     state->soft_ppm = in->controls.soft_ppm;
     if (!rc && in->scope.type)
         rc = scope_in_read(request, in->scope, "scope", &state->scope);
+    bool is_whole = state->scope.kind == METE_KIND_NONE || state->scope.kind == METE_ORGANIZATION;
+    if (!rc && spec->for_kind && !is_whole)
+        rc = fields_fault(&fields, METE_E_INVALID, "scope.kind",
+                          "A budget with for_kind is of the whole organization.");
+    enum { TEMPLATE_ID_MAX = LIMIT_ID - 11 }; /* ID~HANDLE */
+    if (!rc && spec->for_kind && in->id.len > TEMPLATE_ID_MAX)
+        rc = fields_fault(&fields, METE_E_INVALID, "id",
+                          "With for_kind it has at most %d characters.", TEMPLATE_ID_MAX);
     return rc;
 }
 
@@ -245,6 +254,7 @@ static void respecify(const struct mete_budget_view *view, struct mete_budget_sp
                                       .time_zone = {view->time_zone, strlen(view->time_zone)},
                                       .anchor = view->anchor,
                                       .window_seconds = view->window_seconds,
+                                      .for_kind = view->for_kind,
                                       .matches_len = view->matches_len,
                                       .mode = view->mode,
                                       .thresholds_len = view->thresholds_len,

@@ -19,6 +19,7 @@ struct budget_in {
     struct slice id, name, unit, amount, monthly_limit, time_zone;
     struct json scope, alert_thresholds, controls_json, models, providers, tags, sessions;
     int period, mode;            /* -1: not said */
+    int for_kind;                /* METE_KIND_NONE: no template */
     struct controls_in controls; /* if controls_json is there */
 };
 

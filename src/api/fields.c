@@ -40,7 +40,7 @@ bool fields_is_id(struct slice text)
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
         bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && c != '.' && c != '_' && c != ':' && c != '@' && c != '-')
+        if (!plain && c != '.' && c != '_' && c != ':' && c != '@' && c != '~' && c != '-')
             return false;
     }
     return true;
@@ -98,7 +98,8 @@ static int read_id(const struct fields *fields, const struct field *field, struc
         return rc;
     if (!fields_is_id(text))
         return fields_fault(fields, METE_E_INVALID, field->name,
-                            "It must have 1 to %d characters of A-Z a-z 0-9 . _ : @ -.", LIMIT_ID);
+                            "It must have 1 to %d characters of A-Z a-z 0-9 . _ : @ ~ -.",
+                            LIMIT_ID);
     *ret_text = text;
     return 0;
 }

@@ -12,7 +12,7 @@
 
 enum field_type {
     FIELD_TEXT,    /* struct slice: a string of min..max bytes without control characters */
-    FIELD_ID,      /* struct slice: 1..128 of A-Z a-z 0-9 . _ : @ - */
+    FIELD_ID,      /* struct slice: 1..128 of A-Z a-z 0-9 . _ : @ ~ - */
     FIELD_TOKEN,   /* struct slice: min..max printable ASCII without space: a model, a provider */
     FIELD_WORD,    /* int: a string of words[] */
     FIELD_AMOUNT,  /* struct slice: the decimal text of a string or a number, as it was written */

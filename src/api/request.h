@@ -189,6 +189,8 @@ void budgets_lift(struct request *request);
 void increases_create(struct request *request);
 void increases_list(struct request *request);
 void increases_delete(struct request *request);
+void exchange_rates_create(struct request *request);
+void exchange_rates_list(struct request *request);
 void keys_create(struct request *request);
 void keys_list(struct request *request);
 void keys_show(struct request *request);

@@ -14,6 +14,13 @@ const struct word units_kinds[] = {
     {NULL, 0},
 };
 
+const struct word units_template_kinds[] = {
+    {"department", METE_DEPARTMENT},
+    {"user", METE_USER},
+    {"api_key", METE_API_KEY},
+    {NULL, 0},
+};
+
 const struct word units_periods[] = {
     {"minute", METE_MINUTE},   {"hourly", METE_HOURLY},
     {"daily", METE_DAILY},     {"weekly", METE_WEEKLY},
@@ -51,37 +58,32 @@ const char *units_meter(uint16_t meter)
     return meter < METE_METERS_BUILTIN ? meters[meter] : NULL;
 }
 
-static bool is_currency(struct slice unit)
+uint32_t units_currency(struct slice text)
 {
-    if (unit.len != 3)
-        return false;
+    if (text.len != 3)
+        return 0;
     for (size_t i = 0; i < 3; i++)
-        if (unit.data[i] < 'A' || unit.data[i] > 'Z')
-            return false;
-    return true;
+        if (text.data[i] < 'A' || text.data[i] > 'Z')
+            return 0;
+    return METE_CURRENCY(text.data[0], text.data[1], text.data[2]);
 }
 
 int units_read(const struct fields *fields, const char *name, struct slice unit,
                uint16_t *ret_meter, uint32_t *ret_currency)
 {
-    uint32_t currency = 0;
+    uint32_t currency = units_currency(unit);
     uint16_t meter = METE_COST;
-    if (slice_is(unit, "USD"))
-        currency = METE_USD;
-    else if (slice_is(unit, "tokens"))
+    if (slice_is(unit, "tokens"))
         meter = METE_TOTAL_TOKENS;
     else if (slice_is(unit, "requests"))
         meter = METE_REQUESTS;
-    else if (is_currency(unit))
-        return fields_fault(fields, METE_E_NOT_YET, name,
-                            "Other currencies than USD are planned, and not built yet.");
     if (!currency && meter == METE_COST) {
         for (uint16_t i = 0; i < METE_METERS_BUILTIN; i++)
             if (meters[i] && i != METE_TOTAL_TOKENS && slice_is(unit, meters[i]))
                 return fields_fault(fields, METE_E_NOT_YET, name,
                                     "Budgets of this unit are planned, and not built yet.");
         return fields_fault(fields, METE_E_INVALID, name,
-                            "It must be a currency (USD), tokens or requests.");
+                            "It must be a currency (such as USD), tokens or requests.");
     }
     *ret_meter = meter;
     *ret_currency = currency;

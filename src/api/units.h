@@ -5,11 +5,14 @@
 
 #include "api/fields.h"
 
+extern const struct word units_template_kinds[]; /* those a template may be for */
 extern const struct word units_kinds[], units_periods[], units_modes[], units_reasons[];
 
 /* A budget's unit: its meter and currency. Complains about the table's member name. */
 METE_MUST_USE int units_read(const struct fields *fields, const char *name, struct slice unit,
                              uint16_t *ret_meter, uint32_t *ret_currency);
+/* An ISO 4217 code's number; 0: it is none. */
+uint32_t units_currency(struct slice text);
 /* An amount of that meter: nano-units of money, or whole. */
 METE_MUST_USE int units_amount(const struct fields *fields, const char *name, uint16_t meter,
                                struct slice text, int64_t *ret_amount);

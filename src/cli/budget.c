@@ -13,6 +13,7 @@ static const char usage[] =
     "usage: mete budget set --organization O --amount A [--id ID] [--name N] [--scope KIND:ID]\n"
     "                       [--unit USD|tokens|requests] [--period hourly|daily|monthly|total]\n"
     "                       [--mode enforce|shadow|off] [--threshold T]...\n"
+    "                       [--for-kind department|user|api_key]\n"
     "       mete budget list --organization O\n"
     "       mete budget show ID --organization O\n"
     "       mete budget delete ID --organization O\n"
@@ -22,13 +23,16 @@ static const char usage[] =
     "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
     "an\n"
     "id that is there already, set changes its amount, mode, name and thresholds.\n"
+    "With --for-kind it is a template: each scope of that kind gets such a budget of its own when "
+    "its\n"
+    "first call comes.\n"
     "explain tells entry by entry how its figures came to be, since T (an instant such as\n"
     "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n";
 
 struct budget_options {
     struct client_options client;
     const char *organization, *amount, *id, *name, *scope, *unit, *period, *mode, *subject;
-    const char *since;
+    const char *since, *for_kind;
     const char *thresholds[METE_THRESHOLDS_MAX];
     size_t thresholds_len;
 };
@@ -47,6 +51,8 @@ static const struct client_column columns[] = {
     {"mode", "mode"},
     {"resets", "window_end"},
     {"name", "name"},
+    {"for", "for_kind"},
+    {"template", "template"},
     {"percent", "usage_percentage"},
     {"thresholds", "alert_thresholds"},
     {"made", "created_at"},
@@ -68,7 +74,8 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--unit", &options->unit},
                                         {"--period", &options->period},
                                         {"--mode", &options->mode},
-                                        {"--since", &options->since}};
+                                        {"--since", &options->since},
+                                        {"--for-kind", &options->for_kind}};
     const struct client_words words = {.command = "budget",
                                        .usage = usage,
                                        .options = &options->client,
@@ -113,6 +120,7 @@ static void write_new(const struct budget_options *options, struct out *out)
         out_member_text(out, "id", slice_of(options->organization));
     }
     out_close(out, '}');
+    client_put(out, "for_kind", options->for_kind);
     client_put(out, "unit", options->unit ? options->unit : "USD");
     client_put(out, "period", options->period ? options->period : "monthly");
     write_changeable(options, out);
@@ -142,6 +150,8 @@ static int check_same(const struct budget_options *options, const struct client_
         what = "unit";
     else if (differs(budget, "period", options->period))
         what = "period";
+    else if (differs(budget, "for_kind", options->for_kind))
+        what = "for_kind";
     else if (options->scope && strcmp(options->scope, scope) != 0)
         what = "scope";
     if (!what)

@@ -9,6 +9,7 @@ enum { CLI_DONE = 0, CLI_NO /* is the answer */, CLI_USAGE, CLI_FAILED /* the sy
 int cli_serve(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_key(int argc, char **argv);
+int cli_exchange(int argc, char **argv);
 int cli_budget(int argc, char **argv);
 int cli_quota(int argc, char **argv);
 int cli_record(int argc, char **argv);

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"budget", "set, list and delete budgets", cli_budget},
     {"quota", "grant, show, refund and end prepaid balances", cli_quota},
     {"record", "list usage records, settle provisional ones", cli_record},
+    {"exchange", "add and list exchange rates", cli_exchange},
     {"replay", "run a usage trace through the engine under a policy", cli_replay},
     {"verify", "prove a data directory", cli_verify},
     {"backup", "copy the data while it is in use", cli_backup},

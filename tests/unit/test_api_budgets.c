@@ -119,8 +119,8 @@ static void each_wrong_field_is_named(void **state)
         {400, "unit",
          "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"dollars\","
          "\"period\":\"daily\"}"},
-        {501, "unit",
-         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"EUR\","
+        {400, "unit",
+         "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"eur\","
          "\"period\":\"daily\"}"},
         {501, "unit",
          "{\"amount\":\"1\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"output_"
