@@ -5,6 +5,7 @@
 //   --seconds T          as many as that time allows
 //   --world-ops K        operations of one world
 //   --durable P          of a hundred worlds have a data directory, and crash
+//   --shrink 0           a difference is told as it is
 //   --canaries 1         each lie that the driver can tell must be found within --ops operations
 //   --drive FILE         the driver
 import { spawn, spawnSync } from 'node:child_process';
@@ -12,7 +13,7 @@ import * as small from './ledger.mjs?small';
 import * as big from './ledger.mjs?big';
 import { Reader } from './reader.mjs';
 
-const options = { drive: 'build/tests/model_drive', seed: 1, ops: 1e6, seconds: 0, worldOps: 2000, canary: 0, canaries: 0, durable: 0, first: 0 };
+const options = { drive: 'build/tests/model_drive', seed: 1, ops: 1e6, seconds: 0, worldOps: 2000, canary: 0, canaries: 0, durable: 0, first: 0, shrink: 1 };
 for (let i = 2; i < process.argv.length; i += 2) {
     const name = process.argv[i].replace(/^--/, '').replace(/-(.)/g, (_, c) => c.toUpperCase());
     if (!(name in options)) throw new Error(`unknown option ${process.argv[i]}`);
@@ -77,8 +78,9 @@ async function shrink(found) {
 }
 
 async function tell({ world, op, what }) {
-    const least = await shrink({ world, op, what });
     console.log(`seed ${options.seed} world ${world} operation ${op}: ${what}`);
+    if (!options.shrink) return;
+    const least = await shrink({ world, op, what });
     console.log(`again, with ${least.left} operations:\n  ${options.drive} --seed ${options.seed} --first ${world} --ops ${least.ops} ` +
         `--durable ${options.durable} --skip ${least.skip}\n${least.what}`);
 }

@@ -219,6 +219,8 @@ static void draw_grant_put(struct world *w, struct tape *tape, size_t place,
         }
     }
     spec->amount = draw_limit(w, tape) / (tape_chance(tape, 60) ? 10 : 1);
+    if (tape_chance(tape, 30))
+        spec->amount = draw_amount(w, tape);
     spec->priority = (uint32_t)tape_pick(tape, 3);
     spec->source = draw_word(tape, sources, sizeof sources);
     spec->expires_at.us = 0;

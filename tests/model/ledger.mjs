@@ -94,16 +94,17 @@ function windowOf(b) {
     const { start, end } = windowAt(b, w.now), from = Math.max(start, win.end);
     if (b.period === ROLLING) {
         win = newWindow(b, { start, end }, win.latch);
-        b.windows = b.windows.filter((other) => other.open || w.now < other.closedUntil || isRecent(b, other));
-        forgetUnreached(b, win);
+        b.windows = b.windows.filter((other) => other.open || isRecent(b, other));
+        endUnreached(b, win);
         return win;
     }
     handOn(b, win, from);
     win = newWindow(b, { start: from, end });
-    while (b.windows.length > 1 && !b.windows[0].open && !(w.now < b.windows[0].closedUntil)) { // what nobody can change any more is handed on once and for all
+    while (b.windows.length > 1 && !b.windows[0].open) { // what nobody can change any more is handed on once and for all
         b.carried = handedOn(b, b.carried, b.windows[0]);
         b.windows.shift();
     }
+    b.given = handedDown(b);
     return win;
 }
 const bucketOf = (b) => b.seconds * 15625;
@@ -127,7 +128,8 @@ function handedOn(b, carried, win) {
     for (let i = 0; i < win.skipped; i++) left = clamp(win.base + left, win.cap);
     return left;
 }
-const carriedOf = (b) => b.windows.slice(0, -1).reduce((carried, win) => handedOn(b, carried, win), b.carried);
+const handedDown = (b) => b.windows.slice(0, -1).reduce((carried, win) => handedOn(b, carried, win), b.carried);
+const carriedOf = (b) => b.given;
 function limitOf(b) {
     const limit = b.limit + carriedOf(b) + b.increased;
     return limit > AMOUNT_MAX ? AMOUNT_MAX : limit;
@@ -140,14 +142,16 @@ const softReached = (b, win) => b.soft > 0 && committedOf(b, win) >= b.soft;
 function forgetUnreached(b, win) { // thresholds and the soft limit are armed again
     win.latch.fired = win.latch.fired.filter((ppm) => b.thresholds.includes(ppm) && shareReached(b, ppm, win));
     win.latch.soft = win.latch.soft && softReached(b, win);
-    if (b.period !== ROLLING) return;
+}
+function endUnreached(b, win) { // with a bucket that begins
+    forgetUnreached(b, win);
     if (!shareReached(b, b.controls.stop)) Object.assign(win.latch, { stop: 0, lifted: false });
     if (!shareReached(b, b.controls.throttle)) win.latch.throttle = false;
 }
 function control(b) {
     const win = newest(b);
     const latch = latchOf(b), { stop, throttle, cooldown } = b.controls, cooled = (at) => at === null || w.now >= at + cooldown * 1e6;
-    if (b.mode === OFF) return;
+    if (b.mode === OFF || (b.period !== ROLLING && w.now >= win.end)) return;
     if (!latch.stop && shareReached(b, stop) && cooled(b.acted) && !(cooldown ? !cooled(b.lifted) : latch.lifted)) {
         latch.stop = b.acted = w.now;
         event(EVENT.STOPPED, { budget: b, win, ppm: stop });
@@ -171,24 +175,25 @@ function throttles(b, leaf, isCounted) {
 
 // ---- Increases (9) ----
 const activeOf = (b) => b.increases.filter((i) => i.from <= w.now && w.now < i.until);
+const phasesOf = (b) => b.increases.map((i) => `${i.number} ${w.now < i.from ? 0 : w.now < i.until ? 1 : 2}`).join();
 function touch(b) {
     windowOf(b);
-    const active = activeOf(b).map((i) => i.number).join();
-    if (!b.ended && active !== b.active) increase(b);
+    if (!b.ended && phasesOf(b) !== b.phases) increase(b);
 }
-// A change of the budget, and a new revision if its limit is another.
+// A change of the budget, also if what began has ended again; and a new revision if its limit is another.
 function increase(b) {
-    const was = limitOf(b), active = activeOf(b);
-    b.active = active.map((i) => i.number).join();
-    b.increased = sum(active, (i) => i.amount);
+    const was = limitOf(b);
+    b.phases = phasesOf(b);
+    b.increased = sum(activeOf(b), (i) => i.amount);
     if (limitOf(b) !== was) b.revision++;
     limitChanged(b, was, b.mode);
 }
-// What was given to the present window may be another after `act` (8): that too is a change of the budget.
+// What was given to the present window may be another after `act` (8): after it, that is a change of the budget too.
 function following(b, act) {
-    const was = limitOf(b), carried = carriedOf(b);
     act();
-    if (b.ended || carriedOf(b) === carried) return;
+    const was = limitOf(b), given = b.period === ROLLING ? ZERO : handedDown(b);
+    if (b.ended || given === b.given) return;
+    b.given = given;
     if (limitOf(b) !== was) b.revision++;
     limitChanged(b, was, b.mode);
 }
@@ -540,7 +545,7 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]);
     const limits = r.rates.map(({ l }) => l).filter((l) => !l.ended && !l.concurrent && l.mode !== OFF && demands(call, l));
     const quotas = r.quotas.map(({ q }) => q).filter((q) => demands(call, q)), drawsOf = (q) => r.quotas.find((t) => t.q === q).draws;
-    for (const { b } of r.takes) if (!b.ended) touch(b);
+    if (isAsking) for (const { b } of r.takes) if (!b.ended) touch(b);
     const refusals = !isAsking ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
     const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
     if (allowed) {
@@ -570,7 +575,7 @@ function remember(call, outcome) {
     const key = `${call.scope} ${call.id}`;
     w.ids.set(key, Object.assign(outcome, { content: call.content, before: outcome.reservation ? w.ids.get(key) : null }));
 }
-const isGivenBack = ({ reservation: r }) => r && r.state !== HELD && r.call.flags & CALL && (r.gaveBack || r.usage.every((u) => u.amount == 0));
+const isGivenBack = ({ reservation: r }) => r && r.state !== HELD && r.call.flags & CALL && r.usage.every((u) => u.amount == 0);
 function outcomeOf(call) {
     let o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
     while (o && isGivenBack(o)) o = o.before;
@@ -606,7 +611,7 @@ function repeated(call) {
 
 // ---- Ends (25, 26) ----
 // Beside the number of its record, which only the engine knows: check.mjs sees that it stays.
-const receipt = (r, isRepeated) => [r.state, r.cost, r.overrun, isRepeated, r.corrected || 0, r.fix || r];
+const receipt = (r, isRepeated) => [r.state, r.cost, r.overrun, isRepeated, r.corrected || 0, r.correction || r];
 const costOf = (usage) => { const u = usage.find((v) => v.meter === COST); return u ? u.amount : ZERO; };
 
 function charge(t, usage) {
@@ -614,11 +619,12 @@ function charge(t, usage) {
     following(b, () => {
         win.held -= t.amount;
         win.open--;
-        if (!isLeft) win.committed += amount;
+        t.charged = amount;
+        if (isLeft) return charged(b, newest(b), false);
+        win.committed += amount;
+        if (!BIG && !Number.isSafeInteger(win.committed)) throw new Error('amounts too large for plain numbers');
+        charged(b, win, (amount > t.amount && (t.isDemanded || isAbove(b, win))) || (b.mode === ENFORCE && isUnconverted(b, usage)));
     });
-    t.charged = amount;
-    if (!BIG && !Number.isSafeInteger(win.committed)) throw new Error('amounts too large for plain numbers');
-    if (!isLeft) charged(b, win, (amount > t.amount && (t.isDemanded || isAbove(b, win))) || (b.mode === ENFORCE && isUnconverted(b, usage)));
 }
 const isAbove = (b, win) => b.mode === ENFORCE && committedOf(b, win) + heldOf(b, win) > limitOf(b);
 function charged(b, win, isOverrun) {
@@ -654,44 +660,45 @@ const equal = (a, b) => a.every((u) => u.amount == 0 || exactly(u, b) == u.amoun
 
 // ---- Corrections (26) ----
 const CORRECTABLE = 1024; // a quarter of the reservations that may be open
-const mayBeCorrected = (r) => w.corrects && !r.corrected && w.now < r.ended + OUTCOME_US && w.provisional - r.provisional <= CORRECTABLE &&
+const mayBeCorrected = (r) => w.corrects && !r.corrected && w.now < r.ended + OUTCOME_US && w.provisional - r.provisional < CORRECTABLE &&
     (r.state === EXPIRED || (r.state === COMMITTED && r.isProvisional));
 function endedProvisionally(r) {
     r.isProvisional = true;
     r.provisional = w.provisional++;
-    for (const { win } of r.takes) win.closedUntil = w.now + OUTCOME_US; // until then it can still change
 }
 function correct(r, usage) {
     const before = events.length;
     fx = r.fx;
-    event(EVENT.CORRECTED, { scope: r.scope, name: r.name });
     for (const t of r.takes) {
         const { b, win } = t, amount = used(b, usage), more = amount - t.charged;
         t.charged = amount;
         if (b.ended || (b.period === ROLLING && !isRecent(b, win))) continue;
-        following(b, () => { win.committed += more; });
-        charged(b, win, (more > 0 && isAbove(b, win)) || (b.mode === ENFORCE && isUnconverted(b, usage)));
+        following(b, () => {
+            win.committed += more;
+            charged(b, win, (more > 0 && isAbove(b, win)) || (b.mode === ENFORCE && isUnconverted(b, usage)));
+        });
     }
     for (const { q, spent } of r.quotas) respend(q, spent, used(q, usage));
-    r.gaveBack = r.usage.every((u) => u.amount == 0);
-    Object.assign(r, { usage, cost: costOf(usage), corrected: 1, fix: {} });
-    r.overrun = r.quotas.some(({ q }) => isUnconverted(q, usage)) ? 1 : overran(before);
+    Object.assign(r, { correction: {}, usage, cost: costOf(usage), corrected: 1 });
+    r.overrun = budgetsOverrun(r, usage, before) ? 1 : 0;
+    event(EVENT.CORRECTED, { scope: r.scope, name: r.name });
 }
 function respend(q, spent, amount) {
     let less = sum(spent, (d) => d.amount) - amount;
     if (less < 0) spendMore(q, spent, -less);
     for (let i = spent.length - 1; i >= 0 && less > 0; i--) {
         const part = spent[i].amount < less ? spent[i].amount : less;
-        spent[i].g.drawn -= part < spent[i].g.drawn ? part : spent[i].g.drawn; // of which an operator may have refunded some
+        spent[i].g.drawn -= part < spent[i].g.drawn ? part : spent[i].g.drawn; // some may have been refunded
         spent[i].amount -= part;
         less -= part;
     }
 }
-const overran = (before) => (events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN) ? 1 : 0);
 function overruns(r, usage, before) {
     const over = usage.some((u) => { const d = r.amounts.find((a) => same(a, u)); return d && u.amount > d.amount; });
-    return over || r.quotas.some(({ q }) => isUnconverted(q, usage)) ? 1 : overran(before);
+    return over || budgetsOverrun(r, usage, before) ? 1 : 0;
 }
+const budgetsOverrun = (r, usage, before) => r.quotas.some(({ q }) => isUnconverted(q, usage)) ||
+    events.slice(before).some(([kind]) => kind === EVENT.OVERRUN || kind === EVENT.QUOTA_OVERRUN);
 
 export function commit(name, usage, flags) {
     const r = name > 0 ? known(name) : null;
@@ -736,12 +743,12 @@ function expire(r) {
     end(r, EXPIRED, r.call.expiry === CHARGE || r.call.flags & CALL ? r.amounts : []);
     event(EVENT.EXPIRED, { scope: r.scope, name: r.name });
 }
-// Of those that expire at the same instant any may be first: the engine's choice is told, as scopes.
+// Of those that expire at the same instant any may be first: the engine's choice is told.
 export function pass(now, told) {
     w.now = now;
     const due = w.open.filter((r) => r.expires <= now && !(r.call.flags & CALL)).sort((a, b) => a.expires - b.expires);
-    for (const scope of told) {
-        const tied = due.filter((r) => r.expires === due[0].expires), next = tied.find((r) => r.scope === scope);
+    for (const name of told) {
+        const next = due.find((r) => r.expires === due[0].expires && r.name === name);
         if (!next) break;
         due.splice(due.indexOf(next), 1);
         expire(next);
@@ -770,8 +777,8 @@ function endScope(handle) {
 }
 function moveScope(handle, to) {
     const scope = w.scopes.get(handle), parent = w.scopes.get(to);
-    if (!scope || scope.ended) return E.NOT_FOUND;
-    if (!parent || parent.ended || scope.kind === ORGANIZATION || !rank[scope.kind].includes(parent.kind) || organizationOf(parent) !== scope.organization) return E.INVALID;
+    if (!scope || scope.ended || !parent || parent.ended) return E.NOT_FOUND;
+    if (scope.kind === ORGANIZATION || !rank[scope.kind].includes(parent.kind) || organizationOf(parent) !== scope.organization) return E.INVALID;
     scope.parent = to;
     return handle;
 }
@@ -781,7 +788,7 @@ function flagged(flags, isThere) {
 }
 function putScope(spec, flags, handle) {
     const is = findScope(spec), parent = w.scopes.get(spec.parent), organization = w.scopes.get(spec.organization);
-    if (spec.kind !== ORGANIZATION && [organization, parent].some((other) => !other || other.ended)) return E.NOT_FOUND;
+    if (spec.kind !== ORGANIZATION && [organization, parent].some((other) => !other)) return E.NOT_FOUND;
     const error = flagged(flags, is && !is.ended);
     if (error) return error;
     if (is && is.ended) return E.EXISTS;
@@ -793,6 +800,7 @@ function putScope(spec, flags, handle) {
     if (spec.kind !== ORGANIZATION) {
         if (!rank[spec.kind].includes(parent.kind)) return E.INVALID;
         if ((parent.organization || parent.handle) !== spec.organization) return E.INVALID;
+        if (organization.ended || parent.ended) return E.NOT_FOUND;
     }
     w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [], rates: [], quotas: [] });
     return handle;
@@ -809,7 +817,7 @@ function putBudget(spec, flags, handle) {
     if (is && is.ended) return E.EXISTS; // its id is free once nothing holds it
     if (!is) {
         if (scope.budgets.filter((b) => !b.ended).length >= 8) return E.FULL;
-        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, increased: ZERO, increases: [], active: '', numbers: 0, acted: null, lifted: null };
+        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, given: ZERO, increased: ZERO, increases: [], phases: '', numbers: 0, acted: null, lifted: null };
         newWindow(b, windowAt(b, w.now));
         w.budgets.set(handle, b);
         scope.budgets.push(b);
@@ -851,6 +859,7 @@ export function lookIncreases(handle) {
     const b = w.budgets.get(handle);
     if (!b) return [E.NOT_FOUND];
     if (b.ended) return null;
+    touch(b);
     const list = liveIncreases(b);
     return [0, list.length, ...list.flatMap((i) => [i.number, i.amount, i.from, i.until, i.from <= w.now ? 1 : 0])];
 }
@@ -970,7 +979,7 @@ export function lookBudget(handle) {
     touch(b);
     const win = windowOf(b), { latch } = win, ofWindow = [limitOf(b), b.limit, carriedOf(b), committedOf(b, win), heldOf(b, win), beganAt(b, win), shown(win.end)];
     // Which window an ended budget stood in when something last touched it is nobody's promise.
-    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, ...(b.ended ? [null, null, null] : [latch.stop, latch.throttle ? 1 : 0, softReached(b, win) ? 1 : 0]), 0, b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (latch.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
+    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, ...(b.ended ? [null, null, null] : [latch.stop, latch.throttle ? 1 : 0, softReached(b, win) ? 1 : 0]), 0, b.ended ? null : b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (latch.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
 }
 export function lookRates(handle) {
     if (!w.scopes.has(handle)) return [E.NOT_FOUND];

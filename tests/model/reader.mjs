@@ -171,7 +171,7 @@ export class Reader {
     pass() {
         const now = this.int(), before = this.at, rows = this.events();
         this.at = before;
-        this.model.pass(now, rows.filter((row) => row[0] === EXPIRED).map((row) => row[2]));
+        this.model.pass(now, rows.filter((row) => row[0] === EXPIRED).map((row) => row[5]));
         return [];
     }
 
