@@ -528,7 +528,9 @@ void act_tree(struct world *w, struct engine *engine)
 
 void act_rates(struct world *w, struct engine *engine, struct tape *tape)
 {
-    struct mete_change change;
+    struct mete_change change = {.kind = METE_PUT_METER, .meter = {"frames", 6}};
+    apply(w, engine, &change, 1);
+    w->meters_len = 1;
     for (size_t left = tape_pick(tape, 10); left > 0 && features[FEATURE_EXCHANGE]; left--) {
         draw_exchange(w, tape, &change);
         apply(w, engine, &change, 1);
@@ -543,7 +545,8 @@ static int ask(struct engine *engine, const struct mete_query *query,
     return mete_query(engine->port, query, ret_answer);
 }
 
-static void look_budget(struct world *w, struct engine *engine, uint32_t handle)
+/* Whether there is one. */
+static bool look_budget(struct world *w, struct engine *engine, uint32_t handle)
 {
     struct mete_answer answer;
     struct mete_query query = {.kind = METE_QUERY_BUDGET, .budget = {handle}};
@@ -571,8 +574,11 @@ static void look_budget(struct world *w, struct engine *engine, uint32_t handle)
         tell(view->fired);
         tell(view->ended);
         edge(w, view->window_end.us);
+        if (handle > w->budgets_top)
+            w->budgets_top = handle;
     }
     tell_events(w, engine);
+    return !error;
 }
 
 static void look_rates(struct world *w, struct engine *engine, uint32_t scope)
@@ -751,10 +757,8 @@ void act_look(struct world *w, struct engine *engine)
 {
     struct mete_answer answer;
     struct mete_query query = {.kind = METE_QUERY_STATS};
-    for (size_t i = 0; i < w->budgets_len; i++)
-        look_budget(w, engine, w->budget_handles[i]);
-    for (size_t i = 0; i < w->budgets_len; i++)
-        look_increases(w, engine, w->budget_handles[i]);
+    for (uint32_t handle = 1; look_budget(w, engine, handle); handle++)
+        look_increases(w, engine, handle);
     for (size_t i = 0; i < w->scopes_len && features[FEATURE_RATES]; i++)
         look_rates(w, engine, w->scopes[i].handle);
     for (size_t i = 0; i < w->scopes_len && features[FEATURE_QUOTAS]; i++)
@@ -871,7 +875,7 @@ void act(struct world *w, struct engine *engine, struct tape *tape)
     else if (kind < 118 && features[FEATURE_INCREASES])
         look_increases(w, engine, draw_budget(w, tape));
     else if (kind < 124)
-        look_budget(w, engine, draw_budget(w, tape));
+        (void)look_budget(w, engine, draw_budget(w, tape));
     else
         look_reservation(w, engine, draw_call(w, tape)->id);
 }

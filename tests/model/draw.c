@@ -90,6 +90,8 @@ uint32_t draw_budget(const struct world *w, struct tape *tape)
 {
     if (!w->budgets_len || tape_chance(tape, 2))
         return tape_byte(tape);
+    if (features[FEATURE_TEMPLATES] && tape_chance(tape, 20))
+        return 1 + (uint32_t)tape_pick(tape, w->budgets_top + 2);
     return w->budget_handles[tape_pick(tape, w->budgets_len)];
 }
 

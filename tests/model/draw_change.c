@@ -150,7 +150,7 @@ static void draw_budget_put(struct world *w, struct tape *tape, size_t place,
     spec->matches_len = draw_matches(tape, spec->matches);
     static const enum mete_kind kinds[] = {METE_USER, METE_API_KEY, METE_API_KEY, METE_CAMPAIGN,
                                            METE_DEPARTMENT};
-    if (features[FEATURE_TEMPLATES] && tape_chance(tape, 12)) {
+    if (features[FEATURE_TEMPLATES] && tape_chance(tape, 8)) {
         spec->for_kind = PICK(tape, kinds);
         spec->scope.n = draw_organization(w, tape);
     }
@@ -432,6 +432,8 @@ static void learn_budget(struct world *w, const struct mete_budget_spec *spec, u
         w->budgets_len++;
     if (at == BUDGETS)
         at = handle % BUDGETS;
+    if (handle > w->budgets_top)
+        w->budgets_top = handle;
     w->budgets[at] = *spec;
     w->budget_handles[at] = handle;
     w->budgets[at].id = (struct mete_text){NULL, number_of(spec->id)}; /* its number alone */

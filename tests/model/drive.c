@@ -20,10 +20,12 @@
 #include <unistd.h>
 
 unsigned char features[FEATURES] = {
-    [FEATURE_PERIODS] = 1,  [FEATURE_ZONES] = 1,    [FEATURE_ANCHORS] = 1,   [FEATURE_METERS] = 1,
-    [FEATURE_TAGS] = 1,     [FEATURE_MATCHES] = 1,  [FEATURE_RATES] = 1,     [FEATURE_QUOTAS] = 1,
-    [FEATURE_SOFT] = 1,     [FEATURE_CONTROLS] = 1, [FEATURE_INCREASES] = 1, [FEATURE_CORRECT] = 1,
-    [FEATURE_EXCHANGE] = 1, [FEATURE_EXTEND] = 1};
+    [FEATURE_PERIODS] = 1,    [FEATURE_ZONES] = 1,     [FEATURE_ANCHORS] = 1,
+    [FEATURE_METERS] = 1,     [FEATURE_TAGS] = 1,      [FEATURE_MATCHES] = 1,
+    [FEATURE_RATES] = 1,      [FEATURE_QUOTAS] = 1,    [FEATURE_SOFT] = 1,
+    [FEATURE_CONTROLS] = 1,   [FEATURE_INCREASES] = 1, [FEATURE_END_SCOPE] = 1,
+    [FEATURE_MOVE_SCOPE] = 1, [FEATURE_TEMPLATES] = 1, [FEATURE_CORRECT] = 1,
+    [FEATURE_EXCHANGE] = 1,   [FEATURE_EXTEND] = 1};
 
 struct options {
     uint64_t seed, first, worlds, ops;

@@ -11,7 +11,7 @@ import { windowAt } from './calendar.mjs';
 export const BIG = import.meta.url.endsWith('?big');
 const N = BIG ? BigInt : Number, ZERO = N(0), ONE = N(1);
 const NEVER = Infinity, OUTCOME_US = 86400e6, MILLION = BIG ? 1000000n : 1e6;
-const COST = 0, REQUESTS = 7, ORGANIZATION = 1, ENFORCE = 0, SHADOW = 1, OFF = 2;
+const COST = 0, REQUESTS = 7, CUSTOM = 64, ORGANIZATION = 1, ENFORCE = 0, SHADOW = 1, OFF = 2;
 const AMOUNT_MAX = BIG ? 2n ** 62n - 1n : 2 ** 62;
 const HELD = 0, COMMITTED = 1, RELEASED = 2, EXPIRED = 3, TOTAL = 7, ROLLING = 8;
 export const E = { NOT_FOUND: -2, EXISTS: -3, INVALID: -1, CONTENT: -4, IN_FLIGHT: -5, ENDED: -6, FULL: -7 };
@@ -73,7 +73,7 @@ function matches(patterns, call) {
 }
 function budgetsOf(path) {
     const list = [];
-    for (const scope of path) for (const b of scope.budgets) if (!b.ended) list.push(b);
+    for (const scope of path) for (const b of scope.budgets) if (!b.ended && !b.kind) list.push(b);
     return list;
 }
 const counts = (b, call) => b.mode !== OFF && (b.matches.length === 0 || matches(b.matches, call));
@@ -82,6 +82,7 @@ const ratesOf = (path, call) => path.flatMap((scope) => scope.rates.filter((l) =
 
 // ---- Windows (4 to 9): a latch is what has fired, or is on, in a window; in a rolling one, while it is reached ----
 const newLatch = () => ({ fired: [], soft: false, stop: 0, throttle: false, lifted: false, counts: new Map() });
+const windowNow = (b) => (b.kind ? { start: 0, end: NEVER } : windowAt(b, w.now));
 function newWindow(b, { start, end }, latch = newLatch()) {
     const win = { start, end, committed: ZERO, held: ZERO, open: 0, latch, base: b.limit, cap: b.cap, skipped: 0 };
     b.windows.push(win);
@@ -90,7 +91,7 @@ function newWindow(b, { start, end }, latch = newLatch()) {
 const newest = (b) => b.windows[b.windows.length - 1];
 function windowOf(b) {
     let win = newest(b);
-    if (b.ended || w.now < win.end) return win;
+    if (b.ended || b.kind || w.now < win.end) return win;
     const { start, end } = windowAt(b, w.now), from = Math.max(start, win.end);
     if (b.period === ROLLING) {
         win = newWindow(b, { start, end }, win.latch);
@@ -320,11 +321,12 @@ const inOrder = (q) => q.grants.sort((a, b) => a.priority - b.priority || (a.exp
 const isLive = (g) => g.expires === 0 || w.now < g.expires;
 const leftOf = (g) => g.amount - g.drawn - g.held;
 const some = (q, of) => inOrder(q).filter((g) => isLive(g) && of(g) > 0).slice(0, DRAWS);
-// Draws that a call has already take places of the sixteen, but for further draws from the same grants.
+// Draws that a call has already take places of the sixteen; what it draws next from the grant it drew from last takes none.
+const lastOf = (draws) => (draws.length ? draws[draws.length - 1].g : null);
 function covers(q, asked, draws = []) {
     let places = DRAWS - draws.length, left = ZERO;
     for (const g of some(q, leftOf)) {
-        if (!draws.some((d) => d.g === g) && places-- <= 0) continue;
+        if (g !== lastOf(draws) && places-- <= 0) continue;
         left += leftOf(g);
     }
     return asked == 0 || left >= asked;
@@ -339,7 +341,7 @@ function quotaRefusals(quotas, list, floor, drawsOf = () => []) {
 }
 function hold(draws, q, asked) {
     for (const g of some(q, leftOf)) {
-        const amount = leftOf(g) < asked ? leftOf(g) : asked, is = draws.find((d) => d.g === g);
+        const amount = leftOf(g) < asked ? leftOf(g) : asked, is = lastOf(draws) === g ? draws[draws.length - 1] : null;
         if (amount == 0 || (!is && draws.length === DRAWS)) continue;
         g.held += amount;
         asked -= amount;
@@ -467,11 +469,11 @@ function largest(call, places, limits, quotas, drawsOf = () => []) {
     }
     return low;
 }
-function remaining(unit, places) {
+function remaining(unit, places, limitBefore = limitOf) {
     let least = null, of = 0;
     for (const [b, win] of places) {
         if (b.mode !== ENFORCE || !same(b, unit)) continue;
-        const left = limitOf(b) - committedOf(b, win) - heldOf(b, win);
+        const left = limitBefore(b) - committedOf(b, win) - heldOf(b, win);
         if (least === null || left < least) [least, of] = [left, b.handle];
     }
     return least === null ? [0, ZERO, 0] : [1, least, of];
@@ -497,6 +499,7 @@ function verdict(v, repeated) {
 
 export function check(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
+    if (!makeDefaults(pathOf(call.scope))) return [E.FULL];
     const v = decide(call, false);
     return verdict({ ...v, name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) }, false);
 }
@@ -505,6 +508,7 @@ export function reserve(call) {
     if (!w.scopes.has(call.scope)) return [E.NOT_FOUND];
     const answer = repeated(call);
     if (answer) return answer;
+    if (!makeDefaults(pathOf(call.scope))) return [E.FULL];
     const v = decide(call, true);
     if (!v.allowed) {
         Object.assign(v, { name: 0, expires: 0, remaining: remaining(call.demands[0], now(v.list)) });
@@ -547,6 +551,7 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     const quotas = r.quotas.map(({ q }) => q).filter((q) => demands(call, q)), drawsOf = (q) => r.quotas.find((t) => t.q === q).draws;
     if (isAsking) for (const { b } of r.takes) if (!b.ended) touch(b);
     const refusals = !isAsking ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
+    const before = new Map(places.map(([b]) => [b, limitOf(b)]));
     const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
     if (allowed) {
         const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
@@ -565,7 +570,7 @@ export function extend(name, list, floor, wish, shrink, ttl) {
         r.granted = shrink ? (r.granted > granted ? r.granted - granted : ZERO) : r.granted + granted;
         if (ttl) r.expires = w.now + ttl * 1e3;
     }
-    return verdict({ allowed, refusals, granted, name, advice: isAsking ? adviceOf(places.map(([b]) => b)) : 0, expires: r.expires, remaining: isAsking ? remaining(list[0], places) : [0, ZERO, 0],
+    return verdict({ allowed, refusals, granted, name, advice: isAsking ? adviceOf(places.map(([b]) => b)) : 0, expires: r.expires, remaining: isAsking ? remaining(list[0], places, (b) => before.get(b)) : [0, ZERO, 0],
         retry: latest(enforced) }, false);
 }
 
@@ -575,7 +580,7 @@ function remember(call, outcome) {
     const key = `${call.scope} ${call.id}`;
     w.ids.set(key, Object.assign(outcome, { content: call.content, before: outcome.reservation ? w.ids.get(key) : null }));
 }
-const isGivenBack = ({ reservation: r }) => r && r.state !== HELD && r.call.flags & CALL && r.usage.every((u) => u.amount == 0);
+const isGivenBack = ({ reservation: r }) => r && r.givesBack;
 function outcomeOf(call) {
     let o = call.id ? w.ids.get(`${call.scope} ${call.id}`) : null;
     while (o && isGivenBack(o)) o = o.before;
@@ -647,6 +652,7 @@ function end(r, state, usage) {
     r.state = state;
     r.ended = w.now;
     r.usage = usage;
+    givesBack(r);
     r.cost = costOf(usage);
     fx = r.fx;
     for (const t of r.takes) charge(t, usage);
@@ -654,6 +660,9 @@ function end(r, state, usage) {
     for (const t of r.quotas) spend(r, t, used(t.q, usage));
     r.overrun = overruns(r, usage, isOver);
     w.open = w.open.filter((other) => other !== r);
+}
+function givesBack(r) { // an id that was given back stays so
+    if (r.call && r.call.flags & CALL && r.usage.every((u) => u.amount == 0)) r.givesBack = true;
 }
 const known = (name) => { const r = w.calls[name]; return r && (r.state === HELD || w.now < r.ended + OUTCOME_US) ? r : null; };
 const equal = (a, b) => a.every((u) => u.amount == 0 || exactly(u, b) == u.amount) && b.every((u) => u.amount == 0 || exactly(u, a) == u.amount);
@@ -679,7 +688,9 @@ function correct(r, usage) {
         });
     }
     for (const { q, spent } of r.quotas) respend(q, spent, used(q, usage));
-    Object.assign(r, { correction: {}, usage, cost: costOf(usage), corrected: 1 });
+    r.usage = usage;
+    givesBack(r);
+    Object.assign(r, { correction: {}, cost: costOf(usage), corrected: 1 });
     r.overrun = budgetsOverrun(r, usage, before) ? 1 : 0;
     event(EVENT.CORRECTED, { scope: r.scope, name: r.name });
 }
@@ -727,6 +738,7 @@ export function record(call) {
         if (!o.record || o.content !== call.content || !equal(o.record.usage, call.usage)) return [E.CONTENT];
         return [0, ...receipt(o.record, 1)];
     }
+    makeDefaults(pathOf(call.scope));
     const list = budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
     list.forEach(touch);
     const r = { state: HELD, at: w.now, fx: nowRates(), amounts: [], rates: [], takes: list.map((b) => take(b, ZERO, false)) };
@@ -788,7 +800,7 @@ function flagged(flags, isThere) {
 }
 function putScope(spec, flags, handle) {
     const is = findScope(spec), parent = w.scopes.get(spec.parent), organization = w.scopes.get(spec.organization);
-    if (spec.kind !== ORGANIZATION && [organization, parent].some((other) => !other)) return E.NOT_FOUND;
+    if (spec.kind !== ORGANIZATION && (!organization || organization.ended)) return E.NOT_FOUND;
     const error = flagged(flags, is && !is.ended);
     if (error) return error;
     if (is && is.ended) return E.EXISTS;
@@ -798,9 +810,8 @@ function putScope(spec, flags, handle) {
         return is.handle;
     }
     if (spec.kind !== ORGANIZATION) {
-        if (!rank[spec.kind].includes(parent.kind)) return E.INVALID;
+        if (!parent || parent.ended || !rank[spec.kind].includes(parent.kind)) return E.INVALID;
         if ((parent.organization || parent.handle) !== spec.organization) return E.INVALID;
-        if (organization.ended || parent.ended) return E.NOT_FOUND;
     }
     w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [], rates: [], quotas: [] });
     return handle;
@@ -811,22 +822,46 @@ const isHeld = (b) => b.windows.some((win) => win.open);
 function putBudget(spec, flags, handle) {
     const scope = w.scopes.get(spec.scope);
     if (!scope || scope.ended) return E.NOT_FOUND;
-    const is = [...w.budgets.values()].find((b) => b.id === spec.id && b.organization === organizationOf(scope) && (!b.ended || isHeld(b)));
+    if (spec.kind && scope.kind !== ORGANIZATION) return E.INVALID;
+    const is = findBudget(spec.id, organizationOf(scope));
     const error = flagged(flags, is && !is.ended);
     if (error) return error;
-    if (is && is.ended) return E.EXISTS; // its id is free once nothing holds it
+    if (is && is.ended) return E.EXISTS;
     if (!is) {
-        if (scope.budgets.filter((b) => !b.ended).length >= 8) return E.FULL;
-        const b = { handle, ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, given: ZERO, increased: ZERO, increases: [], phases: '', numbers: 0, acted: null, lifted: null };
-        newWindow(b, windowAt(b, w.now));
-        w.budgets.set(handle, b);
-        scope.budgets.push(b);
+        if (isFull(scope)) return E.FULL;
+        newBudget(scope, { handle, ...spec, template: 0 });
         return handle;
     }
     if (fixed.some((field) => is[field] !== spec[field])) return E.INVALID;
     changeBudget(is, spec);
     return is.handle;
 }
+function newBudget(scope, spec) {
+    const b = { ...spec, organization: organizationOf(scope), ended: false, revision: 1, windows: [], carried: ZERO, given: ZERO,
+        increased: ZERO, increases: [], phases: '', numbers: 0, acted: null, lifted: null, made: new Set() };
+    newWindow(b, windowNow(b));
+    w.budgets.set(b.handle, b);
+    scope.budgets.push(b);
+}
+// Its id is free once nothing holds it.
+const findBudget = (id, organization) => [...w.budgets.values()].find((b) => b.id === id && b.organization === organization && (!b.ended || isHeld(b)));
+const MOST_BUDGETS = 8;
+const isFull = (scope) => scope.budgets.filter((b) => !b.ended).length >= MOST_BUDGETS;
+// Templates (28). false: one cannot be made.
+function makeDefaults(path) {
+    const templates = path.length ? path[path.length - 1].budgets.filter((b) => b.kind && !b.ended && b.mode !== OFF) : [];
+    let isDone = true;
+    for (const t of templates)
+        for (const scope of path) {
+            const id = `${t.id}~${scope.handle}`;
+            if (t.kind !== scope.kind || scope.ended || t.made.has(scope.handle) || findBudget(id, t.organization)) continue;
+            if (isFull(scope)) { isDone = false; continue; }
+            t.made.add(scope.handle);
+            newBudget(scope, { ...fieldsOf(t), handle: Math.max(0, ...w.budgets.keys()) + 1, id, scope: scope.handle, kind: 0, template: t.handle });
+        }
+    return isDone;
+}
+const fieldsOf = (b) => Object.fromEntries([...fixed, ...changeable, 'matches'].map((field) => [field, b[field]]));
 const changeable = ['limit', 'mode', 'thresholds', 'soft', 'cap', 'controls'];
 function changeBudget(b, spec) {
     touch(b);
@@ -838,7 +873,7 @@ function changeBudget(b, spec) {
 function putIncrease(c) {
     const b = w.budgets.get(c.handle);
     if (!b || b.ended) return E.NOT_FOUND;
-    if (c.from >= c.until || c.until <= w.now) return E.INVALID;
+    if (c.from >= c.until || c.until <= w.now || b.kind) return E.INVALID;
     if (c.flags & 2) return E.NOT_FOUND; // they are only ever made
     touch(b);
     if (liveIncreases(b).length >= 8) return E.FULL;
@@ -965,6 +1000,7 @@ export function change(c, told) {
     if (c.kind === 7) return putRate(c.spec, c.flags, told);
     if (c.kind === 9) return endQuota(c);
     if (c.kind === 10) return refund(c);
+    if (c.kind === 15) return CUSTOM; // the driver makes one a world
     if (c.kind === 14) return putExchange(c.spec, c.flags);
     if (c.kind === 11) return putIncrease(c);
     if (c.kind === 12) return endIncrease(c.handle, c.number);
@@ -979,7 +1015,7 @@ export function lookBudget(handle) {
     touch(b);
     const win = windowOf(b), { latch } = win, ofWindow = [limitOf(b), b.limit, carriedOf(b), committedOf(b, win), heldOf(b, win), beganAt(b, win), shown(win.end)];
     // Which window an ended budget stood in when something last touched it is nobody's promise.
-    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, ...(b.ended ? [null, null, null] : [latch.stop, latch.throttle ? 1 : 0, softReached(b, win) ? 1 : 0]), 0, b.ended ? null : b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (latch.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
+    return [0, b.scope, ...(b.ended ? Array(7).fill(null) : ofWindow), b.mode, ...(b.ended ? [null, null, null] : [latch.stop, latch.throttle ? 1 : 0, softReached(b, win) ? 1 : 0]), b.template, b.ended ? null : b.revision, b.ended ? null : b.thresholds.reduce((bits, ppm, i) => bits | (latch.fired.includes(ppm) ? 1 << i : 0), 0), b.ended ? 1 : 0];
 }
 export function lookRates(handle) {
     if (!w.scopes.has(handle)) return [E.NOT_FOUND];

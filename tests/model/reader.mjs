@@ -203,7 +203,7 @@ export class Reader {
         else if (c.kind === 14) c.spec = { from: this.int(), to: this.int(), numerator: this.int(), denominator: this.int(), effective: this.int() };
         else if (c.kind === 9) Object.assign(c, { scope: this.int(), meter: this.int(), currency: this.int() });
         else if (c.kind === 10) Object.assign(c, { handle: this.int(), amount: this.amount() });
-        else c.handle = this.int();
+        else if (c.kind !== 15) c.handle = this.int();
         if (c.kind === 5) c.parent = this.int();
         if (c.kind === 11) Object.assign(c, { amount: this.amount(), from: this.int(), until: this.int() });
         if (c.kind === 12) c.number = this.int();

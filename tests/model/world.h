@@ -83,6 +83,7 @@ struct world {
     struct call calls[CALLS];
     struct mete_usage recorded[9][4]; /* under each request id, lately */
     size_t recorded_len[9];
+    uint32_t budgets_top; /* the highest handle seen: templates make some of their own */
     uint32_t meters_len;
     uint64_t names[NAMES]; /* reservation ids, open addressing */
     uint32_t name_of[NAMES], names_len;
@@ -138,7 +139,7 @@ void learn_change(struct world *w, const struct mete_change *change, uint32_t ha
 /* ---- act.c ---- */
 void act(struct world *w, struct engine *engine, struct tape *tape);
 void act_tree(struct world *w, struct engine *engine);
-void act_rates(struct world *w, struct engine *engine, struct tape *tape); /* some */
+void act_rates(struct world *w, struct engine *engine, struct tape *tape); /* some, and a meter */
 void act_pass(struct world *w, struct engine *engine, int64_t to_us);
 void act_look(struct world *w, struct engine *engine); /* at everything there is */
 void act_restarted(struct world *w, struct engine *engine);
@@ -150,7 +151,6 @@ enum feature {
     FEATURE_ZONES,
     FEATURE_ANCHORS,
     FEATURE_METERS,  /* built-in ones but cost, total tokens, requests */
-    FEATURE_CUSTOM,  /* meters of the user's own */
     FEATURE_TAGS,    /* tags and sessions of calls */
     FEATURE_MATCHES, /* narrowed budgets */
     FEATURE_SOFT,
