@@ -775,7 +775,7 @@ enum mete_query_kind {
     METE_QUERY_PROJECTED,   /* answered once all entries before it are in the records */
     METE_QUERY_RATES,       /* rate limits of a scope and its ancestors, leaf first -> rates */
     METE_QUERY_FIND_RATE,   /* by id, organization              -> rate; NOT_FOUND */
-    METE_QUERY_QUOTAS,      /* quotas of one scope              -> quotas */
+    METE_QUERY_QUOTAS,      /* quotas of one scope, by handle   -> quotas */
     METE_QUERY_GRANTS,      /* grants of one scope's meter, as they will be drawn, then the
                                expired and empty ones           -> grants */
     METE_QUERY_FIND_GRANT,  /* by id, organization              -> grant; NOT_FOUND */

@@ -171,6 +171,16 @@ static void project_scope(const struct lineage *lineage, const struct entry *ent
                                       moves ? entry->u.scope_move.actor : entry->u.scope_end.actor};
 }
 
+static void project_end(const struct entry *entry, struct records_entity *to)
+{
+    bool is_rate = entry->kind == ENTRY_RATE_END;
+    *to = (struct records_entity){
+        .kind = is_rate ? RECORDS_RATE : RECORDS_BUDGET,
+        .handle = is_rate ? entry->u.rate_end.handle : entry->u.budget_end.handle,
+        .ended = 1,
+        .actor = is_rate ? entry->u.rate_end.actor : entry->u.budget_end.actor};
+}
+
 static bool project_entity(const struct lineage *lineage, const struct entry *entry,
                            const struct ledger_effects *effects, struct records_entity *to)
 {
@@ -187,6 +197,10 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
     case ENTRY_SCOPE_END:
     case ENTRY_SCOPE_MOVE:
         project_scope(lineage, entry, to);
+        break;
+    case ENTRY_BUDGET_END:
+    case ENTRY_RATE_END:
+        project_end(entry, to);
         break;
     case ENTRY_BUDGET:
         *to = (struct records_entity){
@@ -205,12 +219,6 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
             .organization = {organization_of(lineage, entry->u.by_default.scope)},
             .parent = {entry->u.by_default.scope},
             .id = effects->made_id};
-        break;
-    case ENTRY_BUDGET_END:
-        *to = (struct records_entity){.kind = RECORDS_BUDGET,
-                                      .handle = entry->u.budget_end.handle,
-                                      .ended = 1,
-                                      .actor = entry->u.budget_end.actor};
         break;
     case ENTRY_GRANT:
         *to = (struct records_entity){
@@ -231,12 +239,6 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
             .id = slice(entry->u.rate.spec.id),
             .document = entry->u.rate.document,
             .actor = entry->u.rate.actor};
-        break;
-    case ENTRY_RATE_END:
-        *to = (struct records_entity){.kind = RECORDS_RATE,
-                                      .handle = entry->u.rate_end.handle,
-                                      .ended = 1,
-                                      .actor = entry->u.rate_end.actor};
         break;
     default:
         return false;

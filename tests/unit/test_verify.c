@@ -205,6 +205,41 @@ static void a_snapshot_knows_the_path_a_call_was_made_on(void **state)
     records_tell_the_path(true);
 }
 
+/* What a scope had from before the base ends with it behind the base, of which the journal that is
+ * left says nothing but the scope's end. */
+static void scopes_that_end_behind_a_base_are_verified(void **state)
+{
+    (void)state;
+    struct mete_options options = {.directory = directory};
+    struct mete *mete;
+    struct mete_port *port;
+    struct mete_applied applied;
+    uint32_t handles[3];
+    uint64_t seq;
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    struct mete_change changes[] = {
+        {.kind = METE_MOVE_SCOPE, .at = {HELP_USER}, .parent = {HELP_ORGANIZATION}},
+        {.kind = METE_END_SCOPE, .at = {HELP_KEY}},
+        {.kind = METE_END_SCOPE, .at = {HELP_USER}}};
+    const struct mete_apply apply = {changes, 3, help_text("root")};
+    assert_int_equal(mete_apply(port, &apply, handles, &applied), 0);
+    mete_port_close(port);
+    mete_close(mete);
+    struct verify_report report;
+    int error = engine_verify(directory, &report);
+    if (error)
+        fail_msg("%s", report.detail);
+    assert_true(report.base > 0);
+    is_in_records("SELECT min(ended)=1 FROM entity WHERE kind=100 AND parent>1");
+    sql("records.db", "UPDATE entity SET parent=2 WHERE kind=3 AND handle=3");
+    assert_int_equal(engine_verify(directory, &report), METE_E_CORRUPT);
+    sql("records.db", "UPDATE entity SET parent=1 WHERE kind=3 AND handle=3");
+    sql("records.db", "UPDATE entity SET seq=seq+1 WHERE kind=100 AND id='hourly'");
+    assert_int_equal(engine_verify(directory, &report), METE_E_CORRUPT);
+}
+
 static void must_fail(const char *file, const char *change, const char *detail)
 {
     sql(file, change);
@@ -347,6 +382,7 @@ int main(void)
         CASE(records_may_be_missing_or_behind),
         CASE(records_tell_the_path_a_call_was_made_on),
         CASE(a_snapshot_knows_the_path_a_call_was_made_on),
+        CASE(scopes_that_end_behind_a_base_are_verified),
         CASE(no_journal_is_not_found),
         CASE(a_running_server_locks_verify_out),
 #undef CASE
