@@ -5,7 +5,4 @@
 #ifndef ROW
 #error "define ROW before including tables/not_yet.h"
 #endif
-ROW(budget && (budget->period == METE_ROLLING || budget->window_seconds),
-    "budgets over a rolling window (window_seconds)")
-ROW(budget && budget->rollover_cap, "rollover_cap: carrying what was not used into the next window")
 #undef ROW

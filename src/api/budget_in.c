@@ -7,6 +7,7 @@
 #include "api/zones.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "calendar/calendar.h"
 #include "codec/decimal.h"
 
 #include <stdio.h>
@@ -33,6 +34,10 @@
         .name = "alert_thresholds", .type = FIELD_LIST, .offset = AT(alert_thresholds),            \
         .max = METE_THRESHOLDS_MAX                                                                 \
     }
+#define ROLLOVER                                                                                   \
+    {                                                                                              \
+        .name = "rollover", .type = FIELD_AMOUNT, .offset = AT(rollover)                           \
+    }
 #define CONTROLS                                                                                   \
     {                                                                                              \
         .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls_json)                      \
@@ -54,11 +59,11 @@ static const struct field create_table[] = {
     MONTHLY,
     {.name = "window_seconds",
      .type = FIELD_COUNT,
-     .flags = FIELD_LATER,
+     .offset = AT(window_seconds),
      .min = 1,
-     .max = 31622400},
-    {.name = "anchor", .type = FIELD_COUNT, .flags = FIELD_LATER, .min = 1, .max = 31},
-    {.name = "rollover", .type = FIELD_AMOUNT, .flags = FIELD_LATER},
+     .max = LIMIT_ROLLING_S},
+    {.name = "anchor", .type = FIELD_COUNT, .offset = AT(anchor), .min = 1, .max = 86399},
+    ROLLOVER,
     {.name = "time_zone", .type = FIELD_TOKEN, .offset = AT(time_zone), .min = 1, .max = 64},
     PATTERNS(models),
     PATTERNS(providers),
@@ -69,7 +74,8 @@ static const struct field create_table[] = {
     CONTROLS,
 };
 
-static const struct field update_table[] = {NAME, AMOUNT, MONTHLY, MODE, THRESHOLDS, CONTROLS};
+static const struct field update_table[] = {NAME,       AMOUNT,   MONTHLY, MODE,
+                                            THRESHOLDS, ROLLOVER, CONTROLS};
 #undef AT
 
 static const struct field scope_table[] = {
@@ -126,11 +132,6 @@ static int check_create(const struct fields *fields, const struct budget_in *in)
         missing = "period";
     if (missing)
         return fields_fault(fields, METE_E_INVALID, missing, "It is missing.");
-    bool later = in->period >= 0 && in->period != METE_HOURLY && in->period != METE_DAILY &&
-                 in->period != METE_MONTHLY && in->period != METE_TOTAL;
-    if (later)
-        return fields_fault(fields, METE_E_NOT_YET, "period",
-                            "This period is planned, and not built yet.");
     return in->time_zone.len ? zones_check(fields->problem, "time_zone", in->time_zone) : 0;
 }
 
@@ -139,7 +140,7 @@ static int check_update(const struct fields *fields, const struct budget_in *in)
     if (in->amount.len && in->monthly_limit.len)
         return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
     bool anything = in->name.len || in->amount.len || in->monthly_limit.len || in->mode >= 0 ||
-                    in->alert_thresholds.type || in->controls_json.type;
+                    in->alert_thresholds.type || in->controls_json.type || in->rollover.len;
     if (!anything)
         return fields_fault(fields, METE_E_INVALID, "", "Say what is to change.");
     return 0;
@@ -216,6 +217,40 @@ int budget_in_thresholds(struct request *request, const struct budget_in *in,
                                "Element %d is there twice.", i);
     }
     return 0;
+}
+
+int budget_in_windows(struct request *request, const struct budget_in *in,
+                      struct mete_budget_spec *spec)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    spec->period = in->period < 0 ? METE_MONTHLY : (enum mete_period)in->period;
+    spec->time_zone = request_text(in->time_zone);
+    spec->anchor = in->anchor;
+    spec->window_seconds = in->window_seconds;
+    if (spec->period == METE_ROLLING && !in->window_seconds)
+        return fields_fault(&fields, METE_E_INVALID, "window_seconds", "It is missing.");
+    if (spec->period != METE_ROLLING && in->window_seconds)
+        return fields_fault(&fields, METE_E_INVALID, "window_seconds",
+                            "Only a rolling window has a length of its own.");
+    const struct calendar_rule rule = {spec->period, spec->anchor, spec->window_seconds, NULL};
+    if (!calendar_rule_is_valid(&rule))
+        return fields_fault(&fields, METE_E_INVALID, "anchor",
+                            "Windows of this period cannot begin there.");
+    return 0;
+}
+
+int budget_in_rollover(struct request *request, const struct budget_in *in,
+                       struct mete_budget_spec *spec)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    if (!in->rollover.len)
+        return 0;
+    int rc = units_amount(&fields, "rollover", spec->meter, in->rollover, &spec->rollover_cap);
+    bool has_windows = spec->period != METE_TOTAL && spec->period != METE_ROLLING;
+    if (!rc && spec->rollover_cap && !has_windows)
+        return fields_fault(&fields, METE_E_INVALID, "rollover", "A %s budget has no next window.",
+                            fields_word(units_periods, (int)spec->period));
+    return rc;
 }
 
 /* One kind's patterns, behind those that are there. */

@@ -116,6 +116,21 @@ static void write_template(struct request *request, const struct mete_budget_vie
         out_member_text(out, "template", namebook_id(template));
 }
 
+/* What places its windows, and what they hand on. */
+static void write_windows(struct out *out, const struct mete_budget_view *view)
+{
+    out_member_text(out, "period", slice_of(fields_word(units_periods, (int)view->period)));
+    out_member_text(out, "time_zone", slice_of(view->time_zone[0] ? view->time_zone : "UTC"));
+    if (view->anchor)
+        out_member_integer(out, "anchor", view->anchor);
+    if (view->window_seconds)
+        out_member_integer(out, "window_seconds", view->window_seconds);
+    if (view->rollover_cap)
+        out_member_amount(out, "rollover", view->meter, view->rollover_cap);
+    if (view->rollover_cap || view->carried)
+        out_member_amount(out, "carried", view->meter, view->carried);
+}
+
 void budget_json_write(struct request *request, const struct mete_budget_view *view,
                        struct json document)
 {
@@ -139,8 +154,7 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
     units_write(out, "unit", view->meter, view->currency);
     out_member_amount(out, "amount", view->meter, view->base_limit);
     out_member_amount(out, "limit", view->meter, view->limit);
-    out_member_text(out, "period", slice_of(fields_word(units_periods, (int)view->period)));
-    out_member_text(out, "time_zone", SLICE_LITERAL("UTC"));
+    write_windows(out, view);
     out_member_text(out, "mode", slice_of(fields_word(units_modes, (int)view->mode)));
     write_thresholds(out, view);
     controls_write(out, view, document);

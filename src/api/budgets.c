@@ -192,10 +192,14 @@ static int specify(struct request *request, struct budget_state *state)
     int rc = units_read(&fields, "unit", unit, &spec->meter, &spec->currency);
     if (rc)
         return rc;
-    spec->period = in->period < 0 ? METE_MONTHLY : (enum mete_period)in->period;
+    rc = budget_in_windows(request, in, spec);
+    if (rc)
+        return rc;
     spec->mode = in->mode < 0 ? METE_ENFORCE : (enum mete_mode)in->mode;
     spec->for_kind = (enum mete_kind)in->for_kind;
     rc = budget_in_limit(request, in, spec);
+    if (!rc)
+        rc = budget_in_rollover(request, in, spec);
     if (!rc)
         rc = budget_in_thresholds(request, in, spec);
     if (!rc)
@@ -296,6 +300,8 @@ static int merge(struct request *request)
     int rc = 0;
     if (in->amount.len || in->monthly_limit.len)
         rc = budget_in_limit(request, in, &spec);
+    if (!rc)
+        rc = budget_in_rollover(request, in, &spec);
     if (!rc && in->alert_thresholds.type)
         rc = budget_in_thresholds(request, in, &spec);
     if (!rc)

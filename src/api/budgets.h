@@ -16,10 +16,11 @@ METE_MUST_USE int scope_in_read(struct request *request, struct json object, con
                                 struct scope_in *ret_scope);
 
 struct budget_in {
-    struct slice id, name, unit, amount, monthly_limit, time_zone;
+    struct slice id, name, unit, amount, monthly_limit, time_zone, rollover;
     struct json scope, alert_thresholds, controls_json, models, providers, tags, sessions;
-    int period, mode;            /* -1: not said */
-    int for_kind;                /* METE_KIND_NONE: no template */
+    int period, mode; /* -1: not said */
+    int for_kind;     /* METE_KIND_NONE: no template */
+    int64_t anchor, window_seconds;
     struct controls_in controls; /* if controls_json is there */
 };
 
@@ -28,6 +29,12 @@ METE_MUST_USE int budget_in_read(struct request *request, bool create, struct bu
 /* The thresholds of the body, or the usual ones, into spec. */
 METE_MUST_USE int budget_in_thresholds(struct request *request, const struct budget_in *in,
                                        struct mete_budget_spec *spec);
+/* Where a new budget's windows lie, into spec. */
+METE_MUST_USE int budget_in_windows(struct request *request, const struct budget_in *in,
+                                    struct mete_budget_spec *spec);
+/* The rollover, in the unit of spec->meter, into spec, whose period is known. */
+METE_MUST_USE int budget_in_rollover(struct request *request, const struct budget_in *in,
+                                     struct mete_budget_spec *spec);
 /* The patterns of a new budget, into spec, which has none. */
 METE_MUST_USE int budget_in_matches(struct request *request, const struct budget_in *in,
                                     struct mete_budget_spec *spec);

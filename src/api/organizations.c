@@ -30,7 +30,13 @@ static int check(struct request *request, const struct organization_in *in)
     if (in->currency.len && !slice_is(in->currency, "USD"))
         return problem_set(&request->problem, METE_E_NOT_YET, "currency",
                            "Other currencies than USD are planned, and not built yet.");
-    return zones_check(&request->problem, "time_zone", in->time_zone);
+    if (zones_check(&request->problem, "time_zone", in->time_zone))
+        return METE_E_INVALID;
+    if (slice_is(in->time_zone, "UTC"))
+        return 0;
+    return problem_set(&request->problem, METE_E_NOT_YET, "time_zone",
+                       "Organizations in other zones than UTC are planned, and not built yet; "
+                       "each budget may name its own.");
 }
 
 void organizations_create(struct request *request)

@@ -5,8 +5,7 @@
 
 #include "api/problem.h"
 
-/* UTC is the one there is. Another of the IANA database is METE_E_NOT_YET, anything else
- * METE_E_INVALID; both name the field. */
+/* METE_E_INVALID, naming the field: it is none of the IANA database. */
 METE_MUST_USE int zones_check(struct problem *problem, const char *field, struct slice zone);
 
 #endif

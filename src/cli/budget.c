@@ -11,8 +11,10 @@
 
 static const char usage[] =
     "usage: mete budget set --organization O --amount A [--id ID] [--name N] [--scope KIND:ID]\n"
-    "                       [--unit USD|tokens|requests] [--period hourly|daily|monthly|total]\n"
-    "                       [--mode enforce|shadow|off] [--threshold T]...\n"
+    "                       [--unit USD|tokens|requests] [--mode enforce|shadow|off]\n"
+    "                       [--period minute|hourly|daily|weekly|monthly|quarterly|yearly|total]\n"
+    "                       [--period rolling --window-seconds N] [--time-zone Z] [--anchor N]\n"
+    "                       [--rollover A] [--threshold T]...\n"
     "                       [--for-kind department|user|api_key]\n"
     "       mete budget list --organization O\n"
     "       mete budget show ID --organization O\n"
@@ -22,7 +24,10 @@ static const char usage[] =
     "directory the command asks it; with none it opens the data itself.\n"
     "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
     "an\n"
-    "id that is there already, set changes its amount, mode, name and thresholds.\n"
+    "id that is there already, set changes its amount, mode, name, rollover and thresholds.\n"
+    "Windows are of the calendar in UTC or a time zone; an anchor says where they begin: seconds\n"
+    "after midnight, weekday 1 Monday .. 7, day of the month, or month * 100 + day of a fiscal\n"
+    "year. A rollover is the most of what is not used that one window hands to the next.\n"
     "With --for-kind it is a template: each scope of that kind gets such a budget of its own when "
     "its\n"
     "first call comes.\n"
@@ -32,7 +37,7 @@ static const char usage[] =
 struct budget_options {
     struct client_options client;
     const char *organization, *amount, *id, *name, *scope, *unit, *period, *mode, *subject;
-    const char *since, *for_kind;
+    const char *window_seconds, *time_zone, *anchor, *rollover, *since, *for_kind;
     const char *thresholds[METE_THRESHOLDS_MAX];
     size_t thresholds_len;
 };
@@ -73,6 +78,10 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--scope", &options->scope},
                                         {"--unit", &options->unit},
                                         {"--period", &options->period},
+                                        {"--window-seconds", &options->window_seconds},
+                                        {"--time-zone", &options->time_zone},
+                                        {"--anchor", &options->anchor},
+                                        {"--rollover", &options->rollover},
                                         {"--mode", &options->mode},
                                         {"--since", &options->since},
                                         {"--for-kind", &options->for_kind}};
@@ -95,6 +104,7 @@ static void write_changeable(const struct budget_options *options, struct out *o
     client_put(out, "amount", options->amount);
     client_put(out, "name", options->name);
     client_put(out, "mode", options->mode);
+    client_put(out, "rollover", options->rollover);
     if (!options->thresholds_len)
         return;
     out_key(out, "alert_thresholds");
@@ -102,6 +112,14 @@ static void write_changeable(const struct budget_options *options, struct out *o
     for (size_t i = 0; i < options->thresholds_len; i++)
         client_put_number(out, options->thresholds[i]);
     out_close(out, ']');
+}
+
+static void put_number(struct out *out, const char *key, const char *number)
+{
+    if (!number)
+        return;
+    out_key(out, key);
+    client_put_number(out, number);
 }
 
 static void write_new(const struct budget_options *options, struct out *out)
@@ -123,6 +141,9 @@ static void write_new(const struct budget_options *options, struct out *out)
     client_put(out, "for_kind", options->for_kind);
     client_put(out, "unit", options->unit ? options->unit : "USD");
     client_put(out, "period", options->period ? options->period : "monthly");
+    client_put(out, "time_zone", options->time_zone);
+    put_number(out, "anchor", options->anchor);
+    put_number(out, "window_seconds", options->window_seconds);
     write_changeable(options, out);
     out_close(out, '}');
 }
@@ -152,6 +173,12 @@ static int check_same(const struct budget_options *options, const struct client_
         what = "period";
     else if (differs(budget, "for_kind", options->for_kind))
         what = "for_kind";
+    else if (differs(budget, "time_zone", options->time_zone))
+        what = "time zone";
+    else if (differs(budget, "anchor", options->anchor))
+        what = "anchor";
+    else if (differs(budget, "window_seconds", options->window_seconds))
+        what = "length of its window";
     else if (options->scope && strcmp(options->scope, scope) != 0)
         what = "scope";
     if (!what)

@@ -2,7 +2,8 @@
  * For each open reservation: the budgets that counted on its path when it was made, each with the
  * start of its window then. When it ends, its usage is added to those of them that still are in
  * that window; one that may be corrected is remembered on, and its correction added likewise. A
- * budget's sum starts at 0 with each of its windows.
+ * budget's sum starts at 0 with each of its windows; a rolling one's is over the sums of its last
+ * 65 buckets.
  *
  * Exchange rates are kept here as well, in order of effective_at: the one in force is looked for
  * from the latest back, among those known when the call was reserved.
@@ -41,8 +42,12 @@ struct call {
     struct take takes[];
 };
 
+enum { BUCKETS = 65 };
+
 struct sum {
     int64_t window_start_us, committed;
+    int64_t bucket_us; /* of a rolling budget; 0 */
+    int64_t *buckets;  /* committed in bucket k at k % BUCKETS; NULL */
 };
 
 struct totals {
@@ -88,6 +93,8 @@ void totals_free(struct totals *totals)
         return;
     for (size_t i = 0; totals->calls && i < totals->calls_room; i++)
         free_call(totals->calls[i]);
+    for (size_t i = 0; totals->sums && i < totals->sums_room; i++)
+        free(totals->sums[i].buckets);
     free(totals->calls);
     free(totals->sums);
     free(totals->rates);
@@ -229,7 +236,7 @@ int totals_begin(struct totals *totals, const struct ledger *ledger)
 
 /* ---- Adding ---------------------------------------------------------------------------------- */
 
-static int set_window(struct totals *totals, uint32_t budget, int64_t start_us)
+static int make_room(struct totals *totals, uint32_t budget)
 {
     while (budget >= totals->sums_room) {
         struct sum *sums = realloc(totals->sums, 2 * totals->sums_room * sizeof *sums);
@@ -239,13 +246,62 @@ static int set_window(struct totals *totals, uint32_t budget, int64_t start_us)
         totals->sums = sums;
         totals->sums_room *= 2;
     }
-    totals->sums[budget] = (struct sum){start_us, 0};
     return 0;
 }
 
+/* Another bucket is the present one: those that are too old for it leave. */
+static void advance(struct sum *sum, int64_t start_us)
+{
+    int64_t was = sum->window_start_us / sum->bucket_us, is = start_us / sum->bucket_us;
+    for (int64_t i = was + 1; i <= is && i <= was + BUCKETS; i++) {
+        sum->committed -= sum->buckets[i % BUCKETS];
+        sum->buckets[i % BUCKETS] = 0;
+    }
+    sum->window_start_us = start_us;
+}
+
+static int set_window(struct totals *totals, uint32_t budget, int64_t start_us)
+{
+    int error = make_room(totals, budget);
+    if (error)
+        return error;
+    struct sum *sum = &totals->sums[budget];
+    if (sum->buckets)
+        advance(sum, start_us);
+    else
+        *sum = (struct sum){.window_start_us = start_us};
+    return 0;
+}
+
+static int add_budget(struct totals *totals, uint32_t handle, enum mete_period period,
+                      int64_t start_us, int64_t end_us)
+{
+    int error = make_room(totals, handle);
+    if (error)
+        return error;
+    totals->budgets = handle;
+    struct sum *sum = &totals->sums[handle];
+    *sum = (struct sum){.window_start_us = start_us};
+    if (period != METE_ROLLING)
+        return 0;
+    sum->bucket_us = end_us - start_us;
+    sum->buckets = calloc(BUCKETS, sizeof *sum->buckets);
+    return sum->buckets ? 0 : METE_E_MEMORY;
+}
+
+static int add_default(struct totals *totals, const struct ledger *ledger,
+                       const struct entry *entry)
+{
+    struct mete_budget_view view;
+    int error = ledger_budget(ledger, entry->u.by_default.made_from, &view);
+    ASSERT(error == 0);
+    return add_budget(totals, entry->u.by_default.handle, view.period,
+                      entry->u.by_default.window_start_us, entry->u.by_default.window_end_us);
+}
+
 /* The budgets on a path that count a call now. */
-static size_t find_takes(const struct ledger *ledger, uint32_t scope, const struct entry *entry,
-                         struct take takes[METE_REFUSALS_MAX])
+static size_t find_takes(const struct totals *totals, const struct ledger *ledger, uint32_t scope,
+                         const struct entry *entry, struct take takes[METE_REFUSALS_MAX])
 {
     uint32_t budgets[METE_REFUSALS_MAX];
     size_t len = ledger_path(ledger, scope, budgets, METE_REFUSALS_MAX), taken = 0;
@@ -255,7 +311,7 @@ static size_t find_takes(const struct ledger *ledger, uint32_t scope, const stru
         int error = ledger_budget(ledger, budgets[i], &view);
         ASSERT(error == 0);
         if (view.mode != METE_OFF && ledger_matches(ledger, budgets[i], entry))
-            takes[taken++] = (struct take){budgets[i], view.window_start.us};
+            takes[taken++] = (struct take){budgets[i], totals->sums[budgets[i]].window_start_us};
     }
     return taken;
 }
@@ -314,8 +370,8 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
     struct mete_budget_view view;
     int error = ledger_budget(ledger, take->budget, &view);
     ASSERT(error == 0);
-    if (sum->window_start_us != take->window_start_us)
-        return 0; /* its window is over */
+    if (sum->window_start_us - take->window_start_us >= max_i64(BUCKETS * sum->bucket_us, 1))
+        return 0; /* its window is over, or its bucket has left */
     if (charging->corrects && view.ended)
         return 0; /* it takes no corrections */
     for (size_t i = 0; i < charging->len; i++) {
@@ -327,6 +383,9 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
             amount = exchange(totals, one, view.currency, charging->made);
         if (!checked_add(sum->committed, charging->sign * amount, &sum->committed))
             return METE_E_CORRUPT;
+        if (sum->buckets)
+            sum->buckets[take->window_start_us / sum->bucket_us % BUCKETS] +=
+                charging->sign * amount;
     }
     return 0;
 }
@@ -380,7 +439,7 @@ static int end_call(struct totals *totals, const struct ledger *ledger, const st
     const struct charging charging = {usage->usage, usage->usage_len, &now, 1, false};
     struct take takes[METE_REFUSALS_MAX];
     if (!usage->reservation) {
-        size_t len = find_takes(ledger, usage->scope.n, entry, takes);
+        size_t len = find_takes(totals, ledger, usage->scope.n, entry, takes);
         int error = 0;
         for (size_t i = 0; !error && i < len; i++)
             error = charge(totals, ledger, &takes[i], &charging);
@@ -406,17 +465,14 @@ int totals_add(struct totals *totals, const struct ledger *ledger, const struct 
     ASSERT(totals && ledger && entry);
     if (entry->kind == ENTRY_WINDOW)
         return set_window(totals, entry->u.window.budget, entry->u.window.start_us);
-    if (entry->kind == ENTRY_BUDGET && entry->u.budget.handle > totals->budgets) {
-        totals->budgets = entry->u.budget.handle;
-        return set_window(totals, entry->u.budget.handle, entry->u.budget.window_start_us);
-    }
-    if (entry->kind == ENTRY_DEFAULT) {
-        totals->budgets = entry->u.by_default.handle;
-        return set_window(totals, entry->u.by_default.handle, entry->u.by_default.window_start_us);
-    }
+    if (entry->kind == ENTRY_BUDGET && entry->u.budget.handle > totals->budgets)
+        return add_budget(totals, entry->u.budget.handle, entry->u.budget.spec.period,
+                          entry->u.budget.window_start_us, entry->u.budget.window_end_us);
+    if (entry->kind == ENTRY_DEFAULT)
+        return add_default(totals, ledger, entry);
     if (entry->kind == ENTRY_RESERVE) {
         struct take takes[METE_REFUSALS_MAX];
-        size_t len = find_takes(ledger, entry->u.reserve.scope, entry, takes);
+        size_t len = find_takes(totals, ledger, entry->u.reserve.scope, entry, takes);
         const struct moment made = {entry->seq, entry->at_us};
         return remember(totals, entry->u.reserve.reservation, &made, takes, len);
     }
@@ -431,8 +487,9 @@ int totals_compare(const struct totals *totals, const struct ledger *ledger, uin
     struct mete_budget_view view;
     uint32_t budget = 1;
     for (; ledger_budget(ledger, budget, &view) == 0; budget++) {
-        if (budget >= totals->sums_room || totals->sums[budget].committed != view.committed ||
-            totals->sums[budget].window_start_us != view.window_start.us) {
+        const struct sum *sum = budget < totals->sums_room ? &totals->sums[budget] : NULL;
+        if (!sum || sum->committed != view.committed ||
+            (!sum->buckets && sum->window_start_us != view.window_start.us)) {
             *ret_budget = budget;
             return METE_E_CORRUPT;
         }

@@ -77,12 +77,19 @@ int windows_next(struct mete *mete, const struct mete_budget_view *view, struct 
         return error;
     /* Another zone database may place the window before the end of the last one. */
     window.start_us = max_i64(window.start_us, view->window_end.us);
+    uint64_t idle = 0;
+    if (view->rollover_cap) {
+        error = calendar_windows_between(&rule, view->window_end.us, window.start_us, &idle);
+        if (error)
+            return error;
+    }
     ASSERT_INV("INV-09", window.start_us <= mete->now_us && mete->now_us < window.end_us);
     *ret_entry = (struct entry){.kind = ENTRY_WINDOW,
                                 .seq = ledger_last_seq(mete->ledger) + 1,
                                 .at_us = mete->now_us,
                                 .u.window = {.budget = view->budget.n,
                                              .start_us = window.start_us,
-                                             .end_us = window.end_us}};
+                                             .end_us = window.end_us,
+                                             .idle = idle}};
     return 0;
 }

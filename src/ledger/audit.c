@@ -12,6 +12,8 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
+#include "ledger/rollover.h"
 #include "ledger/templates.h"
 
 /* Likewise what is held in grants. */
@@ -87,6 +89,7 @@ static uint64_t count_drift(const struct ledger *ledger)
     for (uint32_t b = 1; b <= ledger->budgets_len; b++) {
         drift += ledger->budgets[b].held != 0 || ledger->budgets[b].open != 0 ||
                  ledger->cold[b].closed != 0;
+        drift += ledger->budgets[b].traits & BUDGET_ROLLING && !rolling_adds_up(ledger, b);
         sum += (uint64_t)ledger->budgets[b].committed;
         for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
             drift += ledger->pasts[p].held != 0 || ledger->pasts[p].open != 0 ||
@@ -207,6 +210,14 @@ static void check_budget(const struct ledger *ledger, uint32_t b)
     ASSERT(cold->extra <= ledger->extras_len && (extra || budget->traits == 0));
     ASSERT_INV("INV-09",
                budget->stale_at_us == min_i64(cold->window_end_us, increases_next_at(ledger, b)));
+    bool counts = !(budget->traits & BUDGET_TEMPLATE);
+    ASSERT(!(budget->traits & BUDGET_ROLLING) == (budget->period != METE_ROLLING || !counts));
+    if (budget->traits & BUDGET_ROLLING)
+        rolling_check(ledger, b);
+    ASSERT(budget->traits & BUDGET_CARRIES || !counts || !extra ||
+           (!extra->rollover_cap && !extra->carried));
+    if (budget->traits & BUDGET_CARRIES)
+        rollover_check(ledger, b);
     int64_t before_us = budget->window_start_us;
     for (uint32_t p = cold->past; p; p = ledger->pasts[p].next) {
         const struct past *past = &ledger->pasts[p];

@@ -20,6 +20,8 @@
  * room for all of them, when more thresholds come than the first text had room for. */
 #include "ledger/controls.h"
 #include "ledger/increases.h"
+#include "ledger/rolling.h"
+#include "ledger/rollover.h"
 #include "ledger/templates.h"
 
 enum { PPM = 1000000 };
@@ -219,6 +221,8 @@ static void drop_past(struct ledger *ledger, uint32_t *link)
     struct past *past = &ledger->pasts[at];
     ASSERT_INV("INV-07", past->held == 0);
     ledger->retired_sum += (uint64_t)past->committed;
+    if (ledger->budgets[past->budget].traits & BUDGET_CARRIES)
+        rollover_forget(ledger, at);
     *link = past->next;
     *past = (struct past){.next = ledger->past_free};
     ledger->past_free = at;
@@ -237,7 +241,8 @@ static uint32_t *link_of_past(struct ledger *ledger, uint32_t handle, uint32_t a
 static void set_window(struct ledger *ledger, uint32_t handle, int64_t start_us, int64_t end_us)
 {
     ASSERT(entry_is_window(start_us, end_us));
-    ledger->budgets[handle].window_start_us = start_us;
+    bool rolls = ledger->budgets[handle].traits & BUDGET_ROLLING;
+    ledger->budgets[handle].window_start_us = rolls ? 0 : start_us;
     ledger->cold[handle].window_end_us = end_us;
     budgets_set_stale(ledger, handle);
 }
@@ -248,6 +253,67 @@ void budgets_set_stale(struct ledger *ledger, uint32_t handle)
         min_i64(ledger->cold[handle].window_end_us, increases_next_at(ledger, handle));
 }
 
+int64_t budgets_start_us(const struct ledger *ledger, uint32_t handle)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    return budget->traits & BUDGET_ROLLING ? rolling_start_us(ledger, handle)
+                                           : budget->window_start_us;
+}
+
+int64_t budgets_resets_at(const struct ledger *ledger, uint32_t handle)
+{
+    bool rolls = ledger->budgets[handle].traits & BUDGET_ROLLING;
+    return rolls ? rolling_empties_at(ledger, handle) : ledger->cold[handle].window_end_us;
+}
+
+/* Arms the thresholds of one window that are no longer reached. */
+static void rearm(const struct ledger *ledger, uint32_t handle, int64_t committed, uint8_t *fired)
+{
+    uint32_t ppm[METE_THRESHOLDS_MAX];
+    size_t len = budgets_thresholds(ledger, handle, ppm);
+    for (size_t i = 0; i < len; i++)
+        if (!budgets_is_reached(committed, ledger->budgets[handle].limit, ppm[i]))
+            *fired &= (uint8_t) ~(1u << i);
+}
+
+/* The next bucket of a rolling budget. */
+static bool advance(struct ledger *ledger, uint32_t handle, int64_t start_us, int64_t end_us)
+{
+    if (!rolling_advance(ledger, handle, start_us, end_us))
+        return false;
+    set_window(ledger, handle, start_us, end_us);
+    controls_leave(ledger, handle);
+    struct budget *budget = &ledger->budgets[handle];
+    rearm(ledger, handle, budget->committed, &budget->fired);
+    set_alarm(ledger, handle);
+    return true;
+}
+
+/* The next window of any other: nothing is used in it yet. */
+static void turn(struct ledger *ledger, uint32_t handle, const struct entry *entry)
+{
+    struct budget *budget = &ledger->budgets[handle];
+    bool stays = budget->open || ledger->cold[handle].closed;
+    if (stays)
+        keep_past(ledger, handle);
+    else
+        ledger->retired_sum += (uint64_t)budget->committed;
+    ASSERT_INV("INV-02", budget->open || budget->held == 0);
+    if (budget->traits & BUDGET_CARRIES) {
+        rollover_turn(ledger, handle, stays ? ledger->cold[handle].past : 0, entry->u.window.idle);
+        extras_sum_limit(ledger, handle);
+    }
+    budget->committed = 0;
+    budget->held = 0;
+    budget->open = 0;
+    budget->fired = 0;
+    ledger->cold[handle].closed = 0;
+    if (extras_of(ledger, handle))
+        controls_end_window(extras_of(ledger, handle));
+    set_window(ledger, handle, entry->u.window.start_us, entry->u.window.end_us);
+    set_alarm(ledger, handle);
+}
+
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
 {
     uint32_t handle = entry->u.window.budget;
@@ -256,22 +322,12 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
         return false;
     struct budget *budget = &ledger->budgets[handle];
     if (budget->life != BUDGET_LIVES || start_us < ledger->cold[handle].window_end_us ||
-        entry->at_us < start_us || entry->at_us >= end_us)
+        entry->at_us < start_us || entry->at_us >= end_us ||
+        (entry->u.window.idle && !(budget->traits & BUDGET_CARRIES)))
         return false;
-    if (budget->open || ledger->cold[handle].closed)
-        keep_past(ledger, handle);
-    else
-        ledger->retired_sum += (uint64_t)budget->committed;
-    ASSERT_INV("INV-02", budget->open || budget->held == 0);
-    budget->committed = 0;
-    budget->held = 0;
-    budget->open = 0;
-    budget->fired = 0;
-    if (extras_of(ledger, handle))
-        controls_end_window(extras_of(ledger, handle));
-    ledger->cold[handle].closed = 0;
-    set_window(ledger, handle, start_us, end_us);
-    set_alarm(ledger, handle);
+    if (budget->traits & BUDGET_ROLLING)
+        return advance(ledger, handle, start_us, end_us);
+    turn(ledger, handle, entry);
     return true;
 }
 
@@ -287,7 +343,9 @@ static void tell(struct ledger *ledger, const struct entry *entry, const struct 
     fire_thresholds(&moment);
     if (ledger->budgets[charge->budget].traits & BUDGET_CONTROLLED)
         controls_act(&moment);
-    if (!charge->counters.past)
+    if (charge->counters.past)
+        budgets_past_moved(ledger, entry, charge->budget, &charge->counters, effects);
+    else
         set_alarm(ledger, charge->budget);
 }
 
@@ -394,8 +452,8 @@ static bool create(struct ledger *ledger, const struct entry *entry)
         return false;
     struct scope *scope = &ledger->scopes[spec->scope.n];
     uint32_t organization = scopes_organization(ledger, spec->scope.n);
-    if (spec->for_kind && (organization != spec->scope.n || templates_check(spec) || start_us ||
-                           end_us != INT64_MAX))
+    if (spec->for_kind &&
+        (organization != spec->scope.n || templates_check(spec) || start_us || end_us != INT64_MAX))
         return false;
     if (scope->budgets_len == LIMIT_SCOPE_BUDGETS || ledger_find_budget(ledger, organization, id) ||
         !extras_fit(ledger, spec, ZONES_ROOM))
@@ -409,6 +467,9 @@ static bool create(struct ledger *ledger, const struct entry *entry)
     if (!extras_narrow(ledger, handle, spec))
         return false;
     extras_put(ledger, handle, spec);
+    if (ledger->budgets[handle].traits & BUDGET_ROLLING &&
+        !rolling_is_bucket(extras_of(ledger, handle), start_us, end_us))
+        return false;
     extras_sum_limit(ledger, handle);
     set_window(ledger, handle, start_us, end_us);
     write_text(ledger, handle, id, spec->thresholds_len);
@@ -484,9 +545,20 @@ static void limit_changed(const struct moment *moment, int64_t before, enum mete
 static enum mete_mode mode_of(const struct ledger *ledger, uint32_t handle)
 {
     const struct budget *budget = &ledger->budgets[handle];
-    return (enum mete_mode)(budget->traits & BUDGET_TEMPLATE
-                                ? extras_of(ledger, handle)->template_mode
-                                : budget->mode);
+    return (enum mete_mode)(
+        budget->traits & BUDGET_TEMPLATE ? extras_of(ledger, handle)->template_mode : budget->mode);
+}
+
+void budgets_past_moved(struct ledger *ledger, const struct entry *entry, uint32_t handle,
+                        const struct counters *counters, struct ledger_effects *effects)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    ASSERT(counters->past > 0);
+    if (!(budget->traits & BUDGET_CARRIES) ||
+        !rollover_hand_on(ledger, handle, (uint32_t)counters->past))
+        return;
+    bool lives = budget->life == BUDGET_LIVES; /* an ended one's limit is of no interest */
+    budgets_sum_limit(ledger, handle, entry, lives ? effects : NULL);
 }
 
 static bool update(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)

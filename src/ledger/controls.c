@@ -24,6 +24,7 @@
  * Considered and not done: admitting by a random draw (uneven, and no two runs alike); counting in
  * the journal (an entry for every refused call). */
 #include "ledger/controls.h"
+#include "ledger/rolling.h"
 #include "ledger/weigh.h"
 
 enum { PPM = 1000000, WAYS = 8 };
@@ -104,6 +105,14 @@ static void begin(const struct moment *moment, struct extra *extra, int64_t *lat
     budgets_emit(moment, kind, ppm);
 }
 
+/* An end begins no window: the one it counts in may be over by the clock. What a rolling one counts
+ * is not over with its bucket. */
+static bool is_over(const struct ledger *ledger, uint32_t handle, int64_t now_us)
+{
+    return now_us >= ledger->cold[handle].window_end_us &&
+           !(ledger->budgets[handle].traits & BUDGET_ROLLING);
+}
+
 void controls_act(const struct moment *moment)
 {
     const struct budget *budget = &moment->ledger->budgets[moment->budget];
@@ -111,9 +120,8 @@ void controls_act(const struct moment *moment)
     const struct mete_controls *controls = &extra->controls;
     int64_t now_us = moment->entry->at_us;
     fire_soft_limit(moment, extra);
-    /* An end begins no window: the one it counts in may be over by the clock. */
     if (moment->counters->past || budget->mode == METE_OFF ||
-        now_us >= moment->ledger->cold[moment->budget].window_end_us)
+        is_over(moment->ledger, moment->budget, now_us))
         return;
     if (controls->stop_ppm && !extra->stopped_at_us && may_stop(budget, extra, now_us) &&
         budgets_is_reached(budget->committed, budget->limit, controls->stop_ppm))
@@ -147,6 +155,21 @@ void controls_end_window(struct extra *extra)
     extra->throttled_at_us = 0;
 }
 
+void controls_leave(struct ledger *ledger, uint32_t handle)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    struct extra *extra = extras_of(ledger, handle);
+    const struct mete_controls *controls = &extra->controls;
+    extra->soft_fired &= is_soft_reached(extra, budget->committed);
+    if (!budgets_is_reached(budget->committed, budget->limit, controls->throttle_ppm))
+        extra->throttled_at_us = 0;
+    if (budgets_is_reached(budget->committed, budget->limit, controls->stop_ppm))
+        return;
+    extra->stopped_at_us = 0;
+    if (!controls->cooldown_s)
+        extra->lifted_at_us = 0; /* what it held back is over */
+}
+
 bool controls_lift(const struct moment *moment)
 {
     struct extra *extra = extras_of(moment->ledger, moment->budget);
@@ -161,7 +184,7 @@ bool controls_lift(const struct moment *moment)
 bool controls_is_stopped(const struct ledger *ledger, uint32_t handle, int64_t now_us)
 {
     const struct extra *extra = extras_of(ledger, handle);
-    return extra && extra->stopped_at_us && now_us < ledger->cold[handle].window_end_us;
+    return extra && extra->stopped_at_us && !is_over(ledger, handle, now_us);
 }
 
 /* ---- Counting what meets a throttle ---- */
@@ -229,11 +252,15 @@ static bool is_controlled(const struct budget *budget, enum mete_mode mode)
            budget->life == BUDGET_LIVES;
 }
 
-/* A window without an end, and one that rolls, will not end a stop. */
+/* Of a rolling one, when its share is no longer reached. */
 static int64_t stop_ends_at(const struct ledger *ledger, uint32_t handle)
 {
-    return ledger->budgets[handle].period == METE_ROLLING ? INT64_MAX
-                                                          : ledger->cold[handle].window_end_us;
+    const struct budget *budget = &ledger->budgets[handle];
+    int64_t above =
+        budget->committed - alarm_of(budget, extras_of(ledger, handle)->controls.stop_ppm);
+    if (!(budget->traits & BUDGET_ROLLING) || above < 0)
+        return ledger->cold[handle].window_end_us;
+    return rolling_frees_at(ledger, handle, (int128)above + 1);
 }
 
 static void refuse(struct weighing *weighing, uint32_t handle, enum mete_reason reason)
@@ -251,7 +278,7 @@ static void refuse(struct weighing *weighing, uint32_t handle, enum mete_reason 
                                    .committed = budget->committed,
                                    .held = budget->held,
                                    .asked = share ? share->floor_amount : 0,
-                                   .resets_at = {ledger->cold[handle].window_end_us}};
+                                   .resets_at = {budgets_resets_at(ledger, handle)}};
     weigh_refuse(weighing, &refusal,
                  reason == METE_EMERGENCY_STOP ? stop_ends_at(ledger, handle) : 0);
 }
@@ -335,8 +362,8 @@ void controls_check(const struct ledger *ledger, uint32_t handle)
     ASSERT_INV("INV-10", extra->soft_fired <= (extra->soft_limit != 0));
     ASSERT_INV("INV-10", budget->mode == METE_OFF || extra->soft_fired ||
                              !is_soft_reached(extra, budget->committed));
-    bool is_over = ledger->last_at_us >= ledger->cold[handle].window_end_us; /* by the clock */
     ASSERT_INV("INV-10",
-               is_over || budget->mode == METE_OFF || extra->acted_at_us || !controls->stop_ppm ||
+               is_over(ledger, handle, ledger->last_at_us) || budget->mode == METE_OFF ||
+                   extra->acted_at_us || !controls->stop_ppm ||
                    !budgets_is_reached(budget->committed, budget->limit, controls->stop_ppm));
 }

@@ -21,7 +21,8 @@ void controls_act(const struct moment *moment);
 /* The limit or a control is another: takes back what is no longer so. */
 void controls_rearm(struct ledger *ledger, uint32_t budget);
 void controls_end_window(struct extra *extra);
-bool controls_lift(const struct moment *moment); /* false: no stop is on */
+void controls_leave(struct ledger *ledger, uint32_t budget); /* rolling: buckets have left */
+bool controls_lift(const struct moment *moment);             /* false: no stop is on */
 bool controls_is_stopped(const struct ledger *ledger, uint32_t budget, int64_t now_us);
 /* Puts the refusals of one mode's stops, and throttles, of a weighing's path. A throttle is asked
  * only if nothing but throttles refuses. */

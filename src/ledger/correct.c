@@ -22,6 +22,7 @@
 #include "ledger/exchanges.h"
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
+#include "ledger/rolling.h"
 
 #define AGE_MAX_US ((int64_t)LIMIT_CORRECTION_S * ENTRY_SECOND_US)
 
@@ -203,12 +204,23 @@ static struct charge charge_in(const struct ledger *ledger, const struct ending 
     return (struct charge){.reserved = before.amount, .amount = after.amount, .lost = after.lost};
 }
 
+/* What has left a rolling budget is charged nothing, before and after. */
+static struct charge charge_in_budget(const struct ledger *ledger, const struct ending *ending,
+                                      uint32_t handle)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    if (budget->traits & BUDGET_ROLLING &&
+        rolling_has_left(ledger, handle, (int64_t)ending->slot->made_at_us))
+        return (struct charge){0};
+    return charge_in(ledger, ending, budget->unit);
+}
+
 static bool weigh_budget(struct ledger *ledger, struct ending *ending, uint32_t handle)
 {
     const struct budget *budget = &ledger->budgets[handle];
     if (budget->life != BUDGET_LIVES)
         return true;
-    struct charge charge = charge_in(ledger, ending, budget->unit);
+    struct charge charge = charge_in_budget(ledger, ending, handle);
     charge.counters = budgets_counters(ledger, handle, (int64_t)ending->slot->made_at_us);
     return budgets_weigh_correction(budget, &charge, &ending->overrun);
 }
@@ -242,10 +254,15 @@ static bool correct_budget(struct ledger *ledger, const struct entry *entry, str
 {
     if (ledger->budgets[handle].life != BUDGET_LIVES)
         return true;
-    struct charge charge = charge_in(ledger, ending, ledger->budgets[handle].unit);
+    struct charge charge = charge_in_budget(ledger, ending, handle);
     charge.budget = handle;
     charge.counters = budgets_counters(ledger, handle, (int64_t)ending->slot->made_at_us);
-    return budgets_correct(ledger, entry, &charge, effects, &ending->overrun);
+    if (!budgets_correct(ledger, entry, &charge, effects, &ending->overrun))
+        return false;
+    if (ledger->budgets[handle].traits & BUDGET_ROLLING)
+        rolling_charge(ledger, handle, (int64_t)ending->slot->made_at_us,
+                       charge.amount - charge.reserved);
+    return true;
 }
 
 static bool correct_quota(struct ledger *ledger, const struct entry *entry, struct ending *ending,

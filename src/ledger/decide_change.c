@@ -10,6 +10,7 @@
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
 #include "ledger/templates.h"
 
 static struct slice of_text(struct mete_text text)
@@ -470,7 +471,9 @@ static void write_budget(const struct ledger *ledger, const struct mete_change *
     entry->u.budget.window_start_us = 0;
     entry->u.budget.window_end_us = 0;
     if (handle <= ledger->budgets_len) {
-        entry->u.budget.window_start_us = ledger->budgets[handle].window_start_us;
+        bool rolls = ledger->budgets[handle].traits & BUDGET_ROLLING;
+        entry->u.budget.window_start_us = rolls ? rolling_bucket_start_us(ledger, handle)
+                                                : ledger->budgets[handle].window_start_us;
         entry->u.budget.window_end_us = ledger->cold[handle].window_end_us;
     }
     entry->u.budget.document = of_text(change->document);

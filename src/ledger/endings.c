@@ -10,6 +10,7 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
 
 /* ---- Ending ---- */
 
@@ -19,6 +20,14 @@ static const struct held *held_of(const struct held *held, size_t len, uint32_t 
         if (held[i].unit == unit)
             return &held[i];
     return NULL;
+}
+
+/* Whether it is too old to count in a rolling budget. */
+static inline bool has_left(const struct ledger *ledger, const struct ending *ending,
+                            uint32_t budget)
+{
+    return ledger->budgets[budget].traits & BUDGET_ROLLING &&
+           rolling_has_left(ledger, budget, (int64_t)ending->slot->made_at_us);
 }
 
 static struct charge convert_charge(struct ledger *ledger, const struct ending *ending,
@@ -35,8 +44,8 @@ static struct charge convert_charge(struct ledger *ledger, const struct ending *
                                budgets_counters(ledger, budget, (int64_t)ending->slot->made_at_us),
                            .reserved = held.amount,
                            .asked = held.asked,
-                           .amount = used.amount,
-                           .lost = used.lost};
+                           .amount = has_left(ledger, ending, budget) ? 0 : used.amount,
+                           .lost = used.lost && !has_left(ledger, ending, budget)};
 }
 
 /* Inlined where it is used: a copy of the result costs more than finding it. */
@@ -53,7 +62,7 @@ charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
                                budgets_counters(ledger, budget, (int64_t)ending->slot->made_at_us),
                            .reserved = held ? held->amount : 0,
                            .asked = held != NULL,
-                           .amount = used ? used->amount : 0};
+                           .amount = used && !has_left(ledger, ending, budget) ? used->amount : 0};
 }
 
 void endings_read(const struct ledger *ledger, struct ending *ending)
@@ -129,6 +138,8 @@ static inline bool charge_budget(struct ledger *ledger, const struct entry *entr
     struct charge charge = charge_of(ledger, ending, budget);
     if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
         return false;
+    if (ledger->budgets[budget].traits & BUDGET_ROLLING)
+        rolling_charge(ledger, budget, (int64_t)ending->slot->made_at_us, charge.amount);
     if (ending->kept && ledger->budgets[budget].life == BUDGET_LIVES) {
         ++*budgets_closed(ledger, budget, &charge.counters);
         correct_keep_take(ending->kept, TAKE_BUDGET, budget);
@@ -490,6 +501,8 @@ static bool record_all(struct ledger *ledger, const struct entry *entry,
         if (entry->at_us >= budget->stale_at_us ||
             !budgets_charge(ledger, entry, &charge, effects, overrun))
             return false;
+        if (budget->traits & BUDGET_ROLLING)
+            rolling_charge(ledger, path.budgets[i], entry->at_us, charge.amount);
     }
     if (path.rates_len)
         record_rates(ledger, entry, &path, &call, recording);

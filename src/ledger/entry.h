@@ -102,6 +102,8 @@ struct entry {
         struct {
             uint32_t budget;
             int64_t start_us, end_us;
+            uint64_t idle; /* windows that nobody touched since the last one; of a budget that
+                              carries, else 0 */
         } window;
         struct {
             uint64_t reservation;

@@ -40,6 +40,11 @@ static void write_scope(struct writer *w, const struct entry *entry)
  * and length are in microseconds, and the start says so by being larger than any in seconds. */
 #define WINDOW_IN_US (INT64_C(1) << 38)
 
+/* Added to a budget's number: a number of idle windows follows, at most the minutes until the year
+ * 10000. */
+#define HAS_IDLE (UINT64_C(1) << 32)
+#define IDLE_MAX ((uint64_t)(ENTRY_INSTANT_MAX_US / (60 * ENTRY_SECOND_US)))
+
 static bool is_whole_seconds(int64_t start_us, int64_t end_us)
 {
     return start_us % ENTRY_SECOND_US == 0 &&
@@ -186,8 +191,10 @@ static bool write_budget_change(struct writer *w, const struct entry *entry)
         write_slice(w, entry->u.budget_end.actor);
         return true;
     case ENTRY_WINDOW:
-        write_varint(w, entry->u.window.budget);
+        write_varint(w, entry->u.window.budget + (entry->u.window.idle ? HAS_IDLE : 0));
         write_window(w, entry->u.window.start_us, entry->u.window.end_us);
+        if (entry->u.window.idle)
+            write_varint(w, entry->u.window.idle);
         return true;
     case ENTRY_LIMIT:
         write_varint(w, entry->u.limit.budget);
@@ -334,6 +341,16 @@ static void read_window(struct reader *r, int64_t *ret_start_us, int64_t *ret_en
     *ret_end_us = !r->bad && len ? (start + len) * unit_us : INT64_MAX;
     require(r, entry_is_window(*ret_start_us, *ret_end_us));
     require(r, is_whole_seconds(*ret_start_us, *ret_end_us) == is_whole);
+}
+
+static void read_next_window(struct reader *r, struct entry *entry)
+{
+    uint64_t budget = read_max(r, HAS_IDLE + UINT32_MAX);
+    require(r, budget % HAS_IDLE > 0);
+    entry->u.window.budget = (uint32_t)(budget % HAS_IDLE);
+    read_window(r, &entry->u.window.start_us, &entry->u.window.end_us);
+    entry->u.window.idle = budget > HAS_IDLE ? read_max(r, IDLE_MAX) : 0;
+    require(r, (budget > HAS_IDLE) == (entry->u.window.idle > 0));
 }
 
 static struct mete_text read_text(struct reader *r, size_t len_max)
@@ -494,8 +511,7 @@ static bool read_budget_change(struct reader *r, struct entry *entry)
         entry->u.budget_end.actor = read_slice(r, LIMIT_ID);
         return true;
     case ENTRY_WINDOW:
-        entry->u.window.budget = read_handle(r);
-        read_window(r, &entry->u.window.start_us, &entry->u.window.end_us);
+        read_next_window(r, entry);
         return true;
     case ENTRY_LIMIT:
         entry->u.limit.budget = read_handle(r);

@@ -198,7 +198,8 @@ static int64_t moves_by(const struct ledger *ledger, const struct entry *entry,
 
 /* Moves what one budget holds. false: it does not fit. */
 static bool move_held(struct ledger *ledger, const struct entry *entry,
-                      const struct reservation *slot, uint32_t handle)
+                      const struct reservation *slot, uint32_t handle,
+                      struct ledger_effects *effects)
 {
     const struct budget *budget = &ledger->budgets[handle];
     struct counters counters = budgets_counters(ledger, handle, (int64_t)slot->made_at_us);
@@ -208,6 +209,8 @@ static bool move_held(struct ledger *ledger, const struct entry *entry,
     if (entry->u.extend.shrinks) {
         ASSERT_INV("INV-07", by <= *counters.held);
         *counters.held -= by;
+        if (counters.past)
+            budgets_past_moved(ledger, entry, handle, &counters, effects);
         return true;
     }
     if (!checked_add(*counters.committed + *counters.held, by, &sum))
@@ -215,6 +218,8 @@ static bool move_held(struct ledger *ledger, const struct entry *entry,
     if (by && budget_counts(budget) && budget->mode == METE_ENFORCE && sum > budget->limit)
         return false;
     *counters.held += by;
+    if (counters.past)
+        budgets_past_moved(ledger, entry, handle, &counters, effects);
     return true;
 }
 
@@ -297,7 +302,7 @@ static bool redraw(struct ledger *ledger, const struct entry *entry, struct rese
     return true;
 }
 
-bool extend_apply(struct ledger *ledger, const struct entry *entry)
+bool extend_apply(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects)
 {
     struct reservation *slot = reservations_find(ledger, entry->u.extend.reservation);
     if (!slot || entry->u.extend.expires_at_us < (int64_t)slot->made_at_us ||
@@ -317,7 +322,7 @@ bool extend_apply(struct ledger *ledger, const struct entry *entry)
             continue;
         }
         has_quotas |= take.kind == TAKE_QUOTA;
-        if (take.kind == TAKE_BUDGET && !move_held(ledger, entry, slot, take.handle))
+        if (take.kind == TAKE_BUDGET && !move_held(ledger, entry, slot, take.handle, effects))
             return false;
     }
     if (has_quotas && !redraw(ledger, entry, slot))

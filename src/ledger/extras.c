@@ -9,6 +9,7 @@
  *
  * Zones are few: each name is kept once and known by its number. */
 #include "ledger/controls.h"
+#include "ledger/rolling.h"
 
 /* ---- Finding and making ---- */
 
@@ -165,6 +166,12 @@ void extras_put(struct ledger *ledger, uint32_t handle, const struct mete_budget
     extra->soft_limit = spec->soft_limit;
     extra->rollover_cap = spec->rollover_cap;
     extra->controls = spec->controls;
+    bool rolls = spec->window_seconds && !spec->for_kind; /* a template counts nothing */
+    if (rolls)
+        rolling_put(ledger, extra);
+    set_trait(budget, BUDGET_ROLLING, rolls);
+    if (spec->rollover_cap && !spec->for_kind)
+        set_trait(budget, BUDGET_CARRIES, true);
     set_trait(budget, BUDGET_CONTROLLED, spec->soft_limit || has_controls(&spec->controls));
 }
 

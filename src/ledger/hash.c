@@ -9,6 +9,8 @@
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
+#include "ledger/rollover.h"
 
 enum { LANES = 4, PENDING = 1024 };
 
@@ -117,9 +119,21 @@ static void put_extra(struct hasher *hasher, const struct ledger *ledger, const 
     put(hasher, (uint64_t)controls->grace_s << 32 | controls->cooldown_s);
     put_text(hasher, extras_zone(ledger, extra));
     put_matches(hasher, ledger, extra->matches);
+    for (size_t i = 0; extra->buckets && i < sizeof(struct buckets) / sizeof(int64_t); i++)
+        put_i64(hasher, ledger->buckets[extra->buckets].sums[i]);
     put(hasher, (uint64_t)extra->made << 32 | (uint64_t)extra->for_kind << 16 |
                     (uint64_t)extra->template_mode << 8 | extra->soft_fired);
     put_increases(hasher, ledger, extra);
+}
+
+static void put_handover(struct hasher *hasher, const struct handover *over)
+{
+    put(hasher, (uint64_t)(over->way.add >> 64));
+    put(hasher, (uint64_t)over->way.add);
+    put_i64(hasher, over->way.low);
+    put_i64(hasher, over->way.high);
+    put_i64(hasher, over->base);
+    put_i64(hasher, over->carried);
 }
 
 static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint32_t b)
@@ -154,6 +168,8 @@ static void put_budget(struct hasher *hasher, const struct ledger *ledger, uint3
         put_i64(hasher, ledger->pasts[p].end_us);
         put_i64(hasher, ledger->pasts[p].committed);
         put_i64(hasher, ledger->pasts[p].held);
+        if (budget->traits & BUDGET_CARRIES)
+            put_handover(hasher, &ledger->handovers[p]);
         put(hasher, (uint64_t)ledger->pasts[p].open << 16 |
                         (uint64_t)ledger->pasts[p].soft_fired << 8 | ledger->pasts[p].fired);
         put(hasher, ledger->pasts[p].closed);

@@ -14,6 +14,8 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
+#include "ledger/rollover.h"
 #include "ledger/templates.h"
 
 #include <sys/mman.h>
@@ -62,6 +64,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->extras = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct extra));
     ledger->increases =
         carve(carving, (uint64_t)room->budgets * LIMIT_INCREASES + 1, sizeof(struct increase));
+    ledger->buckets = carve(carving, (uint64_t)room->budgets + 1, sizeof(struct buckets));
     ledger->zones = carve(carving, ZONES_ROOM + 1, sizeof(uint32_t));
     ledger->meters = carve(carving, LIMIT_METERS + LIMIT_CHANGES, sizeof(uint32_t));
     ledger->rates = carve(carving, LIMIT_RATES + 1, sizeof(struct rate));
@@ -77,6 +80,7 @@ static void carve_all(struct ledger *ledger, struct carving *carving)
     ledger->slot_hashes = carve(carving, slots + 1, sizeof(uint32_t));
     ledger->chunks = carve(carving, slots * CHUNKS_EACH, sizeof(struct chunk));
     ledger->pasts = carve(carving, slots * PATH_BUDGETS + 1, sizeof(struct past));
+    ledger->handovers = carve(carving, slots * PATH_BUDGETS + 1, sizeof(struct handover));
     ledger->heap = carve(carving, reservations, sizeof(struct expiry));
     ledger->calls = carve(carving, reservations, sizeof(struct expiry));
     ledger->closed = carve(carving, closed_room(room), sizeof(struct closed));
@@ -188,7 +192,7 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
     case ENTRY_WINDOW:
         return budgets_apply_window(ledger, entry);
     case ENTRY_EXTEND:
-        return extend_apply(ledger, entry);
+        return extend_apply(ledger, entry, effects);
     case ENTRY_LIFT:
         return budgets_apply_lift(ledger, entry, effects);
     case ENTRY_LIMIT:
@@ -293,7 +297,7 @@ int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budg
                                   .limit = budget->limit,
                                   .committed = budget->committed,
                                   .held = budget->held,
-                                  .window_start = {budget->window_start_us},
+                                  .window_start = {budgets_start_us(ledger, handle)},
                                   .window_end = {ledger->cold[handle].window_end_us},
                                   .revision = ledger->cold[handle].revision,
                                   .fired = budget->fired,

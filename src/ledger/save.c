@@ -21,6 +21,8 @@
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
+#include "ledger/rollover.h"
 #include "ledger/templates.h"
 
 enum { VERSION = 1 };
@@ -265,14 +267,32 @@ static void walk_past(struct archive *archive, struct past *past)
     archive_u8(archive, &past->soft_fired);
 }
 
+static void walk_handover(struct archive *archive, struct handover *over)
+{
+    uint64_t low = (uint64_t)over->way.add;
+    int64_t high = (int64_t)(over->way.add >> 64);
+    archive_number(archive, &low);
+    archive_i64(archive, &high);
+    archive_i64(archive, &over->way.low);
+    archive_i64(archive, &over->way.high);
+    archive_i64(archive, &over->base);
+    archive_i64(archive, &over->carried);
+    over->way.add = (int128)high * ((int128)1 << 64) + low;
+    if (!archive_expect(archive, rollover_is_handover(over)))
+        *over = (struct handover){0};
+}
+
 static void save_pasts(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
     uint32_t len = 0;
     for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next)
         len++;
     archive_u32(archive, &len);
-    for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next)
+    for (uint32_t p = ledger->cold[b].past; p; p = ledger->pasts[p].next) {
         walk_past(archive, &ledger->pasts[p]);
+        if (ledger->budgets[b].traits & BUDGET_CARRIES)
+            walk_handover(archive, &ledger->handovers[p]);
+    }
 }
 
 /* Newest first, as they are chained. */
@@ -285,6 +305,9 @@ static void load_pasts(struct archive *archive, struct ledger *ledger, uint32_t 
         uint32_t p = ++ledger->pasts_len;
         ledger->pasts[p] = (struct past){.budget = b};
         walk_past(archive, &ledger->pasts[p]);
+        if (ledger->budgets[b].traits & BUDGET_CARRIES)
+            walk_handover(archive, &ledger->handovers[p]);
+        ledger->handovers[p].newer = i ? p - 1 : 0;
         *link = p;
         link = &ledger->pasts[p].next;
     }
@@ -363,6 +386,31 @@ static void walk_increases(struct archive *archive, struct ledger *ledger, uint3
     }
 }
 
+/* Its bucket's bounds as well are what later arithmetic rests on. */
+static void walk_ring(struct archive *archive, struct ledger *ledger, uint32_t b)
+{
+    const struct budget *budget = &ledger->budgets[b];
+    struct extra *extra = extras_of(ledger, b);
+    bool rolls = budget->traits & BUDGET_ROLLING, counts = !(budget->traits & BUDGET_TEMPLATE);
+    (void)archive_expect(archive, rolls == (counts && budget->period == METE_ROLLING));
+    (void)archive_expect(archive, !rolls || (extra && extra->window_seconds));
+    bool carries = ledger->budgets[b].traits & BUDGET_CARRIES;
+    int64_t carried = extra ? extra->carried : 0;
+    (void)archive_expect(archive, carries ? extra && carried >= 0 && carried <= METE_AMOUNT_MAX
+                                          : carried == 0);
+    if (!rolls || archive->error)
+        return;
+    if (archive->loads) {
+        int64_t end_us = ledger->cold[b].window_end_us;
+        bool holds = extra->window_seconds > 0 && extra->window_seconds <= LIMIT_ROLLING_S &&
+                     end_us > 0 && end_us <= ENTRY_INSTANT_MAX_US;
+        if (archive_expect(archive, holds))
+            rolling_put(ledger, extra);
+    }
+    for (size_t i = 0; i < sizeof(struct buckets) / sizeof(int64_t); i++)
+        archive_i64(archive, &ledger->buckets[extra->buckets].sums[i]);
+}
+
 static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
     uint8_t has_extra = extras_of(ledger, b) != NULL;
@@ -424,6 +472,7 @@ static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t
     (void)archive_expect(archive, !template || ledger->budgets[template].traits & BUDGET_TEMPLATE);
     archive_u32(archive, &cold->closed);
     walk_extra(archive, ledger, b);
+    walk_ring(archive, ledger, b);
     if (!archive->loads) {
         save_pasts(archive, ledger, b);
         return;

@@ -79,7 +79,7 @@ enum budget_traits {
     BUDGET_NARROWED = 1,
     BUDGET_CONTROLLED = 2,
     BUDGET_ROLLING = 4,
-    BUDGET_CARRIES = 8,
+    BUDGET_CARRIES = 8, /* has or once had a rollover cap */
     BUDGET_INCREASED = 16,
     BUDGET_TEMPLATE = 32
 };
@@ -87,9 +87,9 @@ enum budget_traits {
 struct budget {
     int64_t limit; /* that holds now */
     int64_t committed, held;
-    int64_t window_start_us;
-    int64_t stale_at_us; /* from when an entry must touch it before it may be used */
-    int64_t alarm_at;    /* committed at which the next threshold fires; INT64_MAX: none */
+    int64_t window_start_us; /* ROLLING: 0 */
+    int64_t stale_at_us;     /* from when an entry must touch it before it may be used */
+    int64_t alarm_at;        /* committed at which the next threshold fires; INT64_MAX: none */
     uint32_t unit, scope;
     uint32_t open; /* takes of open reservations in the present window */
     uint8_t mode : 2, life : 2, period : 4;
@@ -122,7 +122,7 @@ struct rate_cold {
 
 /* What no ordinary reserve or commit reads. */
 struct budget_cold {
-    int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0 */
+    int64_t window_end_us; /* INT64_MAX: it has no end, and starts at 0. ROLLING: the bucket's */
     int64_t base_limit;    /* as the operator set it */
     uint32_t text;         /* id, then thresholds: see budgets.c */
     uint32_t past;        /* newest of its past windows that still has open reservations, 0: none */
@@ -144,11 +144,11 @@ struct extra {
     uint32_t zone;                      /* number of its name; 0: UTC */
     uint32_t matches;                   /* its patterns; 0: none */
     uint32_t increases, increases_made; /* first of its dated increases, 0: none; ever put */
-    uint32_t buckets;                   /* ROLLING: where its buckets are */
+    uint32_t buckets;                   /* ROLLING: where its buckets are; 0: it is none */
     uint32_t made;                      /* of a template: budgets it made */
-    uint8_t for_kind, template_mode; /* of a template: enum mete_kind, enum mete_mode */
-    uint8_t soft_fired; /* in the present window */
-    uint8_t throttles;  /* soft: tells two throttles that began in one instant apart */
+    uint8_t for_kind, template_mode;    /* of a template: enum mete_kind, enum mete_mode */
+    uint8_t soft_fired;                 /* in the present window */
+    uint8_t throttles; /* soft: tells two throttles that began in one instant apart */
 };
 
 /* An exchange rate; exchanges.c says which one is in force. */
@@ -317,7 +317,7 @@ struct ledger {
     uint64_t base_seq; /* the newest ENTRY_BASE; 0: there was none */
     uint8_t base_hash[32];
     uint32_t scopes_len, budgets_len, names_len;
-    uint32_t extras_len, zones_len, meters_len, rates_len;
+    uint32_t extras_len, zones_len, meters_len, rates_len, buckets_len;
     uint32_t quotas_len, grants_len;
     uint32_t exchanges_len;
     uint32_t moves_first, moves_end; /* positions in the ring, from 1 on; only grow */
@@ -335,12 +335,13 @@ struct ledger {
     struct scope_ends *scope_ends;
     struct budget *budgets; /* [handle] */
     struct budget_cold *cold;
-    struct extra *extras; /* [number] */
-    uint32_t *zones;      /* [number]: texts */
-    uint32_t *meters;     /* [number - METE_METER_CUSTOM]: texts */
-    uint32_t *names;      /* [number] */
-    struct quota *quotas; /* [handle] */
-    struct grant *grants; /* [handle] */
+    struct extra *extras;    /* [number] */
+    struct buckets *buckets; /* [number] */
+    uint32_t *zones;         /* [number]: texts */
+    uint32_t *meters;        /* [number - METE_METER_CUSTOM]: texts */
+    uint32_t *names;         /* [number] */
+    struct quota *quotas;    /* [handle] */
+    struct grant *grants;    /* [handle] */
     struct grant_cold *grant_cold;
     struct move *moves; /* [position % LIMIT_MOVES] */
     uint32_t *moved;    /* [scope]: position of its newest move, 0: none */
@@ -349,6 +350,7 @@ struct ledger {
     struct chunk *chunks;
     struct past *pasts;
     struct increase *increases; /* [handle] */
+    struct handover *handovers; /* [past] */
     struct expiry *heap;        /* [0] expires first */
     struct expiry *calls;       /* of METE_RESERVE_CALL, in no order */
     struct closed *closed;
@@ -462,6 +464,9 @@ size_t budgets_thresholds(const struct ledger *ledger, uint32_t budget,
 void budgets_write_text(struct ledger *ledger, uint32_t budget, struct slice id,
                         const uint32_t *ppm, size_t ppm_len);
 uint32_t budgets_hash(const void *ledger, uint32_t budget);
+/* The window as it is shown, and when what stands in it will be gone. */
+int64_t budgets_start_us(const struct ledger *ledger, uint32_t budget);
+int64_t budgets_resets_at(const struct ledger *ledger, uint32_t budget);
 struct counters budgets_past(struct ledger *ledger, uint32_t budget, int64_t made_at_us);
 /* What stands in that window, for who only looks. */
 struct figures {
@@ -492,6 +497,9 @@ bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
 void budgets_end_of_scope(struct ledger *ledger, uint32_t scope); /* all that it has */
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
+/* committed + held of a past window has become another: a later one may be handed another rest. */
+void budgets_past_moved(struct ledger *ledger, const struct entry *entry, uint32_t budget,
+                        const struct counters *counters, struct ledger_effects *effects);
 bool budgets_apply_lift(struct ledger *ledger, const struct entry *entry,
                         struct ledger_effects *effects);
 /* Adds up the limit in force, and does what follows from it (rule 30). The mode is as it was. */
@@ -749,7 +757,7 @@ int decide_check_call(const struct ledger *ledger, struct mete_scope_id scope,
                       struct mete_text provider);
 
 /* ---- extend.c ---- */
-bool extend_apply(struct ledger *ledger, const struct entry *entry);
+bool extend_apply(struct ledger *ledger, const struct entry *entry, struct ledger_effects *effects);
 
 /* ---- expiries.c: which reservation expires first ---- */
 void expiries_put(struct ledger *ledger, uint32_t slot, int64_t at_us);

@@ -11,6 +11,7 @@
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
+#include "ledger/rolling.h"
 #include "ledger/templates.h"
 #include "ledger/weigh.h"
 
@@ -152,15 +153,32 @@ static void weigh_scopes(struct weighing *weighing, int64_t now_us)
     }
 }
 
+/* The largest limit this or a later window may have. */
+static int64_t most_of(const struct ledger *ledger, uint32_t handle)
+{
+    const struct budget *budget = &ledger->budgets[handle];
+    int64_t most;
+    if (!(budget->traits & BUDGET_CARRIES))
+        return budget->limit;
+    if (!checked_add(ledger->cold[handle].base_limit, extras_of(ledger, handle)->rollover_cap,
+                     &most))
+        return METE_AMOUNT_MAX;
+    return max_i64(budget->limit, most);
+}
+
 /* When asking again may help, as far as this budget goes. */
-static int64_t retry_at(const struct weighing *weighing, uint32_t handle, int64_t committed,
+static int64_t retry_at(const struct weighing *weighing, uint32_t handle, struct figures figures,
                         int64_t floor_amount)
 {
     const struct budget *budget = &weighing->ledger->budgets[handle];
-    if (budget->limit == 0 || floor_amount > budget->limit)
+    if (budget->limit == 0 || floor_amount > most_of(weighing->ledger, handle))
         return INT64_MAX;
-    if (committed <= budget->limit - floor_amount)
+    if (figures.committed <= budget->limit - floor_amount)
         return 0; /* it is only held */
+    if (budget->traits & BUDGET_ROLLING)
+        return rolling_frees_at(weighing->ledger, handle,
+                                (int128)figures.committed + figures.held + floor_amount -
+                                    budget->limit);
     /* A reservation stays in the windows it was made in: no later one will help it grow. */
     return weighing->extends ? INT64_MAX : weighing->ledger->cold[handle].window_end_us;
 }
@@ -180,13 +198,14 @@ static struct mete_refusal budget_refusal(const struct weighing *weighing, uint3
                                  .committed = figures.committed,
                                  .held = figures.held,
                                  .asked = floor_amount,
-                                 .resets_at = {weighing->ledger->cold[handle].window_end_us}};
+                                 .resets_at = {budgets_resets_at(weighing->ledger, handle)}};
 }
 
 static void refuse_budget(struct weighing *weighing, uint32_t handle, int64_t floor_amount)
 {
     struct mete_refusal refusal = budget_refusal(weighing, handle, floor_amount);
-    weigh_refuse(weighing, &refusal, retry_at(weighing, handle, refusal.committed, floor_amount));
+    const struct figures figures = {refusal.committed, refusal.held};
+    weigh_refuse(weighing, &refusal, retry_at(weighing, handle, figures, floor_amount));
 }
 
 static void refuse_unpriced_one(struct weighing *weighing, struct mete_refusal refusal)

@@ -86,6 +86,10 @@ static inline void roll(struct bench *b, uint32_t budget)
     entry.u.window.budget = budget;
     entry.u.window.start_us = window.start_us;
     entry.u.window.end_us = window.end_us;
+    if (view.rollover_cap)
+        assert_int_equal(calendar_windows_between(&rule, view.window_end.us, window.start_us,
+                                                  &entry.u.window.idle),
+                         0);
     apply(b, &entry);
 }
 

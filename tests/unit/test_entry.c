@@ -527,6 +527,11 @@ static void a_window_comes_back_to_the_microsecond(void **state)
         struct entry read = back(&entry);
         assert_true(read.u.window.start_us == bounds[i][0]);
         assert_true(read.u.window.end_us == bounds[i][1]);
+        assert_true(read.u.window.idle == 0);
+        entry.u.window.idle = i + 1;
+        read = back(&entry);
+        assert_true(read.u.window.budget == 3 && read.u.window.start_us == bounds[i][0]);
+        assert_true(read.u.window.idle == i + 1);
     }
     assert_false(entry_is_window(5, 5));
     assert_false(entry_is_window(-1, 5));

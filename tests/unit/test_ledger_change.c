@@ -255,20 +255,6 @@ static void meters_of_ones_own_are_numbered_in_order(void **state)
     assert_int_equal(ledger_meter(b->ledger, METE_METER_CUSTOM + 2, &name), METE_E_NOT_FOUND);
 }
 
-static void what_is_promised_for_later_says_so(void **state)
-{
-    struct bench *b = *state;
-    const struct mete_change plain = budget_change(b->org, "top", 5, METE_DAILY);
-    struct mete_change changes[2];
-    for (size_t i = 0; i < 2; i++)
-        changes[i] = plain;
-    changes[0].budget.period = METE_ROLLING;
-    changes[0].budget.window_seconds = 1;
-    changes[1].budget.rollover_cap = 1;
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(try_put(b, &changes[i]), METE_E_NOT_YET);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -284,7 +270,6 @@ int main(void)
         TEST(what_places_a_budgets_windows_cannot_change),
         TEST(a_batch_may_not_contradict_itself),
         TEST(meters_of_ones_own_are_numbered_in_order),
-        TEST(what_is_promised_for_later_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
