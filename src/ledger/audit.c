@@ -39,6 +39,7 @@ static void shift_take(struct ledger *ledger, const struct reservation *slot, st
         return;
     }
     ASSERT(take.kind == TAKE_BUDGET);
+    ASSERT(take.handle > 0 && take.handle <= ledger->budgets_len);
     if (slot->is_closed && ledger->budgets[take.handle].life != BUDGET_LIVES)
         return;
     struct counters counters = budgets_counters(ledger, take.handle, (int64_t)slot->made_at_us);

@@ -415,6 +415,7 @@ static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t 
 {
     uint8_t has_extra = extras_of(ledger, b) != NULL;
     archive_u8(archive, &has_extra);
+    (void)archive_expect(archive, has_extra || ledger->budgets[b].traits == 0);
     if (!has_extra)
         return;
     struct extra *extra = extras_make(ledger, b);
