@@ -119,8 +119,13 @@ static void list(struct request *request)
 
 void increases_list(struct request *request)
 {
+    static const char *const none[] = {NULL};
     request->state = request_take(request, sizeof(struct increase_state));
-    if (request->state)
+    if (!request->state)
+        return;
+    if (request_query_known(request, none))
+        request_problem(request);
+    else
         find_budget(request, list);
 }
 

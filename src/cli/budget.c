@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * mete budget - sets, lists, shows and deletes budgets. "set" with an id makes the budget or
- * changes it, so that a script can be run again. */
+ * mete budget - sets, lists, shows and deletes budgets, lifts their emergency stops and raises
+ * their limits for a time. "set" with an id makes the budget or changes it, so that a script can be
+ * run again. */
+#include "cli/budget.h"
 #include "cli/cli.h"
 #include "cli/client_words.h"
 
@@ -14,33 +16,34 @@ static const char usage[] =
     "                       [--unit USD|tokens|requests] [--mode enforce|shadow|off]\n"
     "                       [--period minute|hourly|daily|weekly|monthly|quarterly|yearly|total]\n"
     "                       [--period rolling --window-seconds N] [--time-zone Z] [--anchor N]\n"
-    "                       [--rollover A] [--threshold T]...\n"
+    "                       [--rollover A] [--threshold T]... [--soft-limit A]\n"
+    "                       [--throttle-at T [--throttle-rate R]] [--stop-at T [--grace S]]\n"
+    "                       [--downgrade-at T] [--cooldown S]\n"
     "                       [--for-kind department|user|api_key]\n"
     "       mete budget list --organization O\n"
     "       mete budget show ID --organization O\n"
     "       mete budget delete ID --organization O\n"
-    "       mete budget explain ID --organization O [--since T]\n"
+    "       mete budget explain ID --organization O [--since TIME]\n"
+    "       mete budget lift ID --organization O\n"
+    "       mete budget increase ID --organization O --amount A --until TIME [--from TIME]\n"
+    "       mete budget increase ID --organization O --end NUMBER\n"
+    "       mete budget increases ID --organization O\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
     "an\n"
-    "id that is there already, set changes its amount, mode, name, rollover and thresholds.\n"
+    "id that is there already, set changes its amount, mode, name, rollover, thresholds and\n"
+    "controls: all of them, if one is named. T is a fraction of the limit up to 1, a percentage\n"
+    "above; S are seconds. From --throttle-at on a share R of the calls is let through, from\n"
+    "--stop-at on none until the window ends or lift. An increase raises the limit for a time.\n"
     "Windows are of the calendar in UTC or a time zone; an anchor says where they begin: seconds\n"
     "after midnight, weekday 1 Monday .. 7, day of the month, or month * 100 + day of a fiscal\n"
     "year. A rollover is the most of what is not used that one window hands to the next.\n"
     "With --for-kind it is a template: each scope of that kind gets such a budget of its own when "
     "its\n"
     "first call comes.\n"
-    "explain tells entry by entry how its figures came to be, since T (an instant such as\n"
+    "explain tells entry by entry how its figures came to be since TIME (an instant such as\n"
     "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n";
-
-struct budget_options {
-    struct client_options client;
-    const char *organization, *amount, *id, *name, *scope, *unit, *period, *mode, *subject;
-    const char *window_seconds, *time_zone, *anchor, *rollover, *since, *for_kind;
-    const char *thresholds[METE_THRESHOLDS_MAX];
-    size_t thresholds_len;
-};
 
 static const struct client_column columns[] = {
     {"id", "id"},
@@ -61,6 +64,16 @@ static const struct client_column columns[] = {
     {"percent", "usage_percentage"},
     {"thresholds", "alert_thresholds"},
     {"made", "created_at"},
+    {"limit", "limit"},
+    {"soft limit", "controls.soft_limit"},
+    {"throttle at", "controls.throttle_threshold"},
+    {"throttle rate", "controls.throttle_rate"},
+    {"throttled", "throttled"},
+    {"stop at", "controls.emergency_stop_threshold"},
+    {"stopped", "stopped_at"},
+    {"downgrade at", "controls.downgrade_threshold"},
+    {"cooldown", "controls.cooldown_seconds"},
+    {"grace", "controls.grace_seconds"},
 };
 enum { COLUMNS_ALL = sizeof columns / sizeof columns[0], COLUMNS_LIST = 12 };
 
@@ -84,7 +97,17 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--rollover", &options->rollover},
                                         {"--mode", &options->mode},
                                         {"--since", &options->since},
-                                        {"--for-kind", &options->for_kind}};
+                                        {"--for-kind", &options->for_kind},
+                                        {"--soft-limit", &options->soft_limit},
+                                        {"--throttle-at", &options->throttle_at},
+                                        {"--throttle-rate", &options->throttle_rate},
+                                        {"--stop-at", &options->stop_at},
+                                        {"--downgrade-at", &options->downgrade_at},
+                                        {"--cooldown", &options->cooldown},
+                                        {"--grace", &options->grace},
+                                        {"--from", &options->from},
+                                        {"--until", &options->until},
+                                        {"--end", &options->end}};
     const struct client_words words = {.command = "budget",
                                        .usage = usage,
                                        .options = &options->client,
@@ -98,6 +121,31 @@ static int read_options(int argc, char **argv, struct budget_options *options)
     return client_words_read(&words, argc, argv);
 }
 
+static void put_number(struct out *out, const char *name, const char *text)
+{
+    if (!text)
+        return;
+    out_key(out, name);
+    client_put_number(out, text);
+}
+
+static void write_controls(const struct budget_options *options, struct out *out)
+{
+    if (!options->soft_limit && !options->throttle_at && !options->throttle_rate &&
+        !options->stop_at && !options->downgrade_at && !options->cooldown && !options->grace)
+        return;
+    out_key(out, "controls");
+    out_open(out, '{');
+    client_put(out, "soft_limit", options->soft_limit);
+    put_number(out, "throttle_threshold", options->throttle_at);
+    put_number(out, "throttle_rate", options->throttle_rate);
+    put_number(out, "emergency_stop_threshold", options->stop_at);
+    put_number(out, "downgrade_threshold", options->downgrade_at);
+    put_number(out, "cooldown_seconds", options->cooldown);
+    put_number(out, "grace_seconds", options->grace);
+    out_close(out, '}');
+}
+
 /* What a new budget and a changed one both may say. */
 static void write_changeable(const struct budget_options *options, struct out *out)
 {
@@ -105,6 +153,7 @@ static void write_changeable(const struct budget_options *options, struct out *o
     client_put(out, "name", options->name);
     client_put(out, "mode", options->mode);
     client_put(out, "rollover", options->rollover);
+    write_controls(options, out);
     if (!options->thresholds_len)
         return;
     out_key(out, "alert_thresholds");
@@ -266,11 +315,26 @@ static int explain(struct client *client, const struct budget_options *options, 
     return code;
 }
 
+static int call_one(struct client *client, const char *word, const struct budget_options *options,
+                    const char *one)
+{
+    struct buffer path;
+    struct client_reply reply;
+    bool lifts = !strcmp(word, "lift");
+    const char *method = lifts ? "POST" : !strcmp(word, "show") ? "GET" : "DELETE";
+    buffer_init(&path, 4096);
+    int code = CLI_FAILED;
+    if (!buffer_format(&path, "%s%s", one, lifts ? "/lift" : "") &&
+        !buffer_append(&path, (struct slice){"", 1}))
+        code = client_call(client, method, path.data, (struct slice){0}, &reply);
+    buffer_done(&path);
+    return code ? code : print_reply(options, &reply);
+}
+
 static int run(const char *word, const struct budget_options *options, const char *all,
                const char *one)
 {
     struct client *client;
-    struct client_reply reply;
     int code = client_open(&options->client, &client);
     if (code)
         return code;
@@ -280,11 +344,12 @@ static int run(const char *word, const struct budget_options *options, const cha
         code = client_print_list(client, all, &options->client, columns, COLUMNS_LIST);
     } else if (!strcmp(word, "explain")) {
         code = explain(client, options, one);
+    } else if (!strcmp(word, "increase")) {
+        code = budget_increase(client, options, one);
+    } else if (!strcmp(word, "increases")) {
+        code = budget_increases(client, options, one);
     } else {
-        const char *method = !strcmp(word, "show") ? "GET" : "DELETE";
-        code = client_call(client, method, one, (struct slice){0}, &reply);
-        if (!code)
-            code = print_reply(options, &reply);
+        code = call_one(client, word, options, one);
     }
     client_close(client);
     return code;
@@ -292,11 +357,14 @@ static int run(const char *word, const struct budget_options *options, const cha
 
 static int check_options(const char *word, struct budget_options *options)
 {
-    bool names_one = !strcmp(word, "show") || !strcmp(word, "delete") || !strcmp(word, "explain");
+    bool names_one = strcmp(word, "set") && strcmp(word, "list");
     if (!options->organization)
         return wrong("--organization is missing", "");
-    if (!strcmp(word, "set") && !options->amount)
+    bool raises = !strcmp(word, "increase") && !options->end;
+    if ((!strcmp(word, "set") || raises) && !options->amount)
         return wrong("--amount is missing", "");
+    if (raises && !options->until)
+        return wrong("--until is missing", "");
     if (!names_one && options->subject)
         return wrong("unknown: ", options->subject);
     if (names_one && !options->subject)
@@ -304,6 +372,16 @@ static int check_options(const char *word, struct budget_options *options)
     if (names_one)
         options->id = options->subject;
     return CLI_DONE;
+}
+
+static bool is_word(const char *word)
+{
+    static const char *const words[] = {"set",  "list",     "show",      "delete",
+                                        "lift", "increase", "increases", "explain"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (!strcmp(word, words[i]))
+            return true;
+    return false;
 }
 
 int cli_budget(int argc, char **argv)
@@ -314,8 +392,7 @@ int cli_budget(int argc, char **argv)
         fputs(usage, stdout);
         return CLI_DONE;
     }
-    if (strcmp(word, "set") && strcmp(word, "list") && strcmp(word, "show") &&
-        strcmp(word, "delete") && strcmp(word, "explain"))
+    if (!is_word(word))
         return wrong(word[0] ? "unknown: " : "say what to do", word);
     int code = read_options(argc, argv, &options);
     if (!code)

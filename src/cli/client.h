@@ -62,6 +62,11 @@ __attribute__((warn_unused_result)) int client_print_list(struct client *client,
                                                           const struct client_options *options,
                                                           const struct client_column *columns,
                                                           size_t columns_len);
+/* A table of the body's "data", of one page, or the body. */
+__attribute__((warn_unused_result)) int client_print_data(struct slice body,
+                                                          const struct client_options *options,
+                                                          const struct client_column *columns,
+                                                          size_t columns_len);
 /* One object: its members a line each, or as it came. */
 void client_print_one(struct slice json, const struct client_options *options,
                       const struct client_column *rows, size_t rows_len);

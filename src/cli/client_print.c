@@ -152,6 +152,20 @@ int client_print_list(struct client *client, const char *path, const struct clie
     return code;
 }
 
+int client_print_data(struct slice body, const struct client_options *options,
+                      const struct client_column *columns, size_t columns_len)
+{
+    struct json page;
+    if (json_scan(body, &page, NULL))
+        return CLI_FAILED;
+    if (options->json)
+        printf("%.*s\n", (int)body.len, body.data);
+    else
+        print_table(json_member(page, "data"), columns,
+                    columns_len < COLUMNS ? columns_len : COLUMNS);
+    return CLI_DONE;
+}
+
 void client_print_one(struct slice json, const struct client_options *options,
                       const struct client_column *rows, size_t rows_len)
 {

@@ -52,6 +52,17 @@ function work(data, label) {
     const no = run(args, { env });
     assert.ok([1, 2].includes(no.status), `mete ${args.join(' ')} -> ${no.status} ${no.stdout}${no.stderr}`);
   }
+  const controls = ok([...set, '--amount', '30.50', '--stop-at', '95', '--throttle-at', '0.8', '--soft-limit', '20', '--grace', '60'], { env }).json();
+  assert.deepEqual(controls.controls, { hard_limit: true, soft_limit: '20.00', throttle_threshold: 0.8, throttle_rate: 0.5, emergency_stop_threshold: 0.95, cooldown_seconds: 0, grace_seconds: 60 });
+  const one = (word, ...more) => ['budget', word, `b-${label}`, ...common, '--organization', 'example', ...more, '--json'];
+  assert.equal(ok(one('lift'), { env }).json().stopped_at, null);
+  assert.equal(ok(one('increase', '--amount', '4.50', '--until', '2199-01-01T00:00:00Z'), { env }).json().number, 1);
+  assert.equal(nano(ok(one('show'), { env }).json().limit), nano('35'));
+  assert.deepEqual(listOf(ok(one('increases'), { env }).json()).map((i) => i.number), [1]);
+  ok(one('increase', '--end', '1'), { env });
+  assert.equal(run(one('increase', '--end', '1'), { env }).status, 1, 'it has ended');
+  assert.equal(run(one('increase', '--amount', '1'), { env }).status, 2, 'until when?');
+  assert.equal(nano(ok(one('show'), { env }).json().limit), nano('30.5'));
   assert.equal(ok(['key', 'revoke', ...common, made.id, '--json'], { env }).json().status, 'revoked');
   return made;
 }
