@@ -5,6 +5,8 @@
  *   --skip A-B,C,...                leaves operations of it out
  *   --canary C                      tells a lie a world (canary.h)
  *   --durable P                     of a hundred worlds have a data directory, and crash
+ *   --directory D                   durable worlds stay in D/NUMBER, with a snapshot of their middle,
+ *                                   and the hash of their last state in D/NUMBER.hash
  *   --canaries 1                    says how many lies it knows
  *   --at-once                       tells each question before it asks
  * Says "! ..." and ends with 1 if the engine cannot be opened. */
@@ -29,7 +31,7 @@ unsigned char features[FEATURES] = {
 
 struct options {
     uint64_t seed, first, worlds, ops;
-    const char *skip;
+    const char *skip, *directory;
     int canary, canaries, durable;
 };
 
@@ -131,6 +133,27 @@ static void begin(struct world *w, const struct options *options, uint64_t numbe
     tell_end();
 }
 
+static void leave_hash(const struct world *w, struct engine *engine)
+{
+    char file[sizeof w->directory + 8];
+    struct mete_answer answer;
+    struct mete_query query = {.kind = METE_QUERY_HASH};
+    snprintf(file, sizeof file, "%s.hash", w->directory);
+    FILE *to = fopen(file, "w");
+    if (!to || mete_query(engine->port, &query, &answer))
+        abort();
+    for (size_t i = 0; i < sizeof answer.hash; i++)
+        fprintf(to, "%02x", answer.hash[i]);
+    fclose(to);
+}
+
+static void take_snapshot(struct engine *engine)
+{
+    uint64_t seq;
+    if (mete_snapshot(engine->mete, &seq))
+        abort();
+}
+
 /* Until the end, or until the engine is to be opened again. */
 static void live(struct world *w, const struct options *options)
 {
@@ -154,11 +177,15 @@ static void live(struct world *w, const struct options *options)
         tell((int64_t)w->op);
         tell_end();
         act(w, &engine, &tape);
+        if (options->directory && w->op == options->ops / 2)
+            take_snapshot(&engine);
     }
     if (w->restart == RESTART_CRASHED)
         return;
     if (!w->restart)
         act_look(w, &engine);
+    if (!w->restart && options->directory)
+        leave_hash(w, &engine);
     close_engine(&engine);
 }
 
@@ -175,8 +202,10 @@ static void live_and_die(struct world *w, const struct options *options)
 {
     enum { AGAIN = 77 };
     int status = 0;
-    strcpy(w->directory, "/dev/shm/mete-model-XXXXXX");
-    if (!mkdtemp(w->directory))
+    const char *kept = options->directory;
+    snprintf(w->directory, sizeof w->directory, kept ? "%s/%llu" : "/dev/shm/mete-model-XXXXXX",
+             kept, (unsigned long long)w->number);
+    if (!kept && !mkdtemp(w->directory))
         abort();
     do {
         tell_flush();
@@ -189,7 +218,8 @@ static void live_and_die(struct world *w, const struct options *options)
         if (child < 0 || waitpid(child, &status, 0) != child)
             abort();
     } while (WIFEXITED(status) && WEXITSTATUS(status) == AGAIN);
-    nftw(w->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (!kept)
+        nftw(w->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (status)
         exit(1);
 }
@@ -230,6 +260,8 @@ static struct options read_options(char **args)
             options.canary = (int)number(*args);
         else if (strcmp(name, "--canaries") == 0)
             options.canaries = (int)number(*args);
+        else if (strcmp(name, "--directory") == 0)
+            options.directory = *args;
         else if (strcmp(name, "--durable") == 0)
             options.durable = (int)number(*args);
         if (!*args)

@@ -4,8 +4,10 @@
 // acknowledgement is noted; the kill at a random moment; `mete verify`; a restart on the same data;
 // then every noted call is asked again (same request id, same figures: the same answer, repeated),
 // every call whose answer was lost is settled, and budget, records and the provider's account are
-// added up against what was noted. METE_KILL_CYCLES says how many (5). Last, a journal that lost what
-// was not yet checkpointed must be found out: these checks can fail.
+// added up against what was noted. METE_KILL_CYCLES says how many (5), METE_KILL_SECONDS stops early.
+// Records of the cycle alone are read again, and all of them every 25 cycles and last, so that a
+// thousand cycles take no longer each than the first. Last, a journal that lost what was not yet
+// checkpointed must be found out: these checks can fail.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -15,6 +17,9 @@ import { nano, text } from './money.mjs';
 import { Provider, generator } from './provider.mjs';
 
 const CYCLES = Number(process.env.METE_KILL_CYCLES ?? 5);
+const SECONDS = Number(process.env.METE_KILL_SECONDS ?? Infinity);
+const WHOLE = 25; // cycles from one reading of all records to the next
+const BEGUN = Date.now();
 const SEED = Number(process.env.METE_SEED ?? 20);
 const CONNECTIONS = 32;
 const ORG = 'crash';
@@ -27,6 +32,10 @@ const random = generator(SEED);
 // Everything ever asked, over all cycles. ends: 'deduct' | 'release' | null, and what came back.
 const authority = new Map(); // request_id -> {ask, reply, end, amount, ended}
 const gateway = new Map(); // request_id -> {acknowledged, cost}
+// What whole cycles before came to: their sum, and the newest of their records.
+let settled = { sum: 0n, seq: 0, billed: 0 };
+let acknowledged = 0;
+let cyclesDone = 0;
 
 before(async () => {
   provider = await new Provider(PRICES, { seed: SEED }).start();
@@ -54,6 +63,7 @@ async function authorityWorker(name, alive) {
     authority.set(ask.request_id, note);
     note.reply = await attempt(() => mete.must('POST', '/api/v1/budget/reserve', ask));
     if (!note.reply) return;
+    acknowledged += 1;
     assert.ok(note.reply.success, JSON.stringify(note.reply));
     const dice = random();
     if (dice < 0.15) continue; // left open
@@ -61,6 +71,7 @@ async function authorityWorker(name, alive) {
     note.amount = note.end === 'deduct' ? text(nano(ask.amount) / 2n) : null;
     note.ended = await attempt(() => mete.must('POST', `/api/v1/budget/${note.end}`, ending(note)));
     if (!note.ended) return;
+    acknowledged += 1;
   }
 }
 
@@ -83,30 +94,28 @@ async function gatewayWorker(name, alive) {
     const cost = stream ? /^: mete-cost (\S+)$/m.exec(whole.text)?.[1] : whole.headers.get('x-mete-cost');
     if (stream && !/data: \[DONE\]/.test(whole.text)) return; // broken off by the kill
     note.acknowledged = true;
+    acknowledged += 1;
     note.cost = nano(cost);
   }
 }
 
-const acknowledgements = () => [...authority.values()].reduce((sum, n) => sum + (n.reply ? 1 : 0) + (n.ended ? 1 : 0), 0)
-  + [...gateway.values()].filter((n) => n.acknowledged).length;
-
 async function load(cycle) {
   let running = true;
   const alive = () => running;
-  const before_ = acknowledgements();
+  const before_ = acknowledged;
   const workers = Array.from({ length: CONNECTIONS }, (_, w) => (w % 4 === 3
     ? gatewayWorker(`g${cycle}-${w}`, alive) : authorityWorker(`a${cycle}-${w}`, alive)));
   const failing = Promise.all(workers);
   failing.catch(() => {});
   const enough = 200 + Math.floor(random() * 300);
-  while (acknowledgements() - before_ < enough && running) {
+  while (acknowledged - before_ < enough && running) {
     await Promise.race([failing, new Promise((done) => { setTimeout(done, 2); })]);
   }
   await new Promise((done) => { setTimeout(done, random() * 10); });
   await mete.kill();
   running = false;
   await failing;
-  return acknowledgements() - before_;
+  return acknowledged - before_;
 }
 
 // Asks again for what was noted, a hundred at a time: the answers, in order.
@@ -150,44 +159,64 @@ async function settle(cycle) {
   for (const note of open) note.ended = true;
 }
 
-async function addUp() {
+const seqOf = (record) => Number(record.id.slice('rec_'.length));
+
+// The records after seq, newest first.
+async function recordsAfter(seq) {
+  const found = [];
+  for (let cursor = ''; cursor !== null;) {
+    const page = await mete.must('GET', `/api/v1/records?organization=${ORG}&limit=1000${cursor ? `&cursor=${cursor}` : ''}`);
+    const newer = page.data.filter((record) => seqOf(record) > seq);
+    found.push(...newer);
+    cursor = newer.length < page.data.length ? null : page.next_cursor;
+  }
+  return found;
+}
+
+// Of the notes of one cycle, or of all.
+const of = (notes, cycle) => [...notes].filter(([id]) => cycle === undefined || id.slice(1).startsWith(`${cycle}-`));
+
+async function addUp(cycle) {
   await mete.idle();
   await mete.settled();
-  const records = await mete.all(`/api/v1/records?organization=${ORG}&limit=1000`);
+  const before_ = cycle === undefined ? { sum: 0n, seq: 0, billed: 0 } : settled;
+  const records = await recordsAfter(before_.seq);
   const byId = new Map();
   for (const record of records) {
     assert.ok(!byId.has(record.request_id), `${record.request_id} has two records`);
     byId.set(record.request_id, record);
   }
-  for (const [id, note] of authority) {
+  for (const [id, note] of of(authority, cycle)) {
     const record = byId.get(id);
     if (note.end !== 'deduct') { assert.ok(!record || nano(record.cost) === 0n, `${id} was released`); continue; }
     assert.ok(record, `${id} has no record`);
     assert.equal(nano(record.cost), nano(note.amount), id);
   }
-  for (const [id, note] of gateway) {
+  for (const [id, note] of of(gateway, cycle)) {
     if (!note.acknowledged) continue;
     assert.ok(byId.has(id), `${id} has no record`);
     assert.equal(nano(byId.get(id).cost), note.cost, id);
   }
-  for (const call of provider.calls.filter((c) => c.nano > 0n)) {
+  for (const call of provider.calls.slice(before_.billed).filter((c) => c.nano > 0n)) {
     const { id } = JSON.parse(call.body.messages[0].content.slice(1));
     assert.ok(byId.has(id), `${id} was billed by the provider and has no record`);
     const cost = nano(byId.get(id).cost);
     if (byId.get(id).provisional) assert.ok(cost >= call.nano, `${id}: ${cost} < ${call.nano}`);
     else assert.equal(cost, call.nano, id);
   }
-  const sum = records.reduce((total, record) => total + nano(record.cost), 0n);
+  const sum = records.reduce((total, record) => total + nano(record.cost), before_.sum);
   for (const id of ['all', 'ada-monthly']) {
     const budget = await mete.must('GET', `/api/v1/organizations/${ORG}/budgets/${id}`);
     assert.equal(nano(budget.used), sum, `${id} is the sum of its records`);
     assert.equal(nano(budget.held), 0n, id);
   }
   assert.equal((await mete.stats()).drift, 0);
+  settled = { sum, seq: records.length ? seqOf(records[0]) : before_.seq, billed: provider.calls.length };
 }
 
 for (let cycle = 0; cycle < CYCLES; cycle += 1) {
   test(`kill -9, cycle ${cycle + 1} of ${CYCLES} (METE_SEED=${SEED})`, { timeout: 120000 }, async (t) => {
+    if (Date.now() - BEGUN > SECONDS * 1000) return;
     const noted = await load(cycle);
     assert.ok(noted >= 200, `only ${noted} acknowledgements`);
     t.diagnostic(`${noted} acknowledgements before the kill`);
@@ -195,9 +224,15 @@ for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     assert.equal(verified.status, 0, verified.stdout + verified.stderr);
     await mete.spawn();
     await settle(cycle);
-    await addUp();
+    await addUp((cycle + 1) % WHOLE ? cycle : undefined);
+    cyclesDone += 1;
   });
 }
+
+test('all records of all cycles', { timeout: 120000 }, async (t) => {
+  await addUp();
+  t.diagnostic(`kill-loop: seed ${SEED}, ${cyclesDone} cycles, ${acknowledged} acknowledgements, 0 lost, 0 doubled`);
+});
 
 test('after a graceful stop the journal verifies, and another process replays the same state', { timeout: 60000 }, async () => {
   const hash = await mete.hash();

@@ -21,8 +21,8 @@
  * [--canary]
  *
  * Operations are what was asked through the rings; with --seconds, as many as there is time for. In
- * memory, or with --directory durable: D is created and stays. --canary takes a nano from one
- * book. */
+ * memory, or with --directory durable: D is created and stays; --hash leaves the state's. --canary
+ * takes a nano from one book. */
 #include "engine/verify.h"
 #include "unit/engine_help.h"
 
@@ -43,7 +43,7 @@ static struct {
     uint64_t operations, seed;
     long seconds;
     unsigned threads;
-    const char *directory;
+    const char *directory, *hash;
     bool is_canary;
 } run = {.operations = 1000000, .threads = KEYS, .seed = 1};
 
@@ -400,6 +400,17 @@ static int replay(const uint8_t hash[32])
     return 1;
 }
 
+/* For whoever replays the journal elsewhere. */
+static int leave_hash(const uint8_t hash[32])
+{
+    FILE *to = fopen(run.hash, "w");
+    if (!to)
+        return 1;
+    for (int i = 0; i < 32; i++)
+        fprintf(to, "%02x", hash[i]);
+    return fclose(to) != 0;
+}
+
 static int tell(const struct worker *workers, const struct mete_stats *stats, double seconds,
                 unsigned differences)
 {
@@ -447,6 +458,8 @@ static int prove(void)
     mete_close(mete);
     if (run.directory)
         failed |= replay(answer.hash);
+    if (run.hash)
+        failed |= leave_hash(answer.hash);
     return tell(workers, &stats, seconds, differences) | failed;
 }
 
@@ -468,6 +481,8 @@ static bool read_arguments(int argc, char **argv)
             run.seed = strtoull(value, NULL, 10);
         else if (!strcmp(argv[i], "--directory"))
             run.directory = value;
+        else if (!strcmp(argv[i], "--hash"))
+            run.hash = value;
         else
             return false;
         i++;
@@ -479,7 +494,7 @@ int main(int argc, char **argv)
 {
     if (!read_arguments(argc, argv)) {
         fprintf(stderr, "usage: threads [--operations N] [--seconds N] [--threads N] [--seed S] "
-                        "[--directory D] [--canary]\n");
+                        "[--directory D] [--hash FILE] [--canary]\n");
         return 2;
     }
     return prove();
