@@ -5,8 +5,8 @@
  *   --skip A-B,C,...                leaves operations of it out
  *   --canary C                      tells a lie a world (canary.h)
  *   --durable P                     of a hundred worlds have a data directory, and crash
- *   --directory D                   durable worlds stay in D/NUMBER, with a snapshot of their middle,
- *                                   and the hash of their last state in D/NUMBER.hash
+ *   --directory D                   durable worlds stay in D/NUMBER, with a snapshot of their
+ * middle, and the hash of their last state in D/NUMBER.hash
  *   --canaries 1                    says how many lies it knows
  *   --at-once                       tells each question before it asks
  * Says "! ..." and ends with 1 if the engine cannot be opened. */
