@@ -526,8 +526,11 @@ static void group_1_9_a_balance_was_not_of_now(void **state)
     stop();
 }
 
-int main(void)
+/* usage: test_regressions [NAME] - of one test alone, for tools/guards. */
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         CASE(group_1_1_calls_at_once_passed_a_limit_for_one),
