@@ -63,7 +63,7 @@ add_executable(damage tests/proof/damage.c)
 target_include_directories(damage PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(damage mete_parts)
 set_target_properties(damage PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_test(NAME damage COMMAND ${CMAKE_SOURCE_DIR}/tests/proof/damage.sh ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME damage COMMAND ${CMAKE_SOURCE_DIR}/tests/proof/damage.sh ${CMAKE_BINARY_DIR}/tests 3)
 
 # tests/calendar/compare.py holds the calendar to Python's zoneinfo: a sample here, --full by hand.
 add_executable(calendar_windows tests/calendar/calendar_windows.c)

@@ -8,4 +8,4 @@ trap 'rm -rf "$here"' EXIT
 "$programs/model_drive" --seed "$seed" --worlds "$worlds" --ops 1500 --durable 100 --directory "$here" > "$here/told"
 journals=$(find "$here" -mindepth 1 -maxdepth 1 -type d)
 # shellcheck disable=SC2086
-"$programs/damage" --seed "$seed" --entry 8 --state 60 $journals
+"$programs/damage" --seed "$seed" --entry 4 --state 24 $journals
