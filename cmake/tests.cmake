@@ -58,6 +58,13 @@ else()
 endif()
 add_test(NAME threads_canary COMMAND threads --operations 50000 --canary)
 
+# Arguments that may not be.
+add_executable(nonsense tests/proof/nonsense.c)
+target_include_directories(nonsense PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(nonsense mete_parts)
+set_target_properties(nonsense PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME nonsense COMMAND nonsense --calls 30000)
+
 # Entries and saved states with changed bytes, of journals that model_drive leaves.
 add_executable(damage tests/proof/damage.c)
 target_include_directories(damage PRIVATE ${CMAKE_SOURCE_DIR}/tests)

@@ -94,9 +94,12 @@ static int check_windows(struct mete *mete, const struct mete_apply *args, size_
     return 0;
 }
 
-static uint32_t resolve(const struct mete *mete, uint32_t n)
+/* Also of fields that do not count for the change's kind, which may hold anything. */
+static uint32_t resolve(const struct mete *mete, size_t len, uint32_t n)
 {
-    return n < METE_FROM_CHANGE(0) ? n : mete->handles[n - METE_FROM_CHANGE(0)];
+    if (n < METE_FROM_CHANGE(0))
+        return n;
+    return n - METE_FROM_CHANGE(0) < len ? mete->handles[n - METE_FROM_CHANGE(0)] : 0;
 }
 
 /* A new budget's first window. */
@@ -112,17 +115,17 @@ static void fill_window(struct mete *mete, struct entry *entry)
 static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
 {
     struct mete_change change = args->changes[i];
-    change.scope.organization.n = resolve(mete, change.scope.organization.n);
-    change.scope.parent.n = resolve(mete, change.scope.parent.n);
-    change.budget.scope.n = resolve(mete, change.budget.scope.n);
-    change.end.n = resolve(mete, change.end.n);
-    change.increase.budget.n = resolve(mete, change.increase.budget.n);
-    change.rate.scope.n = resolve(mete, change.rate.scope.n);
-    change.end_rate.n = resolve(mete, change.end_rate.n);
-    change.at.n = resolve(mete, change.at.n);
-    change.parent.n = resolve(mete, change.parent.n);
-    change.grant.scope.n = resolve(mete, change.grant.scope.n);
-    change.refund.n = resolve(mete, change.refund.n);
+    change.scope.organization.n = resolve(mete, args->len, change.scope.organization.n);
+    change.scope.parent.n = resolve(mete, args->len, change.scope.parent.n);
+    change.budget.scope.n = resolve(mete, args->len, change.budget.scope.n);
+    change.end.n = resolve(mete, args->len, change.end.n);
+    change.increase.budget.n = resolve(mete, args->len, change.increase.budget.n);
+    change.rate.scope.n = resolve(mete, args->len, change.rate.scope.n);
+    change.end_rate.n = resolve(mete, args->len, change.end_rate.n);
+    change.at.n = resolve(mete, args->len, change.at.n);
+    change.parent.n = resolve(mete, args->len, change.parent.n);
+    change.grant.scope.n = resolve(mete, args->len, change.grant.scope.n);
+    change.refund.n = resolve(mete, args->len, change.refund.n);
     struct slice actor = {args->actor.data, args->actor.len};
     uint32_t handle;
     int error = ledger_decide_change(mete->ledger, (struct mete_instant){mete->now_us}, &change,
