@@ -37,7 +37,14 @@
 #include <time.h>
 
 enum { DEPARTMENTS = 4, USERS = 16, KEYS = 64, SCOPES = 1 + DEPARTMENTS + USERS + KEYS };
-enum { BATCH = 64, PRICE = 1000, TTL_MS = 30000, BUDGETS_EACH = 3, OPERATION_US = 100 };
+enum {
+    BATCH = 64,
+    PRICE = 1000,
+    TTL_MS = 30000,
+    DAY_MS = 86400000,
+    BUDGETS_EACH = 3,
+    OPERATION_US = 100
+};
 
 static struct {
     uint64_t operations, seed;
@@ -192,6 +199,8 @@ static void submit_all(struct worker *worker, size_t len)
     }
 }
 
+/* One in 32 is left to expire. All others live for a day, so that none expires while its thread is
+ * not on a processor. */
 static void ask_all(struct worker *worker)
 {
     for (unsigned i = 0; i < BATCH; i++)
@@ -200,7 +209,7 @@ static void ask_all(struct worker *worker)
                              .args.reserve = {.scope = {key_of(worker->n % KEYS)},
                                               .demands = worker->demands,
                                               .demands_len = 2,
-                                              .ttl_ms = TTL_MS,
+                                              .ttl_ms = roll(worker) % 32 ? DAY_MS : TTL_MS,
                                               .on_expiry = roll(worker) % 2 ? METE_EXPIRY_CHARGE
                                                                             : METE_EXPIRY_RELEASE},
                              .refusals = worker->refusals[i],
@@ -254,11 +263,10 @@ static size_t end_all(struct worker *worker)
             continue;
         }
         worker->book.allowed++;
-        uint64_t dice = roll(worker) % 32;
         struct mete_reservation_id id = op.result.verdict.reservation;
-        if (dice == 0)
+        if (op.args.reserve.ttl_ms == TTL_MS)
             leave_open(worker, op.args.reserve.on_expiry);
-        else if (dice < 4)
+        else if (roll(worker) % 10 == 0)
             worker->ops[len++] = (struct mete_op){.kind = METE_OP_RELEASE, .args.release = id};
         else
             put_commit(worker, len++, id);
