@@ -182,8 +182,8 @@ static int each(void *user, const struct entry *entry, const struct projection *
 
 static int knows(void *user, const struct journal_mark *mark)
 {
-    (void)user, (void)mark;
-    return 0;
+    const struct mete *mete = user;
+    return mark->seq < atomic_load(&mete->follower.cut) ? METE_E_NOT_FOUND : 0;
 }
 
 /* The newest snapshot before the instant, or the beginning. */
@@ -197,7 +197,8 @@ static int begin(struct explaining *explaining)
     const struct snapshots_wanted wanted = {.directory = mete->directory,
                                             .seq_max = atomic_load(&mete->flushed),
                                             .at_us_max = explaining->since_us - 1,
-                                            .knows = knows};
+                                            .knows = knows,
+                                            .user = mete};
     error = snapshots_find(&wanted, &explaining->ledger, &explaining->mark);
     if (error == METE_E_NOT_FOUND && cut) { /* what was before the base nobody knows any more */
         uint8_t hash[SNAPSHOT_HASH];

@@ -94,10 +94,12 @@ static void give_back(struct follower *follower)
     follower->mark = (struct journal_mark){0};
 }
 
+/* All were written by this engine, or looked at when it was opened; but of what was before the base
+ * the journal cannot go on. */
 static int knows(void *user, const struct journal_mark *mark)
 {
-    (void)user, (void)mark; /* written by this engine, or looked at when it was opened */
-    return 0;
+    const struct mete *mete = user;
+    return mark->seq < atomic_load(&mete->follower.cut) ? METE_E_NOT_FOUND : 0;
 }
 
 static int begin(struct mete *mete)
@@ -111,10 +113,11 @@ static int begin(struct mete *mete)
     const struct snapshots_wanted wanted = {.directory = mete->directory,
                                             .seq_max = atomic_load(&mete->flushed),
                                             .at_us_max = INT64_MAX,
-                                            .knows = knows};
+                                            .knows = knows,
+                                            .user = mete};
     error = snapshots_find(&wanted, &follower->ledger, &follower->mark);
-    if (error == METE_E_NOT_FOUND && atomic_load(&follower->cut) == 0)
-        error = 0;
+    if (error == METE_E_NOT_FOUND) /* nothing before the base is told any more */
+        error = atomic_load(&follower->cut) ? METE_E_STORAGE : 0;
     follower->newest_snapshot = follower->mark.seq;
     if (error)
         give_back(follower);
@@ -211,6 +214,7 @@ static int take_snapshot(struct mete *mete, struct pacing *pacing, uint8_t ret_h
     struct journal_mark mark = follower->mark;
     ASSERT(mark.seq > 0 && ledger_last_seq(follower->ledger) == mark.seq);
     ASSERT(!follower->compares);
+    ASSERT(mark.seq > atomic_load(&follower->cut)); /* a base is never written again */
     int error = snapshots_write(follower->ledger, mete->directory, mark.head, follower_pace, pacing,
                                 ret_hash);
     if (!error)

@@ -62,7 +62,8 @@ METE_MUST_USE int records_put_usage(struct records *records, const struct record
 METE_MUST_USE int records_put_entity(struct records *records, const struct records_entity *entity);
 METE_MUST_USE int records_put_event(struct records *records, const struct mete_event *event);
 METE_MUST_USE int records_end(struct records *records, uint64_t last_seq);
-/* Everything written so far survives a power cut when it returns 0; no batch is open. STORAGE. */
+/* Everything written so far, and that it reaches up to last_seq, survives a power cut when it
+ * returns 0; no batch is open. STORAGE. */
 METE_MUST_USE int records_flush(struct records *records, uint64_t last_seq);
 
 /* ---- Copying: any thread, beside the writer ----------------------------------------------------

@@ -14,17 +14,13 @@
 
 #include "base/assert.h"
 #include "store/db.h"
+#include "store/file.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 enum {
@@ -38,14 +34,14 @@ enum {
 static const char magic[9] = "metesnap";
 
 struct snapshot_writer {
-    int fd;
+    struct file *file;
     uint64_t written;
     crypto_generichash_state hash;
     char directory[PATH_ROOM], path[PATH_ROOM + 64], wanted[PATH_ROOM + 64];
 };
 
 struct snapshot_reader {
-    int fd;
+    struct file *file;
     bool is_over;
     uint64_t read;
     struct snapshot_head head;
@@ -78,20 +74,10 @@ static int path_of(char room[PATH_ROOM + 64], const char *directory, uint64_t se
 
 static int write_all(struct snapshot_writer *writer, const void *bytes, size_t len, bool is_hashed)
 {
-    const char *at = bytes;
     if (is_hashed)
         crypto_generichash_update(&writer->hash, bytes, len);
     writer->written += len;
-    while (len) {
-        ssize_t done = write(writer->fd, at, len);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return METE_E_STORAGE;
-        at += done;
-        len -= (size_t)done;
-    }
-    return 0;
+    return file_write(writer->file, bytes, len);
 }
 
 static int write_head(struct snapshot_writer *writer, const struct snapshot_head *head)
@@ -118,8 +104,7 @@ static int open_new(struct snapshot_writer *writer, uint64_t seq)
         error = path_of(writer->wanted, writer->directory, seq, ".snap");
     if (error)
         return error;
-    writer->fd = open(writer->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return writer->fd < 0 ? METE_E_STORAGE : 0;
+    return file_create(writer->path, &writer->file);
 }
 
 int snapshot_begin(const char *directory, const struct snapshot_head *head,
@@ -129,7 +114,6 @@ int snapshot_begin(const char *directory, const struct snapshot_head *head,
     struct snapshot_writer *writer = calloc(1, sizeof *writer);
     if (!writer)
         return METE_E_MEMORY;
-    writer->fd = -1;
     crypto_generichash_init(&writer->hash, NULL, 0, SNAPSHOT_HASH);
     int len = snprintf(writer->directory, sizeof writer->directory, "%s", directory);
     int error = len < PATH_ROOM ? open_new(writer, head->mark.seq) : METE_E_STORAGE;
@@ -169,8 +153,10 @@ int snapshot_end(struct snapshot_writer *writer, uint8_t ret_hash[SNAPSHOT_HASH]
     uint8_t hash[SNAPSHOT_HASH];
     char path[PATH_ROOM + 64];
     int error = write_tail(writer, hash);
-    if (!error && (fsync(writer->fd) || rename(writer->path, writer->wanted)))
-        error = METE_E_STORAGE;
+    if (!error)
+        error = file_flush(writer->file);
+    if (!error)
+        error = file_rename(writer->path, writer->wanted);
     snprintf(path, sizeof path, "%s/snapshots", writer->directory);
     if (!error)
         error = db_sync_directory(path);
@@ -178,7 +164,7 @@ int snapshot_end(struct snapshot_writer *writer, uint8_t ret_hash[SNAPSHOT_HASH]
         snapshot_abandon(writer);
         return error;
     }
-    close(writer->fd);
+    file_close(writer->file);
     free(writer);
     memcpy(ret_hash, hash, sizeof hash);
     return 0;
@@ -188,10 +174,11 @@ void snapshot_abandon(struct snapshot_writer *writer)
 {
     if (!writer)
         return;
-    if (writer->fd >= 0) {
-        close(writer->fd);
-        unlink(writer->path);
+    if (writer->file) {
+        int left = file_remove(writer->path); /* snapshot_tidy() */
+        (void)left;
     }
+    file_close(writer->file);
     free(writer);
 }
 
@@ -200,17 +187,10 @@ void snapshot_abandon(struct snapshot_writer *writer)
 /* Less than len bytes: CORRUPT. */
 static int read_all(struct snapshot_reader *reader, void *bytes, size_t len, bool is_hashed)
 {
-    char *at = bytes;
-    size_t left = len;
-    while (left) {
-        ssize_t done = read(reader->fd, at, left);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return done ? METE_E_STORAGE : METE_E_CORRUPT;
-        at += done;
-        left -= (size_t)done;
-    }
+    size_t got = 0;
+    int error = file_read(reader->file, bytes, len, &got);
+    if (error || got < len)
+        return error ? error : METE_E_CORRUPT;
     if (is_hashed)
         crypto_generichash_update(&reader->state, bytes, len);
     reader->read += len;
@@ -247,10 +227,8 @@ int snapshot_open(const char *directory, uint64_t seq, struct snapshot_reader **
     if (!reader)
         return METE_E_MEMORY;
     crypto_generichash_init(&reader->state, NULL, 0, SNAPSHOT_HASH);
-    reader->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (reader->fd < 0)
-        error = errno == ENOENT || errno == ENOTDIR ? METE_E_NOT_FOUND : METE_E_STORAGE;
-    else
+    error = file_open(path, &reader->file);
+    if (!error)
         error = read_head(reader, seq);
     if (error) {
         snapshot_close(reader);
@@ -264,8 +242,7 @@ void snapshot_close(struct snapshot_reader *reader)
 {
     if (!reader)
         return;
-    if (reader->fd >= 0)
-        close(reader->fd);
+    file_close(reader->file);
     free(reader);
 }
 
@@ -278,15 +255,18 @@ static int read_tail(struct snapshot_reader *reader)
 {
     uint8_t tail[TAIL];
     char more;
+    size_t behind = 0;
     uint64_t before = reader->read;
     int error = read_all(reader, tail, 8, true);
     crypto_generichash_final(&reader->state, reader->hash, SNAPSHOT_HASH);
     if (!error)
         error = read_all(reader, tail + 8, SNAPSHOT_HASH, false);
+    if (!error)
+        error = file_read(reader->file, &more, 1, &behind);
     if (error)
         return error;
     if (get_number(tail, 8) != before || memcmp(tail + 8, reader->hash, SNAPSHOT_HASH) != 0 ||
-        read(reader->fd, &more, 1) != 0)
+        behind)
         return METE_E_CORRUPT;
     reader->is_over = true;
     return 0;
@@ -354,55 +334,66 @@ static bool is_name(const char *name, const char *end, uint64_t *ret_seq)
     return strcmp(name + 20, end) == 0;
 }
 
-static DIR *open_directory(const char *directory, char path[PATH_ROOM + 64])
+struct listing {
+    uint64_t *seqs;
+    size_t len, max;
+};
+
+/* Newest first; the oldest falls out. */
+static void list_one(void *user, const char *name)
 {
-    int len = snprintf(path, PATH_ROOM + 64, "%s/snapshots", directory);
-    return len < PATH_ROOM ? opendir(path) : NULL;
+    struct listing *listing = user;
+    uint64_t seq;
+    if (!is_name(name, ".snap", &seq))
+        return;
+    size_t at = listing->len < listing->max ? listing->len++ : listing->max;
+    while (at > 0 && listing->seqs[at - 1] < seq) {
+        if (at < listing->max)
+            listing->seqs[at] = listing->seqs[at - 1];
+        at--;
+    }
+    if (at < listing->max)
+        listing->seqs[at] = seq;
+}
+
+static void each_name(const char *directory, void (*fn)(void *user, const char *name), void *user)
+{
+    char path[PATH_ROOM + 64];
+    int len = snprintf(path, sizeof path, "%s/snapshots", directory);
+    if (len > 0 && len < PATH_ROOM)
+        file_each(path, fn, user);
 }
 
 size_t snapshot_list(const char *directory, uint64_t *ret_seqs, size_t max)
 {
-    char path[PATH_ROOM + 64];
-    DIR *names = open_directory(directory, path);
-    size_t len = 0;
-    for (struct dirent *name; names && (name = readdir(names));) {
-        uint64_t seq;
-        if (!is_name(name->d_name, ".snap", &seq))
-            continue;
-        size_t at = len < max ? len++ : max; /* the oldest falls out */
-        while (at > 0 && ret_seqs[at - 1] < seq) {
-            if (at < max)
-                ret_seqs[at] = ret_seqs[at - 1];
-            at--;
-        }
-        if (at < max)
-            ret_seqs[at] = seq;
-    }
-    if (names)
-        closedir(names);
-    return len;
+    struct listing listing = {ret_seqs, 0, max};
+    each_name(directory, list_one, &listing);
+    return listing.len;
 }
 
 int snapshot_remove(const char *directory, uint64_t seq)
 {
     char path[PATH_ROOM + 64];
     int error = path_of(path, directory, seq, ".snap");
-    if (!error && unlink(path) && errno != ENOENT)
-        error = METE_E_STORAGE;
-    return error;
+    return error ? error : file_remove(path);
+}
+
+static void tidy_one(void *user, const char *name)
+{
+    char path[PATH_ROOM + 64];
+    uint64_t seq;
+    int error = is_name(name, ".new", &seq) ? path_of(path, user, seq, ".new") : METE_E_NOT_FOUND;
+    if (!error)
+        error = file_remove(path); /* what cannot be removed is in nobody's way */
+    (void)error;
 }
 
 void snapshot_tidy(const char *directory)
 {
-    char path[PATH_ROOM + 64];
-    DIR *names = open_directory(directory, path);
-    for (struct dirent *name; names && (name = readdir(names));) {
-        uint64_t seq;
-        if (is_name(name->d_name, ".new", &seq) && !path_of(path, directory, seq, ".new"))
-            unlink(path);
-    }
-    if (names)
-        closedir(names);
+    char path[PATH_ROOM];
+    int len = snprintf(path, sizeof path, "%s", directory);
+    if (len > 0 && len < PATH_ROOM)
+        each_name(directory, tidy_one, path);
 }
 
 int snapshot_copy(const char *from, const char *to, uint64_t seq)

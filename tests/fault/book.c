@@ -534,6 +534,19 @@ static void draw(struct book *book, uint32_t at, struct known *known, struct tap
     }
 }
 
+/* What it is asked of the data beside the traffic. */
+static int keep(struct book *book, const struct book_client *client, struct tape *tape)
+{
+    uint64_t seq;
+    bool cuts = tape_chance(tape, 40);
+    int error = cuts ? mete_cut(client->mete, &seq) : mete_snapshot(client->mete, &seq);
+    if (error == 0)
+        cuts ? book->cuts++ : book->snapshots++;
+    return !error || error == METE_E_STORAGE || error == METE_E_CORRUPT
+               ? 0
+               : book_fail(book, "%s: %s", cuts ? "cut" : "snapshot", mete_error_name(error));
+}
+
 int book_go_on(struct book *book, const struct book_client *client, struct tape *tape)
 {
     static struct known known;
@@ -555,7 +568,8 @@ int book_go_on(struct book *book, const struct book_client *client, struct tape 
     }
     /* All at once: the process may be ended meanwhile, by a thread that writes. */
     __atomic_store_n(&book->len, from + len, __ATOMIC_RELEASE);
-    return run(book, client, from, len);
+    int failed = run(book, client, from, len);
+    return !failed && tape_chance(tape, 12) ? keep(book, client, tape) : failed;
 }
 
 int book_open(struct book *book, struct book_client *ret_client)

@@ -57,6 +57,7 @@ struct book_op {
 
 struct book {
     uint32_t len, life;
+    uint32_t snapshots, cuts; /* that were made, and told */
     struct book_op ops[BOOK_OPS];
     char fault[256]; /* a sentence: what is not as it should be */
 };
@@ -79,8 +80,9 @@ struct mete_options book_options(void);
 /* METE_E_ if the engine does not open. Begins a life. */
 int book_open(struct book *book, struct book_client *ret_client);
 void book_close(struct book_client *client);
-/* Draws the next things to do, does them, notes what was told. Non-zero, here and below: see
- * book->fault. */
+/* Draws the next things to do, does them, notes what was told; now and then has a snapshot made or
+ * the journal cut, which may fail for want of a disk that works, and changes nothing. Non-zero,
+ * here and below: see book->fault. */
 int book_go_on(struct book *book, const struct book_client *client, struct tape *tape);
 /* Asks again what was not told. */
 int book_retry(struct book *book, const struct book_client *client);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The crash matrix: proves that a power cut at any moment loses nothing that was told.
  *
- * A run of 500 operations on an engine is recorded, down to each write and flush of journal and
- * records (disk.h). Then for every prefix of the recording, and for everything that could survive
- * of what was not flushed, the disk is built as it would be found, and an engine is started on it.
+ * A run of 500 operations on an engine, with snapshots and cuts between, is recorded, down to each
+ * write and flush of journal, records and snapshots (disk.h). Then for every prefix of the
+ * recording, and for everything that could survive of what was not flushed, the disk is built as it
+ * would be found, and an engine is started on it.
  *
  * THE RULE
  *   An honest disk, whatever the prefix and whatever survived of the unflushed: the engine starts;
@@ -89,6 +90,11 @@ static void live(void)
     if (book_check(run.book, &client))
         _exit(1);
     book_close(&client);
+    bool is_too_short = run.operations < 500;
+    if (!is_too_short && (run.book->snapshots < 3 || run.book->cuts < 3)) {
+        book_fail(run.book, "%u snapshots and %u cuts", run.book->snapshots, run.book->cuts);
+        _exit(1);
+    }
     _exit(0);
 }
 
@@ -222,12 +228,13 @@ static int tell(void)
     const struct counts *counts = run.counts;
     size_t prefixes = disk_events() + 1;
     printf("crash-matrix: seed %llu, %u operations, %zu prefixes, %llu images of %zu (%llu%%), "
-           "%llu refusals, %llu differences, %lld s%s\n",
+           "%llu refusals, %llu differences, %u snapshots, %u cuts, %lld s%s\n",
            (unsigned long long)run.seed, run.operations, prefixes,
            (unsigned long long)counts->images, prefixes * VARIANTS,
            (unsigned long long)counts->images * 100 / (prefixes * VARIANTS),
            (unsigned long long)counts->refusals, (unsigned long long)counts->differences,
-           (long long)elapsed_ms() / 1000, run.is_canary ? ", canary" : "");
+           run.book->snapshots, run.book->cuts, (long long)elapsed_ms() / 1000,
+           run.is_canary ? ", canary" : "");
     if (run.is_canary && !counts->differences)
         fprintf(stderr, "crash-matrix: the canary lives: a disk that lied was not found out\n");
     return (counts->differences > 0) != run.is_canary;

@@ -15,17 +15,26 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, INODES = 64, NAMES = 16, PATH = 256, SHM_PAGES = 64, LOCKS = 8 };
+enum { SECTOR = 512, INODES = 512, NAMES = 256, PATH = 256, SHM_PAGES = 64, LOCKS = 8 };
 enum { EVENTS_MAX = 1 << 20 };
 static const size_t bytes_max = (size_t)1 << 30; /* of the recording; address space */
 
-enum event_kind { CREATED, DELETED, WROTE, TRUNCATED, FLUSHED, FLUSH_FAILED, FLUSHED_DIRECTORY };
+enum event_kind {
+    CREATED,
+    DELETED,
+    RENAMED,
+    WROTE,
+    TRUNCATED,
+    FLUSHED,
+    FLUSH_FAILED,
+    FLUSHED_DIRECTORY
+};
 
 struct event {
     enum event_kind kind;
     int inode;
-    int64_t at; /* TRUNCATED: the new length; CREATED, DELETED: which name */
-    size_t bytes, len;
+    int64_t at; /* TRUNCATED: the new length; CREATED, DELETED: which name; RENAMED: the new one */
+    size_t bytes, len; /* RENAMED: bytes is the old name */
 };
 
 struct recording {
@@ -619,6 +628,37 @@ static int disk_delete(sqlite3_vfs *self, const char *path, int flush_directory)
     return was_there ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT;
 }
 
+int disk_rename(const char *from, const char *to)
+{
+    pthread_mutex_lock(&lock);
+    int old = name_of(from), new = name_of(to);
+    int inode = names.inode[old], rc = inode < 0 ? SQLITE_IOERR : fails_write();
+    if (!rc) {
+        may_cut();
+        record(RENAMED, inode, new, NULL, 0);
+        if (!is_unrecorded)
+            recording->events[recording->events_len - 1].bytes = (size_t)old;
+        names.inode[old] = -1;
+        names.inode[new] = inode;
+    }
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+void disk_each(const char *directory, void (*fn)(void *user, const char *name), void *user)
+{
+    size_t len = strlen(directory);
+    for (int i = 0; i < NAMES; i++) { /* fn may remove the file */
+        pthread_mutex_lock(&lock);
+        const char *path = recording->paths[i];
+        bool is_in = i < recording->paths_len && names.inode[i] >= 0 &&
+                     !strncmp(path, directory, len) && path[len] == '/';
+        pthread_mutex_unlock(&lock);
+        if (is_in)
+            fn(user, path + len + 1);
+    }
+}
+
 /* As unix: an empty file counts as none. */
 static int disk_access(sqlite3_vfs *self, const char *path, int flags, int *ret_there)
 {
@@ -706,7 +746,9 @@ static void apply_fate(struct content *to, size_t index, enum disk_fate fate, ui
 static void apply_name(struct names *to, size_t index)
 {
     const struct event *event = &recording->events[index];
-    to->inode[event->at] = event->kind == CREATED ? event->inode : -1;
+    if (event->kind == RENAMED && to->inode[event->bytes] == event->inode)
+        to->inode[event->bytes] = -1;
+    to->inode[event->at] = event->kind == DELETED ? -1 : event->inode;
 }
 
 static void walk_event(size_t index)
@@ -716,6 +758,7 @@ static void walk_event(size_t index)
     switch (event->kind) {
     case CREATED:
     case DELETED:
+    case RENAMED:
         pending_add(&walk.directory, index);
         break;
     case WROTE:

@@ -34,6 +34,11 @@ void disk_record_no_more(void);
 size_t disk_events(void); /* recorded so far; in the parent: by its child */
 void disk_flush_directory(void);
 
+/* What SQLite's file systems lack: a file under another name, in place of what has it (atomic, and
+ * lasting with the directory's next flush), and the names in a directory. */
+int disk_rename(const char *from, const char *to);
+void disk_each(const char *directory, void (*fn)(void *user, const char *name), void *user);
+
 enum disk_fate {
     DISK_FLUSHED = 0, /* nothing that was not flushed */
     DISK_ALL,         /* everything */

@@ -74,6 +74,13 @@ const struct os *__wrap_os_system(void)
     return &os;
 }
 
+int __wrap_db_make_directory(const char *directory);
+int __wrap_db_make_directory(const char *directory)
+{
+    (void)directory;
+    return 0;
+}
+
 int __wrap_db_sync_directory(const char *directory);
 int __wrap_db_sync_directory(const char *directory)
 {

@@ -2,7 +2,8 @@
  * An operating system that lies: its clock stands where it is told to, its randomness is always the
  * same, its directories are the disk's of disk.h, and its death is an exit code. A program gets it
  * in place of the real one by being linked with
- *   -Wl,--wrap=os_system -Wl,--wrap=db_sync_directory
+ *   -Wl,--wrap=NAME for os_system, db_sync_directory, db_make_directory and what store/file.h has
+ * (lying_files.c).
  * The clock lies in memory shared with forked children.
  *
  * Free space is not asked for yet; when it is, its lie belongs here. */
