@@ -430,6 +430,15 @@ static int count_bytes(struct journal *journal, uint64_t read)
     return error;
 }
 
+/* What a torn commit left in the write-ahead file goes, before anything is appended over its front:
+ * of two such leftovers, one over the other, nobody could say that they are no damage (wal.c). */
+static int leave_no_torn_tail(struct journal *journal)
+{
+    int rc = sqlite3_wal_checkpoint_v2(journal->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    journal->frames = 0;
+    return db_error(rc);
+}
+
 int journal_read(struct journal *journal, const struct journal_mark *after,
                  int (*fn)(void *user, const struct journal_group *group), void *user,
                  char ret_detail[256])
@@ -450,6 +459,8 @@ int journal_read(struct journal *journal, const struct journal_mark *after,
     else if (error == METE_E_CORRUPT || error == METE_E_STORAGE)
         error = corrupt(&reading, "the table of groups cannot be read");
     sqlite3_finalize(rows);
+    if (!error && !journal->read_only)
+        error = leave_no_torn_tail(journal);
     if (error)
         return error;
     journal->last_seq = reading.mark.seq;
