@@ -13,6 +13,8 @@ ROW(TOP, listen, listen, TEXT, "127.0.0.1:8081", 1, 255, "Address of gateway and
 ROW(TOP, metrics_listen, metrics_listen, TEXT, "127.0.0.1:9091", 0, 255, "Address of /metrics; empty: none.")
 ROW(TOP, data, data, TEXT, NULL, 1, 1024, "Data directory, made if missing. Default: $METE_DATA, else mete-data.")
 ROW(TOP, stop_timeout, stop_timeout_ms, DURATION, "30s", 0, 3600000, "How long open calls may go on after a signal to stop.")
+ROW(TOP, audit, audit, BOOLEAN, "true", 0, 1, "A second ledger follows the journal, audits the counters all the time and writes snapshots. false: neither; a start then reads all of the journal.")
+ROW(TOP, free_reserve, free_reserve, SIZE, "256MiB", 1048576, 1099511627776, "Free space on the disk below which no call is admitted; ends, corrections and administration still are.")
 ROW(TOP, workers, workers, INTEGER, "2", 1, 16, "Threads that read the records.")
 ROW(TOP, providers, providers_len, PROVIDERS, NULL, 0, 0, "Who answers calls. Default: OpenAI, if OPENAI_API_KEY is set in the environment.")
 ROW(TOP, model_costs, costs_len, COSTS, NULL, 0, 0, "Prices by model; they replace the built-in ones of that name whole.")

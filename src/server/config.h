@@ -41,7 +41,7 @@ struct config_limit {
 
 struct config {
     const char *listen, *metrics_listen, *data;
-    int64_t stop_timeout_ms, workers;
+    int64_t stop_timeout_ms, audit, free_reserve, workers;
     struct config_provider providers[GATEWAY_PROVIDERS_MAX];
     size_t providers_len;
     struct config_cost *costs;

@@ -270,8 +270,9 @@ static void write_flushes(struct scrape *scrape, const struct mete_stats *stats)
 static void write_engine(struct scrape *scrape, const struct metrics_now *now)
 {
     const struct mete_stats *stats = &now->stats;
-    static const char *const states[3] = {"applied", "flushed", "projected"};
-    const uint64_t seqs[3] = {stats->seq, stats->flushed, stats->projected};
+    static const char *const states[] = {"applied", "flushed", "projected", "audited", "snapshot"};
+    const uint64_t seqs[] = {stats->seq, stats->flushed, stats->projected, stats->audited,
+                             stats->snapshot};
     single(scrape, FAMILY_RESERVES, stats->reserves);
     single(scrape, FAMILY_REFUSED, stats->refused);
     single(scrape, FAMILY_COMMITS, stats->commits);
@@ -288,9 +289,11 @@ static void write_engine(struct scrape *scrape, const struct metrics_now *now)
     single(scrape, FAMILY_BUDGETS, stats->budgets);
     single(scrape, FAMILY_OUTCOMES, stats->outcomes);
     single(scrape, FAMILY_DRIFT, stats->drift);
-    labelled(scrape, FAMILY_SEQ, "state", states, seqs, 3);
+    labelled(scrape, FAMILY_SEQ, "state", states, seqs, sizeof seqs / sizeof seqs[0]);
     single(scrape, FAMILY_JOURNAL_BYTES, stats->journal_bytes);
     write_flushes(scrape, stats);
+    single(scrape, FAMILY_FREE_BYTES, stats->free_bytes);
+    single(scrape, FAMILY_ADMISSION_STOPPED, stats->admission_stopped ? 1 : 0);
     single(scrape, FAMILY_RING, stats->ring_used);
     single(scrape, FAMILY_RECORDS_QUEUED, stats->records_queued);
     single(scrape, FAMILY_WORK_QUEUED, now->work_queued);

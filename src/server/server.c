@@ -192,6 +192,8 @@ static int open_engine(struct server *server)
     const struct mete_options options = {
         .directory = server->home.path,
         .owner = METE_OWNER_CALLER,
+        .no_audit = !server->config->audit,
+        .free_reserve = (uint64_t)server->config->free_reserve,
         .wake = engine_wakes,
         .wake_user = server->loop,
     };

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -36,6 +37,9 @@ static int tear_down(void **state)
 static struct mete *mete;
 static struct mete_port *port;
 
+static uint64_t free_reserve; /* of the next opening; 0: the table's */
+static uint32_t audit_ppm;    /* likewise; 0: all of a core */
+
 static int try_open(int no_audit, enum mete_owner owner)
 {
     const struct mete_options options = {.directory = directory,
@@ -44,7 +48,8 @@ static int try_open(int no_audit, enum mete_owner owner)
                                          .budgets_max = 1000,
                                          .reservations_max = 1000,
                                          .outcomes_max = 1000,
-                                         .audit_ppm = 1000000,
+                                         .audit_ppm = audit_ppm ? audit_ppm : 1000000,
+                                         .free_reserve = free_reserve,
                                          .snapshot_entries = 1000,
                                          .no_audit = no_audit};
     return mete_open(&options, &mete);
@@ -336,6 +341,71 @@ static void snapshots_and_cuts_are_taken_under_traffic(void **state)
     close_it();
 }
 
+/* INV-15: what is under way can be ended, and the operator can act, before the disk is full. */
+static void nearly_full_a_disk_takes_ends_and_changes_but_no_new_calls(void **state)
+{
+    (void)state;
+    struct mete_verdict verdict, again;
+    struct mete_receipt receipt;
+    open_it(1, METE_OWNER_THREAD);
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    assert_int_equal(help_reserve(port, "first", 100, 0, &verdict), 0);
+    assert_false(stats().admission_stopped);
+    assert_true(stats().free_bytes > 0);
+    close_it();
+    free_reserve = UINT64_MAX / 2;
+    open_it(1, METE_OWNER_THREAD);
+    free_reserve = 0;
+    assert_true(stats().admission_stopped);
+    assert_int_equal(help_reserve(port, "second", 100, 0, &again), METE_E_DISK);
+    assert_int_equal(help_reserve(port, "", 100, METE_RESERVE_CALL, &again), METE_E_DISK);
+    assert_int_equal(help_reserve(port, "first", 100, 0, &again), 0); /* the stored answer */
+    assert_true(again.repeated);
+    assert_int_equal(help_commit(port, verdict.reservation, 60, &receipt), 0);
+    struct mete_change change = help_budget("more", HELP_KEY, METE_DAILY, 1000);
+    uint32_t handle;
+    struct mete_applied applied;
+    struct mete_apply apply = {&change, 1, help_text("root")};
+    assert_int_equal(mete_apply(port, &apply, &handle, &applied), 0);
+    struct mete_usage usage = {METE_COST, METE_USD, 1};
+    struct mete_record record = {.scope = {HELP_KEY}, .usage = &usage, .usage_len = 1};
+    assert_int_equal(mete_record(port, &record, &receipt), 0);
+    close_it();
+    open_it(1, METE_OWNER_THREAD); /* there is room again */
+    assert_int_equal(help_reserve(port, "second", 100, 0, &again), 0);
+    close_it();
+}
+
+/* A free-running audit must leave the core to others: what it works it sleeps off. */
+static void the_audit_takes_no_more_than_its_share(void **state)
+{
+    (void)state;
+    audit_ppm = 50000;
+    open_it(0, METE_OWNER_THREAD);
+    audit_ppm = 0;
+    assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
+    clockid_t clock;
+    struct timespec cpu, wall, cpu_after, wall_after;
+    assert_int_equal(pthread_getcpuclockid(mete->follower_thread, &clock), 0);
+    spend(100);
+    clock_gettime(clock, &cpu);
+    clock_gettime(CLOCK_MONOTONIC, &wall);
+    for (int i = 0; i < 15; i++) {
+        spend(60); /* fewer than snapshot_entries behind, or it hurries */
+        usleep(100000);
+    }
+    clock_gettime(clock, &cpu_after);
+    clock_gettime(CLOCK_MONOTONIC, &wall_after);
+    int64_t worked_us =
+        (cpu_after.tv_sec - cpu.tv_sec) * 1000000 + (cpu_after.tv_nsec - cpu.tv_nsec) / 1000;
+    int64_t passed_us =
+        (wall_after.tv_sec - wall.tv_sec) * 1000000 + (wall_after.tv_nsec - wall.tv_nsec) / 1000;
+    if (worked_us > passed_us / 10) /* twice the share, for a snapshot's sake and the ticks' */
+        fail_msg("%lld us of %lld", (long long)worked_us, (long long)passed_us);
+    assert_int_equal(stats().drift, 0);
+    close_it();
+}
+
 static void in_memory_there_is_nothing_to_keep(void **state)
 {
     (void)state;
@@ -359,6 +429,8 @@ int main(void)
         CASE(an_honest_engine_is_audited_without_an_alarm),
         CASE(a_counter_changed_behind_the_ledgers_back_is_found),
         CASE(snapshots_and_cuts_are_taken_under_traffic),
+        CASE(nearly_full_a_disk_takes_ends_and_changes_but_no_new_calls),
+        CASE(the_audit_takes_no_more_than_its_share),
         CASE(in_memory_there_is_nothing_to_keep),
 #undef CASE
     };

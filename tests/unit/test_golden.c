@@ -297,8 +297,8 @@ static void live_calls(void)
     (void)reserve("too-much", INT64_C(4000000000), 60000); /* refused, which binds */
     struct mete_reservation_id third = reserve("r-3", 300, 60000);
     commit(third, 250, METE_OUTCOME_PROVISIONAL);
-    commit(third, 240, 0);            /* its true figures */
-    (void)reserve("r-4", 50, 1000);   /* expires */
+    commit(third, 240, 0);          /* its true figures */
+    (void)reserve("r-4", 50, 1000); /* expires */
     pass(2);
     (void)reserve("open", 10, 86400000);
 }
@@ -310,16 +310,15 @@ static void live_controls(void)
     uint32_t budget = apply(stopped);
     commit(reserve("", 6000, 60000), 6000, 0);
     apply((struct mete_change){.kind = METE_LIFT_STOP, .end = {budget}});
-    uint32_t number = apply((struct mete_change){
-        .kind = METE_PUT_INCREASE,
-        .increase = {.budget = {budget},
-                     .amount = 5000,
-                     .from = {clock_us + 10000000},
-                     .until = {clock_us + INT64_C(7200000000)}}});
+    uint32_t number =
+        apply((struct mete_change){.kind = METE_PUT_INCREASE,
+                                   .increase = {.budget = {budget},
+                                                .amount = 5000,
+                                                .from = {clock_us + 10000000},
+                                                .until = {clock_us + INT64_C(7200000000)}}});
     pass(20);
     (void)reserve("", 100, 60000); /* the limit is another by now */
-    apply((struct mete_change){
-        .kind = METE_END_INCREASE, .end = {budget}, .end_increase = number});
+    apply((struct mete_change){.kind = METE_END_INCREASE, .end = {budget}, .end_increase = number});
     apply((struct mete_change){.kind = METE_END_BUDGET, .end = {budget}});
 }
 
