@@ -16,7 +16,7 @@ enum { STEPS_MAX = 4000, BUDGET = 1 };
 static char directory[64];
 static struct mete *mete;
 static struct mete_port *port;
-static int64_t clock_us;
+static _Atomic int64_t clock_us; /* the owner reads it */
 static struct mete_step steps[STEPS_MAX];
 static size_t steps_len;
 

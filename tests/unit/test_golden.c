@@ -216,7 +216,7 @@ static void every_kind_of_entry_is_in_one_of_them(void **state)
 
 static struct mete *mete;
 static struct mete_port *port;
-static int64_t clock_us;
+static _Atomic int64_t clock_us; /* the owner reads it */
 
 static int64_t now_us(void *user)
 {
