@@ -163,14 +163,6 @@ static void write_changeable(const struct budget_options *options, struct out *o
     out_close(out, ']');
 }
 
-static void put_number(struct out *out, const char *key, const char *number)
-{
-    if (!number)
-        return;
-    out_key(out, key);
-    client_put_number(out, number);
-}
-
 static void write_new(const struct budget_options *options, struct out *out)
 {
     const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
