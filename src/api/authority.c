@@ -174,6 +174,7 @@ static void keep_hold(struct request *request, const struct item *item)
     struct hold hold = {
         .reservation = verdict->reservation.n, .scope = item->scope.n, .mask = item->mask};
     memcpy(hold.amounts, item->amounts, sizeof hold.amounts);
+    hold.currency = item->currency;
     holds_put(request->api->holds, &hold);
 }
 
@@ -304,12 +305,16 @@ static void use_hold(struct request *request, struct item *item, const struct ho
         return;
     }
     uint32_t rest = hold->mask & ~item->said;
+    if (!item->currency)
+        item->currency = hold->currency;
     if (request->route->verb != VERB_DEDUCT)
         return;
     for (uint16_t i = 0; i < HOLDS_METERS; i++) {
         if (!(rest & BIT(i)))
             continue;
         item->amounts[i] = hold->amounts[i];
+        if (i == METE_COST)
+            item->currency = hold->currency;
         item->mask |= BIT(i);
     }
 }
@@ -321,7 +326,7 @@ static bool next_hold(struct request *request, size_t *at, struct mete_query *re
     for (; *at < call->len; ++*at) {
         struct item *item = &call->items[*at];
         bool needed =
-            !request->who.admin || (call->verb == VERB_DEDUCT && (item->said & all) != all);
+            !request->who.admin || (call->verb == VERB_DEDUCT && ((item->said & all) != all || !item->currency));
         if (item->problem || item->seen || !needed)
             continue;
         const struct hold *hold = holds_find(request->api->holds, item->reservation);

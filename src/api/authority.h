@@ -26,6 +26,7 @@ struct item {
     uint64_t reservation, content;
     int64_t amounts[HOLDS_METERS];
     uint32_t mask; /* bit m: meter m is asked for, or was used */
+    uint32_t currency; /* of METE_COST; 0: not said, nor known by a price or hold */
     uint32_t said; /* meters the caller has had a say in; the others are as reserved */
     int64_t ttl_ms;
     uint16_t status;

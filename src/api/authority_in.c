@@ -15,7 +15,7 @@
 #include <xxhash.h>
 
 struct call_in {
-    struct slice request_id, model, provider, session, reserve_id, amount;
+    struct slice request_id, model, provider, session, reserve_id, amount, currency;
     struct slice advertiser_id, campaign_id;
     struct json scope, usage, metadata, tags;
     int64_t ttl_seconds, expire_time_us, timestamp_us, status;
@@ -33,6 +33,10 @@ struct call_in {
 #define AMOUNT                                                                                     \
     {                                                                                              \
         .name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)                               \
+    }
+#define CURRENCY                                                                                   \
+    {                                                                                              \
+        .name = "currency", .type = FIELD_TOKEN, .offset = AT(currency), .min = 3, .max = 3        \
     }
 #define USAGE                                                                                      \
     {                                                                                              \
@@ -75,12 +79,13 @@ struct call_in {
         .name = "campaign_id", .type = FIELD_ID, .flags = FIELD_LATER, .offset = AT(campaign_id)   \
     }
 
-static const struct field check_table[] = {REQUEST_ID(0), WHOSE,   AMOUNT, USAGE,    MODEL,
-                                           PROVIDER,      SESSION, TAGS,   TIMESTAMP};
+static const struct field check_table[] = {REQUEST_ID(0), WHOSE,    AMOUNT,  CURRENCY, USAGE,
+                                           MODEL,         PROVIDER, SESSION, TAGS,     TIMESTAMP};
 static const struct field reserve_table[] = {
     REQUEST_ID(FIELD_REQUIRED),
     WHOSE,
     AMOUNT,
+    CURRENCY,
     USAGE,
     MODEL,
     PROVIDER,
@@ -94,13 +99,15 @@ static const struct field reserve_table[] = {
     {.name = "expire_time", .type = FIELD_INSTANT, .offset = AT(expire_time_us)},
     TIMESTAMP,
 };
-static const struct field deduct_table[] = {RESERVE_ID, AMOUNT, USAGE, MODEL, METADATA, TIMESTAMP};
+static const struct field deduct_table[] = {RESERVE_ID, AMOUNT,   CURRENCY, USAGE,
+                                            MODEL,      METADATA, TIMESTAMP};
 static const struct field settle_table[] = {AMOUNT, USAGE, MODEL, METADATA};
 static const struct field release_table[] = {RESERVE_ID, TIMESTAMP};
 static const struct field record_table[] = {
     REQUEST_ID(FIELD_REQUIRED),
     WHOSE,
     AMOUNT,
+    CURRENCY,
     USAGE,
     MODEL,
     PROVIDER,
@@ -256,9 +263,7 @@ static int price(struct request *request, struct item *item)
     const struct price_model *model = pricing_find(pricing, item->model);
     if (!model)
         return problem_set(&request->problem, METE_E_UNPRICED, "model", NULL);
-    if (model->currency != METE_USD)
-        return problem_set(&request->problem, METE_E_NOT_YET, "model",
-                           "Its price is in another currency than USD.");
+    item->currency = model->currency;
     int64_t nano = 0;
     int rc = charge ? price_charge(model, item, &nano) : price_bound(model, item, &nano);
     if (rc)
@@ -281,6 +286,14 @@ static int read_amounts(struct request *request, const struct call_in *in, struc
         if (!rc)
             put(item, METE_COST, nano);
         item->said |= BIT(METE_COST);
+        if (!rc && in->currency.len) {
+            item->currency = units_currency(in->currency);
+            if (!item->currency)
+                rc = fields_fault(&fields, METE_E_INVALID, "currency",
+                                  "It must be an ISO 4217 code, such as EUR.");
+        }
+    } else if (!rc && in->currency.len) {
+        rc = fields_fault(&fields, METE_E_INVALID, "currency", "It is that of the amount.");
     } else if (!rc && in->usage.type && in->model.len) {
         rc = price(request, item);
     }
@@ -392,11 +405,12 @@ static uint64_t fingerprint(const struct call_in *in, const struct item *item)
     enum { TEXTS = 4 }; /* model, provider, session, tags */
     struct {
         int64_t amounts[HOLDS_METERS], ttl_seconds, expire_time_us;
-        uint64_t mask, texts[TEXTS];
+        uint64_t mask, currency, texts[TEXTS];
     } asked = {.ttl_seconds = in->ttl_seconds, .expire_time_us = in->expire_time_us};
-    _Static_assert(sizeof asked == (HOLDS_METERS + 3 + TEXTS) * 8, "no padding goes into the hash");
+    _Static_assert(sizeof asked == (HOLDS_METERS + 4 + TEXTS) * 8, "no padding goes into the hash");
     memcpy(asked.amounts, item->amounts, sizeof asked.amounts);
     asked.mask = item->mask;
+    asked.currency = item->currency;
     asked.texts[0] = hash_of(item->model);
     asked.texts[1] = hash_of(item->provider);
     asked.texts[2] = hash_of(item->session);
@@ -462,6 +476,12 @@ static const uint16_t order[HOLDS_METERS] = {
     METE_OUTPUT, METE_REASONING,    METE_REQUESTS, METE_IMAGES,       METE_AUDIO_SECONDS,
 };
 
+static uint32_t currency_of(const struct item *item, uint16_t meter)
+{
+    uint32_t money = item->currency ? item->currency : METE_USD;
+    return meter == METE_COST ? money : 0;
+}
+
 static size_t fill_demands(struct item *item)
 {
     size_t len = 0;
@@ -470,7 +490,7 @@ static size_t fill_demands(struct item *item)
         if (!(item->mask & BIT(meter)))
             continue;
         item->args.demands[len++] = (struct mete_demand){
-            .meter = meter, .currency = meter ? 0 : METE_USD, .fixed = item->amounts[meter]};
+            .meter = meter, .currency = currency_of(item, meter), .fixed = item->amounts[meter]};
     }
     return len;
 }
@@ -483,7 +503,7 @@ static size_t fill_usage(struct item *item)
         if (!(item->mask & BIT(meter)))
             continue;
         item->args.usage[len++] = (struct mete_usage){
-            .meter = meter, .currency = meter ? 0 : METE_USD, .amount = item->amounts[meter]};
+            .meter = meter, .currency = currency_of(item, meter), .amount = item->amounts[meter]};
     }
     return len;
 }

@@ -50,6 +50,8 @@ int holds_of_view(const struct mete_reservation_view *view, struct hold *ret_hol
             return METE_E_NOT_YET;
         hold.mask |= UINT32_C(1) << meter;
         hold.amounts[meter] = view->amounts[i].fixed;
+        if (meter == METE_COST)
+            hold.currency = view->amounts[i].currency;
     }
     *ret_hold = hold;
     return 0;

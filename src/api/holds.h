@@ -13,6 +13,7 @@ struct hold {
     uint64_t reservation; /* 0: an empty place */
     uint32_t scope;
     uint32_t mask; /* bit m: meter m is held */
+    uint32_t currency; /* of METE_COST, if it is */
     int64_t amounts[HOLDS_METERS];
 };
 

@@ -221,6 +221,13 @@ static void keep_primary(struct refusal *refusal, const struct mete_refusal *one
     refusal->period = budget ? period_name(budget->period) : "";
     snprintf(refusal->budget, sizeof refusal->budget, "%s", budget ? budget->id : "");
     snprintf(refusal->scope, sizeof refusal->scope, "%s:%s", kind_name(scope->kind), scope->id);
+    if (one->reason == METE_UNPRICED) { /* of the ledger's: between currencies */
+        snprintf(refusal->message, sizeof refusal->message,
+                 "%s%s%s (%s %s) counts in %s, and there is no exchange rate into it.",
+                 budget ? "Budget \"" : "A rate limit or balance", refusal->budget,
+                 budget ? "\"" : "", kind_name(scope->kind), scope->id, f->unit);
+        return;
+    }
     if (!budget) {
         snprintf(refusal->message, sizeof refusal->message, "%s", row_of(one->reason)->message);
         if (rate)

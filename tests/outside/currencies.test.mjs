@@ -39,6 +39,24 @@ test('a call in dollars counts in a budget in euros', async () => {
   assert.equal((await must('GET', `${rates}?cursor=${first.next_cursor}`)).data[0].rate, '1.5');
 });
 
+test('an amount may be in another currency, and is deducted in the one it was reserved in', async () => {
+  await mete.organization('both');
+  const scope = { kind: 'organization', id: 'both' };
+  const b = await must('POST', budgets('both'), { id: 'yuan', scope, unit: 'CNY', amount: '100', period: 'daily' });
+  assert.equal(b.limit, '100.00');
+  const held = await reserve(scope, '7.00', { currency: 'CNY' });
+  assert.equal(held.success, true);
+  assert.equal((await must('GET', budgets('both', '/yuan'))).held, '7.00');
+  await must('POST', '/api/v1/budget/deduct', { reserve_id: held.reserve_id, amount: '6.50' });
+  assert.equal((await must('GET', budgets('both', '/yuan'))).used, '6.50');
+  await must('POST', '/api/v1/budget/record', { request_id: 'late', scope, amount: '1.25', currency: 'CNY' });
+  const whole = await reserve(scope, '2.00', { currency: 'CNY' });
+  await must('POST', '/api/v1/budget/deduct', { reserve_id: whole.reserve_id });
+  assert.equal((await must('GET', budgets('both', '/yuan'))).used, '9.75');
+  const reply = await mete.api('POST', '/api/v1/budget/check', { scope, amount: '1', currency: 'yen' });
+  assert.deepEqual([reply.status, reply.body.field], [400, 'currency']);
+});
+
 test('a rate that is none is refused and names what is wrong', async () => {
   const wrong = [[{ to: 'USD' }, 'to'], [{ rate: '0' }, 'rate'], [{ rate: '-1' }, 'rate'], [{ rate: '0.0000000000000000001' }, 'rate'], [{ rate: '1000000000000000001' }, 'rate'], [{ from: 'usd' }, 'from'], [{ effective_at: '1969-01-01T00:00:00Z' }, 'effective_at']];
   for (const [more, field] of wrong) {
