@@ -325,8 +325,8 @@ static bool next_hold(struct request *request, size_t *at, struct mete_query *re
     uint32_t all = BIT(HOLDS_METERS) - 1;
     for (; *at < call->len; ++*at) {
         struct item *item = &call->items[*at];
-        bool needed =
-            !request->who.admin || (call->verb == VERB_DEDUCT && ((item->said & all) != all || !item->currency));
+        bool needed = !request->who.admin ||
+                      (call->verb == VERB_DEDUCT && ((item->said & all) != all || !item->currency));
         if (item->problem || item->seen || !needed)
             continue;
         const struct hold *hold = holds_find(request->api->holds, item->reservation);

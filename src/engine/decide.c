@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One operation on the ledger: decide; where something is due first, enter it and decide again
- * (each budget of the path at most once, and of each template one, so the loop ends); enter what was
- * decided. */
+ * (each budget of the path at most once, and of each template one, so the loop ends); enter what
+ * was decided. */
 #include "engine/engine.h"
 
 /* A window and a limit each. */

@@ -75,5 +75,7 @@ bool exchanges_apply(struct ledger *ledger, const struct entry *entry);
 /* Of a loaded one, the last: into its pair's order. */
 void exchanges_enter(struct ledger *ledger, uint32_t number);
 void exchanges_check(const struct ledger *ledger);
+/* save_exchange.c */
+void exchanges_walk(struct archive *archive, struct ledger *ledger);
 
 #endif

@@ -13,7 +13,8 @@
  * stands at most the rest of one commit, and damage if a sound frame follows the end of a commit.
  * A restarted file keeps old frames behind the new ones; their salt differs.
  *
- * Hence also: a torn tail must be gone before anything is appended over it; journal_read() sees to it.
+ * Hence also: a torn tail must be gone before anything is appended over it; journal_read() sees to
+ * that.
  *
  * Not seen from here: damage to exactly the header of the last frame of the last commit but one,
  * and loss of the whole tail. Records that are ahead of the journal show those (engine/). */

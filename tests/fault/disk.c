@@ -6,6 +6,7 @@
  * directory the same. A flush that failed decides at once, by dice, what of the events before it is
  * on the disk: no later flush will write the rest, because the system thinks it clean. */
 #include "fault/disk.h"
+#include "fault/disk_parts.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -14,67 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum { SECTOR = 512, INODES = 512, NAMES = 256, PATH = 256, SHM_PAGES = 64, LOCKS = 8 };
-enum { EVENTS_MAX = 1 << 20 };
-static const size_t bytes_max = (size_t)1 << 30; /* of the recording; address space */
-
-enum event_kind {
-    CREATED,
-    DELETED,
-    RENAMED,
-    WROTE,
-    TRUNCATED,
-    FLUSHED,
-    FLUSH_FAILED,
-    FLUSHED_DIRECTORY
-};
-
-struct event {
-    enum event_kind kind;
-    int inode;
-    int64_t at; /* TRUNCATED: the new length; CREATED, DELETED: which name; RENAMED: the new one */
-    size_t bytes, len; /* RENAMED: bytes is the old name */
-};
-
-struct recording {
-    size_t events_len, bytes_len;
-    bool struck;
-    int paths_len;
-    char paths[NAMES][PATH]; /* known so far; never forgotten */
-    struct event events[EVENTS_MAX];
-    unsigned char bytes[];
-};
-
-struct content {
-    unsigned char *bytes;
-    size_t len, room;
-};
-
-struct inode {
-    struct content content;
-    bool flushes_directory; /* with its next flush */
-    int shared, reserved, exclusive;
-    void *shm[SHM_PAGES];
-    int shm_users, shm_shared[LOCKS], shm_exclusive[LOCKS];
-};
-
-struct handle {
-    sqlite3_file base;
-    int inode;
-    int level;             /* of the lock */
-    bool has_shm, deletes; /* deletes: when closed */
-    unsigned shm_shared, shm_exclusive;
-};
-
-struct names {
-    int inode[NAMES]; /* -1: there is no such file */
-};
-
-struct pending {
-    size_t *events;
-    size_t len, room;
-};
 
 static struct recording *recording;
 static struct names names;

@@ -6,6 +6,7 @@
  *
  *   draw_*.c  what is asked: arguments from the tape      tell.c  lines
  *   act.c     asking it, and telling question and answer  drive.c worlds, restarts, crashes
+ *   look.c    looking at what there is
  *
  * What a world remembers here is only what makes the next question a good one. */
 #ifndef MODEL_WORLD_H
@@ -136,12 +137,22 @@ void draw_tree(struct world *w, struct mete_change *ret_changes, size_t *ret_len
 void learn_change(struct world *w, const struct mete_change *change, uint32_t handle,
                   const uint32_t *handles);
 
+/* ---- look.c ---- */
+void act_look(struct world *w, struct engine *engine); /* at everything there is */
+bool look_budget(struct world *w, struct engine *engine, uint32_t handle); /* is there one? */
+void look_rates(struct world *w, struct engine *engine, uint32_t scope);
+void look_quotas(struct world *w, struct engine *engine, uint32_t scope);
+void look_increases(struct world *w, struct engine *engine, uint32_t budget);
+void look_grants(struct world *w, struct engine *engine, const struct mete_grant_spec *spec);
+void look_reservation(struct world *w, struct engine *engine, struct mete_reservation_id id);
+
 /* ---- act.c ---- */
+int64_t name_of(const struct world *w, struct mete_reservation_id id); /* -1: none, 0: of 0 */
+void tell_events(struct world *w, struct engine *engine);
 void act(struct world *w, struct engine *engine, struct tape *tape);
 void act_tree(struct world *w, struct engine *engine);
 void act_rates(struct world *w, struct engine *engine, struct tape *tape); /* some, and a meter */
 void act_pass(struct world *w, struct engine *engine, int64_t to_us);
-void act_look(struct world *w, struct engine *engine); /* at everything there is */
 void act_restarted(struct world *w, struct engine *engine);
 
 /* ---- Features: what the engine does today; a row goes when all are on ---- */
