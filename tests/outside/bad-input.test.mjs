@@ -42,7 +42,7 @@ const GOOD = {
   updateBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
   updateOwnBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
   createApiKey: { name: 'New', user: 'ada', department: 'research', models: ['gpt-*'], monthly_request_quota: 5, expires_at: '2099-01-01T00:00:00Z' },
-  createIncrease: { amount: '5.00', until: '2099-01-01T00:00:00Z' },
+  createExchangeRate: { from: 'USD', to: 'EUR', rate: '0.9', effective_at: '2099-01-01T00:00:00Z' },
   revokeApiKey: {},
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },
   backup: { directory: '/tmp/mete-backup-never-made' },

@@ -256,10 +256,14 @@ test('the canary: an acknowledgement nobody gave does not pass', { timeout: 6000
   await addUp(); // and what is true passes again
 });
 
+// A kill just after a checkpoint leaves nothing in the log that could be lost: then once more.
 test('the canary: a journal that lost its last groups is refused, or found out', { timeout: 120000 }, async () => {
-  const cycle = CYCLES + 1;
-  await load(cycle);
-  fs.rmSync(path.join(mete.data, 'journal.db-wal'));
-  await assert.rejects(async () => { await mete.spawn(); await settle(cycle); await addUp(); },
-    (error) => error instanceof assert.AssertionError || /The journal is damaged/.test(error.message));
+  const isFound = (error) => error instanceof assert.AssertionError || /The journal is damaged/.test(error.message);
+  let found = null;
+  for (let cycle = CYCLES + 1; !found && cycle <= CYCLES + 4; cycle += 1) {
+    await load(cycle);
+    fs.rmSync(path.join(mete.data, 'journal.db-wal'));
+    found = await (async () => { await mete.spawn(); await settle(cycle); await addUp(); })().then(() => null, (error) => error);
+  }
+  assert.ok(found && isFound(found), `${found}`);
 });
