@@ -6,6 +6,7 @@
 //   --world-ops K        operations of one world
 //   --durable P          of a hundred worlds have a data directory, and crash
 //   --shrink 0           a difference is told as it is
+//   --processes P       at once, each with its own worlds
 //   --canaries 1         each lie that the driver can tell must be found within --ops operations
 //   --drive FILE         the driver
 import { spawn, spawnSync } from 'node:child_process';
@@ -13,7 +14,7 @@ import * as small from './ledger.mjs?small';
 import * as big from './ledger.mjs?big';
 import { Reader } from './reader.mjs';
 
-const options = { drive: 'build/tests/model_drive', seed: 1, ops: 1e6, seconds: 0, worldOps: 2000, canary: 0, canaries: 0, durable: 0, first: 0, shrink: 1 };
+const options = { drive: 'build/tests/model_drive', seed: 1, ops: 1e6, seconds: 0, worldOps: 2000, canary: 0, canaries: 0, durable: 0, first: 0, shrink: 1, processes: 1 };
 for (let i = 2; i < process.argv.length; i += 2) {
     const name = process.argv[i].replace(/^--/, '').replace(/-(.)/g, (_, c) => c.toUpperCase());
     if (!(name in options)) throw new Error(`unknown option ${process.argv[i]}`);
@@ -93,7 +94,23 @@ async function check(canary) {
     return result;
 }
 
-if (options.canaries) {
+// The same program again, several times; --ops is of all together.
+async function share() {
+    const apart = 1e7, args = process.argv.slice(1).concat('--processes', 1, '--ops', Math.ceil(options.ops / options.processes));
+    const runs = Array.from({ length: options.processes }, (_, i) => new Promise((resolve) => {
+        const child = spawn(process.execPath, [...args, '--first', i * apart].map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+        let told = '';
+        child.stdout.on('data', (text) => { told += text; process.stdout.write(text); });
+        child.on('close', (code) => resolve({ code, operations: Number((/(\d+) operations, \d+ worlds/.exec(told) || [0, 0])[1]) }));
+    }));
+    const ends = await Promise.all(runs), sum = ends.reduce((total, { operations }) => total + operations, 0);
+    const failed = ends.filter(({ code }) => code !== 0).length;
+    console.log(`model: seed ${options.seed}, ${sum} operations by ${options.processes} processes, ${failed} with differences`);
+    process.exitCode = failed ? 1 : 0;
+}
+
+if (options.processes > 1) await share();
+else if (options.canaries) {
     const count = Number(spawnSync(options.drive, ['--canaries', '1']).stdout);
     for (let canary = 1; canary <= count; canary++) {
         const { difference, operations } = await check(canary);

@@ -199,9 +199,12 @@ static void draw_grant_put(struct world *w, struct tape *tape, size_t place,
     static const unsigned char likely[] = {0, 0, 0, 0, 1, 1, 2, 3, 4};
     static const unsigned char sources[] = {WORD_NONE, WORD_PURCHASE};
     struct mete_grant_spec *spec = &change->grant;
+    int64_t taken = 0;
     change->kind = METE_PUT_GRANT;
     if (w->grants_len && tape_chance(tape, 30)) {
-        *spec = w->grants[tape_pick(tape, w->grants_len)];
+        size_t at = tape_pick(tape, w->grants_len);
+        taken = w->grant_taken[at];
+        *spec = w->grants[at];
         spec->id = name(w, place, 0, (uint32_t)spec->id.len);
         if (tape_chance(tape, 3))
             spec->meter = METE_IMAGES, spec->currency = 0;
@@ -221,6 +224,10 @@ static void draw_grant_put(struct world *w, struct tape *tape, size_t place,
     spec->amount = draw_limit(w, tape) / (tape_chance(tape, 60) ? 10 : 1);
     if (tape_chance(tape, 30))
         spec->amount = draw_amount(w, tape);
+    if (taken && tape_chance(tape, 50)) /* about what may not be taken away */
+        spec->amount = taken - (int64_t)tape_pick(tape, 3);
+    if (spec->amount < 0)
+        spec->amount = 0;
     spec->priority = (uint32_t)tape_pick(tape, 3);
     spec->source = draw_word(tape, sources, sizeof sources);
     spec->expires_at.us = 0;

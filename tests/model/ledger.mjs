@@ -84,7 +84,7 @@ const ratesOf = (path, call) => path.flatMap((scope) => scope.rates.filter((l) =
 const newLatch = () => ({ fired: [], soft: false, stop: 0, throttle: false, lifted: false, counts: new Map() });
 const windowNow = (b) => (b.kind ? { start: 0, end: NEVER } : windowAt(b, w.now));
 function newWindow(b, { start, end }, latch = newLatch()) {
-    const win = { start, end, committed: ZERO, held: ZERO, open: 0, latch, base: b.limit, cap: b.cap, skipped: 0 };
+    const win = { start, end, committed: ZERO, held: ZERO, open: 0, provisional: [], latch, base: b.limit, cap: b.cap, skipped: 0 };
     b.windows.push(win);
     return win;
 }
@@ -95,19 +95,20 @@ function windowOf(b) {
     const { start, end } = windowAt(b, w.now), from = Math.max(start, win.end);
     if (b.period === ROLLING) {
         win = newWindow(b, { start, end }, win.latch);
-        b.windows = b.windows.filter((other) => other.open || isRecent(b, other));
+        b.windows = b.windows.filter((other) => mayChange(other) || isRecent(b, other));
         endUnreached(b, win);
         return win;
     }
     handOn(b, win, from);
     win = newWindow(b, { start: from, end });
-    while (b.windows.length > 1 && !b.windows[0].open) { // what nobody can change any more is handed on once and for all
+    while (b.windows.length > 1 && !mayChange(b.windows[0])) { // what nobody can change any more is handed on once and for all
         b.carried = handedOn(b, b.carried, b.windows[0]);
         b.windows.shift();
     }
     b.given = handedDown(b);
     return win;
 }
+const mayChange = (win) => win.open > 0 || win.provisional.some((name) => mayBeCorrected(w.calls[name]));
 const bucketOf = (b) => b.seconds * 15625;
 const isRecent = (b, win) => win.start >= newest(b).start - 64 * bucketOf(b);
 const beganAt = (b, win) => (b.period === ROLLING ? Math.max(0, newest(b).start - 64 * bucketOf(b)) : win.start);
@@ -674,6 +675,7 @@ const mayBeCorrected = (r) => w.corrects && !r.corrected && w.now < r.ended + OU
 function endedProvisionally(r) {
     r.isProvisional = true;
     r.provisional = w.provisional++;
+    for (const { win } of r.takes) win.provisional.push(r.name);
 }
 function correct(r, usage) {
     const before = events.length;
@@ -989,6 +991,11 @@ function refund(c) {
     g.drawn -= c.amount;
     g.q.revision++;
     return c.handle;
+}
+// What a change that makes something new would get.
+export function nextHandle(kind) {
+    const made = { 1: w.scopes, 2: w.budgets, 6: w.grants, 7: w.rates }[kind];
+    return made ? Math.max(0, ...made.keys()) + 1 : 0;
 }
 // Negative: the error; else the handle. told: the handle the engine gave, for what is new.
 export function change(c, told) {

@@ -192,6 +192,9 @@ void look_grants(struct world *w, struct engine *engine, const struct mete_grant
         tell(view->expires_at.us);
         tell(view->made_at.us);
         tell(view->expired);
+        for (size_t at = 0; at < w->grants_len; at++)
+            if (w->grant_handles[at] == view->grant.n)
+                w->grant_taken[at] = view->drawn + view->held;
     }
     tell_events(w, engine);
 }

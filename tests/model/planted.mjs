@@ -21,7 +21,7 @@ const FAULTS = [
     ['thresholds fire once for ever', 'src/ledger/budgets.c', '    budget->fired = 0;\n    if (extras_of', '    if (extras_of'],
     ['a threshold fires one late', 'src/ledger/budgets.c', '*charge->counters.committed >= budget->alarm_at', '*charge->counters.committed > budget->alarm_at'],
     ['grants are drawn the last first', 'src/ledger/quotas.c', 'return x->priority < y->priority;', 'return x->priority > y->priority;'],
-    ['a grant is lowered below what is held', 'src/ledger/quotas.c', 'spec->amount < grant->drawn + grant->held)', 'spec->amount < grant->drawn)', '--ops 600000'],
+    ['a grant is lowered below what is held', 'src/ledger/decide_quota.c', 'spec->amount < found.drawn + found.held)', 'spec->amount < found.drawn)'],
     ['more is refunded than was drawn', 'src/ledger/quotas.c', 'amount < 1 || amount > grant->drawn)', 'amount < 1 || amount > grant->amount)'],
     ['a lift holds for the window though there is a cooldown', 'src/ledger/controls.c', 'extra->lifted_at_us && !extra->controls.cooldown_s &&', 'extra->lifted_at_us &&'],
     ['a cooldown is a microsecond long', 'src/ledger/controls.c', 'now_us - since_us >= (int64_t)cooldown_s * ENTRY_SECOND_US', 'now_us - since_us >= (int64_t)cooldown_s'],

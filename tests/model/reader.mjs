@@ -222,7 +222,7 @@ export class Reader {
             const c = changes[i];
             if (c.spec) c.spec.scope = resolve(c.spec.scope);
             if (c.kind === 1) { c.spec.organization = resolve(c.spec.organization); c.spec.parent = resolve(c.spec.parent); }
-            const told = error ? 1e6 + i : handles[i], answer = this.model.change(c, told);
+            const told = error ? this.model.nextHandle(c.kind) : handles[i], answer = this.model.change(c, told);
             if (answer < 0) { want.length = 0; want.push(answer, i); } else want.push(answer);
         }
         if (copy) this.model.enter(this.state);

@@ -79,6 +79,7 @@ struct world {
     uint32_t rate_handles[RATES];
     struct mete_grant_spec grants[GRANTS];
     uint32_t grant_handles[GRANTS];
+    int64_t grant_taken[GRANTS]; /* drawn and held when last looked at */
     struct increase increases[INCREASES];
     size_t scopes_len, budgets_len, rates_len, grants_len, increases_len, calls_len;
     struct call calls[CALLS];
