@@ -21,13 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-unsigned char features[FEATURES] = {
-    [FEATURE_PERIODS] = 1,    [FEATURE_ZONES] = 1,     [FEATURE_ANCHORS] = 1,
-    [FEATURE_METERS] = 1,     [FEATURE_TAGS] = 1,      [FEATURE_MATCHES] = 1,
-    [FEATURE_RATES] = 1,      [FEATURE_QUOTAS] = 1,    [FEATURE_SOFT] = 1,
-    [FEATURE_CONTROLS] = 1,   [FEATURE_INCREASES] = 1, [FEATURE_END_SCOPE] = 1,
-    [FEATURE_MOVE_SCOPE] = 1, [FEATURE_TEMPLATES] = 1, [FEATURE_CORRECT] = 1,
-    [FEATURE_EXCHANGE] = 1,   [FEATURE_EXTEND] = 1};
+unsigned char features[FEATURES];
 
 struct options {
     uint64_t seed, first, worlds, ops;
@@ -232,6 +226,20 @@ static void run(struct world *w, const struct options *options)
         live(w, options);
 }
 
+/* All that the engine does not list as promised for later. */
+static void find_features(void)
+{
+    static const struct {
+        enum feature feature;
+        const char *word;
+    } words_of[] = {{FEATURE_ROLLING, "rolling window"}, {FEATURE_ROLLOVER, "rollover_cap"}};
+    memset(features, 1, sizeof features);
+    for (size_t i = 0; mete_not_yet(i); i++)
+        for (size_t k = 0; k < sizeof words_of / sizeof words_of[0]; k++)
+            if (strstr(mete_not_yet(i), words_of[k].word))
+                features[words_of[k].feature] = 0;
+}
+
 static uint64_t number(const char *text)
 {
     return text ? strtoull(text, NULL, 10) : 0;
@@ -282,6 +290,7 @@ int main(int argc, char **argv)
         printf("%d\n", CANARIES - 1);
         return 0;
     }
+    find_features();
     tell_words();
     for (uint64_t i = 0; i < options.worlds; i++) {
         begin(w, &options, options.first + i);

@@ -683,7 +683,8 @@ function correct(r, usage) {
     for (const t of r.takes) {
         const { b, win } = t, amount = used(b, usage), more = amount - t.charged;
         t.charged = amount;
-        if (b.ended || (b.period === ROLLING && !isRecent(b, win))) continue;
+        if (b.ended) continue;
+        if (b.period === ROLLING && !isRecent(b, win)) { charged(b, newest(b), false); continue; }
         following(b, () => {
             win.committed += more;
             charged(b, win, (more > 0 && isAbove(b, win)) || (b.mode === ENFORCE && isUnconverted(b, usage)));
