@@ -550,7 +550,7 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     const places = r.takes.filter(({ b }) => !b.ended && b.mode !== OFF).map(({ b, win }) => [b, win]);
     const limits = r.rates.map(({ l }) => l).filter((l) => !l.ended && !l.concurrent && l.mode !== OFF && demands(call, l));
     const quotas = r.quotas.map(({ q }) => q).filter((q) => demands(call, q)), drawsOf = (q) => r.quotas.find((t) => t.q === q).draws;
-    if (isAsking) for (const { b } of r.takes) if (!b.ended) touch(b);
+    if (isAsking) for (const { b } of r.takes) if (!b.ended && b.mode !== OFF) touch(b);
     const refusals = !isAsking ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
     const before = new Map(places.map(([b]) => [b, limitOf(b)]));
     const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
