@@ -26,7 +26,14 @@ const shown = (instant) => (instant === NEVER ? -1 : instant);
 
 let w; // the world
 export let events;
-export function enter(world) { w = world; events = []; }
+export function enter(world) { w = world; events = []; touched = []; }
+let touched = []; // budgets, by handle
+// What is due of them has its own entries, and stays though a batch fails.
+export function leave(world) {
+    const due = touched;
+    enter(world);
+    for (const handle of due) if (w.budgets.has(handle)) touch(w.budgets.get(handle));
+}
 export function begin(now) {
     return { now, scopes: new Map(), budgets: new Map(), rates: new Map(), grants: new Map(), calls: [null], open: [], ids: new Map(), exchanges: [], provisional: 0 };
 }
@@ -179,6 +186,7 @@ function throttles(b, leaf, isCounted) {
 const activeOf = (b) => b.increases.filter((i) => i.from <= w.now && w.now < i.until);
 const phasesOf = (b) => b.increases.map((i) => `${i.number} ${w.now < i.from ? 0 : w.now < i.until ? 1 : 2}`).join();
 function touch(b) {
+    touched.push(b.handle);
     windowOf(b);
     if (!b.ended && phasesOf(b) !== b.phases) increase(b);
 }

@@ -225,7 +225,7 @@ export class Reader {
             const told = error ? this.model.nextHandle(c.kind) : handles[i], answer = this.model.change(c, told);
             if (answer < 0) { want.length = 0; want.push(answer, i); } else want.push(answer);
         }
-        if (copy) this.model.enter(this.state);
+        if (copy) this.model.leave(this.state);
         if (error && want[0] === 0) want.length = 1;
         return want;
     }
