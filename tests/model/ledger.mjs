@@ -608,7 +608,10 @@ function binds(o) {
     if (primary.isStop && !isStopped(primary.b)) return false;
     if (retry !== NEVER) return true;
     if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
-    if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended;
+    if (primary.b) {
+        touch(primary.b); // what is due of it comes first
+        return primary.b.revision === primary.revision && !primary.b.ended;
+    }
     if (primary.q) return primary.q.revision === primary.revision && !primary.q.ended;
     const scope = w.scopes.get(primary.scope);
     return scope.revoked || scope.ended || isExpired(scope);
