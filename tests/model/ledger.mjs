@@ -202,8 +202,9 @@ function increase(b) {
 function following(b, act) {
     act();
     const was = limitOf(b), given = b.period === ROLLING ? ZERO : handedDown(b);
-    if (b.ended || given === b.given) return;
+    if (given === b.given) return;
     b.given = given;
+    if (b.ended) return; // nobody is told, but its limit is another
     if (limitOf(b) !== was) b.revision++;
     limitChanged(b, was, b.mode);
 }
