@@ -181,10 +181,15 @@ bool controls_lift(const struct moment *moment)
     return true;
 }
 
-bool controls_is_stopped(const struct ledger *ledger, uint32_t handle, int64_t now_us)
+bool controls_is_still_stopped(const struct ledger *ledger, uint32_t handle, int64_t since_us,
+                               int64_t now_us)
 {
     const struct extra *extra = extras_of(ledger, handle);
-    return extra && extra->stopped_at_us && !is_over(ledger, handle, now_us);
+    if (!extra || !extra->stopped_at_us || now_us >= ledger->cold[handle].window_end_us)
+        return false;
+    const struct budget *budget = &ledger->budgets[handle];
+    return since_us >= (budget->traits & BUDGET_ROLLING ? rolling_bucket_start_us(ledger, handle)
+                                                        : budget->window_start_us);
 }
 
 /* ---- Counting what meets a throttle ---- */

@@ -23,7 +23,9 @@ void controls_rearm(struct ledger *ledger, uint32_t budget);
 void controls_end_window(struct extra *extra);
 void controls_leave(struct ledger *ledger, uint32_t budget); /* rolling: buckets have left */
 bool controls_lift(const struct moment *moment);             /* false: no stop is on */
-bool controls_is_stopped(const struct ledger *ledger, uint32_t budget, int64_t now_us);
+/* It was stopped then, and is in the same window (rolling: bucket). */
+bool controls_is_still_stopped(const struct ledger *ledger, uint32_t budget, int64_t since_us,
+                               int64_t now_us);
 /* Puts the refusals of one mode's stops, and throttles, of a weighing's path. A throttle is asked
  * only if nothing but throttles refuses. */
 void controls_refuse_stopped(struct weighing *weighing, enum mete_mode mode);

@@ -121,12 +121,13 @@ static int repeat_open(const struct ledger *ledger, const struct mete_reserve *a
 }
 
 /* A refusal binds until its retry_at; one that was to last binds while its cause does. */
-static bool refusal_binds(const struct ledger *ledger, const struct outcome_asked *asked,
+static bool refusal_binds(const struct ledger *ledger, const struct outcome *outcome,
                           int64_t now_us)
 {
+    const struct outcome_asked *asked = outcomes_asked(ledger, outcome);
     const struct mete_refusal *primary = &asked->primary;
     if (primary->reason == METE_EMERGENCY_STOP &&
-        !controls_is_stopped(ledger, primary->budget.n, now_us))
+        !controls_is_still_stopped(ledger, primary->budget.n, outcome->ended_at_us, now_us))
         return false; /* it was lifted, or its window has ended */
     if (asked->expires_at_us != INT64_MAX)
         return now_us < asked->expires_at_us;
@@ -188,9 +189,9 @@ static int repeat(const struct ledger *ledger, struct mete_instant now,
         return METE_E_CONTENT;
     if (outcome->kind == OUTCOME_RESERVED)
         return repeat_ended(ledger, args, outcome, ret_verdict);
-    const struct outcome_asked *asked = outcomes_asked(ledger, outcome);
-    if (!refusal_binds(ledger, asked, now.us))
+    if (!refusal_binds(ledger, outcome, now.us))
         return NOT_A_REPEAT;
+    const struct outcome_asked *asked = outcomes_asked(ledger, outcome);
     if (asked->content != args->content)
         return METE_E_CONTENT;
     weigh_put_refusal(sink, &asked->primary);

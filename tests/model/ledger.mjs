@@ -596,7 +596,7 @@ function outcomeOf(call) {
     while (o && isGivenBack(o)) o = o.before;
     return o;
 }
-const isStopped = (b) => latchOf(b).stop && (b.period === ROLLING || w.now < newest(b).end);
+const isStillStopped = (b, since) => latchOf(b).stop && newest(b).start <= since && w.now < newest(b).end;
 function binds(o) {
     if (o.record) return w.now < o.record.at + OUTCOME_US;
     if (o.reservation) {
@@ -606,13 +606,10 @@ function binds(o) {
     }
     const { retry, primary } = o.refused;
     if (w.now >= o.at + OUTCOME_US || w.now >= retry) return false;
-    if (primary.isStop && !isStopped(primary.b)) return false;
+    if (primary.isStop && !isStillStopped(primary.b, o.at)) return false;
     if (retry !== NEVER) return true;
     if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
-    if (primary.b) {
-        touch(primary.b); // what is due of it comes first
-        return primary.b.revision === primary.revision && !primary.b.ended;
-    }
+    if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended && phasesOf(primary.b) === primary.b.phases;
     if (primary.q) return primary.q.revision === primary.revision && !primary.q.ended;
     const scope = w.scopes.get(primary.scope);
     return scope.revoked || scope.ended || isExpired(scope);

@@ -248,6 +248,35 @@ static void a_stop_ends_when_enough_buckets_have_left(void **state)
     assert_int_equal(b->effects.events[0].kind, METE_EVENT_STOPPED);
 }
 
+/* A limit of nothing on requests makes it one of never; a bucket later the stop is asked anew. */
+static void a_refusal_by_a_stop_binds_in_its_bucket_alone(void **state)
+{
+    struct bench *b = *state;
+    put_controls(b, (struct mete_controls){.stop_ppm = 900000}, 0);
+    spend(b, 95);
+    struct mete_change none = budget_change(b->org, "none", 0, METE_TOTAL);
+    none.budget.meter = METE_REQUESTS;
+    none.budget.currency = 0;
+    uint32_t handle = 0;
+    assert_int_equal(put(b, &none, &handle), 0);
+    const struct mete_demand demands[] = {{.currency = METE_USD, .fixed = 1},
+                                          {.meter = METE_REQUESTS, .fixed = 1}};
+    struct mete_reserve args = ask(b, demands);
+    args.demands_len = 2;
+    args.request_id = (struct mete_text){"again", 5};
+    args.flags &= ~(uint32_t)METE_RESERVE_CALL;
+    for (int64_t repeated = 0; repeated < 2; repeated++) {
+        assert_int_equal(reserve(b, &args), 0);
+        assert_int_equal(b->refusals[0].reason, METE_EMERGENCY_STOP);
+        assert_true(b->verdict.retry_at.us == INT64_MAX);
+        assert_int_equal(b->verdict.repeated, repeated);
+    }
+    b->now_us += SECOND_US;
+    assert_int_equal(reserve(b, &args), 0);
+    assert_int_equal(b->verdict.repeated, 0);
+    assert_int_equal(b->verdict.refusals_len, 2);
+}
+
 static void a_lift_holds_until_the_share_is_not_reached(void **state)
 {
     struct bench *b = *state;
@@ -441,6 +470,7 @@ int main(void)
         TEST(an_extension_is_told_when_to_ask_again),
         TEST(thresholds_are_armed_again_as_buckets_leave),
         TEST(a_stop_ends_when_enough_buckets_have_left),
+        TEST(a_refusal_by_a_stop_binds_in_its_bucket_alone),
         TEST(a_lift_holds_until_the_share_is_not_reached),
         TEST(a_throttle_and_the_soft_limit_are_armed_again),
         TEST(a_view_says_which_stretch_counts),
