@@ -21,6 +21,7 @@
 
 static const struct route routes[] = {
     {"POST", "/api/v1/budget/reserve", ACCESS_ANY_KEY, authority_call, VERB_RESERVE},
+    {"POST", "/api/v1/budget/extend", ACCESS_ANY_KEY, authority_call, VERB_EXTEND},
     {"POST", "/api/v1/budget/deduct", ACCESS_ANY_KEY, authority_call, VERB_DEDUCT},
     {"POST", "/api/v1/budget/release", ACCESS_ANY_KEY, authority_call, VERB_RELEASE},
     {"POST", "/api/v1/budget/check", ACCESS_ANY_KEY, authority_call, VERB_CHECK},

@@ -136,7 +136,7 @@ static void answered(struct request *request)
     const struct call *call = request->state;
     if (call->verb == VERB_CHECK)
         inquiry_begin(request, &plan);
-    else if (call->verb == VERB_RESERVE)
+    else if (call->verb == VERB_RESERVE || call->verb == VERB_EXTEND)
         load_names(request);
     else
         write_call(request);
@@ -148,14 +148,17 @@ static void explain(struct request *request, struct item *item)
 {
     int status = item->op.status;
     int verb = request->route->verb;
-    bool ends = verb == VERB_DEDUCT || verb == VERB_RELEASE;
-    if (verb == VERB_SETTLE && (status == METE_E_NOT_FOUND || status == METE_E_ENDED))
+    bool ends = verb == VERB_DEDUCT || verb == VERB_RELEASE || verb == VERB_EXTEND;
+    if (verb == VERB_EXTEND && status == METE_E_INVALID) /* another call was quicker */
+        fail_item(request, item, status, "amount", "More is given back than is held.");
+    else if (verb == VERB_SETTLE && (status == METE_E_NOT_FOUND || status == METE_E_ENDED))
         fail_item(request, item, METE_E_ENDED, "record", "%s",
                   "It is final: settled already with other figures, never provisional, or ended "
                   "more than a day ago.");
     else if (ends && (status == METE_E_NOT_FOUND || status == METE_E_ENDED))
         fail_item(request, item, status, "reserve_id", "%s",
-                  status == METE_E_ENDED
+                  verb == VERB_EXTEND ? "The reservation has ended."
+                  : status == METE_E_ENDED
                       ? "The reservation has ended otherwise, or with other figures."
                       : "There is no such reservation, or it has long ended.");
     else if (status == METE_E_NOT_FOUND)
@@ -297,11 +300,37 @@ void authority_submit(struct request *request)
 
 /* ---- Holds: whose a reservation is, and what was not said ------------------------------------ */
 
+/* What is added or given back must be of what was reserved. */
+static void check_extension(struct request *request, struct item *item, const struct hold *hold)
+{
+    if (!item->currency || !(item->mask & BIT(METE_COST)))
+        item->currency = hold->currency;
+    if (hold->mask & BIT(METE_COST) && item->currency != hold->currency) {
+        fail_item(request, item, METE_E_INVALID, "currency", "It was reserved in another one.");
+        return;
+    }
+    for (uint16_t i = 0; i < HOLDS_METERS; i++) {
+        bool is_more = item->shrink && item->amounts[i] > hold->amounts[i];
+        if (!(item->mask & BIT(i)) || (hold->mask & BIT(i) && !is_more))
+            continue;
+        char field[64] = "amount";
+        if (i != METE_COST)
+            snprintf(field, sizeof field, "usage.%s", authority_meter_member(i));
+        fail_item(request, item, METE_E_INVALID, field, "%s",
+                  is_more ? "More is given back than is held." : "Nothing of it was reserved.");
+        return;
+    }
+}
+
 static void use_hold(struct request *request, struct item *item, const struct hold *hold)
 {
     item->seen = true;
     if (!request->who.admin && hold->scope != request->who.scope.n) {
         fail_item(request, item, METE_E_NOT_FOUND, "reserve_id", "There is no such reservation.");
+        return;
+    }
+    if (request->route->verb == VERB_EXTEND) {
+        check_extension(request, item, hold);
         return;
     }
     uint32_t rest = hold->mask & ~item->said;
@@ -325,7 +354,7 @@ static bool next_hold(struct request *request, size_t *at, struct mete_query *re
     uint32_t all = BIT(HOLDS_METERS) - 1;
     for (; *at < call->len; ++*at) {
         struct item *item = &call->items[*at];
-        bool needed = !request->who.admin ||
+        bool needed = !request->who.admin || call->verb == VERB_EXTEND ||
                       (call->verb == VERB_DEDUCT && ((item->said & all) != all || !item->currency));
         if (item->problem || item->seen || !needed)
             continue;
@@ -354,6 +383,8 @@ static void got_hold(struct request *request, size_t at, int status,
     if (!status && answer->reservation.state == METE_EXPIRED && is_unsaid)
         fail_item(request, item, METE_E_INVALID, "amount",
                   "The reservation has expired: say what was used.");
+    else if (!status && call->verb == VERB_EXTEND && answer->reservation.state != METE_HELD)
+        fail_item(request, item, METE_E_ENDED, "reserve_id", "The reservation has ended.");
     else if (!status)
         use_hold(request, item, &hold);
     else if (status == METE_E_NOT_FOUND)
@@ -532,8 +563,9 @@ static void begin_stages(struct request *request)
                                                       find_scopes};
     static const struct inquiry_plan holds = {next_hold, got_hold, authority_submit};
     const struct call *call = request->state;
-    bool ends = call->verb == VERB_DEDUCT || call->verb == VERB_RELEASE;
-    inquiry_begin(request, ends ? &holds : &organizations);
+    bool of_open =
+        call->verb == VERB_DEDUCT || call->verb == VERB_RELEASE || call->verb == VERB_EXTEND;
+    inquiry_begin(request, of_open ? &holds : &organizations);
 }
 
 static int count_items(struct request *request, struct json body, size_t *ret_len)
@@ -558,7 +590,8 @@ static int count_items(struct request *request, struct json body, size_t *ret_le
 
 static bool take_items(struct request *request, struct call *call)
 {
-    bool decides = call->verb == VERB_CHECK || call->verb == VERB_RESERVE;
+    bool decides =
+        call->verb == VERB_CHECK || call->verb == VERB_RESERVE || call->verb == VERB_EXTEND;
     call->items = request_take(request, call->len * sizeof *call->items);
     if (!call->items || !decides)
         return call->items != NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Authority calls: check, reserve, deduct, release, record; one, or an array of them. The items of
- * one request go through each stage together, so that one flush carries them:
+ * Authority calls: check, reserve, extend, deduct, release, record; one, or an array of them. The
+ * items of one request go through each stage together, so that one flush carries them:
  *
  *   read -> organizations -> scopes -> holds -> submit -> (names for refusals) -> write
  *
@@ -25,12 +25,13 @@ struct item {
     struct mete_scope_id organization, scope;
     uint64_t reservation, content;
     int64_t amounts[HOLDS_METERS];
-    uint32_t mask; /* bit m: meter m is asked for, or was used */
+    uint32_t mask;     /* bit m: meter m is asked for, or was used */
     uint32_t currency; /* of METE_COST; 0: not said, nor known by a price or hold */
-    uint32_t said; /* meters the caller has had a say in; the others are as reserved */
+    uint32_t said;     /* meters the caller has had a say in; the others are as reserved */
     int64_t ttl_ms;
     uint16_t status;
-    bool seen; /* the stage that is under way is done with it */
+    bool seen;   /* the stage that is under way is done with it */
+    bool shrink; /* extend: gives back */
     struct mete_refusal *refusals;
     bool has_figures; /* check: of the tightest budget */
     int64_t used, held;
@@ -47,7 +48,7 @@ struct call {
     struct mete_op **ops; /* those to be sent; the first ops_sent are */
     size_t ops_len, ops_sent;
     struct item *items;
-    struct mete_refusal *refusals; /* METE_REFUSALS_MAX for each item of check and reserve */
+    struct mete_refusal *refusals; /* METE_REFUSALS_MAX for each item that may be refused */
 };
 
 /* Reads one item. Returns 0, or the error that is in request->problem. */
@@ -58,6 +59,8 @@ void authority_prepare(struct request *request, struct item *item);
 void authority_submit(struct request *request);
 /* Writes item's answer, or its problem. */
 void authority_write(struct request *request, const struct item *item);
+/* The member of a call that an amount of the meter comes from. */
+const char *authority_meter_member(uint16_t meter);
 /* "reserve_id": what a reservation is called outside. */
 void authority_write_reserve_id(struct out *out, uint64_t reservation);
 

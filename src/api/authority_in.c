@@ -19,6 +19,7 @@ struct call_in {
     struct slice advertiser_id, campaign_id;
     struct json scope, usage, metadata, tags;
     int64_t ttl_seconds, expire_time_us, timestamp_us, status;
+    bool shrink;
 };
 
 #define AT(member) offsetof(struct call_in, member)
@@ -79,6 +80,16 @@ struct call_in {
         .name = "campaign_id", .type = FIELD_ID, .flags = FIELD_LATER, .offset = AT(campaign_id)   \
     }
 
+#define TTL                                                                                        \
+    {.name = "ttl_seconds",                                                                        \
+     .type = FIELD_COUNT,                                                                          \
+     .offset = AT(ttl_seconds),                                                                    \
+     .min = 1,                                                                                     \
+     .max = LIMIT_TTL_MS / 1000},                                                                  \
+    {                                                                                              \
+        .name = "expire_time", .type = FIELD_INSTANT, .offset = AT(expire_time_us)                 \
+    }
+
 static const struct field check_table[] = {REQUEST_ID(0), WHOSE,    AMOUNT,  CURRENCY, USAGE,
                                            MODEL,         PROVIDER, SESSION, TAGS,     TIMESTAMP};
 static const struct field reserve_table[] = {
@@ -91,13 +102,13 @@ static const struct field reserve_table[] = {
     PROVIDER,
     SESSION,
     TAGS,
-    {.name = "ttl_seconds",
-     .type = FIELD_COUNT,
-     .offset = AT(ttl_seconds),
-     .min = 1,
-     .max = LIMIT_TTL_MS / 1000},
-    {.name = "expire_time", .type = FIELD_INSTANT, .offset = AT(expire_time_us)},
+    TTL,
     TIMESTAMP,
+};
+static const struct field extend_table[] = {
+    RESERVE_ID, AMOUNT,    CURRENCY,
+    USAGE,      MODEL,     {.name = "shrink", .type = FIELD_BOOL, .offset = AT(shrink)},
+    TTL,        TIMESTAMP,
 };
 static const struct field deduct_table[] = {RESERVE_ID, AMOUNT,   CURRENCY, USAGE,
                                             MODEL,      METADATA, TIMESTAMP};
@@ -130,6 +141,7 @@ static const struct {
     [VERB_RELEASE] = {release_table, LEN(release_table)},
     [VERB_RECORD] = {record_table, LEN(record_table)},
     [VERB_SETTLE] = {settle_table, LEN(settle_table)},
+    [VERB_EXTEND] = {extend_table, LEN(extend_table)},
 };
 
 struct usage_in {
@@ -156,6 +168,15 @@ static const struct field usage_table[] = {
 
 #define BIT(meter) (UINT32_C(1) << (meter))
 enum { PARTS = 5 }; /* METE_INPUT .. METE_REASONING: what a price is made of */
+
+const char *authority_meter_member(uint16_t meter)
+{
+    ASSERT(meter < HOLDS_METERS);
+    for (size_t i = 0; i < LEN(usage_table); i++)
+        if (usage_table[i].offset == meter * sizeof(int64_t))
+            return usage_table[i].name;
+    return NULL;
+}
 
 static void put(struct item *item, uint16_t meter, int64_t amount)
 {
@@ -274,6 +295,18 @@ static int price(struct request *request, struct item *item)
     return 0;
 }
 
+/* An extension is of what is named, and of nothing else. */
+static int check_extend(struct request *request, const struct call_in *in, const struct item *item)
+{
+    if (!item->mask && in->shrink)
+        return problem_set(&request->problem, METE_E_INVALID, "amount",
+                           "Say the amount that is given back, or the usage.");
+    if (!item->mask && !in->ttl_seconds && !in->expire_time_us)
+        return problem_set(&request->problem, METE_E_INVALID, "amount",
+                           "Say the amount, the usage, or how long.");
+    return 0;
+}
+
 static int read_amounts(struct request *request, const struct call_in *in, struct item *item)
 {
     struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
@@ -302,6 +335,8 @@ static int read_amounts(struct request *request, const struct call_in *in, struc
     if (request->route->verb == VERB_SETTLE)
         return 0; /* the rest is as it was charged */
     bool deduct = request->route->verb == VERB_DEDUCT;
+    if (request->route->verb == VERB_EXTEND)
+        return check_extend(request, in, item);
     if (!item->mask && !deduct)
         return problem_set(&request->problem, METE_E_INVALID, "amount",
                            "Say the amount, or the usage.");
@@ -356,7 +391,7 @@ static int read_tags(struct request *request, struct json texts, struct item *it
 
 static int read_ttl(struct request *request, const struct call_in *in, struct item *item)
 {
-    item->ttl_ms = LIMIT_TTL_DEFAULT_S * INT64_C(1000);
+    item->ttl_ms = request->route->verb == VERB_EXTEND ? 0 : LIMIT_TTL_DEFAULT_S * INT64_C(1000);
     if (in->ttl_seconds)
         item->ttl_ms = in->ttl_seconds * 1000;
     if (!in->expire_time_us)
@@ -423,9 +458,9 @@ static uint64_t fingerprint(const struct call_in *in, const struct item *item)
 static int read_rest(struct request *request, const struct call_in *in, struct item *item)
 {
     enum verb verb = (enum verb)request->route->verb;
-    bool ends = verb == VERB_DEDUCT || verb == VERB_RELEASE;
+    bool of_open = verb == VERB_DEDUCT || verb == VERB_RELEASE || verb == VERB_EXTEND;
     int rc = 0;
-    if (ends)
+    if (of_open)
         rc = read_reserve_id(request, in->reserve_id, item);
     else if (verb != VERB_SETTLE)
         rc = read_scope(request, in, item);
@@ -435,10 +470,10 @@ static int read_rest(struct request *request, const struct call_in *in, struct i
         rc = read_tags(request, in->tags, item);
     if (!rc && verb != VERB_RELEASE)
         rc = read_amounts(request, in, item);
-    if (!rc && verb == VERB_RESERVE)
+    if (!rc && (verb == VERB_RESERVE || verb == VERB_EXTEND))
         rc = read_ttl(request, in, item);
     const struct directory_key *key = request->who.key;
-    if (!rc && key && in->model.len && !ends && !directory_allows_model(key, in->model))
+    if (!rc && key && in->model.len && !of_open && !directory_allows_model(key, in->model))
         rc = problem_set(&request->problem, METE_E_FORBIDDEN, "model",
                          "The key may not call this model.");
     return rc;
@@ -461,6 +496,7 @@ int authority_read(struct request *request, struct json object, struct item *ite
     item->session = in.session;
     item->metadata = in.metadata.raw;
     item->status = (uint16_t)in.status;
+    item->shrink = in.shrink;
     rc = read_rest(request, &in, item);
     if (!rc)
         item->content = fingerprint(&in, item);
@@ -541,6 +577,17 @@ void authority_prepare(struct request *request, struct item *item)
                                                  .ttl_ms = verb == VERB_CHECK ? 1 : item->ttl_ms};
         if (verb == VERB_RESERVE)
             op->args.reserve.request_id = request_text(item->request_id);
+        break;
+    case VERB_EXTEND:
+        holds_forget(request->api->holds, item->reservation);
+        op->kind = METE_OP_EXTEND;
+        op->refusals = item->refusals;
+        op->refusals_max = METE_REFUSALS_MAX;
+        op->args.extend = (struct mete_extend){.reservation = {item->reservation},
+                                               .demands = item->args.demands,
+                                               .demands_len = fill_demands(item),
+                                               .shrink = item->shrink,
+                                               .ttl_ms = item->ttl_ms};
         break;
     case VERB_DEDUCT:
     case VERB_SETTLE:

@@ -148,6 +148,21 @@ static void write_reserve(struct request *request, const struct item *item)
         out_member_amount(out, "amount", METE_COST, item->amounts[METE_COST]);
 }
 
+static void write_extend(struct request *request, const struct item *item)
+{
+    const struct mete_verdict *verdict = &item->op.result.verdict;
+    struct out *out = &request->out;
+    out_member_bool(out, "success", verdict->allowed);
+    out_member_text(out, "reserve_id", item->reserve_text);
+    out_member_instant(out, "expire_time", verdict->expires_at.us);
+    write_remaining(out, item);
+    write_retry(out, verdict);
+    write_refusals(request, item);
+    write_advice(out, verdict);
+    if (verdict->allowed && item->mask & 1u << METE_COST)
+        out_member_amount(out, "amount", METE_COST, item->amounts[METE_COST]);
+}
+
 /* A correction leaves the state as it was. */
 static struct slice state_of(const struct mete_receipt *receipt)
 {
@@ -215,6 +230,8 @@ void authority_write(struct request *request, const struct item *item)
         write_check(request, item);
     else if (request->route->verb == VERB_RESERVE)
         write_reserve(request, item);
+    else if (request->route->verb == VERB_EXTEND)
+        write_extend(request, item);
     else
         write_receipt(request, item);
     out_close(out, '}');

@@ -40,6 +40,13 @@ void holds_put(struct holds *holds, const struct hold *hold)
     holds->places[hold->reservation & (LIMIT_HOLDS - 1)] = *hold;
 }
 
+void holds_forget(struct holds *holds, uint64_t reservation)
+{
+    struct hold *hold = &holds->places[reservation & (LIMIT_HOLDS - 1)];
+    if (hold->reservation == reservation)
+        hold->reservation = 0;
+}
+
 int holds_of_view(const struct mete_reservation_view *view, struct hold *ret_hold)
 {
     struct hold hold = {.reservation = view->id.n, .scope = view->scope.n};

@@ -3,6 +3,14 @@
 #ifndef API_VERBS_H
 #define API_VERBS_H
 
-enum verb { VERB_CHECK = 1, VERB_RESERVE, VERB_DEDUCT, VERB_RELEASE, VERB_RECORD, VERB_SETTLE };
+enum verb {
+    VERB_CHECK = 1,
+    VERB_RESERVE,
+    VERB_DEDUCT,
+    VERB_RELEASE,
+    VERB_RECORD,
+    VERB_SETTLE,
+    VERB_EXTEND
+};
 
 #endif

@@ -48,11 +48,12 @@ const GOOD = {
   backup: { directory: '/tmp/mete-backup-never-made' },
   check: { scope: SCOPE, amount: '0.05' },
   reserve: { request_id: 'new-1', scope: SCOPE, amount: '0.05', ttl_seconds: 60, timestamp: '2026-01-01T00:00:00Z' },
+  extend: { amount: '0.05', ttl_seconds: 60 },
   deduct: { amount: '0.05' },
   release: {},
   record: { request_id: 'new-2', scope: SCOPE, amount: '0.05', provider: 'p', status: 200, metadata: { a: 'b' } },
 };
-const good = (id) => ({ ...structuredClone(GOOD[id]), ...(['deduct', 'release'].includes(id) ? { reserve_id: reservation } : {}) });
+const good = (id) => ({ ...structuredClone(GOOD[id]), ...(['extend', 'deduct', 'release'].includes(id) ? { reserve_id: reservation } : {}) });
 
 // References to things that must be there, by the last name of their path.
 const UNKNOWN = {
@@ -61,7 +62,7 @@ const UNKNOWN = {
   'createBudget.scope.id': 'nobody', 'createBudget.scope.organization': 'nobody',
   'check.scope.id': 'nobody', 'reserve.scope.id': 'nobody', 'record.scope.id': 'nobody',
   'check.scope.organization': 'nobody', 'reserve.scope.organization': 'nobody', 'record.scope.organization': 'nobody',
-  'deduct.reserve_id': '999999999', 'release.reserve_id': '999999999',
+  'extend.reserve_id': '999999999', 'deduct.reserve_id': '999999999', 'release.reserve_id': '999999999',
   'createOrganization.time_zone': 'Mars/Phobos', 'createBudget.time_zone': 'Mars/Phobos',
 };
 

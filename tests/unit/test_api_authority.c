@@ -6,6 +6,7 @@
 
 #define RESERVE "/api/v1/budget/reserve"
 #define DEDUCT "/api/v1/budget/deduct"
+#define EXTEND "/api/v1/budget/extend"
 #define RELEASE "/api/v1/budget/release"
 #define CHECK "/api/v1/budget/check"
 #define RECORD "/api/v1/budget/record"
@@ -82,6 +83,57 @@ static void released(void **state)
     expect(c, 200, "GET", BUDGETS "/b", NULL);
     expect_member(c, "held", "0.00");
     expect_member(c, "used", "0.00");
+}
+
+static void extended(void **state)
+{
+    struct api_case *c = *state;
+    make_budget(c, "b", "USD", "1.00");
+    reserve(c, "{\"request_id\":\"r1\"," ADA ",\"amount\":\"0.40\",\"ttl_seconds\":60}");
+    expect(c, 200, "POST", EXTEND, ending(",\"amount\":\"0.50\",\"ttl_seconds\":120"));
+    snprintf(body, sizeof body,
+             "{\"success\":true,\"reserve_id\":\"%s\",\"expire_time\":\"2026-11-21T09:02:00Z\","
+             "\"remaining\":\"0.10\",\"retry_at\":null,\"refused_by\":[],\"amount\":\"0.50\"}",
+             reserve_id);
+    expect_member(c, "", body);
+    expect(c, 200, "POST", EXTEND, ending(",\"amount\":\"0.11\",\"ttl_seconds\":600"));
+    expect_member(c, "success", "false");
+    expect_member(c, "refused_by.0.budget", "b");
+    expect_member(c, "refused_by.0.held", "0.90");
+    expect_member(c, "expire_time", "2026-11-21T09:02:00Z");
+    expect(c, 200, "POST", EXTEND, ending(",\"ttl_seconds\":30"));
+    expect_member(c, "expire_time", "2026-11-21T09:00:30Z");
+    expect_member(c, "remaining", "null");
+    expect(c, 200, "POST", EXTEND, ending(",\"amount\":\"0.70\",\"shrink\":true"));
+    expect_member(c, "amount", "0.70");
+    expect(c, 200, "GET", BUDGETS "/b", NULL);
+    expect_member(c, "held", "0.20");
+    expect(c, 200, "POST", DEDUCT, ending("")); /* all that is held now, not what was reserved */
+    expect_member(c, "amount", "0.20");
+    expect_problem(c, 409, "ended", "reserve_id", "POST", EXTEND, ending(",\"amount\":\"0.01\""));
+}
+
+static void a_wrong_extension_changes_nothing(void **state)
+{
+    struct api_case *c = *state;
+    make_budget(c, "b", "USD", "1.00");
+    reserve(c,
+            "{\"request_id\":\"r1\"," ADA ",\"amount\":\"0.40\",\"usage\":{\"input_tokens\":5}}");
+    expect_problem(c, 400, "invalid", "amount", "POST", EXTEND, ending(""));
+    expect_problem(c, 400, "invalid", "amount", "POST", EXTEND, ending(",\"shrink\":true"));
+    expect_problem(c, 400, "invalid", "amount", "POST", EXTEND,
+                   ending(",\"amount\":\"0.41\",\"shrink\":true"));
+    expect_problem(c, 400, "invalid", "usage.input_tokens", "POST", EXTEND,
+                   ending(",\"usage\":{\"input_tokens\":6},\"shrink\":true"));
+    expect_problem(c, 400, "invalid", "usage.output_tokens", "POST", EXTEND,
+                   ending(",\"usage\":{\"output_tokens\":6}"));
+    expect_problem(c, 400, "invalid", "currency", "POST", EXTEND,
+                   ending(",\"amount\":\"0.01\",\"currency\":\"EUR\""));
+    expect_problem(c, 404, "not_found", "reserve_id", "POST", EXTEND,
+                   "{\"reserve_id\":\"rsv_0000000000z\",\"amount\":\"0.01\"}");
+    expect(c, 200, "GET", BUDGETS "/b", NULL);
+    expect_member(c, "held", "0.40");
+    expect(c, 200, "POST", RELEASE, ending(""));
 }
 
 static void a_refusal_says_everything(void **state)
@@ -537,6 +589,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(set_aside_and_charged),
         TEST(released),
+        TEST(extended),
+        TEST(a_wrong_extension_changes_nothing),
         TEST(a_refusal_says_everything),
         TEST(a_shadow_budget_refuses_nobody),
         TEST(a_check_takes_nothing),
