@@ -67,6 +67,7 @@ static const struct route routes[] = {
     {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_create, 0},
     {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_list, 0},
     {"POST", "/api/v1/backup", ACCESS_ADMIN, backup_create, 0},
+    {"POST", "/api/v1/cut", ACCESS_ADMIN, cut_create, 0},
     {"GET", "/api/v1/records", ACCESS_KEY, records_list, 0},
     {"POST", "/api/v1/records/{record}/settle", ACCESS_ADMIN, records_settle, VERB_SETTLE},
     {"GET", "/api/v1/me", ACCESS_KEY, me_show, 0},

@@ -201,6 +201,7 @@ void me_show(struct request *request);
 void stats_show(struct request *request);
 void authority_call(struct request *request);
 void backup_create(struct request *request);
+void cut_create(struct request *request);
 void budgets_explain(struct request *request);
 
 #endif

@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"replay", "run a usage trace through the engine under a policy", cli_replay},
     {"verify", "prove a data directory", cli_verify},
     {"backup", "copy the data while it is in use", cli_backup},
+    {"cut", "delete the journal before a snapshot that stands for it", cli_cut},
     {"restore", "make a data directory of a backup", cli_restore},
     {"sim", "run a simulated provider", cli_sim},
     {"bench", "measure the engine in this process", cli_bench},
