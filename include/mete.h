@@ -688,6 +688,8 @@ struct mete_rate_view {
     uint32_t currency;
     int64_t limit, period_ms, burst;
     enum mete_mode mode;
+    struct mete_match matches[METE_MATCHES_MAX]; /* patterns borrow until mete_close() */
+    size_t matches_len;
     int64_t taken; /* of the burst, rounded up; of a concurrent one the calls open now */
     struct mete_instant full_at; /* when all of the burst is there again */
     int ended;
@@ -785,14 +787,16 @@ enum mete_query_kind {
                                `reservation`                    -> reservations */
     METE_QUERY_INCREASES,   /* of a budget, as of now: those that have not ended, by number
                                                                -> increases */
-    METE_QUERY_EXCHANGES    /* exchange rates after `after`, in order of their making
+    METE_QUERY_EXCHANGES,   /* exchange rates after `after`, in order of their making
                                                                 -> exchanges */
+    METE_QUERY_RATE         /* by handle, as of now              -> rate; NOT_FOUND */
 };
 
 struct mete_query {
     enum mete_query_kind kind;
     struct mete_scope_id scope;
     struct mete_budget_id budget;
+    struct mete_rate_id rate;
     struct mete_reservation_id reservation;
     enum mete_kind scope_kind;
     struct mete_text id;

@@ -75,8 +75,9 @@ static void want_refusals(struct request *request, const struct item *item)
     if (item->problem)
         return;
     for (size_t i = 0; i < verdict->refusals_len && i < METE_REFUSALS_MAX; i++) {
-        request_want(request, false, item->refusals[i].scope.n);
-        request_want(request, true, item->refusals[i].budget.n);
+        request_want(request, NAME_SCOPE, item->refusals[i].scope.n);
+        request_want(request, NAME_BUDGET, item->refusals[i].budget.n);
+        request_want(request, NAME_RATE, item->refusals[i].rate.n);
     }
 }
 
@@ -91,7 +92,7 @@ static void want_organizations(struct request *request)
         for (size_t j = 0; j < item->op.result.verdict.refusals_len; j++) {
             const struct name *scope =
                 namebook_scope(request->api->names, item->refusals[j].scope.n);
-            request_want(request, false, scope ? scope->organization : 0);
+            request_want(request, NAME_SCOPE, scope ? scope->organization : 0);
         }
     }
     request_load_names(request, write_call);

@@ -45,18 +45,24 @@ static void write_refused_figures(struct out *out, const struct mete_refusal *re
     out_member_instant(out, "resets_at", known ? refusal->resets_at.us : INT64_MAX);
 }
 
+static void write_name(struct request *request, const char *key, enum name_of of, uint32_t handle)
+{
+    const struct name *name = handle ? namebook_get(request->api->names, of, handle) : NULL;
+    out_key(&request->out, key);
+    if (name)
+        out_text(&request->out, namebook_id(name));
+    else
+        out_null(&request->out);
+}
+
 static void write_refusal(struct request *request, const struct mete_refusal *refusal)
 {
     struct out *out = &request->out;
-    const struct name *budget = namebook_budget(request->api->names, refusal->budget.n);
     out_open(out, '{');
     out_member_text(out, "reason", slice_of(fields_word(units_reasons, (int)refusal->reason)));
     budget_json_scope(request, "scope", refusal->scope.n);
-    out_key(out, "budget");
-    if (budget)
-        out_text(out, namebook_id(budget));
-    else
-        out_null(out);
+    write_name(request, "budget", NAME_BUDGET, refusal->budget.n);
+    write_name(request, "rate_limit", NAME_RATE, refusal->rate.n);
     write_refused_figures(out, refusal);
     out_member_bool(out, "shadow", refusal->shadow != 0);
     out_close(out, '}');

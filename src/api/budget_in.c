@@ -42,12 +42,6 @@
     {                                                                                              \
         .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls_json)                      \
     }
-#define PATTERNS(member)                                                                           \
-    {                                                                                              \
-        .name = #member, .type = FIELD_TEXTS, .offset = AT(member), .min = 1,                      \
-        .max = METE_MATCHES_MAX, .item_max = LIMIT_SESSION                                         \
-    }
-
 static const struct field create_table[] = {
     {.name = "id", .type = FIELD_ID, .offset = AT(id)},
     NAME,
@@ -65,10 +59,7 @@ static const struct field create_table[] = {
     {.name = "anchor", .type = FIELD_COUNT, .offset = AT(anchor), .min = 1, .max = 86399},
     ROLLOVER,
     {.name = "time_zone", .type = FIELD_TOKEN, .offset = AT(time_zone), .min = 1, .max = 64},
-    PATTERNS(models),
-    PATTERNS(providers),
-    PATTERNS(tags),
-    PATTERNS(sessions),
+    MATCHES_FIELDS(struct budget_in),
     MODE,
     THRESHOLDS,
     CONTROLS,
@@ -251,41 +242,6 @@ int budget_in_rollover(struct request *request, const struct budget_in *in,
         return fields_fault(&fields, METE_E_INVALID, "rollover", "A %s budget has no next window.",
                             fields_word(units_periods, (int)spec->period));
     return rc;
-}
-
-/* One kind's patterns, behind those that are there. */
-static int add_matches(struct request *request, const char *name, struct json texts,
-                       enum mete_match_kind kind, struct mete_budget_spec *spec)
-{
-    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
-    struct json element;
-    size_t at = 0;
-    while (texts.type && json_next(texts, &at, NULL, &element)) {
-        struct slice text;
-        int rc = fields_text(&fields, name, element, &text);
-        if (rc)
-            return rc;
-        const char *star = memchr(text.data, '*', text.len);
-        if (star && star + 1 != text.data + text.len)
-            return fields_fault(&fields, METE_E_INVALID, name,
-                                "A * stands only at the end of a pattern.");
-        if (spec->matches_len == METE_MATCHES_MAX)
-            return fields_fault(&fields, METE_E_INVALID, name,
-                                "A budget has at most %d patterns together.", METE_MATCHES_MAX);
-        spec->matches[spec->matches_len++] = (struct mete_match){kind, request_text(text)};
-    }
-    return 0;
-}
-
-int budget_in_matches(struct request *request, const struct budget_in *in,
-                      struct mete_budget_spec *spec)
-{
-    int rc = add_matches(request, "models", in->models, METE_MATCH_MODEL, spec);
-    if (!rc)
-        rc = add_matches(request, "providers", in->providers, METE_MATCH_PROVIDER, spec);
-    if (!rc)
-        rc = add_matches(request, "tags", in->tags, METE_MATCH_TAG, spec);
-    return rc ? rc : add_matches(request, "sessions", in->sessions, METE_MATCH_SESSION, spec);
 }
 
 int budget_in_limit(struct request *request, const struct budget_in *in,

@@ -4,15 +4,16 @@
 #include "api/budget_json.h"
 
 #include "api/controls.h"
+#include "api/matches.h"
 #include "api/units.h"
 #include "codec/decimal.h"
 
 void budget_json_want(struct request *request, const struct mete_budget_view *view)
 {
-    request_want(request, false, view->scope.n);
-    request_want(request, false, view->organization.n);
+    request_want(request, NAME_SCOPE, view->scope.n);
+    request_want(request, NAME_SCOPE, view->organization.n);
     if (view->template_of.n)
-        request_want(request, true, view->template_of.n);
+        request_want(request, NAME_BUDGET, view->template_of.n);
 }
 
 void budget_json_scope(struct request *request, const char *key, uint32_t handle)
@@ -62,25 +63,6 @@ static void write_thresholds(struct out *out, const struct mete_budget_view *vie
     for (size_t i = 0; i < view->thresholds_len; i++)
         write_ratio(out, view->thresholds_ppm[i], 6);
     out_close(out, ']');
-}
-
-static void write_matches(struct out *out, const struct mete_budget_view *view, const char *name,
-                          enum mete_match_kind kind)
-{
-    bool any = false;
-    for (size_t i = 0; i < view->matches_len; i++) {
-        const struct mete_match *match = &view->matches[i];
-        if (match->kind != kind)
-            continue;
-        if (!any) {
-            out_key(out, name);
-            out_open(out, '[');
-        }
-        any = true;
-        out_text(out, (struct slice){match->pattern.data, match->pattern.len});
-    }
-    if (any)
-        out_close(out, ']');
 }
 
 static void write_figures(struct out *out, const struct mete_budget_view *view)
@@ -158,10 +140,7 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
     out_member_text(out, "mode", slice_of(fields_word(units_modes, (int)view->mode)));
     write_thresholds(out, view);
     controls_write(out, view, document);
-    write_matches(out, view, "models", METE_MATCH_MODEL);
-    write_matches(out, view, "providers", METE_MATCH_PROVIDER);
-    write_matches(out, view, "tags", METE_MATCH_TAG);
-    write_matches(out, view, "sessions", METE_MATCH_SESSION);
+    matches_write(out, view->matches, view->matches_len);
     write_figures(out, view);
     if (made.type == JSON_STRING) {
         out_key(out, "created_at");

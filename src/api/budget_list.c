@@ -42,9 +42,9 @@ static int read_rows(struct request *request, struct records_reader *reader)
 {
     struct rows *rows = request->state;
     if (rows->single)
-        return directory_find(reader, METE_KIND_NONE, request->found, request->params[1], keep_row,
+        return directory_find(reader, RECORDS_BUDGET, request->found, request->params[1], keep_row,
                               request);
-    int rc = directory_list(reader, METE_KIND_NONE, request->found, (uint32_t)rows->page.after,
+    int rc = directory_list(reader, RECORDS_BUDGET, request->found, (uint32_t)rows->page.after,
                             rows->page.limit + 1, keep_row, request);
     return rc < 0 ? rc : 0;
 }

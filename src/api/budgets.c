@@ -11,7 +11,6 @@
 #include "api/units.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "codec/base62.h"
 
 struct budget_state {
     struct budget_in in;
@@ -127,23 +126,6 @@ static void created(struct request *request)
         reply_budget(request, request->handles[0]);
 }
 
-static struct slice make_id(struct request *request)
-{
-    enum { DIGITS = 16 };
-    static const char prefix[] = "bud_";
-    char *room = arena_take(&request->arena, sizeof prefix + DIGITS);
-    if (!room)
-        return (struct slice){0};
-    memcpy(room, prefix, sizeof prefix);
-    size_t len = sizeof prefix - 1, end = len + DIGITS;
-    while (len < end) {
-        uint8_t bytes[DIGITS];
-        request->api->parts.random(request->api->parts.random_user, bytes, sizeof bytes);
-        len += base62_digits(bytes, sizeof bytes, room + len, end - len);
-    }
-    return (struct slice){room, end};
-}
-
 static void create(struct request *request)
 {
     struct budget_state *state = request->state;
@@ -154,7 +136,7 @@ static void create(struct request *request)
         return;
     }
     state->change.budget.scope = request->found;
-    struct slice id = state->in.id.len ? state->in.id : make_id(request);
+    struct slice id = state->in.id.len ? state->in.id : request_make_id(request, "bud_");
     state->change.budget.id = request_text(id);
     if (!id.len ||
         write_document(request, id, quoted(request, state->in.name), (struct slice){0})) {
@@ -203,7 +185,7 @@ static int specify(struct request *request, struct budget_state *state)
     if (!rc)
         rc = budget_in_thresholds(request, in, spec);
     if (!rc)
-        rc = budget_in_matches(request, in, spec);
+        rc = matches_read(request, &in->matches, spec->matches, &spec->matches_len);
     if (!rc && in->controls_json.type)
         rc = controls_in_put(request, &in->controls, spec);
     state->soft_ppm = in->controls.soft_ppm;
@@ -347,7 +329,7 @@ static int keep_document(void *user, const struct directory_entity *entity)
 static int read_document(struct request *request, struct records_reader *reader)
 {
     struct budget_state *state = request->state;
-    return directory_find(reader, METE_KIND_NONE, state->view.organization,
+    return directory_find(reader, RECORDS_BUDGET, state->view.organization,
                           slice_of(state->view.id), keep_document, request);
 }
 

@@ -4,6 +4,7 @@
 #define API_BUDGETS_H
 
 #include "api/controls.h"
+#include "api/matches.h"
 #include "api/request.h"
 
 struct scope_in {
@@ -17,7 +18,8 @@ METE_MUST_USE int scope_in_read(struct request *request, struct json object, con
 
 struct budget_in {
     struct slice id, name, unit, amount, monthly_limit, time_zone, rollover;
-    struct json scope, alert_thresholds, controls_json, models, providers, tags, sessions;
+    struct json scope, alert_thresholds, controls_json;
+    struct matches_in matches;
     int period, mode; /* -1: not said */
     int for_kind;     /* METE_KIND_NONE: no template */
     int64_t anchor, window_seconds;
@@ -35,9 +37,6 @@ METE_MUST_USE int budget_in_windows(struct request *request, const struct budget
 /* The rollover, in the unit of spec->meter, into spec, whose period is known. */
 METE_MUST_USE int budget_in_rollover(struct request *request, const struct budget_in *in,
                                      struct mete_budget_spec *spec);
-/* The patterns of a new budget, into spec, which has none. */
-METE_MUST_USE int budget_in_matches(struct request *request, const struct budget_in *in,
-                                    struct mete_budget_spec *spec);
 /* The amount (or its alias) in the unit of spec->meter, into spec->limit. */
 METE_MUST_USE int budget_in_limit(struct request *request, const struct budget_in *in,
                                   struct mete_budget_spec *spec);

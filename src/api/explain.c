@@ -131,7 +131,7 @@ static void explained(struct request *request)
     }
     for (size_t i = 0; i < explain->len; i++)
         if (step_at(explain, i)->scope.n)
-            request_want(request, false, step_at(explain, i)->scope.n);
+            request_want(request, NAME_SCOPE, step_at(explain, i)->scope.n);
     request_load_names(request, write);
 }
 

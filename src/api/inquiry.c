@@ -99,7 +99,7 @@ void inquiry_begin(struct request *request, const struct inquiry_plan *plan)
  */
 
 struct want {
-    bool budget;
+    enum name_of of;
     uint32_t handle;
 };
 
@@ -111,9 +111,7 @@ struct wants {
 
 static bool known(const struct request *request, struct want want)
 {
-    const struct namebook *names = request->api->names;
-    return want.budget ? namebook_budget(names, want.handle) != NULL
-                       : namebook_scope(names, want.handle) != NULL;
+    return namebook_get(request->api->names, want.of, want.handle) != NULL;
 }
 
 static bool grow(struct request *request, struct wants *wants)
@@ -130,9 +128,9 @@ static bool grow(struct request *request, struct wants *wants)
 }
 
 /* Without memory it is not wanted after all, and the reply shows null. */
-void request_want(struct request *request, bool budget, uint32_t handle)
+void request_want(struct request *request, enum name_of of, uint32_t handle)
 {
-    struct want want = {budget, handle};
+    struct want want = {of, handle};
     if (!handle || known(request, want))
         return;
     if (!request->wants)
@@ -142,7 +140,7 @@ void request_want(struct request *request, bool budget, uint32_t handle)
         return;
     if (wants->len) { /* neighbours of a reply often want the same */
         struct want last = wants->list[wants->len - 1];
-        if (last.budget == budget && last.handle == handle)
+        if (last.of == of && last.handle == handle)
             return;
     }
     if (wants->len == wants->room && !grow(request, wants))
@@ -158,11 +156,13 @@ static bool next_name(struct request *request, size_t *at, struct mete_query *re
     if (*at == wants->len)
         return false;
     struct want want = wants->list[*at];
-    *ret_query = (struct mete_query){.kind = want.budget ? METE_QUERY_BUDGET : METE_QUERY_SCOPE};
-    if (want.budget)
-        ret_query->budget.n = want.handle;
-    else
-        ret_query->scope.n = want.handle;
+    static const enum mete_query_kind kinds[] = {[NAME_SCOPE] = METE_QUERY_SCOPE,
+                                                 [NAME_BUDGET] = METE_QUERY_BUDGET,
+                                                 [NAME_RATE] = METE_QUERY_RATE};
+    *ret_query = (struct mete_query){.kind = kinds[want.of],
+                                     .scope = {want.handle},
+                                     .budget = {want.handle},
+                                     .rate = {want.handle}};
     return true;
 }
 
@@ -171,12 +171,18 @@ static void got_name(struct request *request, size_t at, int status,
 {
     if (status)
         return;
-    if (request->wants->list[at].budget) {
-        namebook_learn_budget(request->api->names, &answer->budget);
+    struct namebook *names = request->api->names;
+    switch (request->wants->list[at].of) {
+    case NAME_BUDGET:
+        namebook_learn_budget(names, &answer->budget);
         return;
+    case NAME_RATE:
+        namebook_learn_rate(names, &answer->rate);
+        return;
+    case NAME_SCOPE:
+        namebook_learn_scope(names, &answer->scope);
+        request_want(request, NAME_SCOPE, answer->scope.organization.n);
     }
-    namebook_learn_scope(request->api->names, &answer->scope);
-    request_want(request, false, answer->scope.organization.n);
 }
 
 static void names_loaded(struct request *request)

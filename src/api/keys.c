@@ -284,7 +284,7 @@ static void user_seen(struct request *request)
         return;
     if (request->answer.scope.parent.n != state->organization.n)
         state->department = request->answer.scope.parent;
-    request_want(request, false, state->department.n);
+    request_want(request, NAME_SCOPE, state->department.n);
     request_load_names(request, find_department);
 }
 

@@ -117,7 +117,7 @@ static void me_named(struct request *request)
 
 static void me_path(struct request *request)
 {
-    request_want(request, false, request->who.scope.n);
+    request_want(request, NAME_SCOPE, request->who.scope.n);
     request_load_names(request, me_named);
 }
 

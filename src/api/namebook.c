@@ -24,9 +24,9 @@ struct namebook {
     struct generation young, old;
 };
 
-static uint64_t hash_handle(bool budget, uint32_t handle)
+static uint64_t hash_handle(enum name_of of, uint32_t handle)
 {
-    uint64_t key = (uint64_t)handle << 1 | budget;
+    uint64_t key = (uint64_t)handle << 2 | (uint64_t)of;
     return XXH3_64bits(&key, sizeof key);
 }
 
@@ -44,30 +44,30 @@ static bool has_id(const struct name *name, enum mete_kind kind, uint32_t organi
     return kind == METE_ORGANIZATION || name->organization == organization;
 }
 
-static struct name *find_handle(const struct generation *g, bool budget, uint32_t handle)
+static struct name *find_handle(const struct generation *g, enum name_of of, uint32_t handle)
 {
     if (!g->by_handle)
         return NULL;
-    for (uint64_t i = hash_handle(budget, handle) & MASK; g->by_handle[i]; i = (i + 1) & MASK)
-        if (g->by_handle[i]->handle == handle && g->by_handle[i]->budget == budget)
+    for (uint64_t i = hash_handle(of, handle) & MASK; g->by_handle[i]; i = (i + 1) & MASK)
+        if (g->by_handle[i]->handle == handle && g->by_handle[i]->of == of)
             return g->by_handle[i];
     return NULL;
 }
 
-static const struct name *find(const struct namebook *book, bool budget, uint32_t handle)
+const struct name *namebook_get(const struct namebook *book, enum name_of of, uint32_t handle)
 {
-    const struct name *name = find_handle(&book->young, budget, handle);
-    return name ? name : find_handle(&book->old, budget, handle);
+    const struct name *name = find_handle(&book->young, of, handle);
+    return name ? name : find_handle(&book->old, of, handle);
 }
 
 const struct name *namebook_scope(const struct namebook *book, uint32_t handle)
 {
-    return find(book, false, handle);
+    return namebook_get(book, NAME_SCOPE, handle);
 }
 
 const struct name *namebook_budget(const struct namebook *book, uint32_t handle)
 {
-    return find(book, true, handle);
+    return namebook_get(book, NAME_BUDGET, handle);
 }
 
 static const struct name *find_id(const struct generation *g, uint64_t hash, enum mete_kind kind,
@@ -138,12 +138,12 @@ void namebook_free(struct namebook *book)
 static void put(struct generation *g, struct name *name)
 {
     ASSERT(g->len < LIMIT_API_NAMES);
-    uint64_t i = hash_handle(name->budget, name->handle) & MASK;
+    uint64_t i = hash_handle(name->of, name->handle) & MASK;
     while (g->by_handle[i])
         i = (i + 1) & MASK;
     g->by_handle[i] = name;
     g->len++;
-    if (name->budget)
+    if (name->of != NAME_SCOPE)
         return;
     uint32_t organization = name->kind == METE_ORGANIZATION ? 0 : name->organization;
     i = hash_id(name->kind, organization, namebook_id(name)) & MASK;
@@ -155,7 +155,7 @@ static void put(struct generation *g, struct name *name)
 static void learn(struct namebook *book, const struct name *head, const char *id)
 {
     ASSERT(head->handle > 0);
-    if (find_handle(&book->young, head->budget, head->handle))
+    if (find_handle(&book->young, head->of, head->handle))
         return;
     if (book->young.len == LIMIT_API_NAMES) {
         struct generation fresh;
@@ -177,7 +177,7 @@ static void learn(struct namebook *book, const struct name *head, const char *id
 
 static void forget(struct generation *g, uint32_t handle)
 {
-    struct name *name = find_handle(g, false, handle);
+    struct name *name = find_handle(g, NAME_SCOPE, handle);
     if (name)
         name->ended = true;
 }
@@ -203,6 +203,12 @@ void namebook_learn_scope(struct namebook *book, const struct mete_scope_view *v
 void namebook_learn_budget(struct namebook *book, const struct mete_budget_view *view)
 {
     struct name head = {
-        .budget = true, .handle = view->budget.n, .organization = view->organization.n};
+        .of = NAME_BUDGET, .handle = view->budget.n, .organization = view->organization.n};
+    learn(book, &head, view->id);
+}
+
+void namebook_learn_rate(struct namebook *book, const struct mete_rate_view *view)
+{
+    const struct name head = {.of = NAME_RATE, .handle = view->rate.n};
     learn(book, &head, view->id);
 }

@@ -6,7 +6,6 @@
 #include "api/units.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "codec/base62.h"
 
 #include <stddef.h>
 
@@ -112,7 +111,7 @@ static void scope_found(struct request *request)
         return;
     }
     state->at = request->found;
-    request_want(request, false, state->at.n);
+    request_want(request, NAME_SCOPE, state->at.n);
     request_load_names(request, state->then);
 }
 
@@ -309,7 +308,7 @@ static void grant_shown(struct request *request)
     if (request_missed(request, "grant"))
         return;
     state->grant = request->answer.grant;
-    request_want(request, false, state->grant.scope.n);
+    request_want(request, NAME_SCOPE, state->grant.scope.n);
     request_load_names(request, grant_named);
 }
 
@@ -369,27 +368,10 @@ static void granted(struct request *request)
         ask_grant(request, state->change.grant.id, grant_shown);
 }
 
-static struct slice make_id(struct request *request)
-{
-    enum { DIGITS = 16 };
-    static const char prefix[] = "gr_";
-    char *room = arena_take(&request->arena, sizeof prefix + DIGITS);
-    if (!room)
-        return (struct slice){0};
-    memcpy(room, prefix, sizeof prefix);
-    size_t len = sizeof prefix - 1, end = len + DIGITS;
-    while (len < end) {
-        uint8_t bytes[DIGITS];
-        request->api->parts.random(request->api->parts.random_user, bytes, sizeof bytes);
-        len += base62_digits(bytes, sizeof bytes, room + len, end - len);
-    }
-    return (struct slice){room, end};
-}
-
 static void create(struct request *request)
 {
     struct quota_state *state = request->state;
-    struct slice id = state->in.id.len ? state->in.id : make_id(request);
+    struct slice id = state->in.id.len ? state->in.id : request_make_id(request, "gr_");
     if (!id.len) {
         request_fail(request, METE_E_MEMORY, NULL, NULL);
         return;

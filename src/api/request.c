@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/errors.h"
 #include "base/limits.h"
+#include "codec/base62.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -324,4 +325,20 @@ void request_turn(struct request *request, void (*then)(struct request *request)
     else
         api->turn_first = request;
     api->turn_last = request;
+}
+
+struct slice request_make_id(struct request *request, const char *prefix)
+{
+    enum { DIGITS = 16 };
+    size_t len = strlen(prefix), end = len + DIGITS;
+    char *room = arena_take(&request->arena, end);
+    if (!room)
+        return (struct slice){0};
+    memcpy(room, prefix, len);
+    while (len < end) {
+        uint8_t bytes[DIGITS];
+        request->api->parts.random(request->api->parts.random_user, bytes, sizeof bytes);
+        len += base62_digits(bytes, sizeof bytes, room + len, end - len);
+    }
+    return (struct slice){room, end};
 }

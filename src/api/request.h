@@ -147,7 +147,7 @@ void request_turn(struct request *request, void (*then)(struct request *request)
 void inquiry_begin(struct request *request, const struct inquiry_plan *plan);
 
 /* Names of handles that the reply will show: want them all, then load. */
-void request_want(struct request *request, bool budget, uint32_t handle);
+void request_want(struct request *request, enum name_of of, uint32_t handle);
 void request_load_names(struct request *request, void (*then)(struct request *request));
 
 /* ---- Of the API -------------------------------------------------------------------------------
@@ -157,6 +157,8 @@ struct request *request_new(struct api *api, struct exchange *exchange); /* NULL
 void request_pool_free(struct api *api);
 
 struct mete_text request_text(struct slice slice);
+/* An id that nobody can guess: prefix and 16 digits, in the arena. Empty: no memory. */
+struct slice request_make_id(struct request *request, const char *prefix);
 
 /* The handlers, a file a noun. */
 void organizations_create(struct request *request);
@@ -169,6 +171,11 @@ void users_delete(struct request *request);
 void keys_delete(struct request *request);
 void quotas_list(struct request *request);
 void quotas_end(struct request *request);
+void rate_limits_create(struct request *request);
+void rate_limits_list(struct request *request);
+void rate_limits_show(struct request *request);
+void rate_limits_update(struct request *request);
+void rate_limits_delete(struct request *request);
 void grants_create(struct request *request);
 void grants_list(struct request *request);
 void grants_show(struct request *request);

@@ -11,6 +11,7 @@ int cli_init(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_exchange(int argc, char **argv);
 int cli_budget(int argc, char **argv);
+int cli_rate(int argc, char **argv);
 int cli_quota(int argc, char **argv);
 int cli_record(int argc, char **argv);
 int cli_replay(int argc, char **argv);

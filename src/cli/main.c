@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"init", "make a data directory, its admin token and an example organization", cli_init},
     {"key", "create, list, show and revoke API keys", cli_key},
     {"budget", "set, list and delete budgets", cli_budget},
+    {"rate", "set, list, show and delete rate limits", cli_rate},
     {"quota", "grant, show, refund and end prepaid balances", cli_quota},
     {"record", "list usage records, settle provisional ones", cli_record},
     {"exchange", "add and list exchange rates", cli_exchange},

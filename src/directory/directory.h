@@ -61,7 +61,7 @@ void directory_make_key(const struct directory *directory,
  */
 
 struct directory_entity {
-    enum mete_kind kind; /* METE_KIND_NONE: a budget */
+    int kind; /* an enum mete_kind, or RECORDS_BUDGET and what follows it */
     uint32_t handle;
     struct mete_scope_id organization, parent;
     struct slice id, document; /* JSON as the API wrote it */
@@ -69,15 +69,15 @@ struct directory_entity {
 };
 
 /* Pages through one kind in order of handle; organization n = 0 only for METE_ORGANIZATION itself
- * (asserted). kind METE_KIND_NONE: budgets. Slices die when fn returns; fn non-zero stops and is
- * returned. On a worker thread, with the reader that thread has. */
-METE_MUST_USE int directory_list(struct records_reader *reader, enum mete_kind kind,
+ * (asserted). kind: as of struct directory_entity. Slices die when fn returns; fn non-zero stops
+ * and is returned. On a worker thread, with the reader that thread has. */
+METE_MUST_USE int directory_list(struct records_reader *reader, int kind,
                                  struct mete_scope_id organization, uint32_t after_handle,
                                  size_t limit,
                                  int (*fn)(void *user, const struct directory_entity *),
                                  void *user);
 /* NOT_FOUND. */
-METE_MUST_USE int directory_find(struct records_reader *reader, enum mete_kind kind,
+METE_MUST_USE int directory_find(struct records_reader *reader, int kind,
                                  struct mete_scope_id organization, struct slice id,
                                  int (*fn)(void *user, const struct directory_entity *),
                                  void *user);

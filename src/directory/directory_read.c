@@ -8,21 +8,16 @@
 enum { LOAD_PAGE = 1024 };
 
 struct walk {
-    enum mete_kind kind;
+    int kind;
     struct mete_scope_id organization;
     int (*fn)(void *user, const struct directory_entity *entity);
     void *user;
 };
 
-static int records_kind(enum mete_kind kind)
-{
-    return kind == METE_KIND_NONE ? RECORDS_BUDGET : (int)kind;
-}
-
 static int entity_of(void *user, const struct records_entity *entity)
 {
     const struct walk *walk = user;
-    ASSERT(entity->kind == records_kind(walk->kind));
+    ASSERT(entity->kind == walk->kind);
     ASSERT_INV("INV-12",
                walk->kind == METE_ORGANIZATION || entity->organization.n == walk->organization.n);
     struct directory_entity shown = {.kind = walk->kind,
@@ -35,23 +30,23 @@ static int entity_of(void *user, const struct records_entity *entity)
     return walk->fn(walk->user, &shown);
 }
 
-int directory_list(struct records_reader *reader, enum mete_kind kind,
-                   struct mete_scope_id organization, uint32_t after_handle, size_t limit,
+int directory_list(struct records_reader *reader, int kind, struct mete_scope_id organization,
+                   uint32_t after_handle, size_t limit,
                    int (*fn)(void *user, const struct directory_entity *), void *user)
 {
     ASSERT_INV("INV-12", organization.n || kind == METE_ORGANIZATION);
     struct walk walk = {kind, organization, fn, user};
-    return records_each_entity(reader, records_kind(kind), organization, after_handle, limit, 0,
-                               entity_of, &walk);
+    return records_each_entity(reader, kind, organization, after_handle, limit, 0, entity_of,
+                               &walk);
 }
 
-int directory_find(struct records_reader *reader, enum mete_kind kind,
-                   struct mete_scope_id organization, struct slice id,
-                   int (*fn)(void *user, const struct directory_entity *), void *user)
+int directory_find(struct records_reader *reader, int kind, struct mete_scope_id organization,
+                   struct slice id, int (*fn)(void *user, const struct directory_entity *),
+                   void *user)
 {
     ASSERT_INV("INV-12", organization.n || kind == METE_ORGANIZATION);
     struct walk walk = {kind, organization, fn, user};
-    return records_find_entity(reader, records_kind(kind), organization, id, entity_of, &walk);
+    return records_find_entity(reader, kind, organization, id, entity_of, &walk);
 }
 
 struct load {

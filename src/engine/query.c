@@ -226,6 +226,8 @@ static int tell(struct mete *mete, const struct mete_query *args, struct mete_an
         return answer->number ? 0 : METE_E_NOT_FOUND;
     case METE_QUERY_RATES:
         return tell_rates(mete, args, answer);
+    case METE_QUERY_RATE:
+        return tell_rate(mete, args->rate.n, &answer->rate);
     case METE_QUERY_FIND_RATE:
         return find_rate(mete, args, answer);
     case METE_QUERY_EXCHANGES:

@@ -407,17 +407,14 @@ static void ask_provider(struct call *call)
 
 static void ask_names(struct call *call);
 
-/* Rate limits are told by scope, those of the scope itself first. */
 static void keep_name(struct call_refused *refused, const struct mete_refusal *one, int status)
 {
-    size_t len = refused->answer.rows_len;
     refused->budget = refused->answer.budget;
     if (status)
         refused->budget.id[0] = 0;
-    refused->rate = NULL;
-    for (size_t i = 0; !status && one->rate.n && i < len && i < LIMIT_SCOPE_RATES; i++)
-        if (refused->rates[i].rate.n == one->rate.n)
-            refused->rate = &refused->rates[i];
+    refused->rate = refused->answer.rate;
+    if (status || !one->rate.n)
+        refused->rate.rate.n = 0;
 }
 
 static void on_name(struct mete_op *op)
@@ -437,7 +434,8 @@ static void on_name(struct mete_op *op)
     if (op->status)
         refused->answer.scope = (struct mete_scope_view){0};
     int rc = refusal_add(&refused->told, one, one->budget.n ? &refused->budget : NULL,
-                         one->rate.n ? refused->rate : NULL, &refused->answer.scope);
+                         one->rate.n && refused->rate.rate.n ? &refused->rate : NULL,
+                         &refused->answer.scope);
     refused->at = rc ? refused->len : refused->at + 1;
     refused->asks_scope = false;
     ask_names(call);
@@ -456,13 +454,12 @@ static void ask_names(struct call *call)
     const struct mete_refusal *one = &refused->all[refused->at];
     if (!one->budget.n && !one->rate.n)
         refused->asks_scope = true;
-    enum mete_query_kind kind = one->rate.n ? METE_QUERY_RATES : METE_QUERY_BUDGET;
+    enum mete_query_kind kind = one->rate.n ? METE_QUERY_RATE : METE_QUERY_BUDGET;
     call->op.result.answer = &refused->answer;
     call->op.args.query = (struct mete_query){.kind = refused->asks_scope ? METE_QUERY_SCOPE : kind,
                                               .scope = one->scope,
                                               .budget = one->budget,
-                                              .rates = refused->rates,
-                                              .rows_max = LIMIT_SCOPE_RATES};
+                                              .rate = one->rate};
     call_submit(call, METE_OP_QUERY, on_name);
 }
 

@@ -44,8 +44,7 @@ struct call_refused {
     struct mete_instant retry_at;
     struct refusal told;
     struct mete_budget_view budget;
-    struct mete_rate_view rates[LIMIT_SCOPE_RATES]; /* of the scope that refused */
-    struct mete_rate_view *rate;                    /* the one of them that did; NULL: none */
+    struct mete_rate_view rate; /* rate.n 0: none */
     struct mete_answer answer;
     struct mete_refusal all[METE_REFUSALS_MAX];
 };

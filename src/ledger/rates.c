@@ -257,6 +257,8 @@ int ledger_rate(const struct ledger *ledger, uint32_t handle, struct mete_instan
                                         .mode = (enum mete_mode)rate->mode,
                                         .taken = taken(rate, now.us),
                                         .ended = rate->life != RATE_LIVES};
+    ret_view->matches_len =
+        matches_of(ledger, ledger->rate_colds[handle].matches, ret_view->matches);
     bool is_full = rate->is_concurrent || debt_at(rate, now.us) == 0;
     ret_view->full_at.us = is_full ? now.us : fits_at(rate, rate->burst, now.us);
     struct slice id = rates_id(ledger, handle);

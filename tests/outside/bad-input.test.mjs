@@ -22,6 +22,7 @@ before(async () => {
   key = await mete.organization(ORG);
   await mete.budget(ORG, { id: 'own', amount: '100.00' });
   await mete.must('POST', `/api/v1/organizations/${ORG}/grants`, { id: 'base-grant', scope: { kind: 'api_key', id: key.id }, unit: 'tokens', amount: '10' });
+  await mete.must('POST', `/api/v1/organizations/${ORG}/rate-limits`, { id: 'base-rate', scope: { kind: 'organization', id: ORG }, unit: 'tokens', limit: '1000000' });
   reservation = (await mete.must('POST', '/api/v1/budget/reserve',
     { request_id: 'base', scope: { kind: 'organization', id: ORG }, amount: '1.00', ttl_seconds: 3600 })).reserve_id;
 });
@@ -35,6 +36,8 @@ const GOOD = {
   createUser: { id: 'new-user', name: 'New', department: 'research' },
   updateUser: { name: 'New', department: 'research' },
   createIncrease: { amount: '5.00', from: '2098-01-01T00:00:00Z', until: '2099-01-01T00:00:00Z' },
+  createRateLimit: { id: 'new-rate', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', limit: '1000', period_seconds: 60, burst: '100', mode: 'shadow', models: ['gpt-*'] },
+  updateRateLimit: { limit: '2000', period_seconds: 30, burst: '100', mode: 'shadow' },
   createGrant: { id: 'new-grant', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '5', priority: 1, expires_at: '2099-01-01T00:00:00Z', source: 'purchase' },
   updateGrant: { amount: '1000', priority: 2, expires_at: null, source: 'gift' },
   refundGrant: { amount: '1' },
@@ -58,7 +61,7 @@ const good = (id) => ({ ...structuredClone(GOOD[id]), ...(['extend', 'deduct', '
 // References to things that must be there, by the last name of their path.
 const UNKNOWN = {
   'createUser.department': 'nobody', 'createApiKey.user': 'nobody', 'createApiKey.department': 'nobody',
-  'updateUser.department': 'nobody', 'createGrant.scope.id': 'nobody', 'createGrant.scope.organization': 'nobody',
+  'updateUser.department': 'nobody', 'createRateLimit.scope.id': 'nobody', 'createRateLimit.scope.organization': 'nobody', 'createGrant.scope.id': 'nobody', 'createGrant.scope.organization': 'nobody',
   'createBudget.scope.id': 'nobody', 'createBudget.scope.organization': 'nobody',
   'check.scope.id': 'nobody', 'reserve.scope.id': 'nobody', 'record.scope.id': 'nobody',
   'check.scope.organization': 'nobody', 'reserve.scope.organization': 'nobody', 'record.scope.organization': 'nobody',
@@ -194,7 +197,7 @@ async function refused(method, path, body, expected) {
   assert.equal(await mete.hash(), before_, `${where} changed the state`);
 }
 
-const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{grant}', 'base-grant');
+const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{grant}', 'base-grant').replace('{rate}', 'base-rate');
 const writing = operations.filter((o) => o.path.startsWith('/api/') && o.operation.requestBody);
 
 for (const { method, path, operation } of writing) {

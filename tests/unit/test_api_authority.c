@@ -150,7 +150,8 @@ static void a_refusal_says_everything(void **state)
     expect_member(c, "request_id", "r2");
     expect_member(c, "refused_by.0",
                   "{\"reason\":\"hard_limit\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\","
-                  "\"organization\":\"acme\"},\"budget\":\"b\",\"unit\":\"USD\",\"limit\":\"0.10\","
+                  "\"organization\":\"acme\"},\"budget\":\"b\",\"rate_limit\":null,\"unit\":"
+                  "\"USD\",\"limit\":\"0.10\","
                   "\"used\":\"0.01\",\"held\":\"0.08\",\"asked\":\"0.05\","
                   "\"resets_at\":\"2026-11-22T00:00:00Z\",\"shadow\":false}");
     expect_member(c, "refused_by.1.budget", "all");

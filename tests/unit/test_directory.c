@@ -422,7 +422,7 @@ static void a_list_shows_one_organization_and_pages(void **state)
     assert_int_equal(directory_list(place.reader, METE_ORGANIZATION, none, 0, 9, collect, ids), 0);
     assert_string_equal(ids, "ao");
     ids[0] = 0;
-    assert_int_equal(directory_list(place.reader, METE_KIND_NONE, acme, 0, 9, collect, ids), 0);
+    assert_int_equal(directory_list(place.reader, RECORDS_BUDGET, acme, 0, 9, collect, ids), 0);
     assert_string_equal(ids, "b");
     assert_int_equal(directory_list(place.reader, METE_USER, acme, 0, 9, stop, NULL), 11);
     close_place(&place);

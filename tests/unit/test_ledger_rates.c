@@ -489,6 +489,10 @@ static void a_narrowed_one_is_asked_by_the_calls_it_matches(void **state)
     change.rate.matches_len = 2;
     uint32_t rate;
     assert_int_equal(put(b, &change, &rate), 0);
+    const struct mete_rate_view view = view_of(b, rate);
+    assert_int_equal(view.matches_len, 2);
+    assert_int_equal(view.matches[1].kind, METE_MATCH_TAG);
+    assert_memory_equal(view.matches[0].pattern.data, "big-*", view.matches[0].pattern.len);
     const struct mete_demand demand = {.meter = METE_REQUESTS, .fixed = 1};
     const struct mete_text tags[] = {text("night"), text("batch")};
     struct mete_reserve args = ask(b, &demand);
