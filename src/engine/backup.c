@@ -36,8 +36,10 @@ static int copy_snapshots(struct making *making)
 {
     uint64_t seqs[SNAPSHOTS_MAX], base = making->base.seq;
     const char *from = making->mete->directory;
-    size_t len = snapshot_list(from, seqs, SNAPSHOTS_MAX);
-    int error = base ? snapshot_copy(from, making->directory, base) : 0;
+    size_t len;
+    int error = snapshot_list(from, seqs, SNAPSHOTS_MAX, &len);
+    if (!error && base)
+        error = snapshot_copy(from, making->directory, base);
     for (size_t i = 0; !error && i < len; i++) {
         if (seqs[i] <= base)
             continue;

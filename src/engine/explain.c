@@ -200,10 +200,11 @@ static int begin(struct explaining *explaining)
                                             .knows = knows,
                                             .user = mete};
     error = snapshots_find(&wanted, &explaining->ledger, &explaining->mark);
-    if (error == METE_E_NOT_FOUND && cut) { /* what was before the base nobody knows any more */
+    bool is_none = error == METE_E_NOT_FOUND || error == METE_E_STORAGE;
+    if (is_none && cut) { /* what was before the base nobody knows any more */
         uint8_t hash[SNAPSHOT_HASH];
         error = snapshots_load(mete->directory, cut, &explaining->ledger, &explaining->mark, hash);
-    } else if (error == METE_E_NOT_FOUND) {
+    } else if (is_none) {
         error = 0;
     }
     if (!error)

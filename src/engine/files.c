@@ -23,6 +23,15 @@ static int join(char room[FILES_PATH], const char *directory, const char *name)
     return len > 0 && len < FILES_PATH ? 0 : METE_E_STORAGE;
 }
 
+/* The next name; NULL: none, or it cannot be read (*ret_error). */
+static const char *next_name(DIR *names, int *ret_error)
+{
+    errno = 0;
+    struct dirent *name = readdir(names);
+    *ret_error = !name && errno ? METE_E_STORAGE : 0;
+    return name ? name->d_name : NULL;
+}
+
 /* Calls fn for each regular file; non-zero stops and is returned. */
 static int each_file(const char *directory, int (*fn)(void *user, const char *name), void *user)
 {
@@ -30,12 +39,14 @@ static int each_file(const char *directory, int (*fn)(void *user, const char *na
     if (!names)
         return errno == ENOENT ? METE_E_NOT_FOUND : METE_E_STORAGE;
     int error = 0;
-    for (struct dirent *name; !error && (name = readdir(names));) {
+    for (const char *name; !error && (name = next_name(names, &error));) {
         char path[FILES_PATH];
         struct stat found;
-        error = join(path, directory, name->d_name);
-        if (!error && lstat(path, &found) == 0 && S_ISREG(found.st_mode))
-            error = fn(user, name->d_name);
+        error = join(path, directory, name);
+        if (!error && lstat(path, &found))
+            error = errno == ENOENT ? 0 : METE_E_STORAGE; /* taken away meanwhile */
+        else if (!error && S_ISREG(found.st_mode))
+            error = fn(user, name);
     }
     closedir(names);
     return error;
@@ -53,16 +64,18 @@ static int flush_directory(const char *path)
 
 /* ---- Whole or not there ---------------------------------------------------------------------- */
 
-static bool is_empty(const char *directory)
+/* 0; EXISTS: there is something in it; STORAGE. */
+static int check_empty(const char *directory)
 {
     DIR *names = opendir(directory);
     if (!names)
-        return errno == ENOENT;
-    bool found = false;
-    for (struct dirent *name; !found && (name = readdir(names));)
-        found = strcmp(name->d_name, ".") != 0 && strcmp(name->d_name, "..") != 0;
+        return errno == ENOENT ? 0 : errno == ENOTDIR ? METE_E_EXISTS : METE_E_STORAGE;
+    int error = 0;
+    for (const char *name; !error && (name = next_name(names, &error));)
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+            error = METE_E_EXISTS;
     closedir(names);
-    return !found;
+    return error;
 }
 
 int files_begin(const char *directory, char ret_part[FILES_PATH])
@@ -72,8 +85,9 @@ int files_begin(const char *directory, char ret_part[FILES_PATH])
         len--;
     if (len + sizeof ".part" > FILES_PATH)
         return METE_E_STORAGE;
-    if (!is_empty(directory))
-        return METE_E_EXISTS;
+    int error = check_empty(directory);
+    if (error)
+        return error;
     snprintf(ret_part, FILES_PATH, "%.*s.part", (int)len, directory);
     files_remove(ret_part);
     return mkdir(ret_part, 0700) ? METE_E_STORAGE : 0;
@@ -87,9 +101,10 @@ int files_end(const char *part, const char *directory)
         error = errno == ENOTEMPTY || errno == EEXIST ? METE_E_EXISTS : METE_E_STORAGE;
     if (!error)
         error = join(parent, directory, "..");
-    if (!error)
-        return flush_directory(parent);
-    files_remove(part);
+    if (!error && (error = flush_directory(parent)) != 0 && rename(directory, part))
+        return error; /* it is there, and whether it lasts nobody knows */
+    if (error)
+        files_remove(part);
     return error;
 }
 
@@ -198,8 +213,10 @@ static int copy_snapshots(const char *from, const char *to, char *bytes)
     int error = join(source, from, "snapshots");
     if (!error)
         error = join(target, to, "snapshots");
-    if (error || stat(source, &found))
+    if (error)
         return error;
+    if (stat(source, &found))
+        return errno == ENOENT ? 0 : METE_E_STORAGE;
     return mkdir(target, 0700) ? METE_E_STORAGE : copy_level(&copying);
 }
 

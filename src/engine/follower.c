@@ -116,7 +116,7 @@ static int begin(struct mete *mete)
                                             .knows = knows,
                                             .user = mete};
     error = snapshots_find(&wanted, &follower->ledger, &follower->mark);
-    if (error == METE_E_NOT_FOUND) /* nothing before the base is told any more */
+    if (error == METE_E_NOT_FOUND || error == METE_E_STORAGE) /* before the base nothing is told */
         error = atomic_load(&follower->cut) ? METE_E_STORAGE : 0;
     follower->newest_snapshot = follower->mark.seq;
     if (error)

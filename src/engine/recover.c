@@ -82,8 +82,11 @@ static int load_snapshot(struct mete *mete, struct journal_mark *ret_mark)
                                             .user = mete};
     snapshot_tidy(mete->directory);
     int error = snapshots_find(&wanted, &mete->ledger, ret_mark);
+    bool is_none = error == METE_E_NOT_FOUND || error == METE_E_STORAGE;
+    if (is_none && !base.seq)
+        return 0;
     if (error == METE_E_NOT_FOUND)
-        return base.seq ? METE_E_CORRUPT : 0;
+        return METE_E_CORRUPT;
     if (!error)
         lineage_learn(&mete->lineage, mete->ledger);
     atomic_store(&mete->follower.snapshot, ret_mark->seq);
@@ -102,8 +105,12 @@ static int check_base(struct mete *mete)
         return 0;
     struct snapshot_head head;
     uint8_t hash[SNAPSHOT_HASH];
-    if (base.seq < cut.seq || snapshot_check(mete->directory, base.seq, &head, hash) ||
-        memcmp(hash, base.hash, sizeof hash) != 0 ||
+    if (base.seq < cut.seq)
+        return METE_E_CORRUPT;
+    int error = snapshot_check(mete->directory, base.seq, &head, hash);
+    if (error)
+        return error == METE_E_STORAGE || error == METE_E_MEMORY ? error : METE_E_CORRUPT;
+    if (memcmp(hash, base.hash, sizeof hash) != 0 ||
         (base.seq == cut.seq && memcmp(&head.mark, &cut, sizeof cut) != 0))
         return METE_E_CORRUPT;
     return 0;

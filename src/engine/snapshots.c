@@ -82,14 +82,22 @@ int snapshots_load(const char *directory, uint64_t seq, struct ledger **ledger,
     return error;
 }
 
-/* 0; NOT_FOUND: not this one. */
+/* What is wrong with a file is no matter where there is another one. */
+static int passed_over(int error)
+{
+    return error == METE_E_CORRUPT || error == METE_E_FORMAT || error == METE_E_FULL
+               ? METE_E_NOT_FOUND
+               : error;
+}
+
+/* 0; NOT_FOUND: not this one; STORAGE: it cannot be read. */
 static int try(const struct snapshots_wanted *wanted, uint64_t seq, struct ledger **ledger,
                struct journal_mark *ret_mark)
 {
     struct snapshot_reader *reader;
     int error = snapshot_open(wanted->directory, seq, &reader);
     if (error)
-        return METE_E_NOT_FOUND;
+        return passed_over(error);
     struct snapshot_head head = *snapshot_head(reader);
     snapshot_close(reader);
     if (head.at_us > wanted->at_us_max)
@@ -99,28 +107,35 @@ static int try(const struct snapshots_wanted *wanted, uint64_t seq, struct ledge
         return error;
     uint8_t hash[SNAPSHOT_HASH];
     error = snapshots_load(wanted->directory, seq, ledger, ret_mark, hash);
-    return error && error != METE_E_MEMORY ? METE_E_NOT_FOUND : error;
+    return passed_over(error);
 }
 
 int snapshots_find(const struct snapshots_wanted *wanted, struct ledger **ledger,
                    struct journal_mark *ret_mark)
 {
     uint64_t seqs[SNAPSHOTS_MAX];
-    size_t len = snapshot_list(wanted->directory, seqs, SNAPSHOTS_MAX);
+    size_t len;
+    int error = snapshot_list(wanted->directory, seqs, SNAPSHOTS_MAX, &len);
+    if (error)
+        return error;
+    int none = METE_E_NOT_FOUND;
     for (size_t i = 0; i < len; i++) {
         if (seqs[i] > wanted->seq_max)
             continue;
-        int error = try(wanted, seqs[i], ledger, ret_mark);
-        if (error != METE_E_NOT_FOUND)
+        error = try(wanted, seqs[i], ledger, ret_mark);
+        if (error != METE_E_NOT_FOUND && error != METE_E_STORAGE)
             return error;
+        none = error == METE_E_STORAGE ? error : none;
     }
-    return METE_E_NOT_FOUND;
+    return none;
 }
 
 void snapshots_prune(const char *directory, uint64_t base, uint64_t cut)
 {
     uint64_t seqs[SNAPSHOTS_MAX];
-    size_t len = snapshot_list(directory, seqs, SNAPSHOTS_MAX);
+    size_t len;
+    if (snapshot_list(directory, seqs, SNAPSHOTS_MAX, &len))
+        return; /* what cannot be seen is not removed: it costs room, nothing else */
     for (size_t i = 0; i < len; i++) {
         bool is_kept = seqs[i] == base || seqs[i] == cut || (i < 2 && seqs[i] > cut);
         if (!is_kept && snapshot_remove(directory, seqs[i]))

@@ -21,7 +21,8 @@ METE_MUST_USE int snapshots_load(const char *directory, uint64_t seq, struct led
                                  struct journal_mark *ret_mark, uint8_t ret_hash[SNAPSHOT_HASH]);
 
 /* The newest snapshot up to an entry (seq) and instant that loads and that `knows` agrees with:
- * 0; NOT_FOUND: there is none; else an error. knows: 0, NOT_FOUND to pass it over, or an error. */
+ * 0; NOT_FOUND: there is none; STORAGE: none, but there is what could not be read, which is no
+ * matter to who can do without; else an error. knows: 0, NOT_FOUND to pass it over, or an error. */
 struct snapshots_wanted {
     const char *directory;
     uint64_t seq_max;

@@ -92,7 +92,8 @@ int verify_base_open(struct verify_base *base, struct ledger **ledger)
     ledger_room(*ledger, &room);
     journal_base(base->journal, &base->base);
     int error = load_base(base, ledger);
-    base->len = snapshot_list(base->directory, base->seqs, SNAPSHOTS_MAX);
+    if (!error)
+        error = snapshot_list(base->directory, base->seqs, SNAPSHOTS_MAX, &base->len);
     while (base->len && base->seqs[base->len - 1] <= base->base.seq)
         base->len--; /* the base is looked at already, and nothing tells of those before it */
     for (size_t i = 0; !error && i < base->len; i++)

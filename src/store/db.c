@@ -104,9 +104,15 @@ int db_exec(sqlite3 *db, const char *sql)
     return db_error(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
+/* Our statements are right: what they speak of is not in the file. */
+static int prepare_error(int rc)
+{
+    return rc == SQLITE_ERROR ? METE_E_CORRUPT : db_error(rc);
+}
+
 int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement)
 {
-    return db_error(
+    return prepare_error(
         sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_statement, NULL));
 }
 
@@ -115,7 +121,7 @@ int db_number(sqlite3 *db, const char *sql, int64_t *ret_number)
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
     if (rc)
-        return db_error(rc);
+        return prepare_error(rc);
     rc = sqlite3_step(statement);
     int64_t number = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
     int error = db_error(sqlite3_finalize(statement));

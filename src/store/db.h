@@ -36,6 +36,7 @@ void db_close(sqlite3 *db);
 METE_MUST_USE int db_exec(sqlite3 *db, const char *sql);
 /* The first column of the first row; 0 if there is none. */
 METE_MUST_USE int db_number(sqlite3 *db, const char *sql, int64_t *ret_number);
+/* CORRUPT also: the file has no such table or column. So has db_number(). */
 METE_MUST_USE int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement);
 /* Steps a statement that returns no row, and resets it. */
 METE_MUST_USE int db_run(sqlite3_stmt *statement);

@@ -95,11 +95,20 @@ int file_remove(const char *path)
     return unlink(path) && errno != ENOENT ? METE_E_STORAGE : 0;
 }
 
-void file_each(const char *directory, void (*fn)(void *user, const char *name), void *user)
+static int error_of(int number)
+{
+    return number == ENOMEM ? METE_E_MEMORY : METE_E_STORAGE;
+}
+
+int file_each(const char *directory, void (*fn)(void *user, const char *name), void *user)
 {
     DIR *names = opendir(directory);
-    for (struct dirent *name; names && (name = readdir(names));)
+    if (!names)
+        return errno == ENOENT ? 0 : error_of(errno);
+    errno = 0;
+    for (struct dirent *name; (name = readdir(names)); errno = 0)
         fn(user, name->d_name);
-    if (names)
-        closedir(names);
+    int error = errno ? error_of(errno) : 0;
+    closedir(names);
+    return error;
 }

@@ -25,6 +25,7 @@ METE_MUST_USE int file_rename(const char *from, const char *to);
 /* That it is gone already is no error. */
 METE_MUST_USE int file_remove(const char *path);
 /* The names in a directory, in no order; none where there is no such directory. */
-void file_each(const char *directory, void (*fn)(void *user, const char *name), void *user);
+METE_MUST_USE int file_each(const char *directory, void (*fn)(void *user, const char *name),
+                            void *user);
 
 #endif

@@ -265,6 +265,12 @@ static size_t pack(struct journal *journal, const struct journal_group *group)
     return len;
 }
 
+/* What is said of a write that failed. */
+static int final(int error)
+{
+    return error == METE_E_MEMORY ? error : METE_E_STORAGE;
+}
+
 int journal_append(struct journal *journal, const struct journal_group *group)
 {
     ASSERT(journal->was_read && !journal->read_only);
@@ -280,9 +286,10 @@ int journal_append(struct journal *journal, const struct journal_group *group)
     sqlite3_bind_int64(journal->append, 1, (int64_t)group->first_seq);
     sqlite3_bind_blob(journal->append, 2, journal->room, (int)len, SQLITE_STATIC);
     sqlite3_bind_blob(journal->append, 3, head, sizeof head, SQLITE_STATIC);
-    if (db_run(journal->append)) {
+    error = db_run(journal->append);
+    if (error) {
         journal->failed = true;
-        return METE_E_STORAGE;
+        return final(error);
     }
     memcpy(journal->head, head, sizeof head);
     journal->last_seq += group->count;
@@ -298,7 +305,7 @@ int journal_tidy(struct journal *journal)
     int rc = sqlite3_wal_checkpoint_v2(journal->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc) {
         journal->failed = true;
-        return METE_E_STORAGE;
+        return final(db_error(rc));
     }
     journal->frames = 0;
     return 0;
@@ -456,7 +463,7 @@ int journal_read(struct journal *journal, const struct journal_mark *after,
         error = db_prepare(journal->db, behind, &rows);
     if (!error)
         error = read_rows(&reading, rows, fn, user);
-    else if (error == METE_E_CORRUPT || error == METE_E_STORAGE)
+    else if (error == METE_E_CORRUPT)
         error = corrupt(&reading, "the table of groups cannot be read");
     sqlite3_finalize(rows);
     if (!error && !journal->read_only)
@@ -674,7 +681,7 @@ int journal_begin_at(struct journal *journal, const struct journal_mark *base)
     ASSERT(!journal->was_read && !journal->read_only && !journal->base.seq);
     int error = base->seq ? write_base(journal, base) : 0;
     if (error)
-        return METE_E_STORAGE;
+        return final(error);
     journal->base = *base;
     journal->last_seq = base->seq;
     memcpy(journal->head, base->head, sizeof journal->head);

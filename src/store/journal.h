@@ -44,12 +44,12 @@ struct journal_piece {
 };
 
 /* Durable when it returns 0. first_seq must follow on (asserted); journal_read() must have been
- * called. entries: at most LIMIT_GROUP bytes (asserted). One flush. STORAGE. */
+ * called. entries: at most LIMIT_GROUP bytes (asserted). One flush. STORAGE, MEMORY. */
 METE_MUST_USE int journal_append(struct journal *journal, const struct journal_group *group);
 
 /* Moves flushed groups to their place in the file once enough have gathered: cheap when there is
- * nothing to do. Append does it by itself when it must; call it when nobody waits. STORAGE, and the
- * journal is then unusable as after a failed append. */
+ * nothing to do. Append does it by itself when it must; call it when nobody waits. STORAGE, MEMORY,
+ * and the journal is then unusable as after a failed append. */
 METE_MUST_USE int journal_tidy(struct journal *journal);
 
 /* Calls fn for every group behind the mark in order, checked; NULL: behind the base. fn returning
@@ -80,10 +80,11 @@ METE_MUST_USE int journal_unfold(const struct journal_piece *piece, struct journ
 
 /* ---- Copying --------------------------------------------------------------------------------- */
 
-/* Makes an empty journal one that begins behind the mark; instead of journal_read(). STORAGE. */
+/* Makes an empty journal one that begins behind the mark; instead of journal_read(). STORAGE,
+ * MEMORY. */
 METE_MUST_USE int journal_begin_at(struct journal *journal, const struct journal_mark *base);
 /* Appends the groups of a piece of another journal, checked, in one flush: it must follow on.
- * CORRUPT, FORMAT; STORAGE as a failed append. */
+ * CORRUPT, FORMAT; STORAGE, MEMORY as a failed append. */
 METE_MUST_USE int journal_adopt(struct journal *journal, const struct journal_piece *piece);
 
 /* ---- Cutting --------------------------------------------------------------------------------- */

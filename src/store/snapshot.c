@@ -356,19 +356,20 @@ static void list_one(void *user, const char *name)
         listing->seqs[at] = seq;
 }
 
-static void each_name(const char *directory, void (*fn)(void *user, const char *name), void *user)
+static int each_name(const char *directory, void (*fn)(void *user, const char *name), void *user)
 {
     char path[PATH_ROOM + 64];
     int len = snprintf(path, sizeof path, "%s/snapshots", directory);
-    if (len > 0 && len < PATH_ROOM)
-        file_each(path, fn, user);
+    return len > 0 && len < PATH_ROOM ? file_each(path, fn, user) : METE_E_STORAGE;
 }
 
-size_t snapshot_list(const char *directory, uint64_t *ret_seqs, size_t max)
+int snapshot_list(const char *directory, uint64_t *ret_seqs, size_t max, size_t *ret_len)
 {
     struct listing listing = {ret_seqs, 0, max};
-    each_name(directory, list_one, &listing);
-    return listing.len;
+    int error = each_name(directory, list_one, &listing);
+    if (!error)
+        *ret_len = listing.len;
+    return error;
 }
 
 int snapshot_remove(const char *directory, uint64_t seq)
@@ -392,8 +393,8 @@ void snapshot_tidy(const char *directory)
 {
     char path[PATH_ROOM];
     int len = snprintf(path, sizeof path, "%s", directory);
-    if (len > 0 && len < PATH_ROOM)
-        each_name(directory, tidy_one, path);
+    int error = len > 0 && len < PATH_ROOM ? each_name(directory, tidy_one, path) : METE_E_STORAGE;
+    (void)error; /* a later start tidies */
 }
 
 int snapshot_copy(const char *from, const char *to, uint64_t seq)

@@ -56,8 +56,9 @@ METE_MUST_USE int snapshot_check(const char *directory, uint64_t seq,
 /* ---- The directory --------------------------------------------------------------------------- */
 
 /* Entries of which there are snapshots, newest first, at most max; whether they are sound is not
- * known. Returns how many; 0 also where there is no directory of them. */
-size_t snapshot_list(const char *directory, uint64_t *ret_seqs, size_t max);
+ * known. None also where there is no directory of them. STORAGE: it cannot be read; MEMORY. */
+METE_MUST_USE int snapshot_list(const char *directory, uint64_t *ret_seqs, size_t max,
+                                size_t *ret_len);
 /* STORAGE. That it is gone already is no error. */
 METE_MUST_USE int snapshot_remove(const char *directory, uint64_t seq);
 /* Removes what an interrupted writing left. */

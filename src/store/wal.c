@@ -131,7 +131,8 @@ int wal_check(const struct os *os, const char *path, uint32_t *ret_frame)
     ASSERT(os && path);
     sqlite3_vfs *vfs = sqlite3_vfs_find(os->sqlite_vfs);
     int there = 0;
-    if (!vfs || vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there))
+    ASSERT(vfs); /* the database was opened through it */
+    if (vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there))
         return METE_E_STORAGE;
     if (!there)
         return 0;

@@ -21,7 +21,7 @@ int __wrap_file_read(struct file *file, void *ret_bytes, size_t len, size_t *ret
 int __wrap_file_flush(struct file *file);
 int __wrap_file_rename(const char *from, const char *to);
 int __wrap_file_remove(const char *path);
-void __wrap_file_each(const char *directory, void (*fn)(void *user, const char *name), void *user);
+int __wrap_file_each(const char *directory, void (*fn)(void *user, const char *name), void *user);
 
 static sqlite3_vfs *vfs(void)
 {
@@ -105,7 +105,8 @@ int __wrap_file_remove(const char *path)
     return rc && rc != SQLITE_IOERR_DELETE_NOENT ? METE_E_STORAGE : 0;
 }
 
-void __wrap_file_each(const char *directory, void (*fn)(void *user, const char *name), void *user)
+int __wrap_file_each(const char *directory, void (*fn)(void *user, const char *name), void *user)
 {
     disk_each(directory, fn, user);
+    return 0;
 }
