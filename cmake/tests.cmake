@@ -6,7 +6,7 @@ file(GLOB test_help CONFIGURE_DEPENDS tests/property/tape*.c tests/property/mode
      tests/property/check*.c tests/fault/*.c)
 # Programs of their own, on a disk in memory and an operating system that lies (tests/fault).
 set(proofs crash_matrix sim_engine)
-list(FILTER test_help EXCLUDE REGEX "/fault/(crash_matrix|sim_engine|alloc|alloc_engine|lying_files)[.]c$")
+list(FILTER test_help EXCLUDE REGEX "/fault/(crash_matrix|sim_engine|alloc|alloc_engine|calls|lying_files)[.]c$")
 if(test_help)
   add_library(mete_test_help STATIC ${test_help})
   target_include_directories(mete_test_help PRIVATE ${CMAKE_SOURCE_DIR}/tests)
@@ -37,17 +37,25 @@ endforeach()
 add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary)
 add_test(NAME sim_engine_canary COMMAND sim_engine --canary)
 
-# Memory that runs out at any point.
-add_executable(alloc_engine tests/fault/alloc_engine.c tests/fault/alloc.c)
+# Memory that runs out at any point, and calls into SQLite and for files that fail there.
+add_executable(alloc_engine tests/fault/alloc_engine.c)
 target_include_directories(alloc_engine PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(alloc_engine mete_parts)
-foreach(name malloc calloc realloc aligned_alloc strdup opendir free mmap munmap pthread_create
-        eventfd)
-  target_link_options(alloc_engine PRIVATE -Wl,--wrap=${name})
+foreach(program alloc_engine test_store_calls)
+  target_sources(${program} PRIVATE tests/fault/alloc.c tests/fault/calls.c)
+  foreach(name malloc calloc realloc aligned_alloc strdup free mmap munmap pthread_create eventfd
+          sqlite3_initialize sqlite3_open_v2 sqlite3_prepare_v2 sqlite3_prepare_v3 sqlite3_step
+          sqlite3_reset sqlite3_finalize sqlite3_exec sqlite3_wal_checkpoint_v2 sqlite3_backup_init
+          sqlite3_backup_step sqlite3_backup_finish sqlite3_errcode sqlite3_vfs_find
+          open read write fsync rename unlink mkdir stat lstat fstat opendir readdir)
+    target_link_options(${program} PRIVATE -Wl,--wrap=${name})
+  endforeach()
 endforeach()
 set_target_properties(alloc_engine PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME alloc_engine COMMAND alloc_engine)
 add_test(NAME alloc_engine_canary COMMAND alloc_engine --canary)
+add_test(NAME alloc_engine_calls COMMAND alloc_engine --calls)
+add_test(NAME alloc_engine_calls_canary COMMAND alloc_engine --calls --canary)
 
 # 64 threads on one root.
 add_executable(threads tests/proof/threads.c)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fault/alloc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -43,7 +42,6 @@ void *__real_calloc(size_t count, size_t len);
 void *__real_realloc(void *block, size_t len);
 void *__real_aligned_alloc(size_t alignment, size_t len);
 char *__real_strdup(const char *text);
-DIR *__real_opendir(const char *path);
 void __real_free(void *block);
 void *__real_mmap(void *at, size_t len, int protection, int flags, int file, off_t offset);
 int __real_munmap(void *at, size_t len);
@@ -82,15 +80,6 @@ char *__wrap_strdup(const char *text);
 char *__wrap_strdup(const char *text)
 {
     return fails() ? NULL : kept(__real_strdup(text));
-}
-
-DIR *__wrap_opendir(const char *path);
-DIR *__wrap_opendir(const char *path)
-{
-    if (!fails())
-        return __real_opendir(path);
-    errno = ENOMEM;
-    return NULL;
 }
 
 void __wrap_free(void *block);

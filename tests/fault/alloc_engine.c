@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Memory runs out: a run over mete.h, from opening a directory to verifying it, again and again
- * with another allocation failing, each in turn, once or from there on (alloc.h). The directory is
- * a new one, or what a crash after the same run has left, so that recovery fails at every point as
- * well.
+ * Memory runs out: a run over mete.h, from opening a directory to restoring a backup of it, again
+ * and again with another allocation failing, each in turn, once or from there on (alloc.h). The
+ * directory is a new one, or what a crash after the same run has left, so that recovery fails at
+ * every point as well: of a journal that was cut, or with odd seeds of a whole one. With --calls it
+ * is calls into SQLite and for files that fail, with one error after the other (calls.h).
  *
  * THE RULE
- *   Every step of the run gives the answer it gives when nothing fails, or METE_E_MEMORY; after a
- *   failure that comes once, asking again gives the answer. The only other end is the documented
- *   one (INV-15): the process stops itself because a write could not be made, exit 3.
+ *   Every step of the run gives the answer it gives when nothing fails, or METE_E_MEMORY (or with
+ *   --calls an error that says what failed); after a failure that comes once, asking again gives
+ *   the answer. The only other end is the documented one (INV-15): the process stops itself because
+ *   a write could not be made, exit 3.
  *   Whoever could close has given back all it took.
  *   Then an engine with memory is started on what is left. Everything that was told is there, once;
  *   what was not told is asked, and the figures are those of the run where nothing failed; verify
  *   is clean.
  *
- *   usage: alloc_engine [--seconds N] [--seed S] [--full] [--canary]
+ *   usage: alloc_engine [--calls] [--seconds N] [--seed S] [--full] [--canary] [--point N]
  *
  * Without --full, points are taken from all over the run until the time is up. --canary claims a
  * thing was told that was not, and must be found out. */
+#include "engine/backup.h"
 #include "engine/verify.h"
 #include "fault/alloc.h"
+#include "fault/calls.h"
 #include "unit/engine_help.h"
 #include "unit/temp.h"
 
@@ -63,7 +67,8 @@ static struct shared {
 static struct {
     long seconds;
     uint64_t seed, runs, stops, gave_up, differences;
-    bool is_full, is_canary;
+    bool is_full, is_canary, is_calls, is_loud;
+    enum calls_kind kind; /* that the next life meets */
     uint64_t points, points_new;
     char crashed[64]; /* a directory */
 } proof = {.seconds = 12, .seed = 1};
@@ -317,6 +322,36 @@ static int take_snapshot(struct run *run, int64_t *figures)
     return mete_snapshot(run->mete, &seq);
 }
 
+static int cut(struct run *run, int64_t *figures)
+{
+    (void)figures;
+    uint64_t seq;
+    return mete_cut(run->mete, &seq);
+}
+
+static int back_up(struct run *run, int64_t *figures)
+{
+    (void)figures;
+    uint64_t seq;
+    char to[96];
+    snprintf(to, sizeof to, "%s/backup", run->directory);
+    int error = mete_backup(run->mete, to, &seq);
+    return error == METE_E_EXISTS && run->again ? 0 : error;
+}
+
+static int note_step(void *user, const struct mete_step *step)
+{
+    *(int64_t *)user = step->committed;
+    return 0;
+}
+
+static int explain(struct run *run, int64_t *figures)
+{
+    const struct mete_budget_id all = {1};
+    const struct mete_instant begin = {0};
+    return mete_explain(run->mete, all, begin, note_step, &figures[0]);
+}
+
 static const struct step {
     const char *name;
     int (*act)(struct run *run, int64_t *figures);
@@ -333,13 +368,16 @@ static const struct step {
     {"commit", commit_some, false},
     {"release", release_some, false},
     {"record", record_one, false},
-    {"raise", raise_limit, true},
     {"second port", open_second_port, false},
     {"snapshot", take_snapshot, false},
+    {"cut", cut, false},
+    {"raise", raise_limit, true},
     {"look", look, false},
     {"records", ask_records, false},
+    {"back up", back_up, true},
+    {"explain", explain, false},
 };
-enum { STEPS = sizeof steps / sizeof steps[0], CRASH_AFTER = 11 };
+enum { STEPS = sizeof steps / sizeof steps[0], CRASH_UNCUT = 10, CRASH_CUT = 14 };
 
 static void close_engine(struct run *run)
 {
@@ -352,15 +390,30 @@ static void close_engine(struct run *run)
 
 /* ---- Lives ----------------------------------------------------------------------------------- */
 
-/* What memory that ran out makes of a step. METE_E_MEMORY, or DONE, or DIFFERENT. */
+/* Whether an error is one that says what failed. */
+static bool may_say(int error)
+{
+    static const int names[CALLS_KINDS] = {METE_E_STORAGE, METE_E_STORAGE, METE_E_CORRUPT,
+                                           METE_E_LOCKED, METE_E_MEMORY};
+    if (!proof.is_calls)
+        return error == METE_E_MEMORY;
+    return error == METE_E_STORAGE || error == names[proof.kind];
+}
+
+static bool struck(void)
+{
+    return proof.is_calls ? calls_struck() : alloc_struck();
+}
+
+/* What a failure makes of a step. METE_E_MEMORY for any that may be, or DONE, or DIFFERENT. */
 static int take_step(struct run *run, unsigned i)
 {
     int64_t figures[FIGURES] = {0};
     const struct told *usual = &shared->usual[i];
     struct told *told = &shared->told[i];
     int error = steps[i].act(run, figures);
-    if (error == METE_E_MEMORY)
-        return error;
+    if (error && may_say(error))
+        return METE_E_MEMORY;
     if (error)
         return different("%s: %s", steps[i].name, mete_error_name(error));
     for (int n = 0; usual->is_told && n < FIGURES; n++) {
@@ -379,12 +432,12 @@ static int take_step_or_again(struct run *run, unsigned i, bool is_sticky)
     int status = take_step(run, i);
     if (status != METE_E_MEMORY)
         return status;
-    if (!alloc_struck())
-        return different("%s: no memory, though there was", steps[i].name);
+    if (!struck())
+        return different("%s: it fails, though nothing did", steps[i].name);
     if (is_sticky)
         return status;
     status = take_step(run, i);
-    return status == METE_E_MEMORY ? different("%s: no memory, twice", steps[i].name) : status;
+    return status == METE_E_MEMORY ? different("%s: it fails twice", steps[i].name) : status;
 }
 
 static int check_leaks(const char *when)
@@ -394,19 +447,35 @@ static int check_leaks(const char *when)
                 : DONE;
 }
 
-static int verify(const struct run *run, bool is_sticky)
+static int verify_it(const struct run *run, struct verify_report *ret_report)
+{
+    return engine_verify(run->directory, ret_report);
+}
+
+static int restore_it(const struct run *run, struct verify_report *ret_report)
+{
+    char to[96];
+    snprintf(to, sizeof to, "%s/restored", run->directory);
+    (void)temp_remove(to);
+    return engine_restore(run->directory, to, ret_report);
+}
+
+/* One of the two that need no engine, once more after a failure that came once. */
+static int check(const struct run *run, const char *what, bool is_sticky,
+                 int (*fn)(const struct run *run, struct verify_report *ret_report))
 {
     struct verify_report report;
-    int error = engine_verify(run->directory, &report);
-    if (error == METE_E_MEMORY && alloc_struck()) {
+    int error = fn(run, &report);
+    if (error && may_say(error) && struck()) {
         if (is_sticky)
-            return error;
-        error = engine_verify(run->directory, &report);
+            return METE_E_MEMORY;
+        error = fn(run, &report);
     }
     if (error)
-        return different("verify: %s: %s", mete_error_name(error), report.detail);
+        return different("%s: %s: %s", what, mete_error_name(error), report.detail);
     if (report.records_seq != report.last_seq)
-        return different("verify: the records end at %llu", (unsigned long long)report.records_seq);
+        return different("%s: the records end at %llu", what,
+                         (unsigned long long)report.records_seq);
     return DONE;
 }
 
@@ -417,7 +486,7 @@ static int live(struct run *run, bool is_sticky)
 {
     int status = DONE;
     for (unsigned i = 0; !status && i < STEPS; i++) {
-        if (run->crashes && i > CRASH_AFTER)
+        if (run->crashes && i > (proof.seed % 2 ? CRASH_UNCUT : CRASH_CUT))
             _exit(DONE);
         if (run->again && steps[i].once && shared->told[i].is_told)
             continue;
@@ -430,7 +499,9 @@ static int live(struct run *run, bool is_sticky)
     int leak = check_leaks("closed");
     if (leak || status)
         return leak ? leak : status;
-    status = verify(run, is_sticky);
+    status = check(run, "verify", is_sticky, verify_it);
+    if (!status)
+        status = check(run, "restore", is_sticky, restore_it);
     leak = check_leaks("verified");
     return leak ? leak : status;
 }
@@ -458,11 +529,13 @@ static int run_child(const char *directory, enum life life, uint64_t nth, bool i
     if (!child) {
         struct run run = begin(directory, life);
         (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-        mute();
+        if (!proof.is_loud)
+            mute();
         alloc_init();
-        alloc_arm(nth, is_sticky);
+        alloc_arm(proof.is_calls ? 0 : nth, is_sticky);
+        calls_arm(proof.is_calls ? nth : 0, proof.kind, is_sticky);
         int status = live(&run, is_sticky);
-        shared->points = alloc_count();
+        shared->points = proof.is_calls ? calls_count() : alloc_count();
         _exit(status == METE_E_MEMORY ? GAVE_UP : status);
     }
     int status;
@@ -599,8 +672,12 @@ static int prove(void)
     uint64_t at = proof.seed, met = 0;
     for (; met < points && !is_over(begun); met++) {
         at = (at + step) % points;
-        look_at(at + 1, false);
-        look_at(at + 1, true);
+        proof.kind = (enum calls_kind)((proof.seed + met) % CALLS_KINDS);
+        for (int kinds = proof.is_full && proof.is_calls ? CALLS_KINDS : 1; kinds > 0; kinds--) {
+            look_at(at + 1, false);
+            look_at(at + 1, true);
+            proof.kind = (enum calls_kind)((proof.kind + 1) % CALLS_KINDS);
+        }
     }
     printf("alloc-engine: seed %llu, %llu of %llu points, %llu runs: %llu stopped themselves, %llu "
            "gave up, %llu differences, %lld s%s\n",
@@ -621,15 +698,17 @@ int main(int argc, char **argv)
             proof.is_full = true;
         else if (!strcmp(argv[i], "--canary"))
             proof.is_canary = true;
+        else if (!strcmp(argv[i], "--calls"))
+            proof.is_calls = true;
         else if (!strcmp(argv[i], "--seconds") && i + 1 < argc)
             proof.seconds = strtol(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
             proof.seed = strtoull(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--point") && i + 1 < argc)
-            only = strtoull(argv[++i], NULL, 10);
+            only = strtoull(argv[++i], NULL, 10), proof.is_loud = true;
         else {
-            fprintf(stderr, "usage: alloc_engine [--seconds N] [--seed S] [--full] [--canary] "
-                            "[--point N]\n");
+            fprintf(stderr, "usage: alloc_engine [--calls] [--seconds N] [--seed S] [--full] "
+                            "[--canary] [--point N]\n");
             return 2;
         }
     }
@@ -640,8 +719,11 @@ int main(int argc, char **argv)
     if (!status && !only)
         status = prove();
     else if (!status) {
-        look_at(only, false);
-        look_at(only, true);
+        for (int kind = 0; kind < (proof.is_calls ? CALLS_KINDS : 1); kind++) {
+            proof.kind = (enum calls_kind)kind;
+            look_at(only, false);
+            look_at(only, true);
+        }
         status = proof.differences > 0;
     }
     temp_remove(proof.crashed);
