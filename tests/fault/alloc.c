@@ -149,8 +149,10 @@ static void *sqlite_realloc(void *block, int len)
     return block ? grown : kept(grown);
 }
 
-void alloc_init(void)
+void alloc_init(bool with_sqlite)
 {
+    if (!with_sqlite)
+        return;
     if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory.sqlite))
         abort();
     sqlite3_mem_methods methods = memory.sqlite;

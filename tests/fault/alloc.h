@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Before anything of SQLite's is called. */
-void alloc_init(void);
+/* Before anything of SQLite's is called. Not with_sqlite: its allocations all succeed. */
+void alloc_init(bool with_sqlite);
 /* The nth from now on fails (0: none), and with is_sticky all that follow it. */
 void alloc_arm(uint64_t nth, bool is_sticky);
 uint64_t alloc_count(void); /* asked for since alloc_arm() */

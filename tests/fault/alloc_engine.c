@@ -3,7 +3,8 @@
  * and again with another allocation failing, each in turn, once or from there on (alloc.h). The
  * directory is a new one, or what a crash after the same run has left, so that recovery fails at
  * every point as well: of a journal that was cut, or with odd seeds of a whole one. With --calls it
- * is calls into SQLite and for files that fail, with one error after the other (calls.h).
+ * is calls into SQLite and for files that fail, with one error after the other (calls.h); with
+ * --own SQLite's allocations are spared, which are most of the points.
  *
  * THE RULE
  *   Every step of the run gives the answer it gives when nothing fails, or METE_E_MEMORY (or with
@@ -15,7 +16,8 @@
  *   what was not told is asked, and the figures are those of the run where nothing failed; verify
  *   is clean.
  *
- *   usage: alloc_engine [--calls] [--seconds N] [--seed S] [--full] [--canary] [--point N]
+ *   usage: alloc_engine [--calls | --own] [--seconds N] [--seed S] [--full] [--canary]
+ *          [--point N]
  *
  * Without --full, points are taken from all over the run until the time is up. --canary claims a
  * thing was told that was not, and must be found out. */
@@ -67,7 +69,7 @@ static struct shared {
 static struct {
     long seconds;
     uint64_t seed, runs, stops, gave_up, differences;
-    bool is_full, is_canary, is_calls, is_loud;
+    bool is_full, is_canary, is_calls, is_own, is_loud;
     enum calls_kind kind; /* that the next life meets */
     uint64_t points, points_new;
     char crashed[64]; /* a directory */
@@ -531,7 +533,7 @@ static int run_child(const char *directory, enum life life, uint64_t nth, bool i
         (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
         if (!proof.is_loud)
             mute();
-        alloc_init();
+        alloc_init(!proof.is_own);
         alloc_arm(proof.is_calls ? 0 : nth, is_sticky);
         calls_arm(proof.is_calls ? nth : 0, proof.kind, is_sticky);
         int status = live(&run, is_sticky);
@@ -700,6 +702,8 @@ int main(int argc, char **argv)
             proof.is_canary = true;
         else if (!strcmp(argv[i], "--calls"))
             proof.is_calls = true;
+        else if (!strcmp(argv[i], "--own"))
+            proof.is_own = true;
         else if (!strcmp(argv[i], "--seconds") && i + 1 < argc)
             proof.seconds = strtol(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
@@ -707,8 +711,9 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--point") && i + 1 < argc)
             only = strtoull(argv[++i], NULL, 10), proof.is_loud = true;
         else {
-            fprintf(stderr, "usage: alloc_engine [--calls] [--seconds N] [--seed S] [--full] "
-                            "[--canary] [--point N]\n");
+            fprintf(stderr,
+                    "usage: alloc_engine [--calls | --own] [--seconds N] [--seed S] [--full] "
+                    "[--canary] [--point N]\n");
             return 2;
         }
     }

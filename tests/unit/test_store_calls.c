@@ -756,7 +756,7 @@ LIFE(a_snapshot_that_fails_has_no_name, NULL, live_snapshots, look_at_snapshots)
 static int set_up(void **state)
 {
     (void)state;
-    alloc_init();
+    alloc_init(true);
     return 0;
 }
 
