@@ -18,6 +18,8 @@
 
 #include <stdlib.h>
 
+#define NOWHERE INT64_MIN /* in a window that was over at the base */
+
 struct take {
     uint32_t budget;
     int64_t window_start_us;
@@ -42,7 +44,7 @@ struct call {
     struct take takes[];
 };
 
-enum { BUCKETS = 65 };
+enum { BUCKETS = LEDGER_BUCKETS };
 
 struct sum {
     int64_t window_start_us, committed;
@@ -190,16 +192,21 @@ static int add_rate(struct totals *totals, const struct mete_exchange_spec *spec
 static int keep_call(struct totals *totals, struct call *call, const struct mete_usage *charged,
                      size_t len);
 
-/* A take of a window before the present one counts nowhere any more. */
-static int begin_call(struct totals *totals, const struct ledger *ledger,
-                      const struct ledger_taken *taken)
+/* The window, or bucket, that a call made then counts in. */
+static int64_t begin_take(const struct totals *totals, uint32_t budget, int64_t made_at_us)
+{
+    const struct sum *sum = &totals->sums[budget];
+    if (sum->buckets)
+        return made_at_us - made_at_us % sum->bucket_us;
+    return made_at_us >= sum->window_start_us ? sum->window_start_us : NOWHERE;
+}
+
+static int begin_call(struct totals *totals, const struct ledger_taken *taken)
 {
     struct take takes[METE_REFUSALS_MAX];
     for (uint32_t i = 0; i < taken->budgets_len; i++) {
-        struct mete_budget_view view;
-        int error = ledger_budget(ledger, taken->budgets[i], &view);
-        bool is_present = !error && taken->made_at_us >= view.window_start.us;
-        takes[i] = (struct take){taken->budgets[i], is_present ? view.window_start.us : INT64_MIN};
+        uint32_t budget = taken->budgets[i];
+        takes[i] = (struct take){budget, begin_take(totals, budget, taken->made_at_us)};
     }
     const struct moment made = {taken->made_seq, taken->made_at_us};
     int error = remember(totals, taken->id, &made, takes, taken->budgets_len);
@@ -213,20 +220,38 @@ static int begin_call(struct totals *totals, const struct ledger *ledger,
     return keep_call(totals, call, charged, taken->amounts_len);
 }
 
+static int begin_budget(struct totals *totals, const struct ledger *ledger,
+                        const struct mete_budget_view *view)
+{
+    struct ledger_rolling rolling;
+    int error = set_window(totals, view->budget.n, view->window_start.us);
+    if (error)
+        return error;
+    struct sum *sum = &totals->sums[view->budget.n];
+    sum->committed = view->committed;
+    if (ledger_rolling(ledger, view->budget.n, &rolling))
+        return 0;
+    sum->buckets = malloc(sizeof rolling.sums);
+    if (!sum->buckets)
+        return METE_E_MEMORY;
+    memcpy(sum->buckets, rolling.sums, sizeof rolling.sums);
+    sum->bucket_us = rolling.bucket_us;
+    sum->window_start_us = rolling.present_us;
+    return 0;
+}
+
 int totals_begin(struct totals *totals, const struct ledger *ledger)
 {
     struct mete_budget_view view;
     struct ledger_taken taken;
     int error = 0;
     for (uint32_t budget = 1; !error && ledger_budget(ledger, budget, &view) == 0; budget++) {
-        error = set_window(totals, budget, view.window_start.us);
-        if (!error)
-            totals->sums[budget].committed = view.committed;
+        error = begin_budget(totals, ledger, &view);
         totals->budgets = budget;
     }
     for (uint32_t i = 0; !error && ledger_taken_at(ledger, i, &taken); i++)
         if (taken.id)
-            error = begin_call(totals, ledger, &taken);
+            error = begin_call(totals, &taken);
     struct mete_exchange_view rate;
     const struct mete_instant any = {0};
     for (uint32_t n = 1; !error && ledger_exchange(ledger, n, any, &rate) == 0; n++)
@@ -370,7 +395,8 @@ static int charge(struct totals *totals, const struct ledger *ledger, const stru
     struct mete_budget_view view;
     int error = ledger_budget(ledger, take->budget, &view);
     ASSERT(error == 0);
-    if (sum->window_start_us - take->window_start_us >= max_i64(BUCKETS * sum->bucket_us, 1))
+    if (take->window_start_us == NOWHERE ||
+        sum->window_start_us - take->window_start_us >= max_i64(BUCKETS * sum->bucket_us, 1))
         return 0; /* its window is over, or its bucket has left */
     if (charging->corrects && view.ended)
         return 0; /* it takes no corrections */

@@ -270,6 +270,15 @@ struct ledger_window {
 };
 METE_MUST_USE int ledger_past(const struct ledger *ledger, uint32_t budget, int64_t at_us,
                               struct ledger_window *ret_window);
+/* The buckets of a rolling budget: what was charged in number k, from k * bucket_us on, is at k
+ * modulo their number. NOT_FOUND: it does not roll. */
+enum { LEDGER_BUCKETS = 65 };
+struct ledger_rolling {
+    int64_t bucket_us, present_us; /* their length; where the present one begins */
+    int64_t sums[LEDGER_BUCKETS];
+};
+METE_MUST_USE int ledger_rolling(const struct ledger *ledger, uint32_t budget,
+                                 struct ledger_rolling *ret_rolling);
 
 struct ledger_counts {
     uint64_t scopes, budgets, rates, reservations_open, outcomes;

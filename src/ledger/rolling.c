@@ -17,7 +17,7 @@
  * for held amounts (what is held may still be spent, so it counts until it is not). */
 #include "ledger/rolling.h"
 
-enum { BUCKETS = 65 };
+enum { BUCKETS = LEDGER_BUCKETS };
 _Static_assert(sizeof(struct buckets) == BUCKETS * sizeof(int64_t), "it has their' sums");
 
 static struct buckets *sums_of(const struct ledger *ledger, uint32_t budget)
@@ -142,4 +142,16 @@ void rolling_check(const struct ledger *ledger, uint32_t handle)
                rolling_is_bucket(extras_of(ledger, handle), rolling_bucket_start_us(ledger, handle),
                                  ledger->cold[handle].window_end_us));
     ASSERT_INV("INV-07", rolling_adds_up(ledger, handle));
+}
+
+int ledger_rolling(const struct ledger *ledger, uint32_t budget, struct ledger_rolling *ret_rolling)
+{
+    const struct extra *extra =
+        budget > 0 && budget <= ledger->budgets_len ? extras_of(ledger, budget) : NULL;
+    if (!extra || !extra->buckets)
+        return METE_E_NOT_FOUND;
+    ret_rolling->bucket_us = bucket_us(ledger, budget);
+    ret_rolling->present_us = rolling_bucket_start_us(ledger, budget);
+    memcpy(ret_rolling->sums, sums_of(ledger, budget)->sums, sizeof ret_rolling->sums);
+    return 0;
 }

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Proves that verify adds up anew what each budget must stand at, whatever places its windows:
+ * rolling buckets, carried amounts, other currencies, calls that end or are corrected long after,
+ * by the entries from the beginning and by those behind a base; and that a figure which is not the
+ * sum of its parts is found.
+ *
+ * Regressions: behind a base a rolling budget was called damaged when its next bucket began; what a
+ * window handed on was believed. */
+#include "engine/verify.h"
+#include "unit/engine_help.h"
+#include "unit/temp.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define EUR METE_CURRENCY('E', 'U', 'R')
+#define MINUTE_US INT64_C(60000000)
+#define HOUR_US (60 * MINUTE_US)
+
+static char directory[64];
+static struct mete *mete;
+static struct mete_port *port;
+static _Atomic int64_t now;
+
+static int64_t now_us(void *user)
+{
+    (void)user;
+    return atomic_load(&now);
+}
+
+static void open_it(void)
+{
+    const struct mete_options options = {
+        .directory = directory, .clock = {now_us, NULL}, .no_audit = 1};
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_port_open(mete, &port), 0);
+}
+
+static void close_it(void)
+{
+    mete_port_close(port);
+    mete_close(mete);
+}
+
+static void apply(const struct mete_change *changes, size_t len)
+{
+    uint32_t handles[8];
+    struct mete_applied applied;
+    const struct mete_apply args = {changes, len, help_text("root")};
+    assert_int_equal(mete_apply(port, &args, handles, &applied), 0);
+}
+
+static struct mete_change carrying(const char *id, int64_t limit)
+{
+    struct mete_change change = help_budget(id, HELP_USER, METE_HOURLY, limit);
+    change.budget.rollover_cap = 700;
+    return change;
+}
+
+static struct mete_change rate(int64_t numerator)
+{
+    return (struct mete_change){.kind = METE_PUT_EXCHANGE,
+                                .exchange = {METE_USD, EUR, numerator, 7, {now_us(NULL)}}};
+}
+
+static void make_budgets(void)
+{
+    assert_int_equal(help_tree(port, INT64_C(1000000000)), 0);
+    struct mete_change changes[] = {
+        help_budget("rolling", HELP_KEY, METE_ROLLING, 1000000),
+        carrying("carries", 1000),
+        help_budget("euros", HELP_DEPARTMENT, METE_TOTAL, 1000000),
+        help_budget("off", HELP_KEY, METE_TOTAL, 5),
+        rate(5),
+        rate(6),
+        carrying("each", 900),
+    };
+    changes[0].budget.window_seconds = 64 * 60; /* buckets of a minute */
+    changes[2].budget.currency = EUR;
+    changes[3].budget.mode = METE_OFF;
+    changes[6].budget.scope.n = HELP_ORGANIZATION;
+    changes[6].budget.for_kind = METE_USER;
+    apply(changes, 7);
+}
+
+static struct mete_reservation_id reserve(int64_t amount, enum mete_expiry on_expiry)
+{
+    struct mete_verdict verdict;
+    const struct mete_demand demand = {METE_COST, METE_USD, amount, 0};
+    const struct mete_reserve args = {.scope = {HELP_KEY},
+                                      .demands = &demand,
+                                      .demands_len = 1,
+                                      .ttl_ms = 90 * 60 * 1000,
+                                      .on_expiry = on_expiry};
+    assert_int_equal(mete_reserve(port, &args, NULL, 0, &verdict), 0);
+    assert_true(verdict.allowed);
+    return verdict.reservation;
+}
+
+static void commit(struct mete_reservation_id id, int64_t amount)
+{
+    struct mete_receipt receipt;
+    assert_int_equal(help_commit(port, id, amount, &receipt), 0);
+}
+
+static void pass(int64_t us)
+{
+    atomic_fetch_add(&now, us);
+    struct mete_answer answer; /* what is due by now is done */
+    commit(reserve(3, METE_EXPIRY_RELEASE), 1);
+    assert_int_equal(help_ask(port, METE_QUERY_PROJECTED, &answer), 0);
+}
+
+/* Calls that end in their window, after it, by expiry, and that are corrected after that. */
+static void spend(void)
+{
+    struct mete_reservation_id late = reserve(200, METE_EXPIRY_RELEASE);
+    struct mete_reservation_id never = reserve(100, METE_EXPIRY_CHARGE);
+    struct mete_reservation_id vanished = reserve(50, METE_EXPIRY_RELEASE);
+    commit(reserve(110, METE_EXPIRY_RELEASE), 90);
+    pass(7 * MINUTE_US);
+    commit(reserve(110, METE_EXPIRY_RELEASE), 77);
+    pass(HOUR_US);
+    commit(late, 120);
+    pass(HOUR_US);
+    commit(never, 60);
+    commit(vanished, 30);
+    pass(5 * HOUR_US);
+}
+
+static void must_be_clean(const char *when)
+{
+    struct verify_report report;
+    int error = engine_verify(directory, &report);
+    if (error)
+        fail_msg("%s: %s: %s", when, mete_error_name(error), report.detail);
+}
+
+/* Closed, verified, opened again. */
+static void look(const char *when)
+{
+    close_it();
+    must_be_clean(when);
+    open_it();
+}
+
+static void every_kind_of_window_adds_up(void **state)
+{
+    (void)state;
+    make_budgets();
+    look("made");
+    spend();
+    look("spent");
+    const struct mete_change changes[] = {carrying("carries", 1300), rate(8)};
+    apply(changes, 2);
+    spend();
+    look("changed");
+    pass(40 * HOUR_US); /* all has left */
+    look("passed");
+}
+
+static void it_does_behind_a_base(void **state)
+{
+    (void)state;
+    uint64_t seq;
+    make_budgets();
+    spend();
+    struct mete_reservation_id late = reserve(200, METE_EXPIRY_RELEASE);
+    pass(MINUTE_US);
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    look("cut");
+    pass(MINUTE_US);
+    look("in the next bucket");
+    commit(late, 150);
+    look("ended behind the base");
+    spend();
+    look("spent");
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    spend();
+    look("cut again");
+}
+
+static void a_window_may_be_over_at_the_base(void **state)
+{
+    (void)state;
+    uint64_t seq;
+    make_budgets();
+    struct mete_reservation_id late = reserve(200, METE_EXPIRY_CHARGE);
+    pass(HOUR_US);
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    pass(HOUR_US); /* it has expired, in a window of before the base */
+    look("expired");
+    commit(late, 20);
+    look("corrected");
+    spend();
+    look("spent");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (temp_make(directory, sizeof directory))
+        return -1;
+    atomic_store(&now, INT64_C(1790000000000000));
+    open_it();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    close_it();
+    return temp_remove(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        CASE(every_kind_of_window_adds_up),
+        CASE(it_does_behind_a_base),
+        CASE(a_window_may_be_over_at_the_base),
+#undef CASE
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
