@@ -169,9 +169,9 @@ enum mete_error {
     METE_E_NOT_YET = -9,          /* promised by this header, not built yet: see mete_not_yet() */
     METE_E_MEMORY = -10,          /* no memory; at open only */
     METE_E_STORAGE = -11,         /* the data directory cannot be read or written */
-    METE_E_CORRUPT = -12,         /* the journal is damaged: the engine refuses to start */
+    METE_E_CORRUPT = -12,         /* what was read is damaged; of a start: the data */
     METE_E_LOCKED = -13,          /* another process has the data directory open */
-    METE_E_FORMAT = -14,          /* the journal was written by a newer mete */
+    METE_E_FORMAT = -14,          /* the data was written by a newer mete */
     METE_E_CLOCK = -15,           /* the wall clock stands before the journal's last entry */
     METE_E_CLOSED = -16,          /* the engine is closing */
     METE_E_UNAUTHENTICATED = -17, /* no key, or an unknown one */

@@ -258,7 +258,7 @@ test('the canary: an acknowledgement nobody gave does not pass', { timeout: 6000
 
 // A kill just after a checkpoint leaves nothing in the log that could be lost: then once more.
 test('the canary: a journal that lost its last groups is refused, or found out', { timeout: 120000 }, async () => {
-  const isFound = (error) => error instanceof assert.AssertionError || /The journal is damaged/.test(error.message);
+  const isFound = (error) => error instanceof assert.AssertionError || /What was read is damaged/.test(error.message);
   let found = null;
   for (let cycle = CYCLES + 1; !found && cycle <= CYCLES + 4; cycle += 1) {
     await load(cycle);
