@@ -59,6 +59,7 @@ static const struct route routes[] = {
     {"GET", ORG "/budgets/{budget}", ACCESS_ADMIN, budgets_show, 0},
     {"PUT", ORG "/budgets/{budget}", ACCESS_ADMIN, budgets_update, 0},
     {"DELETE", ORG "/budgets/{budget}", ACCESS_ADMIN, budgets_delete, 0},
+    {"GET", ORG "/budget-events", ACCESS_ADMIN, budget_events_list, 0},
     {"POST", ORG "/budgets/{budget}/lift", ACCESS_ADMIN, budgets_lift, 0},
     {"POST", ORG "/budgets/{budget}/increases", ACCESS_ADMIN, increases_create, 0},
     {"GET", ORG "/budgets/{budget}/increases", ACCESS_ADMIN, increases_list, 0},

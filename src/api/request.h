@@ -209,6 +209,7 @@ void stats_show(struct request *request);
 void authority_call(struct request *request);
 void backup_create(struct request *request);
 void cut_create(struct request *request);
+void budget_events_list(struct request *request);
 void budgets_explain(struct request *request);
 
 #endif

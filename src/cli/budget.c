@@ -24,6 +24,7 @@ static const char usage[] =
     "       mete budget show ID --organization O\n"
     "       mete budget delete ID --organization O\n"
     "       mete budget explain ID --organization O [--since TIME]\n"
+    "       mete budget events [ID] --organization O [--event KIND]\n"
     "       mete budget lift ID --organization O\n"
     "       mete budget increase ID --organization O --amount A --until TIME [--from TIME]\n"
     "       mete budget increase ID --organization O --end NUMBER\n"
@@ -42,6 +43,8 @@ static const char usage[] =
     "With --for-kind it is a template: each scope of that kind gets such a budget of its own when "
     "its\n"
     "first call comes.\n"
+    "events tells what happened, newest first: threshold, soft_limit, throttled, stopped, lifted,\n"
+    "overrun, limit_below; of one budget or of all.\n"
     "explain tells entry by entry how its figures came to be since TIME (an instant such as\n"
     "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n";
 
@@ -107,7 +110,8 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--grace", &options->grace},
                                         {"--from", &options->from},
                                         {"--until", &options->until},
-                                        {"--end", &options->end}};
+                                        {"--end", &options->end},
+                                        {"--event", &options->event}};
     const struct client_words words = {.command = "budget",
                                        .usage = usage,
                                        .options = &options->client,
@@ -336,6 +340,8 @@ static int run(const char *word, const struct budget_options *options, const cha
         code = client_print_list(client, all, &options->client, columns, COLUMNS_LIST);
     } else if (!strcmp(word, "explain")) {
         code = explain(client, options, one);
+    } else if (!strcmp(word, "events")) {
+        code = budget_events(client, options);
     } else if (!strcmp(word, "increase")) {
         code = budget_increase(client, options, one);
     } else if (!strcmp(word, "increases")) {
@@ -349,7 +355,8 @@ static int run(const char *word, const struct budget_options *options, const cha
 
 static int check_options(const char *word, struct budget_options *options)
 {
-    bool names_one = strcmp(word, "set") && strcmp(word, "list");
+    bool may_name_one = !strcmp(word, "events");
+    bool names_one = strcmp(word, "set") && strcmp(word, "list") && !may_name_one;
     if (!options->organization)
         return wrong("--organization is missing", "");
     bool raises = !strcmp(word, "increase") && !options->end;
@@ -357,19 +364,19 @@ static int check_options(const char *word, struct budget_options *options)
         return wrong("--amount is missing", "");
     if (raises && !options->until)
         return wrong("--until is missing", "");
-    if (!names_one && options->subject)
+    if (!names_one && !may_name_one && options->subject)
         return wrong("unknown: ", options->subject);
     if (names_one && !options->subject)
         return wrong("the ID is missing", "");
-    if (names_one)
+    if (names_one || may_name_one)
         options->id = options->subject;
     return CLI_DONE;
 }
 
 static bool is_word(const char *word)
 {
-    static const char *const words[] = {"set",  "list",     "show",      "delete",
-                                        "lift", "increase", "increases", "explain"};
+    static const char *const words[] = {"set",      "list",      "show",    "delete", "lift",
+                                        "increase", "increases", "explain", "events"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (!strcmp(word, words[i]))
             return true;

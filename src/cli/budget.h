@@ -12,6 +12,7 @@ struct budget_options {
     const char *window_seconds, *time_zone, *anchor, *rollover;
     const char *for_kind; /* of a template */
     const char *since;    /* explain */
+    const char *event;    /* events: of this kind alone */
     const char *soft_limit, *throttle_at, *throttle_rate, *stop_at, *downgrade_at, *cooldown,
         *grace;                     /* controls */
     const char *from, *until, *end; /* of an increase */
@@ -19,6 +20,8 @@ struct budget_options {
     size_t thresholds_len;
 };
 
+/* Lists what happened to the budget that is named, or to all of the organization's. */
+int budget_events(struct client *client, const struct budget_options *options);
 /* Lists the increases of a budget, puts one, or ends the one that is named. one: path of the
  * budget. */
 int budget_increases(struct client *client, const struct budget_options *options, const char *one);

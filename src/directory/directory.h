@@ -82,6 +82,12 @@ METE_MUST_USE int directory_find(struct records_reader *reader, int kind,
                                  int (*fn)(void *user, const struct directory_entity *),
                                  void *user);
 
+/* Events of an organization's budgets, newest first (store/records.h). */
+METE_MUST_USE int directory_events(struct records_reader *reader,
+                                   const struct records_event_filter *filter,
+                                   int (*fn)(void *user, const struct mete_event *, uint32_t n),
+                                   void *user);
+
 /* Constant time. */
 bool directory_same_secret(struct slice a, struct slice b);
 

@@ -49,6 +49,13 @@ int directory_find(struct records_reader *reader, int kind, struct mete_scope_id
     return records_find_entity(reader, kind, organization, id, entity_of, &walk);
 }
 
+int directory_events(struct records_reader *reader, const struct records_event_filter *filter,
+                     int (*fn)(void *user, const struct mete_event *, uint32_t n), void *user)
+{
+    ASSERT_INV("INV-12", filter->organization.n);
+    return records_each_budget_event(reader, filter, fn, user);
+}
+
 struct load {
     struct directory *directory;
     uint32_t last;

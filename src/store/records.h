@@ -120,6 +120,20 @@ METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t aft
                                      size_t limit, int (*fn)(void *user, const struct mete_event *),
                                      void *user);
 
+struct records_event_filter {
+    struct mete_scope_id organization;
+    struct mete_budget_id budget; /* 0: all of the organization's budgets, ended ones too */
+    enum mete_event_kind kind;    /* 0: all */
+    uint64_t before_seq;          /* those before this place; 0: from the newest */
+    uint32_t before_n;
+    size_t limit; /* at least 1 */
+};
+/* Events of budgets, newest first; n: their number among those of their entry. fn returning
+ * non-zero stops and is returned. Cost: linear in the events between the newest and the last. */
+METE_MUST_USE int
+records_each_budget_event(struct records_reader *reader, const struct records_event_filter *filter,
+                          int (*fn)(void *user, const struct mete_event *, uint32_t n), void *user);
+
 /* All usage records, or all events, behind an entry in order of seq, one a call: for comparing with
  * the journal. Slices die with the next call. */
 struct records_cursor;

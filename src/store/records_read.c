@@ -456,6 +456,43 @@ int records_each_event(struct records_reader *reader, uint64_t after_seq, size_t
     return error ? error : db_error(rc);
 }
 
+/* CROSS JOIN: the walk is over events, and each asks for its budget. */
+int records_each_budget_event(struct records_reader *reader,
+                              const struct records_event_filter *filter,
+                              int (*fn)(void *user, const struct mete_event *, uint32_t n),
+                              void *user)
+{
+    ASSERT(reader && fn && filter->organization.n && filter->limit >= 1);
+    sqlite3_stmt *rows;
+    int error = db_prepare(reader->db,
+                           "SELECT event.seq, n, event.kind, event.at_us, scope, budget,"
+                           " threshold_ppm, limit_amount, committed, held"
+                           " FROM event CROSS JOIN entity ON entity.kind=100 AND handle=budget"
+                           " WHERE organization=?1 AND (event.seq, n) < (?2, ?3)"
+                           " AND (?4=0 OR budget=?4) AND (?5=0 OR event.kind=?5)"
+                           " ORDER BY event.seq DESC, n DESC LIMIT ?6",
+                           &rows);
+    if (error)
+        return error;
+    bool has_place = filter->before_seq && filter->before_seq <= INT64_MAX;
+    sqlite3_bind_int64(rows, 1, filter->organization.n);
+    sqlite3_bind_int64(rows, 2, has_place ? (int64_t)filter->before_seq : INT64_MAX);
+    sqlite3_bind_int64(rows, 3, filter->before_n);
+    sqlite3_bind_int64(rows, 4, filter->budget.n);
+    sqlite3_bind_int(rows, 5, (int)filter->kind);
+    sqlite3_bind_int64(rows, 6, (int64_t)filter->limit);
+    int rc = SQLITE_DONE;
+    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
+        struct mete_event event;
+        read_event(rows, &event);
+        error = fn(user, &event, number(rows, 1));
+    }
+    sqlite3_finalize(rows);
+    return error ? error : db_error(rc);
+}
+
+_Static_assert(RECORDS_BUDGET == 100, "as the statement says");
+
 /* ---- Cursors --------------------------------------------------------------------------------- */
 
 struct records_cursor {

@@ -4,7 +4,7 @@
 // there after a restart. Every reply is validated against docs/openapi.yaml.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { Mete, configuration } from './mete.mjs';
+import { Mete, configuration, run } from './mete.mjs';
 import { nano } from './money.mjs';
 
 let mete;
@@ -106,4 +106,42 @@ test('an increase raises the limit for its time', async () => {
   await must('DELETE', budgets('c5', '/b/increases/1'));
   assert.equal(nano((await must('GET', budgets('c5', '/b'))).limit), nano('1'));
   assert.equal((await mete.api('DELETE', budgets('c5', '/b/increases/1'))).status, 404);
+});
+
+test('what happened to budgets is told, newest first, in pages, of one or of all, after a restart too', async () => {
+  await make('e1', { alert_thresholds: [0.5, 0.9], controls: { soft_limit: '0.60', throttle_threshold: 0.7, emergency_stop_threshold: 0.8 } });
+  await must('POST', budgets('e1'), { id: 'ada', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '100', period: 'daily', alert_thresholds: [0.1] });
+  await make('e2', { alert_thresholds: [0.5] });
+  const call = caller('e1');
+  await call.record('0.50');
+  await call.record('0.45');
+  await must('POST', budgets('e1', '/b/lift'));
+  await must('POST', '/api/v1/budget/record', { request_id: 'u', scope: { kind: 'user', id: 'ada', organization: 'e1' }, usage: { total_tokens: 12 } });
+  await must('PUT', budgets('e1', '/b'), { amount: '0.10' });
+  await caller('e2').record('0.70');
+  const path = '/api/v1/organizations/e1/budget-events';
+  const events = (query = '') => mete.all(path + query);
+  const all = await events();
+  const told = all.map((e) => `${e.budget} ${e.event} ${e.threshold ?? ''}`.trim());
+  assert.deepEqual(told.slice(-1), ['b threshold 0.5']);
+  for (const wanted of ['b threshold 0.9', 'b soft_limit', 'b throttled 0.7', 'b stopped 0.8', 'b lifted', 'b limit_below', 'ada threshold 0.1']) {
+    assert.equal(told.filter((e) => e === wanted).length, 1, `${wanted}: ${told}`);
+  }
+  const order = all.map((e) => e.seq);
+  assert.deepEqual(order, [...order].sort((a, b) => b - a), 'newest first');
+  const at = all.find((e) => e.event === 'threshold' && e.threshold === 0.9);
+  assert.deepEqual([at.used, at.limit, at.unit, at.scope.id], ['0.95', '1.00', 'USD', 'e1']);
+  assert.deepEqual(await events('?limit=1'), all, 'a page ends within an entry as well');
+  assert.deepEqual((await events('?budget=ada')).map((e) => [e.event, e.used]), [['threshold', '12']]);
+  assert.deepEqual((await events('?event=threshold')).map((e) => e.threshold), [0.1, 0.9, 0.5]);
+  assert.equal((await mete.api('GET', `${path}?budget=nobody`)).status, 404);
+  assert.deepEqual((await mete.all('/api/v1/organizations/e2/budget-events')).map((e) => [e.event, e.scope.id]), [['threshold', 'e2']]);
+  await must('DELETE', budgets('e1', '/ada'));
+  await mete.kill();
+  await mete.spawn();
+  assert.deepEqual(await events(), all, 'those of a deleted budget stay');
+  const command = (...args) => run(['budget', 'events', ...args, '--organization', 'e1', '--json', '--data', mete.data, '--server', mete.url, '--token', mete.env.METE_ADMIN_TOKEN]);
+  assert.deepEqual(command().json().data, all);
+  assert.deepEqual(command('b', '--event', 'lifted').json().data.map((e) => e.event), ['lifted']);
+  assert.equal(command('--event', 'nonsense').status, 2);
 });
