@@ -421,6 +421,15 @@ static void forget_closed(struct ledger *ledger, uint32_t handle)
     }
 }
 
+/* What it keeps for corrections alone does not hold it: that goes with its end. */
+bool budgets_is_held(const struct ledger *ledger, uint32_t handle)
+{
+    bool held = ledger->budgets[handle].open != 0;
+    for (uint32_t at = ledger->cold[handle].past; at && !held; at = ledger->pasts[at].next)
+        held = ledger->pasts[at].open != 0;
+    return held;
+}
+
 static void bury(struct ledger *ledger, uint32_t handle)
 {
     struct budget *budget = &ledger->budgets[handle];

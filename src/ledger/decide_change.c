@@ -165,11 +165,10 @@ static bool ends_in(const struct batch *batch, uint32_t handle)
     return false;
 }
 
-/* Whether the id of a budget that the batch ends stays taken: by its open reservations. */
+/* Whether the id of a budget that has ended, or that the batch ends, stays taken. */
 static bool is_held(const struct ledger *ledger, uint32_t handle)
 {
-    return handle <= ledger->budgets_len &&
-           (ledger->budgets[handle].open || ledger->cold[handle].past);
+    return handle <= ledger->budgets_len && budgets_is_held(ledger, handle);
 }
 
 static struct found_budget find_budget(const struct batch *batch, uint32_t organization,

@@ -51,7 +51,7 @@ static int shrink(const struct held *held, size_t len, const struct mete_extend 
         entry->u.extend.amounts[i] = (struct entry_amount){demand->meter, demand->currency, amount};
     }
     entry->u.extend.shrinks = true;
-    entry->u.extend.granted = args->wish;
+    entry->u.extend.granted = args->demands_len ? args->wish : 0;
     return 0;
 }
 

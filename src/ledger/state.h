@@ -495,6 +495,7 @@ static inline struct counters budgets_counters(struct ledger *ledger, uint32_t h
 bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
                        struct ledger_effects *effects);
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
+bool budgets_is_held(const struct ledger *ledger, uint32_t budget); /* calls of it are open */
 void budgets_end_of_scope(struct ledger *ledger, uint32_t scope); /* all that it has */
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
 /* committed + held of a past window has become another: a later one may be handed another rest. */

@@ -305,7 +305,7 @@ static void draw_extend(struct world *w, struct tape *tape, const struct call *c
     }
     if (!call->demands_len || tape_chance(tape, 3))
         ret_args->demands_len = draw_demands(w, tape, ret_demands);
-    if (ret_args->demands_len && tape_chance(tape, 50)) {
+    if (tape_chance(tape, 50)) {
         ret_args->floor = (int64_t)tape_pick(tape, 20);
         ret_args->wish = ret_args->floor + (int64_t)tape_pick(tape, 200);
     }
@@ -513,8 +513,7 @@ static void act_change(struct world *w, struct engine *engine, struct tape *tape
         do {
             draw_change(w, tape, i, &changes[i]);
         } while (len > 1 &&
-                 (changes[i].kind == METE_END_BUDGET || changes[i].kind == METE_END_RATE_LIMIT ||
-                  changes[i].kind == METE_END_QUOTA));
+                 (changes[i].kind == METE_END_RATE_LIMIT || changes[i].kind == METE_END_QUOTA));
     apply(w, engine, changes, len);
 }
 

@@ -562,7 +562,7 @@ export function extend(name, list, floor, wish, shrink, ttl) {
     if (isAsking) for (const { b } of r.takes) if (!b.ended && b.mode !== OFF) touch(b);
     const refusals = !isAsking ? [] : weigh(call, places, limits, quotas, drawsOf, true), enforced = enforcedOf(refusals), allowed = enforced.length === 0;
     const before = new Map(places.map(([b]) => [b, limitOf(b)]));
-    const granted = !allowed ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
+    const granted = !allowed || !list.length ? ZERO : shrink ? wish : largest(call, places, limits, quotas, drawsOf);
     if (allowed) {
         const amountOf = (unit) => (shrink ? -demanded(unit, list, granted) : demanded(unit, list, granted));
         for (const t of r.takes) {

@@ -336,6 +336,31 @@ static void a_deleted_budget_is_free_at_once_and_left_alone(void **state)
     stands(b, top, 57 * DOLLAR, 0);
 }
 
+static void a_batch_deletes_one_that_waits_for_corrections_and_makes_it_anew(void **state)
+{
+    struct bench *b = *state;
+    uint32_t mine = put_budget(b, b->user, "mine", 10 * DOLLAR, METE_HOURLY), handles[2];
+    expired(b, METE_EXPIRY_CHARGE, 2 * DOLLAR);
+    b->now_us += HOUR_US;
+    expired(b, METE_EXPIRY_CHARGE, 2 * DOLLAR); /* the first one is of a past window now */
+    const struct mete_change changes[] = {{.kind = METE_END_BUDGET, .end = {mine}},
+                                          budget_change(b->user, "mine", 9, METE_HOURLY)};
+    const struct mete_apply args = {changes, 2, {0}};
+    struct ledger_batch batch;
+    assert_int_equal(ledger_check_changes(b->ledger, now(b), &args, handles, &batch), 0);
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t handle;
+        assert_int_equal(put(b, &changes[i], &handle), 0);
+        assert_int_equal(handle, handles[i]);
+    }
+    hold(b, METE_EXPIRY_CHARGE, 1); /* what is open holds it, and its id with it */
+    const struct mete_change more[] = {{.kind = METE_END_BUDGET, .end = {handles[1]}}, changes[1]};
+    const struct mete_apply again = {more, 2, {0}};
+    assert_int_equal(ledger_check_changes(b->ledger, now(b), &again, handles, &batch),
+                     METE_E_EXISTS);
+    assert_int_equal(batch.failed, 1);
+}
+
 static void past_windows_go_with_the_last_that_may_be_corrected(void **state)
 {
     struct bench *b = *state;
@@ -562,6 +587,7 @@ int main(void)
         TEST(a_correction_is_remembered_though_its_end_is_not),
         TEST(it_is_charged_where_the_first_figures_were),
         TEST(a_deleted_budget_is_free_at_once_and_left_alone),
+        TEST(a_batch_deletes_one_that_waits_for_corrections_and_makes_it_anew),
         TEST(past_windows_go_with_the_last_that_may_be_corrected),
         TEST(above_its_limit_and_more_than_before_is_an_overrun),
         TEST(a_shadow_budget_never_makes_an_overrun),

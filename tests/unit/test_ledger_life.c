@@ -107,6 +107,25 @@ static void its_time_moves_too(void **state)
     assert_int_equal(extend(b, &later), METE_E_INVALID); /* neither more nor longer */
 }
 
+static void its_time_alone_moves_no_quantity(void **state)
+{
+    struct bench *b = *state;
+    const struct mete_demand demand = {.currency = METE_USD, .per_million = 1000000};
+    struct mete_reserve args = ask(b, &demand);
+    args.floor = args.wish = 50;
+    assert_int_equal(reserve(b, &args), 0);
+    uint64_t id = b->verdict.reservation.n;
+    for (int shrinks = 0; shrinks < 2; shrinks++) {
+        struct mete_extend later = {
+            .reservation = {id}, .floor = 7, .wish = 7, .shrink = shrinks, .ttl_ms = 120000};
+        assert_int_equal(extend(b, &later), 0);
+        assert_true(b->verdict.allowed && b->verdict.granted == 0);
+        struct mete_reservation_view view;
+        assert_int_equal(ledger_reservation(b->ledger, id, &view), 0);
+        assert_true(view.granted == 50);
+    }
+}
+
 static void only_what_is_open_and_demanded_grows(void **state)
 {
     struct bench *b = *state;
@@ -151,6 +170,7 @@ int main(void)
         TEST(it_gives_back_what_it_does_not_need),
         TEST(it_grows_in_the_window_it_was_made_in),
         TEST(its_time_moves_too),
+        TEST(its_time_alone_moves_no_quantity),
         TEST(only_what_is_open_and_demanded_grows),
         TEST(an_ended_budget_or_revoked_key_lets_it_grow),
     };
