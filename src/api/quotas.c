@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Quotas and the grants they are made of. All figures are the engine's: a scope has at most four
- * quotas, so that they are one answer; a quota's grants are one page, those that will be drawn from
- * first, in that order, then the used up and expired ones, the newest first: its history. */
+ * Quotas and the grants they are made of. All figures are the engine's; the records only tell which
+ * scopes of an organization have any. A scope has at most four quotas, one answer; a quota's grants
+ * are one page, those that will be drawn from first, in that order, then the used up and expired
+ * ones, the newest first: its history. */
 #include "api/budgets.h"
 #include "api/units.h"
 #include "base/assert.h"
@@ -16,16 +17,24 @@ struct grant_in {
     bool never;                   /* expires_at is null */
 };
 
+struct owner {
+    struct mete_scope_id scope;
+    size_t len;
+    struct mete_quota_view quotas[LIMIT_SCOPE_QUOTAS];
+};
+
 struct quota_state {
     struct grant_in in;
     struct scope_in scope;
     struct mete_scope_id organization, at;
     uint16_t meter;
     uint32_t currency;
-    size_t limit;
+    struct page page;
     struct mete_change change;
     struct mete_grant_view grant;
-    struct mete_quota_view quotas[LIMIT_SCOPE_QUOTAS];
+    struct owner *owners; /* of a list of quotas */
+    size_t owners_len;
+    bool more;
     struct mete_grant_view *grants;
     int reply_status;
     void (*then)(struct request *request);
@@ -140,7 +149,7 @@ static int read_query(struct request *request, bool has_unit, bool has_limit)
 {
     static const char *const names[] = {"kind", "id", "unit", NULL},
                              *const paged[] = {"kind", "id", "unit", "limit", NULL},
-                             *const whose[] = {"kind", "id", "limit", NULL};
+                             *const whose[] = {"kind", "id", "limit", "cursor", NULL};
     struct quota_state *state = request->state;
     struct slice kind, unit = {0};
     int rc = request_query_known(request, !has_unit ? whose : has_limit ? paged : names);
@@ -164,10 +173,8 @@ static int read_query(struct request *request, bool has_unit, bool has_limit)
         rc = problem_set(&request->problem, METE_E_INVALID, "unit", "It is missing.");
     if (!rc && has_unit)
         rc = read_unit(request, unit);
-    struct page page = {0};
     if (!rc && has_limit)
-        rc = request_page(request, &page);
-    state->limit = page.limit;
+        rc = request_page(request, &state->page);
     return rc;
 }
 
@@ -181,29 +188,97 @@ static void list_open(struct request *request)
     out_open(&request->out, '[');
 }
 
-static void quotas_shown(struct request *request)
+static void write_quotas(struct request *request)
 {
     const struct quota_state *state = request->state;
-    if (request_missed(request, "id"))
-        return;
+    struct out *out = &request->out;
     list_open(request);
-    ASSERT(request->answer.rows_len <= LIMIT_SCOPE_QUOTAS);
-    for (size_t i = 0; i < request->answer.rows_len; i++)
-        write_quota(request, &state->quotas[i]);
-    out_close(&request->out, ']');
-    out_close(&request->out, '}');
+    for (size_t i = 0; i < state->owners_len; i++)
+        for (size_t k = 0; k < state->owners[i].len; k++)
+            write_quota(request, &state->owners[i].quotas[k]);
+    out_close(out, ']');
+    out_key(out, "next_cursor");
+    if (state->more)
+        out_decimal(out, state->owners[state->owners_len - 1].scope.n, 0, 0);
+    else
+        out_null(out);
+    out_close(out, '}');
     request_reply(request, 200);
+}
+
+static bool next_owner(struct request *request, size_t *at, struct mete_query *ret_query)
+{
+    const struct quota_state *state = request->state;
+    if (*at >= state->owners_len)
+        return false;
+    *ret_query = (struct mete_query){.kind = METE_QUERY_QUOTAS,
+                                     .scope = state->owners[*at].scope,
+                                     .quotas = state->owners[*at].quotas,
+                                     .rows_max = LIMIT_SCOPE_QUOTAS};
+    return true;
+}
+
+static void got_owner(struct request *request, size_t at, int status,
+                      const struct mete_answer *answer)
+{
+    struct owner *owner = &((struct quota_state *)request->state)->owners[at];
+    if (status && status != METE_E_NOT_FOUND)
+        request->work_status = status;
+    if (status)
+        return;
+    ASSERT(answer->rows_len <= LIMIT_SCOPE_QUOTAS);
+    owner->len = answer->rows_len;
+    if (owner->len)
+        request_want(request, NAME_SCOPE, owner->scope.n);
+}
+
+static void quotas_viewed(struct request *request)
+{
+    if (request->work_status)
+        request_fail(request, request->work_status, NULL, NULL);
+    else
+        request_load_names(request, write_quotas);
 }
 
 static void ask_quotas(struct request *request)
 {
+    static const struct inquiry_plan plan = {next_owner, got_owner, quotas_viewed};
+    if (request->work_status)
+        request_fail(request, request->work_status, NULL, NULL);
+    else
+        inquiry_begin(request, &plan);
+}
+
+static void ask_own_quotas(struct request *request)
+{
     struct quota_state *state = request->state;
-    request->op = (struct mete_op){.kind = METE_OP_QUERY,
-                                   .args.query = {.kind = METE_QUERY_QUOTAS,
-                                                  .scope = state->at,
-                                                  .quotas = state->quotas,
-                                                  .rows_max = LIMIT_SCOPE_QUOTAS}};
-    request_ask(request, quotas_shown);
+    state->owners[0].scope = state->at;
+    state->owners_len = 1;
+    ask_quotas(request);
+}
+
+static int keep_owner(void *user, struct mete_scope_id scope)
+{
+    struct quota_state *state = ((struct request *)user)->state;
+    state->more = state->owners_len == state->page.limit;
+    if (state->more)
+        return 1;
+    state->owners[state->owners_len++].scope = scope;
+    return 0;
+}
+
+static int read_owners(struct request *request, struct records_reader *reader)
+{
+    const struct quota_state *state = request->state;
+    int rc = directory_owners(reader, RECORDS_GRANT, request->found, (uint32_t)state->page.after,
+                              state->page.limit + 1, keep_owner, request);
+    return rc < 0 ? rc : 0;
+}
+
+static void list_found(struct request *request)
+{
+    if (!request_missed(request, "org"))
+        request_work(request, read_owners, ask_quotas);
 }
 
 void quotas_list(struct request *request)
@@ -211,11 +286,19 @@ void quotas_list(struct request *request)
     struct quota_state *state = begin(request);
     if (!state)
         return;
-    state->then = ask_quotas;
-    if (read_query(request, false, true))
+    state->then = ask_own_quotas;
+    int rc = read_query(request, false, true);
+    if (!rc && state->page.after > UINT32_MAX)
+        rc = problem_set(&request->problem, METE_E_INVALID, "cursor",
+                         "It must be the next_cursor of a page before.");
+    if (rc) {
         request_problem(request);
-    else
-        request_find_organization(request, organization_found);
+        return;
+    }
+    bool is_one = state->scope.kind != METE_KIND_NONE;
+    state->owners = request_take(request, (is_one ? 1 : state->page.limit) * sizeof(struct owner));
+    if (state->owners)
+        request_find_organization(request, is_one ? organization_found : list_found);
 }
 
 static void quota_ended(struct request *request)
@@ -258,7 +341,7 @@ static void grants_shown(struct request *request)
         return;
     size_t there = request->answer.rows_len;
     list_open(request);
-    for (size_t i = 0; i < there && i < state->limit; i++)
+    for (size_t i = 0; i < there && i < state->page.limit; i++)
         write_grant(request, &state->grants[i]);
     out_close(out, ']');
     out_member_integer(out, "total", (int64_t)there);
@@ -275,7 +358,7 @@ static void ask_grants(struct request *request)
                                                   .meter = state->meter,
                                                   .currency = state->currency,
                                                   .grants = state->grants,
-                                                  .rows_max = state->limit}};
+                                                  .rows_max = state->page.limit}};
     request_ask(request, grants_shown);
 }
 
@@ -289,7 +372,7 @@ void grants_list(struct request *request)
         request_problem(request);
         return;
     }
-    state->grants = request_take(request, state->limit * sizeof *state->grants);
+    state->grants = request_take(request, state->page.limit * sizeof *state->grants);
     if (state->grants)
         request_find_organization(request, organization_found);
 }

@@ -11,6 +11,7 @@ static const char usage[] =
     "usage: mete quota grant --organization O [--scope KIND:ID] --unit U --amount A [--id ID]\n"
     "                        [--priority N] [--expires-at T] [--source WORD]\n"
     "       mete quota show --organization O [--scope KIND:ID]\n"
+    "       mete quota list --organization O\n"
     "       mete quota history --organization O [--scope KIND:ID] --unit U\n"
     "       mete quota refund ID --organization O --amount A\n"
     "       mete quota end --organization O [--scope KIND:ID] --unit U\n"
@@ -21,7 +22,8 @@ static const char usage[] =
     "must be covered. Grants are drawn lowest priority first, then by expiry, then by age. The\n"
     "history shows those that will be drawn from in that order, then the used up and expired "
     "ones.\n"
-    "Without --scope it is the organization's own. T is an instant: 2030-01-31T00:00:00Z.\n";
+    "list shows the balances of all scopes. Without --scope it is the organization's own. T is an "
+    "instant: 2030-01-31T00:00:00Z.\n";
 
 struct quota_options {
     struct client_options client;
@@ -125,7 +127,7 @@ static int make_path(const char *word, const struct quota_options *options, stru
         rc |= buffer_text(path, "/");
         client_encode(path, options->subject);
         rc |= buffer_text(path, "/refund");
-    } else if (strcmp(word, "grant") != 0) {
+    } else if (strcmp(word, "grant") != 0 && strcmp(word, "list") != 0) {
         rc |= add_scope(options, path);
     }
     return rc | buffer_append(path, (struct slice){"", 1});
@@ -163,7 +165,7 @@ static int run(const char *word, const struct quota_options *options, const char
     int code = client_open(&options->client, &client);
     if (code)
         return code;
-    if (!strcmp(word, "show"))
+    if (!strcmp(word, "show") || !strcmp(word, "list"))
         code = client_print_list(client, path, &options->client, quotas, QUOTAS);
     else if (!strcmp(word, "history"))
         code = client_print_list(client, path, &options->client, grants, GRANTS);
@@ -175,7 +177,8 @@ static int run(const char *word, const struct quota_options *options, const char
 
 static int check_options(const char *word, const struct quota_options *options)
 {
-    bool refunds = !strcmp(word, "refund"), shows = !strcmp(word, "show");
+    bool refunds = !strcmp(word, "refund"), lists = !strcmp(word, "list"),
+         shows = lists || !strcmp(word, "show");
     if (!options->organization)
         return wrong("--organization is missing", "");
     if (refunds && !options->subject)
@@ -187,13 +190,15 @@ static int check_options(const char *word, const struct quota_options *options)
     if ((refunds || !strcmp(word, "grant")) && !options->amount)
         return wrong("--amount is missing", "");
     if (shows && options->unit)
-        return wrong("show takes no --unit", "");
+        return wrong("show and list take no --unit", "");
+    if (lists && options->scope)
+        return wrong("list takes no --scope", "");
     return CLI_DONE;
 }
 
 int cli_quota(int argc, char **argv)
 {
-    static const char *const words[] = {"grant", "show", "history", "refund", "end", NULL};
+    static const char *const words[] = {"grant", "show", "list", "history", "refund", "end", NULL};
     struct quota_options options = {0};
     const char *word = argc > 1 ? argv[1] : "";
     bool is_known = false;

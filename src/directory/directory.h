@@ -82,6 +82,11 @@ METE_MUST_USE int directory_find(struct records_reader *reader, int kind,
                                  int (*fn)(void *user, const struct directory_entity *),
                                  void *user);
 
+/* An organization's scopes that have something of a kind (store/records.h). */
+METE_MUST_USE int directory_owners(struct records_reader *reader, int kind,
+                                   struct mete_scope_id organization, uint32_t after_handle,
+                                   size_t limit, int (*fn)(void *user, struct mete_scope_id),
+                                   void *user);
 /* Events of an organization's budgets, newest first (store/records.h). */
 METE_MUST_USE int directory_events(struct records_reader *reader,
                                    const struct records_event_filter *filter,

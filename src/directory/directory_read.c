@@ -49,6 +49,14 @@ int directory_find(struct records_reader *reader, int kind, struct mete_scope_id
     return records_find_entity(reader, kind, organization, id, entity_of, &walk);
 }
 
+int directory_owners(struct records_reader *reader, int kind, struct mete_scope_id organization,
+                     uint32_t after_handle, size_t limit,
+                     int (*fn)(void *user, struct mete_scope_id), void *user)
+{
+    ASSERT_INV("INV-12", organization.n);
+    return records_each_owner(reader, kind, organization, after_handle, limit, fn, user);
+}
+
 int directory_events(struct records_reader *reader, const struct records_event_filter *filter,
                      int (*fn)(void *user, const struct mete_event *, uint32_t n), void *user)
 {

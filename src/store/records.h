@@ -111,6 +111,12 @@ METE_MUST_USE int records_each_entity(struct records_reader *reader, int kind,
                                       size_t limit, int with_ended,
                                       int (*fn)(void *user, const struct records_entity *),
                                       void *user);
+/* The scopes that have an entity of a kind (RECORDS_BUDGET and what follows it) that has not ended,
+ * in order of handle. Cost: linear in the organization's entities of the kind. */
+METE_MUST_USE int records_each_owner(struct records_reader *reader, int kind,
+                                     struct mete_scope_id organization, uint32_t after_handle,
+                                     size_t limit, int (*fn)(void *user, struct mete_scope_id),
+                                     void *user);
 /* NOT_FOUND. */
 METE_MUST_USE int records_find_entity(struct records_reader *reader, int kind,
                                       struct mete_scope_id organization, struct slice id,

@@ -390,6 +390,29 @@ int records_each_entity(struct records_reader *reader, int kind, struct mete_sco
     return error ? error : db_error(rc);
 }
 
+int records_each_owner(struct records_reader *reader, int kind, struct mete_scope_id organization,
+                       uint32_t after_handle, size_t limit,
+                       int (*fn)(void *user, struct mete_scope_id), void *user)
+{
+    ASSERT(reader && fn && kind >= RECORDS_BUDGET && organization.n && limit >= 1);
+    sqlite3_stmt *rows;
+    int error = db_prepare(reader->db,
+                           "SELECT DISTINCT parent FROM entity WHERE kind=?1 AND organization=?2"
+                           " AND ended=0 AND parent>?3 ORDER BY parent LIMIT ?4",
+                           &rows);
+    if (error)
+        return error;
+    sqlite3_bind_int(rows, 1, kind);
+    sqlite3_bind_int64(rows, 2, organization.n);
+    sqlite3_bind_int64(rows, 3, after_handle);
+    sqlite3_bind_int64(rows, 4, (int64_t)limit);
+    int rc = SQLITE_DONE;
+    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW)
+        error = fn(user, (struct mete_scope_id){number(rows, 0)});
+    sqlite3_finalize(rows);
+    return error ? error : db_error(rc);
+}
+
 int records_find_entity(struct records_reader *reader, int kind, struct mete_scope_id organization,
                         struct slice id, int (*fn)(void *user, const struct records_entity *),
                         void *user)

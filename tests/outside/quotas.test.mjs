@@ -66,6 +66,29 @@ test('quotas of another organization are not there', async () => {
   await fails(400, 'invalid', 'id', 'GET', orgPath('q2', '/quotas?kind=user'));
 });
 
+test('the balances of all scopes of an organization, in pages', async () => {
+  await mete.organization('q4');
+  await mete.organization('q5');
+  const grant = (org, id, kind, of, unit, amount) => must('POST', orgPath(org, '/grants'), { id, scope: { kind, id: of }, unit, amount });
+  assert.deepEqual(await mete.all(orgPath('q4', '/quotas')), []);
+  await grant('q4', 'a', 'user', 'ada', 'tokens', '10');
+  await grant('q4', 'b', 'user', 'ada', 'tokens', '5');
+  await grant('q4', 'c', 'user', 'ada', 'USD', '2.00');
+  await grant('q4', 'd', 'organization', 'q4', 'tokens', '7');
+  await grant('q4', 'e', 'department', 'research', 'requests', '3');
+  await grant('q5', 'a', 'organization', 'q5', 'tokens', '9');
+  const all = await mete.all(orgPath('q4', '/quotas'));
+  assert.deepEqual(all.map((q) => `${q.scope.id} ${q.unit} ${q.balance}`).sort(), ['ada USD 2.00', 'ada tokens 15', 'q4 tokens 7', 'research requests 3']);
+  assert.deepEqual(await mete.all(orgPath('q4', '/quotas?limit=1')), all);
+  const first = await must('GET', orgPath('q4', '/quotas?limit=1'));
+  assert.deepEqual([first.data.length, first.data[0].scope.id], [1, 'q4'], 'the oldest scope first');
+  await must('DELETE', orgPath('q4', '/quotas?kind=user&id=ada&unit=tokens'));
+  assert.deepEqual((await mete.all(orgPath('q4', '/quotas'))).map((q) => q.unit).sort(), ['USD', 'requests', 'tokens']);
+  assert.deepEqual((await mete.all(orgPath('q5', '/quotas'))).map((q) => q.balance), ['9']);
+  const listed = run(['quota', 'list', '--organization', 'q4', '--json', '--data', mete.data, '--server', mete.url, '--token', mete.env.METE_ADMIN_TOKEN]);
+  assert.equal(listed.json().data.length, 3, listed.stderr);
+});
+
 test('a user moves, and open calls stay where they were made', async () => {
   const key = await mete.organization('m1');
   await must('POST', orgPath('m1', '/departments'), { id: 'sales', name: 'Sales' });
