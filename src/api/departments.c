@@ -48,13 +48,14 @@ void departments_create(struct request *request)
         request_find_organization(request, create);
 }
 
-static void write(struct request *request, const struct directory_entity *entity)
+static int write(struct request *request, const struct directory_entity *entity)
 {
     struct json document = entities_open(request, entity);
     struct out *out = &request->out;
     out_member_text(out, "organization", request->params[0]);
     entities_member(request, document, "created_at", JSON_STRING, "");
     out_close(out, '}');
+    return 0;
 }
 
 void departments_list(struct request *request)

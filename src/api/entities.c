@@ -57,8 +57,7 @@ static int list_one(void *user, const struct directory_entity *entity)
     }
     listing->count++;
     listing->last = entity->handle;
-    listing->write(request, entity);
-    return 0;
+    return listing->write(request, entity);
 }
 
 static int list_run(struct request *request, struct records_reader *reader)
@@ -133,8 +132,7 @@ static int show_one(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
     const struct listing *listing = request->state;
-    listing->write(request, entity);
-    return 0;
+    return listing->write(request, entity);
 }
 
 static int show_run(struct request *request, struct records_reader *reader)

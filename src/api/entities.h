@@ -6,8 +6,8 @@
 
 #include "api/request.h"
 
-/* Writes one entity as its noun shows it. On a worker. */
-typedef void entities_write(struct request *request, const struct directory_entity *entity);
+/* Writes one entity as its noun shows it. On a worker. Returns 0 or an error of the records. */
+typedef int entities_write(struct request *request, const struct directory_entity *entity);
 
 /* A page of one kind, of the organization in the path (kind METE_ORGANIZATION: of all). */
 void entities_list(struct request *request, enum mete_kind kind, entities_write *write);

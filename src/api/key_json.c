@@ -29,7 +29,7 @@ static void write_prefix(struct out *out, struct slice id)
 }
 
 void key_json_write(struct request *request, struct slice id, struct json document,
-                    struct slice text)
+                    struct slice department, struct slice text)
 {
     struct out *out = &request->out;
     out_open(out, '{');
@@ -40,7 +40,11 @@ void key_json_write(struct request *request, struct slice id, struct json docume
     else
         out_member_text(out, "name", id);
     entities_member(request, document, "organization", JSON_STRING, "null");
-    entities_member(request, document, "department", JSON_STRING, "null");
+    out_key(out, "department");
+    if (department.len)
+        out_text(out, department);
+    else
+        out_null(out);
     entities_member(request, document, "user", JSON_STRING, "null");
     entities_member(request, document, "models", JSON_ARRAY, "[]");
     entities_member(request, document, "monthly_request_quota", JSON_NUMBER, "null");

@@ -6,8 +6,9 @@
 
 #include "api/request.h"
 
-/* text: the key itself, shown once; empty otherwise. On the loop or a worker. */
+/* department: where it stands now, empty if in none: the document has where it was made. text: the
+ * key itself, shown once; empty otherwise. On the loop or a worker. */
 void key_json_write(struct request *request, struct slice id, struct json document,
-                    struct slice text);
+                    struct slice department, struct slice text);
 
 #endif

@@ -26,6 +26,7 @@ struct key_state {
     size_t changes_len;
     struct slice id, document;
     struct mete_scope_view view;
+    struct directory_place place; /* of one that is there */
 };
 
 #define AT(member) offsetof(struct key_in, member)
@@ -65,6 +66,20 @@ static const struct field table[] = {
 };
 #undef AT
 
+static struct slice place_of(const struct key_state *state)
+{
+    return (struct slice){state->place.department, state->place.len};
+}
+
+/* Of one that is being made. */
+static struct slice department_of(struct request *request)
+{
+    const struct key_state *state = request->state;
+    const struct name *name =
+        state->department.n ? namebook_scope(request->api->names, state->department.n) : NULL;
+    return name ? arena_copy(&request->arena, namebook_id(name)) : (struct slice){0};
+}
+
 /* Hands the document to the index, and shows it. */
 static void reply_key(struct request *request, struct slice text, int status)
 {
@@ -84,7 +99,8 @@ static void reply_key(struct request *request, struct slice text, int status)
         return;
     }
     out_clear(&request->out);
-    key_json_write(request, state->id, document, text);
+    key_json_write(request, state->id, document,
+                   status == 201 ? department_of(request) : place_of(state), text);
     request_reply(request, status);
 }
 
@@ -115,14 +131,6 @@ static void member_if_given(struct out *out, const char *name, int64_t value)
 {
     if (value >= 0)
         out_member_integer(out, name, value);
-}
-
-static struct slice department_of(struct request *request)
-{
-    const struct key_state *state = request->state;
-    const struct name *name =
-        state->department.n ? namebook_scope(request->api->names, state->department.n) : NULL;
-    return name ? arena_copy(&request->arena, namebook_id(name)) : (struct slice){0};
 }
 
 static int write_document(struct request *request, int64_t now_us)
@@ -334,9 +342,15 @@ void keys_create(struct request *request)
 /* ---- Showing ----------------------------------------------------------------------------------
  */
 
-static void write(struct request *request, const struct directory_entity *entity)
+static int write(struct request *request, const struct directory_entity *entity)
 {
-    key_json_write(request, entity->id, entities_document(entity->document), (struct slice){0});
+    struct directory_place place;
+    int rc = directory_place(request->reader, entity->organization, entity->parent, &place);
+    if (rc)
+        return rc;
+    key_json_write(request, entity->id, entities_document(entity->document),
+                   (struct slice){place.department, place.len}, (struct slice){0});
+    return 0;
 }
 
 void keys_list(struct request *request)
@@ -349,7 +363,9 @@ static int keep_document(void *user, const struct directory_entity *entity)
     struct request *request = user;
     struct key_state *state = request->state;
     state->document = arena_copy(&request->arena, entity->document);
-    return state->document.data ? 0 : METE_E_MEMORY;
+    if (!state->document.data)
+        return METE_E_MEMORY;
+    return directory_place(request->reader, entity->organization, entity->parent, &state->place);
 }
 
 static int read_document(struct request *request, struct records_reader *reader)
@@ -365,7 +381,8 @@ static void shown(struct request *request)
     request->op.status = request->work_status;
     if (request_missed(request, "key"))
         return;
-    key_json_write(request, state->id, entities_document(state->document), (struct slice){0});
+    key_json_write(request, state->id, entities_document(state->document), place_of(state),
+                   (struct slice){0});
     request_reply(request, 200);
 }
 

@@ -12,6 +12,7 @@ struct me_state {
     struct mete_budget_view *budgets; /* of the path; NULL: none wanted */
     size_t budgets_len;
     struct slice id, document; /* of the key */
+    struct directory_place place;
     struct mete_stats stats;
     uint64_t seq;
     uint8_t hash[32];
@@ -70,7 +71,9 @@ static int keep_document(void *user, const struct directory_entity *entity)
     struct me_state *state = request->state;
     state->id = arena_copy(&request->arena, entity->id);
     state->document = arena_copy(&request->arena, entity->document);
-    return state->id.data && state->document.data ? 0 : METE_E_MEMORY;
+    if (!state->id.data || !state->document.data)
+        return METE_E_MEMORY;
+    return directory_place(request->reader, entity->organization, entity->parent, &state->place);
 }
 
 static int read_document(struct request *request, struct records_reader *reader)
@@ -88,13 +91,18 @@ static void write_me(struct request *request)
         return;
     struct out *out = &request->out;
     struct json document = entities_document(state->document);
+    const struct slice department = {state->place.department, state->place.len};
     out_open(out, '{');
     out_member_text(out, "role", SLICE_LITERAL("key"));
     entities_member(request, document, "organization", JSON_STRING, "null");
-    entities_member(request, document, "department", JSON_STRING, "null");
+    out_key(out, "department");
+    if (department.len)
+        out_text(out, department);
+    else
+        out_null(out);
     entities_member(request, document, "user", JSON_STRING, "null");
     out_key(out, "api_key");
-    key_json_write(request, state->id, document, (struct slice){0});
+    key_json_write(request, state->id, document, department, (struct slice){0});
     write_path(request);
     out_close(out, '}');
     request_reply(request, 200);

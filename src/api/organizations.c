@@ -61,13 +61,14 @@ void organizations_create(struct request *request)
 }
 
 /* One that was made without the API may have no document. */
-static void write(struct request *request, const struct directory_entity *entity)
+static int write(struct request *request, const struct directory_entity *entity)
 {
     struct json document = entities_open(request, entity);
     entities_member(request, document, "currency", JSON_STRING, "\"USD\"");
     entities_member(request, document, "time_zone", JSON_STRING, "\"UTC\"");
     entities_member(request, document, "created_at", JSON_STRING, "");
     out_close(&request->out, '}');
+    return 0;
 }
 
 void organizations_list(struct request *request)

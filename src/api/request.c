@@ -269,8 +269,10 @@ static void work_run(struct work *work)
     if (!rc) {
         /* First: what is read is no older. */
         rc = records_reader_last_seq(reader, &request->last_seq);
+        request->reader = reader;
         if (!rc)
             rc = request->run(request, reader);
+        request->reader = NULL;
         readers_give(request->api->readers, reader);
     }
     request->work_status = rc;

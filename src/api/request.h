@@ -87,6 +87,7 @@ struct request {
     void (*after_find)(struct request *request); /* and after the steps that are made of it */
     void (*after_work)(struct request *request);
     int (*run)(struct request *request, struct records_reader *reader);
+    struct records_reader *reader; /* while run() runs; for what it calls */
     struct work work;
     int work_status;
     uint64_t last_seq; /* what the records had when run() read them */

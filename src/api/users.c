@@ -67,7 +67,7 @@ void users_create(struct request *request)
         request_find_organization(request, find_department);
 }
 
-static void write(struct request *request, const struct directory_entity *entity)
+static int write(struct request *request, const struct directory_entity *entity)
 {
     struct json document = entities_open(request, entity);
     struct out *out = &request->out;
@@ -75,6 +75,7 @@ static void write(struct request *request, const struct directory_entity *entity
     entities_member(request, document, "department", JSON_STRING, "null");
     entities_member(request, document, "created_at", JSON_STRING, "");
     out_close(out, '}');
+    return 0;
 }
 
 void users_list(struct request *request)

@@ -82,6 +82,15 @@ METE_MUST_USE int directory_find(struct records_reader *reader, int kind,
                                  int (*fn)(void *user, const struct directory_entity *),
                                  void *user);
 
+/* Where what has this parent stands now. len 0: in no department. CORRUPT: it has no such parent.
+ */
+struct directory_place {
+    size_t len;
+    char department[128];
+};
+METE_MUST_USE int directory_place(struct records_reader *reader, struct mete_scope_id organization,
+                                  struct mete_scope_id parent, struct directory_place *ret_place);
+
 /* An organization's scopes that have something of a kind (store/records.h). */
 METE_MUST_USE int directory_owners(struct records_reader *reader, int kind,
                                    struct mete_scope_id organization, uint32_t after_handle,

@@ -49,6 +49,60 @@ int directory_find(struct records_reader *reader, int kind, struct mete_scope_id
     return records_find_entity(reader, kind, organization, id, entity_of, &walk);
 }
 
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+struct above {
+    struct mete_scope_id wanted, organization;
+    bool found;
+    struct mete_scope_id parent;
+    struct directory_place place;
+};
+
+static int keep_above(void *user, const struct records_entity *entity)
+{
+    struct above *above = user;
+    above->found = entity->handle == above->wanted.n;
+    if (!above->found)
+        return 0;
+    ASSERT_INV("INV-12", entity->organization.n == above->organization.n);
+    ASSERT(entity->id.len <= sizeof above->place.department);
+    above->parent = entity->parent;
+    above->place.len = entity->id.len;
+    memcpy(above->place.department, entity->id.data, entity->id.len);
+    return 0;
+}
+
+/* The first entity of the kind after handle - 1 is the one with the handle, or there is none. */
+static int look_up(struct records_reader *reader, enum mete_kind kind, struct above *above)
+{
+    struct mete_scope_id any = {0};
+    above->found = false;
+    return records_each_entity(reader, (int)kind, any, above->wanted.n - 1, 1, 1, keep_above,
+                               above);
+}
+
+int directory_place(struct records_reader *reader, struct mete_scope_id organization,
+                    struct mete_scope_id parent, struct directory_place *ret_place)
+{
+    ASSERT_INV("INV-12", organization.n > 0);
+    struct above above = {.wanted = parent, .organization = organization};
+    *ret_place = (struct directory_place){0};
+    if (parent.n == organization.n)
+        return 0;
+    int error = look_up(reader, METE_USER, &above);
+    if (!error && above.found && above.parent.n == organization.n)
+        return 0;
+    if (!error && above.found)
+        above.wanted = above.parent;
+    if (!error)
+        error = look_up(reader, METE_DEPARTMENT, &above);
+    if (!error && !above.found)
+        error = METE_E_CORRUPT;
+    if (!error)
+        *ret_place = above.place;
+    return error;
+}
+
 int directory_owners(struct records_reader *reader, int kind, struct mete_scope_id organization,
                      uint32_t after_handle, size_t limit,
                      int (*fn)(void *user, struct mete_scope_id), void *user)

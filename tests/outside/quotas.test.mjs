@@ -104,11 +104,15 @@ test('a user moves, and open calls stay where they were made', async () => {
   assert.equal((await must('GET', orgPath('m1', '/budgets/sales'))).held, '10');
   await mete.settled();
   assert.equal((await must('GET', orgPath('m1', '/users/ada'))).department, 'sales');
+  const shown = async () => [(await must('GET', `/api/v1/api-keys/${key.id}`)).department, (await mete.all(orgPath('m1', '/api-keys')))[0].department,
+    (await mete.must('GET', '/api/v1/me', undefined, { token: key.key })).department, (await mete.must('GET', '/api/v1/me', undefined, { token: key.key })).api_key.department];
+  assert.deepEqual([key.department, ...await shown()], ['research', 'sales', 'sales', 'sales', 'sales'], 'its keys move with it');
   await fails(404, 'not_found', 'department', 'PUT', orgPath('m1', '/users/ada'), { department: 'nowhere' });
   assert.equal((await must('PUT', orgPath('m1', '/users/ada'), { department: null, name: 'Ada L.' })).department, null);
   await reserve(at('m1', 'user', 'ada'), 1);
   assert.equal((await must('GET', orgPath('m1', '/budgets/sales'))).held, '10');
-  assert.ok(key.id);
+  assert.deepEqual(await shown(), [null, null, null, null]);
+  assert.equal((await must('POST', `/api/v1/api-keys/${key.id}/revoke`, {})).department, null);
 });
 
 test('what is deleted is gone, children first, and its id is free again', async () => {
