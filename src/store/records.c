@@ -309,13 +309,21 @@ static int change_one(sqlite3_stmt *to, const struct records_entity *entity)
     return db_run(to);
 }
 
+/* What was put is there: if no row is found, the file is damaged. */
+static int change_row(struct records *records, sqlite3_stmt *to,
+                      const struct records_entity *entity)
+{
+    int error = change_one(to, entity);
+    return !error && sqlite3_changes(records->db) != 1 ? METE_E_CORRUPT : error;
+}
+
 static int change_there(struct records *records, const struct records_entity *entity)
 {
     if (entity->moved) {
         sqlite3_bind_int64(records->entity_move, 6, entity->parent.n);
-        return change_one(records->entity_move, entity);
+        return change_row(records, records->entity_move, entity);
     }
-    int error = change_one(records->entity_end, entity);
+    int error = change_row(records, records->entity_end, entity);
     if (!error && entity->kind < RECORDS_BUDGET)
         error = change_one(records->own_end, entity);
     return error;

@@ -292,6 +292,19 @@ static void an_ended_budget_leaves_its_id_free(void **state)
     assert_int_equal(count, 4);
 }
 
+/* Rows stay for ever: an end or a move that finds none says that the file has lost it. */
+static void an_end_without_a_row_is_damage(void **state)
+{
+    (void)state;
+    struct records_entity end = {.kind = RECORDS_BUDGET, .handle = 1, .ended = 1, .seq = 2};
+    assert_int_equal(records_begin(records), 0);
+    assert_int_equal(records_put_entity(records, &end), METE_E_CORRUPT);
+    struct records_entity move = {
+        .kind = METE_USER, .handle = 1, .moved = 1, .parent = {1}, .seq = 2};
+    assert_int_equal(records_begin(records), 0);
+    assert_int_equal(records_put_entity(records, &move), METE_E_CORRUPT);
+}
+
 static int check_event(void *user, const struct mete_event *event)
 {
     int n = ++*(int *)user;
@@ -372,6 +385,7 @@ int main(void)
         CASE(a_scope_is_found_anywhere_on_the_path),
         CASE(totals_are_exact_per_currency),
         CASE(an_ended_budget_leaves_its_id_free),
+        CASE(an_end_without_a_row_is_damage),
         CASE(events_of_one_entry_keep_their_order),
         CASE(a_batch_is_there_whole_or_not_at_all),
         CASE(a_newer_file_is_refused),
