@@ -16,13 +16,8 @@ struct assert_trap {
 };
 void assert_trap_set(struct assert_trap *trap); /* NULL: none any more */
 
-#ifdef METE_COVERAGE /* whose branches are never taken by design are none */
-#define ASSERT(cond) ((void)sizeof(!(cond)))
-#define ASSERT_INV(id, cond) ((void)sizeof(!(cond)))
-#else
 #define ASSERT(cond) ((cond) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__))
 #define ASSERT_INV(id, cond) ((cond) ? (void)0 : assert_failed(id ": " #cond, __FILE__, __LINE__))
-#endif
 
 /* For checks whose cost grows with the state: debug, simulation and fuzz builds. */
 #ifdef METE_SLOW_CHECKS
