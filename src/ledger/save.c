@@ -208,7 +208,7 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
     archive_u32(archive, &ledger->scope_ends[s].children);
     scope->budgets_len = (uint8_t)archive_up_to(archive, scope->budgets_len, LIMIT_SCOPE_BUDGETS);
     for (unsigned i = 0; i < scope->budgets_len; i++)
-        archive_handle(archive, &scope->budgets[i], ledger->room.budgets);
+        archive_u32(archive, &scope->budgets[i]); /* looked at once there are budgets */
 }
 
 /* Kinds rise from parent to child, so a tree that passes has no circle. */

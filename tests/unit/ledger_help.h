@@ -29,6 +29,8 @@ struct bench {
     struct mete_verdict verdict;
     struct mete_receipt receipt;
     uint32_t org, dept, user, key;
+    /* Looks at each entry before it is applied; may be NULL. */
+    void (*watch)(struct bench *b, const struct entry *entry);
 };
 
 static inline struct mete_text text(const char *terminated)
@@ -46,6 +48,8 @@ static inline void apply(struct bench *b, const struct entry *entry)
 {
     static uint8_t room[65536];
     struct writer w = {room, room + sizeof room};
+    if (b->watch)
+        b->watch(b, entry);
     assert_true(entry_size_max(entry) <= sizeof room);
     entry_write(&w, entry, T0);
     assert_true((size_t)(w.at - room) <= entry_size_max(entry));
