@@ -36,8 +36,8 @@ uint64_t texts_room(const struct ledger_room *room)
 {
     uint64_t id = 1 + LIMIT_ID;
     uint64_t budget = sizeof(struct budget_text) + LIMIT_ID + 4 * METE_THRESHOLDS_MAX;
-    return 1 + (room->scopes + LIMIT_RATES + 2) * units(id) +
-           2 * (room->budgets + 1) * units(budget) + (LIMIT_NAMES + 1) * units(id) +
+    return 1 + ((uint64_t)room->scopes + LIMIT_RATES + 2) * units(id) +
+           2 * ((uint64_t)room->budgets + 1) * units(budget) + (LIMIT_NAMES + 1) * units(id) +
            2 * (uint64_t)LIMIT_GRANTS * units(quotas_text_max()) +
            (LIMIT_ZONES + LIMIT_METERS + 2 * LIMIT_CHANGES) * units(1 + LIMIT_TIME_ZONE);
 }

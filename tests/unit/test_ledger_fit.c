@@ -584,6 +584,18 @@ static void two_ledgers_of_one_journal_have_equal_fingerprints(void **state)
     assert_int_equal(ledger_prints(b->ledger, items, prints, 128), 0);
 }
 
+static void a_room_of_nothing_or_of_too_much_is_invalid(void **state)
+{
+    (void)state;
+    struct ledger *ledger;
+    const struct ledger_room bad[] = {
+        {0, 1, 1, 1},          {1, 0, 1, 1},          {1, 1, 0, 1},         {1, 1, 1, 0},
+        {1, 1, UINT32_MAX, 1}, {1, UINT32_MAX, 1, 1}, {UINT32_MAX, 1, 1, 1}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(ledger_open(&bad[i], &ledger), METE_E_INVALID);
+    ledger_close(NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, live, teardown)
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -607,6 +619,7 @@ int main(void)
         TEST(what_is_not_there_is_not_found),
         TEST(more_than_there_is_room_for_is_counted_all_the_same),
         TEST(what_is_taken_is_told_by_slot_and_by_id),
-        TEST(two_ledgers_of_one_journal_have_equal_fingerprints)};
+        TEST(two_ledgers_of_one_journal_have_equal_fingerprints),
+        cmocka_unit_test(a_room_of_nothing_or_of_too_much_is_invalid)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
