@@ -49,7 +49,7 @@ struct entry_name names_enter(const struct ledger *ledger, struct slice text,
     if (n)
         return (struct entry_name){.n = n};
     uint32_t next = ledger->names_len + 1;
-    for (size_t i = 0; i < earlier_len; i++) {
+    for (size_t i = 0; i < earlier_len && next <= LIMIT_NAMES; i++) { /* else none has a number */
         if (earlier[i]->n != next || earlier[i]->text.len == 0)
             continue;
         if (slice_equal(earlier[i]->text, text))

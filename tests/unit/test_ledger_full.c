@@ -282,6 +282,63 @@ static void moves_are_so_many_while_something_is_older(void **state)
     ledger_close(ledger);
 }
 
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+/* A record of nothing much under these names. */
+static int record(struct ledger *ledger, uint32_t scope, const char *const names[3],
+                  struct ledger_effects *ret_effects)
+{
+    const struct mete_usage usage = {.meter = METE_OUTPUT, .amount = 1};
+    const struct mete_record args = {.scope = {scope},
+                                     .model = text(names[0]),
+                                     .provider = text(names[1]),
+                                     .usage = &usage,
+                                     .usage_len = 1,
+                                     .outcome = {.price_list = text(names[2])}};
+    struct mete_receipt receipt;
+    struct ledger_decision decision;
+    int rc = ledger_decide_record(ledger, (struct mete_instant){T0}, &args, &receipt, &decision);
+    return rc ? rc : ledger_apply(ledger, &decision.entry, ret_effects);
+}
+
+/* However many of the three have still got a number. */
+static void names_that_have_run_out_may_come_twice(void **state)
+{
+    (void)state;
+    static struct ledger_effects effects;
+    static const char *const equal[][3] = {{"x", "x", "x"}, {"x", "x", "y"}, {"x", "y", "x"},
+                                           {"y", "x", "x"}, {"x", "y", "z"}, {"x", "", "x"}};
+    struct ledger *full = open_room(2, 2);
+    uint32_t org = scope_at(full, METE_ORGANIZATION, "acme", 0);
+    for (uint32_t i = 0; i < LIMIT_NAMES; i++) {
+        char name[16];
+        const char *const names[3] = {name, "", ""};
+        snprintf(name, sizeof name, "model-%u", i);
+        for (size_t e = 0; i + 3 >= LIMIT_NAMES && e < sizeof equal / sizeof equal[0]; e++) {
+            struct saved saved = {0};
+            struct ledger *ledger = open_room(2, 2);
+            assert_int_equal(ledger_save(full, saved_put, &saved), 0);
+            assert_int_equal(ledger_load(ledger, saved_get, &saved), 0);
+            free(saved.bytes);
+            for (int again = 0; again < 2; again++) {
+                assert_int_equal(record(ledger, org, equal[e], &effects), 0);
+                assert_true(slice_is(effects.ended.model, equal[e][0]));
+                assert_true(slice_is(effects.ended.provider, equal[e][1]));
+                assert_true(slice_is(effects.ended.price_list, equal[e][2]));
+            }
+            ledger_close(ledger);
+        }
+        assert_int_equal(record(full, org, names, &effects), 0);
+    }
+    for (size_t e = 0; e < sizeof equal / sizeof equal[0]; e++) {
+        assert_int_equal(record(full, org, equal[e], &effects), 0);
+        assert_true(slice_is(effects.ended.model, equal[e][0]));
+        assert_true(slice_is(effects.ended.provider, equal[e][1]));
+        assert_true(slice_is(effects.ended.price_list, equal[e][2]));
+    }
+    ledger_close(full);
+}
+
 /* ---- Many ------------------------------------------------------------------------------------ */
 
 static void many_organizations_have_the_same_ids(void **state)
@@ -387,6 +444,7 @@ int main(void)
         cmocka_unit_test(meters_are_so_many),
         cmocka_unit_test(rates_of_exchange_are_so_many),
         cmocka_unit_test(moves_are_so_many_while_something_is_older),
+        cmocka_unit_test(names_that_have_run_out_may_come_twice),
         cmocka_unit_test(many_organizations_have_the_same_ids),
         cmocka_unit_test(many_scopes_have_budgets_of_the_same_templates),
         cmocka_unit_test(many_pairs_of_currencies_have_their_rates)};
