@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Damage: a journal with every kind of operation is replayed, and at each of its entries the entry
- * comes once more with some of its bytes changed, as no checksum would let it through; and now and
- * then the whole state is saved, changed in a byte, and loaded.
+ * comes once more with some of its bytes changed, or another number in the place of one of its
+ * numbers, as no checksum would let it through; and now and then the whole state is saved, changed
+ * likewise, and loaded.
  *
  * THE RULE
  *   What is changed is refused as CORRUPT or FORMAT (a saved state also as FULL, or found unsound
@@ -14,6 +15,7 @@
 #include "store/journal.h"
 #include "store/snapshot.h"
 #include "unit/reload.h"
+#include "unit/twist.h"
 
 #include <stdio.h>
 
@@ -49,12 +51,29 @@ static uint8_t other_byte(uint8_t byte)
     }
 }
 
-static void change(uint8_t *bytes, size_t len)
+static void change_bytes(uint8_t *bytes, size_t len)
 {
     for (uint64_t left = 1 + roll() % FLIPS; left; left--) {
         size_t at = roll() % len;
         bytes[at] = other_byte(bytes[at]);
     }
+}
+
+/* A number is another one, and all else as it was. bytes has room for VARINT_MAX more. */
+static void change_number(uint8_t *bytes, size_t *len)
+{
+    size_t at = roll() % *len;
+    while (!twist_begins(bytes, at))
+        at--;
+    (void)twist_number(bytes, len, at, (unsigned)(roll() % TWISTS));
+}
+
+static void change(uint8_t *bytes, size_t *len)
+{
+    if (roll() % 2)
+        change_number(bytes, len);
+    else
+        change_bytes(bytes, *len);
 }
 
 static struct ledger *open_like(const struct ledger *ledger)
@@ -82,11 +101,12 @@ static void try_entry(const struct ledger *ledger, struct saved *saved, struct s
     static struct ledger_effects effects;
     static uint8_t changed[1 << 16];
     struct entry entry;
-    if (bytes.len > sizeof changed)
+    size_t len = bytes.len;
+    if (len + VARINT_MAX > sizeof changed)
         return;
-    memcpy(changed, bytes.data, bytes.len);
-    change(changed, bytes.len);
-    struct reader r = {changed, changed + bytes.len, false};
+    memcpy(changed, bytes.data, len);
+    change(changed, &len);
+    struct reader r = {changed, changed + len, false};
     run.changed++;
     if (entry_read(&r, last_at_us, &entry) || r.at != r.end) {
         run.refused++;
@@ -110,23 +130,34 @@ static void try_entry(const struct ledger *ledger, struct saved *saved, struct s
 
 /* ---- States ---------------------------------------------------------------------------------- */
 
+/* Changes the piece that lies at a place: what is in it. Its length is the file's, and right. */
+static void change_piece(struct saved *changed, size_t wanted)
+{
+    size_t at = 0, piece = 0, len = 0;
+    for (; at <= wanted; at += sizeof len + len) {
+        memcpy(&len, changed->bytes + at, sizeof len);
+        piece = at;
+    }
+    size_t behind = changed->len - at;
+    uint8_t *bytes = (uint8_t *)changed->bytes + piece + sizeof len;
+    uint8_t *alone = malloc(len + VARINT_MAX);
+    ASSERT(alone);
+    memcpy(alone, bytes, len);
+    size_t becomes = len;
+    change(alone, &becomes);
+    memmove(bytes + becomes, bytes + len, behind);
+    memcpy(bytes, alone, becomes);
+    memcpy(bytes - sizeof len, &becomes, sizeof becomes);
+    changed->len += becomes - len;
+    free(alone);
+}
+
 static void try_state(const struct ledger *ledger, const struct saved *saved)
 {
-    struct saved changed = {.bytes = malloc(saved->len), .len = saved->len};
+    struct saved changed = {.bytes = malloc(saved->len + VARINT_MAX), .len = saved->len};
     ASSERT(changed.bytes);
     memcpy(changed.bytes, saved->bytes, saved->len);
-    /* Not the lengths of pieces, which are the file's. */
-    for (uint64_t left = 1 + roll() % FLIPS; left; left--) {
-        size_t at = 0, piece = 0, len;
-        size_t wanted = roll() % saved->len;
-        for (; at <= wanted; at += sizeof len + len) {
-            memcpy(&len, changed.bytes + at, sizeof len);
-            piece = at;
-        }
-        memcpy(&len, changed.bytes + piece, sizeof len);
-        uint8_t *byte = (uint8_t *)changed.bytes + piece + sizeof len + roll() % len;
-        *byte = other_byte(*byte);
-    }
+    change_piece(&changed, roll() % saved->len);
     struct ledger *other = open_like(ledger);
     char what[256];
     int error = ledger_load(other, saved_get, &changed);

@@ -98,10 +98,11 @@ static const struct field increase_fields[] = {
 static const struct field exchange_fields[] = {
     N(mete_exchange_spec, from), N(mete_exchange_spec, to), N(mete_exchange_spec, numerator),
     N(mete_exchange_spec, denominator), N(mete_exchange_spec, effective_at)};
-static const struct field query_fields[] = {
-    N(mete_query, kind),         N(mete_query, scope),      N(mete_query, budget),
-    N(mete_query, reservation),  N(mete_query, scope_kind), T(mete_query, id),
-    N(mete_query, organization), N(mete_query, meter),      N(mete_query, currency)};
+static const struct field query_fields[] = {N(mete_query, kind),         N(mete_query, scope),
+                                            N(mete_query, budget),       N(mete_query, reservation),
+                                            N(mete_query, scope_kind),   T(mete_query, id),
+                                            N(mete_query, organization), N(mete_query, meter),
+                                            N(mete_query, currency),     N(mete_query, after)};
 
 #define MANGLE(what, fields) mangle(what, fields, sizeof fields / sizeof fields[0])
 
@@ -343,7 +344,9 @@ static int call_query(void)
     static struct mete_quota_view quotas[2];
     static struct mete_grant_view grants[2];
     static struct mete_reservation_view reservations[2];
-    struct mete_query args = {.kind = (enum mete_query_kind)(1 + roll(METE_QUERY_PROVISIONAL)),
+    static struct mete_increase_view increases[2];
+    static struct mete_exchange_view exchanges[2];
+    struct mete_query args = {.kind = (enum mete_query_kind)(1 + roll(METE_QUERY_EXCHANGES)),
                               .scope = {1 + (uint32_t)roll(6)},
                               .budget = {1 + (uint32_t)roll(6)},
                               .reservation = {latest},
@@ -356,6 +359,8 @@ static int call_query(void)
                               .quotas = quotas,
                               .grants = grants,
                               .reservations = reservations,
+                              .increases = increases,
+                              .exchanges = exchanges,
                               .rows_max = roll(3),
                               .meter = METE_IMAGES};
     MANGLE(&args, query_fields);
