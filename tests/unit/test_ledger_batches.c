@@ -99,9 +99,93 @@ static void draw_grant(struct mete_change *changes, size_t at)
                                              .amount = (int64_t)pick(3)};
 }
 
+static void another_budget(struct mete_change *change)
+{
+    struct mete_budget_spec *spec = &change->budget;
+    switch (pick(7)) {
+    case 0:
+        spec->anchor ^= 1;
+        return;
+    case 1:
+        spec->period = METE_ROLLING;
+        spec->window_seconds = 64;
+        return;
+    case 2:
+        spec->for_kind = spec->for_kind ? METE_KIND_NONE : METE_API_KEY;
+        return;
+    case 3:
+        spec->matches_len ^= 1;
+        return;
+    case 4:
+        spec->currency = WORLD_EUR;
+        return;
+    case 5:
+        spec->time_zone = text("Asia/Kolkata");
+        return;
+    default:
+        spec->limit = 7;
+    }
+}
+
+static void another_rate(struct mete_change *change)
+{
+    struct mete_rate_spec *spec = &change->rate;
+    switch (pick(5)) {
+    case 0:
+        spec->concurrent ^= 1;
+        return;
+    case 1:
+        spec->meter = METE_COST;
+        spec->currency = METE_USD;
+        return;
+    case 2:
+        spec->currency = spec->meter == METE_COST ? WORLD_EUR : 0;
+        return;
+    case 3:
+        spec->matches_len ^= 1;
+        return;
+    default:
+        spec->limit = 7;
+    }
+}
+
+static void another_rest(struct mete_change *change)
+{
+    switch (pick(5)) {
+    case 0:
+        change->grant.meter ^= 1;
+        return;
+    case 1:
+        change->grant.amount = 7;
+        return;
+    case 2:
+        change->scope.revoked ^= 1;
+        return;
+    case 3:
+        change->grant.source = text("a\nb");
+        return;
+    default: /* the very same */
+        return;
+    }
+}
+
+/* Once more what an earlier change of the batch says, but for one thing at most. */
+static void draw_again(struct mete_change *changes, size_t at)
+{
+    struct mete_change *change = &changes[at];
+    *change = changes[pick(at)];
+    change->flags = 0;
+    void (*const alike[])(struct mete_change *) = {another_budget, another_rate, another_rest};
+    alike[pick(3)](change);
+}
+
 static void draw(struct mete_change *changes, size_t at)
 {
     struct mete_change *change = &changes[at];
+    if (at && pick(4) == 0) {
+        draw_again(changes, at);
+        return;
+    }
     *change = (struct mete_change){.kind = (enum mete_change_kind)(1 + pick(METE_PUT_METER))};
     if (change->kind == METE_PUT_SCOPE || pick(5) == 0)
         draw_scope(changes, at);
@@ -165,10 +249,13 @@ static int change_one(struct ledger *ledger, const struct mete_change *change, u
     if (rc)
         return rc;
     if (decision.entry.kind == ENTRY_BUDGET && decision.entry.u.budget.window_end_us == 0) {
-        bool is_daily = change->budget.period == METE_DAILY && !change->budget.for_kind;
-        int64_t start_us = T0 - T0 % DAY_US;
-        decision.entry.u.budget.window_start_us = is_daily ? start_us : 0;
-        decision.entry.u.budget.window_end_us = is_daily ? start_us + DAY_US : INT64_MAX;
+        struct window window = {0, INT64_MAX};
+        const struct calendar_rule rule = {change->budget.period, 0 /* any place will do */,
+                                           change->budget.window_seconds, NULL};
+        if (!change->budget.for_kind)
+            assert_int_equal(calendar_window(&rule, T0, &window), 0);
+        decision.entry.u.budget.window_start_us = window.start_us;
+        decision.entry.u.budget.window_end_us = window.end_us;
     }
     assert_int_equal(ledger_apply(ledger, &decision.entry, &effects), 0);
     return 0;

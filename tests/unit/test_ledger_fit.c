@@ -327,6 +327,171 @@ static void a_budget_made_from_a_template_is_one_that_it_makes(void **state)
     REFUSES(b, &good);
 }
 
+static uint64_t reserve_one(struct bench *b)
+{
+    struct mete_reserve args = ask(b, &one_nano_dollar);
+    assert_int_equal(reserve(b, &args), 0);
+    assert_true(b->verdict.allowed);
+    return b->verdict.reservation.n;
+}
+
+static struct entry reserve_entry(const struct bench *b, uint16_t meter, int64_t amount)
+{
+    struct entry entry = world_entry(b, ENTRY_RESERVE);
+    uint64_t slots = 0;
+    struct ledger_taken taken;
+    while (ledger_taken_at(b->ledger, (uint32_t)slots, &taken))
+        slots++;
+    entry.u.reserve.reservation = slots << 36 | (entry.seq + 1);
+    entry.u.reserve.scope = b->key;
+    entry.u.reserve.request_id = SLICE_LITERAL("one-more");
+    entry.u.reserve.expires_at_us = b->now_us + 1000;
+    entry.u.reserve.amounts_len = 1;
+    entry.u.reserve.amounts[0] =
+        (struct entry_amount){meter, meter == METE_COST ? METE_USD : 0, amount};
+    return entry;
+}
+
+/* What an operator may lower, and what a call must fit, in a journal that says otherwise. */
+static void a_call_that_nothing_admits_is_corrupt(void **state)
+{
+    struct bench *b = *state;
+    put_budget(b, b->key, "small", 5, METE_TOTAL);
+    put_budget(b, b->user, "requests", 0, METE_DAILY);
+    struct mete_change rate = {.kind = METE_PUT_RATE_LIMIT,
+                               .rate = {.id = text("rate"),
+                                        .scope = {b->key},
+                                        .meter = METE_OUTPUT,
+                                        .limit = 3,
+                                        .period_ms = 60000}};
+    world_change(b, &rate);
+    struct entry entry = reserve_entry(b, METE_OUTPUT, 3);
+    TAKES(b, &entry);
+    entry.u.reserve.amounts[0].amount++;
+    REFUSES(b, &entry); /* more than the burst */
+    entry = reserve_entry(b, METE_COST, 5);
+    REFUSES(b, &entry); /* a limit of 0 refuses even little */
+    struct mete_change all = budget_change(b->user, "requests", 5, METE_DAILY);
+    world_change(b, &all);
+    entry = reserve_entry(b, METE_COST, 5);
+    TAKES(b, &entry);
+    entry.u.reserve.amounts[0].amount++;
+    REFUSES(b, &entry);
+    entry = reserve_entry(b, METE_OUTPUT, 3);
+    apply(b, &entry);
+    uint64_t id = entry.u.reserve.reservation;
+    entry = reserve_entry(b, METE_COST, 1);
+    REFUSES(b, &entry); /* an open one has this id */
+    entry.u.reserve.request_id = SLICE_LITERAL("another");
+    TAKES(b, &entry);
+    entry = world_entry(b, ENTRY_EXTEND);
+    entry.u.extend.reservation = id;
+    entry.u.extend.expires_at_us = b->now_us + 1;
+    entry.u.extend.amounts_len = 1;
+    entry.u.extend.amounts[0] = (struct entry_amount){METE_OUTPUT, 0, 1};
+    REFUSES(b, &entry); /* the burst is used up */
+    entry.u.extend.shrinks = true;
+    TAKES(b, &entry);
+    struct mete_change revoked = {.kind = METE_PUT_SCOPE,
+                                  .scope = {METE_API_KEY, text("k1"), {b->org}, {b->user}, {0}, 1}};
+    world_change(b, &revoked);
+    entry = reserve_entry(b, METE_IMAGES, 1);
+    REFUSES(b, &entry);
+}
+
+static void a_grant_is_not_less_than_what_was_drawn_of_it(void **state)
+{
+    struct bench *b = *state;
+    struct mete_grant_view view;
+    const struct mete_demand two = {.meter = METE_IMAGES, .fixed = 2};
+    struct mete_change change = {
+        .kind = METE_PUT_GRANT,
+        .grant = {.id = text("g"), .scope = {b->key}, .meter = METE_IMAGES, .amount = 9}};
+    uint32_t grant = world_change(b, &change);
+    struct mete_reserve args = ask(b, &two);
+    assert_int_equal(reserve(b, &args), 0);
+    assert_int_equal(ledger_grant(b->ledger, grant, now(b), &view), 0);
+    assert_true(view.held == 2 && view.drawn == 0);
+    struct entry entry = world_entry(b, ENTRY_GRANT);
+    entry.u.grant.handle = grant;
+    entry.u.grant.spec = change.grant;
+    entry.u.grant.spec.amount = 2;
+    TAKES(b, &entry);
+    entry.u.grant.spec.amount = 1;
+    REFUSES(b, &entry);
+    entry.u.grant.spec.amount = 9;
+    entry.u.grant.spec.meter = METE_OUTPUT;
+    REFUSES(b, &entry);
+    entry.u.grant.spec.meter = METE_IMAGES;
+    entry.u.grant.spec.scope.n = b->user;
+    REFUSES(b, &entry);
+    entry = world_entry(b, ENTRY_REFUND);
+    entry.u.refund.grant = grant;
+    entry.u.refund.amount = 1;
+    REFUSES(b, &entry); /* it is held, not drawn */
+}
+
+/* The balance of a quota is told as far as a number goes, and counted exactly all the same. */
+static void more_may_be_granted_than_a_number_tells(void **state)
+{
+    struct bench *b = *state;
+    static const char *const ids[] = {"g1", "g2", "g3"};
+    struct mete_quota_view view;
+    struct mete_change change = {
+        .kind = METE_PUT_GRANT,
+        .grant = {.scope = {b->key}, .meter = METE_IMAGES, .amount = METE_AMOUNT_MAX}};
+    for (int i = 0; i < 3; i++) {
+        change.grant.id = text(ids[i]);
+        world_change(b, &change);
+    }
+    assert_int_equal(ledger_quotas(b->ledger, b->key, now(b), &view, 1), 1);
+    assert_true(view.granted == INT64_MAX && view.balance == INT64_MAX);
+    const struct mete_demand most = {.meter = METE_IMAGES, .fixed = METE_AMOUNT_MAX};
+    struct mete_reserve args = ask(b, &most);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(reserve(b, &args), 0);
+        assert_true(b->verdict.allowed);
+    }
+    assert_int_equal(ledger_quotas(b->ledger, b->key, now(b), &view, 1), 1);
+    assert_true(view.held == INT64_MAX && view.balance == 0);
+    assert_int_equal(reserve(b, &args), 0);
+    assert_false(b->verdict.allowed);
+}
+
+/* An overrun goes below zero as far as a number does. */
+static void what_no_grant_can_owe_is_too_large(void **state)
+{
+    struct bench *b = *state;
+    const struct mete_change change = {
+        .kind = METE_PUT_GRANT,
+        .grant = {.id = text("g"), .scope = {b->key}, .meter = METE_IMAGES}};
+    world_change(b, &change);
+    const struct mete_usage usage = {.meter = METE_IMAGES, .amount = METE_AMOUNT_MAX};
+    const struct mete_record args = {.scope = {b->key}, .usage = &usage, .usage_len = 1};
+    struct ledger_decision decision;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ledger_decide_record(b->ledger, now(b), &args, &b->receipt, &decision), 0);
+        assert_true(b->receipt.overrun);
+        apply(b, &decision.entry);
+    }
+    uint64_t id = reserve_one(b);
+    assert_int_equal(ledger_decide_record(b->ledger, now(b), &args, &b->receipt, &decision),
+                     METE_E_TOO_LARGE);
+    const struct mete_commit commits = {.reservation = {id}, .usage = &usage, .usage_len = 1};
+    assert_int_equal(ledger_decide_commit(b->ledger, now(b), &commits, &b->receipt, &decision),
+                     METE_E_TOO_LARGE);
+    struct entry entry = world_entry(b, ENTRY_RECORD);
+    entry.u.record.scope = b->key;
+    entry.u.record.amounts_len = 1;
+    entry.u.record.amounts[0] = (struct entry_amount){METE_IMAGES, 0, METE_AMOUNT_MAX};
+    REFUSES(b, &entry);
+    entry = world_entry(b, ENTRY_COMMIT);
+    entry.u.commit.reservation = id;
+    entry.u.commit.amounts_len = 1;
+    entry.u.commit.amounts[0] = (struct entry_amount){METE_IMAGES, 0, METE_AMOUNT_MAX};
+    REFUSES(b, &entry);
+}
+
 /* ---- Too much -------------------------------------------------------------------------------- */
 
 /* A key whose dollars count ten euros each: in a budget, or in a quota. */
@@ -341,14 +506,6 @@ static void dear(struct bench *b, bool has_budget)
         .kind = METE_PUT_GRANT,
         .grant = {.id = text("euros"), .scope = {b->key}, .currency = WORLD_EUR, .amount = 1000}};
     world_change(b, has_budget ? &budget : &grant);
-}
-
-static uint64_t reserve_one(struct bench *b)
-{
-    struct mete_reserve args = ask(b, &one_nano_dollar);
-    assert_int_equal(reserve(b, &args), 0);
-    assert_true(b->verdict.allowed);
-    return b->verdict.reservation.n;
 }
 
 static void is_too_large(struct bench *b, bool has_budget)
@@ -557,6 +714,8 @@ static void what_is_taken_is_told_by_slot_and_by_id(void **state)
         assert_int_equal(ledger_taken(b->ledger, at.id, &by_id), 0);
         assert_true(by_id.made_at_us == at.made_at_us && by_id.budgets_len == at.budgets_len);
         assert_true(at.budgets_len > 0);
+        for (unsigned step = 0; step < 3; step++)
+            ledger_foresee_end(b->ledger, at.id, step);
     }
     assert_true(closed > 0 && taken > closed);
     struct ledger_window past;
@@ -612,6 +771,10 @@ int main(void)
         TEST(a_name_is_learnt_once_and_in_turn),
         TEST(a_move_is_within_the_tree_that_may_be),
         TEST(a_budget_made_from_a_template_is_one_that_it_makes),
+        SMALL(a_call_that_nothing_admits_is_corrupt),
+        SMALL(a_grant_is_not_less_than_what_was_drawn_of_it),
+        SMALL(more_may_be_granted_than_a_number_tells),
+        SMALL(what_no_grant_can_owe_is_too_large),
         SMALL(what_no_budget_can_count_is_too_large_and_changes_nothing),
         SMALL(what_no_quota_can_draw_is_too_large_and_changes_nothing),
         SMALL(a_counter_that_would_overflow_is_too_large),

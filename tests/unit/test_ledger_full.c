@@ -301,6 +301,40 @@ static int record(struct ledger *ledger, uint32_t scope, const char *const names
     return rc ? rc : ledger_apply(ledger, &decision.entry, ret_effects);
 }
 
+static void whole_names_outlive_a_correction(struct ledger *ledger, uint32_t scope)
+{
+    static struct mete_refusal refusals[METE_REFUSALS_MAX];
+    static struct ledger_effects effects;
+    const struct mete_demand demand = {.meter = METE_OUTPUT, .fixed = 9};
+    const struct mete_reserve args = {.scope = {scope},
+                                      .model = text("late model"),
+                                      .provider = text("late provider"),
+                                      .demands = &demand,
+                                      .demands_len = 1,
+                                      .ttl_ms = 60000};
+    struct mete_verdict verdict;
+    struct mete_receipt receipt;
+    struct ledger_decision decision;
+    assert_int_equal(ledger_decide_reserve(ledger, (struct mete_instant){T0}, &args, refusals,
+                                           METE_REFUSALS_MAX, &verdict, &decision),
+                     0);
+    assert_int_equal(ledger_apply(ledger, &decision.entry, &effects), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct mete_usage usage = {.meter = METE_OUTPUT, .amount = 5 - i};
+        const struct mete_commit commits = {.reservation = verdict.reservation,
+                                            .usage = &usage,
+                                            .usage_len = 1,
+                                            .outcome = {.flags = i ? 0 : METE_OUTCOME_PROVISIONAL}};
+        assert_int_equal(
+            ledger_decide_commit(ledger, (struct mete_instant){T0}, &commits, &receipt, &decision),
+            0);
+        assert_int_equal(ledger_apply(ledger, &decision.entry, &effects), 0);
+        assert_true(slice_is(effects.ended.model, "late model"));
+        assert_true(slice_is(effects.ended.provider, "late provider"));
+    }
+    assert_true(receipt.corrected);
+}
+
 /* However many of the three have still got a number. */
 static void names_that_have_run_out_may_come_twice(void **state)
 {
@@ -336,6 +370,7 @@ static void names_that_have_run_out_may_come_twice(void **state)
         assert_true(slice_is(effects.ended.provider, equal[e][1]));
         assert_true(slice_is(effects.ended.price_list, equal[e][2]));
     }
+    whole_names_outlive_a_correction(full, org);
     ledger_close(full);
 }
 
