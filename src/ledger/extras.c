@@ -98,7 +98,8 @@ int extras_check(const struct mete_budget_spec *spec)
     if (!is_printable(of_text(spec->time_zone)) || spec->anchor < 0 || spec->soft_limit < 0 ||
         spec->soft_limit > METE_AMOUNT_MAX || spec->rollover_cap < 0 ||
         spec->rollover_cap > METE_AMOUNT_MAX || !entry_is_controls(&spec->controls) ||
-        rolls != (spec->window_seconds > 0) || spec->window_seconds > LIMIT_ROLLING_S ||
+        rolls != (spec->window_seconds != 0) || spec->window_seconds < 0 ||
+        spec->window_seconds > LIMIT_ROLLING_S ||
         (spec->rollover_cap && (rolls || spec->period == METE_TOTAL)))
         return METE_E_INVALID;
     return 0;

@@ -101,6 +101,7 @@ static void a_budget(void **state)
     SAYS(&good, budget.time_zone, text("\x7f"), METE_E_INVALID);
     SAYS(&good, budget.anchor, -1, METE_E_INVALID);
     SAYS(&good, budget.window_seconds, 1, METE_E_INVALID);
+    SAYS(&good, budget.window_seconds, -1, METE_E_INVALID);
     SAYS(&good, budget.period, METE_ROLLING, METE_E_INVALID); /* of no seconds */
     SAYS(&good, budget.soft_limit, METE_AMOUNT_MAX, 0);
     SAYS(&good, budget.soft_limit, METE_AMOUNT_MAX + 1, METE_E_INVALID);
