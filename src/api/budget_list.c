@@ -2,7 +2,10 @@
  * Budgets listed and shown: which ones there are and their documents from the records, their
  * figures from the engine as of now. */
 #include "api/budget_json.h"
+#include "api/budgets.h"
 #include "base/assert.h"
+
+#include <stdio.h>
 
 struct row {
     uint32_t handle;
@@ -21,6 +24,62 @@ struct rows {
 /* ---- From the records, on a worker --------------------------------------------------------------
  */
 
+struct made {
+    struct request *request;
+    const struct directory_entity *entity;
+};
+
+/* The name of the template, if it has one, and when the budget was made. */
+static int write_made(void *user, const struct directory_entity *template)
+{
+    const struct made *made = user;
+    struct out *out = &made->request->out;
+    struct json document, name = {0};
+    if (template && template->document.len && !json_scan(template->document, &document, NULL))
+        name = json_member(document, "name");
+    out_clear(out);
+    out_open(out, '{');
+    out_member_text(out, "id", made->entity->id);
+    if (name.type == JSON_STRING) {
+        out_key(out, "name");
+        out_raw(out, name.raw);
+    }
+    out_member_instant(out, "created_at", made->entity->changed_at_us);
+    out_close(out, '}');
+    return 0;
+}
+
+/* The id of its template: ID~HANDLE is what one makes for the scope of that handle. */
+static struct slice template_id(const struct directory_entity *entity)
+{
+    char suffix[16];
+    size_t len = (size_t)snprintf(suffix, sizeof suffix, "~%u", entity->parent.n);
+    struct slice id = entity->id;
+    bool is_made = id.len > len && !memcmp(id.data + id.len - len, suffix, len);
+    return is_made ? slice_part(id, 0, id.len - len) : (struct slice){0};
+}
+
+int budgets_document(struct request *request, const struct directory_entity *entity,
+                     struct slice *ret_document)
+{
+    struct slice template = template_id(entity);
+    if (entity->document.len || !template.len) {
+        *ret_document = arena_copy(&request->arena, entity->document);
+        return ret_document->data ? 0 : METE_E_MEMORY;
+    }
+    struct made made = {request, entity};
+    int rc = directory_find(request->reader, RECORDS_BUDGET, entity->organization, template,
+                            write_made, &made);
+    if (rc == METE_E_NOT_FOUND)
+        rc = write_made(&made, NULL);
+    if (rc)
+        return rc;
+    *ret_document = arena_copy(&request->arena, buffer_slice(&request->out.bytes));
+    bool failed = request->out.failed || !ret_document->data;
+    out_clear(&request->out);
+    return failed ? METE_E_MEMORY : 0;
+}
+
 static int keep_row(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
@@ -31,11 +90,9 @@ static int keep_row(void *user, const struct directory_entity *entity)
     }
     struct row *row = &rows->rows[rows->len];
     *row = (struct row){.handle = entity->handle};
-    row->document = arena_copy(&request->arena, entity->document);
-    if (!row->document.data)
-        return METE_E_MEMORY;
-    rows->len++;
-    return 0;
+    int rc = budgets_document(request, entity, &row->document);
+    rows->len += rc == 0;
+    return rc;
 }
 
 static int read_rows(struct request *request, struct records_reader *reader)

@@ -322,8 +322,7 @@ static int keep_document(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
     struct budget_state *state = request->state;
-    state->document = arena_copy(&request->arena, entity->document);
-    return state->document.data ? 0 : METE_E_MEMORY;
+    return budgets_document(request, entity, &state->document);
 }
 
 static int read_document(struct request *request, struct records_reader *reader)

@@ -26,6 +26,11 @@ struct budget_in {
     struct controls_in controls; /* if controls_json is there */
 };
 
+/* A budget's document, in the arena. One that a template made has none: then what its template's
+ * says, but for when it was made. On a worker. */
+METE_MUST_USE int budgets_document(struct request *request, const struct directory_entity *entity,
+                                   struct slice *ret_document);
+
 /* The body of a POST (create) or PUT, checked as far as it can be without the budget. */
 METE_MUST_USE int budget_in_read(struct request *request, bool create, struct budget_in *ret_in);
 /* The thresholds of the body, or the usual ones, into spec. */

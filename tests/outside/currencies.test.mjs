@@ -81,7 +81,13 @@ test('each user gets a budget of a template when the first call comes', async ()
   assert.equal((await reserve(user('bob'), '4.00')).success, true, 'later ones have the new amount');
   await mete.settled();
   const all = await mete.all(budgets('many'));
+  assert.deepEqual(all.map((b) => b.name), ['Each', 'Each', 'Each'], 'they are called what their template is');
+  assert.ok(all.every((b) => Math.abs(Date.parse(b.created_at) - Date.now()) < 600000));
   assert.deepEqual(all.map((b) => [b.template ?? b.for_kind, b.amount]), [['user', '5.00'], ['each', '1.00'], ['each', '5.00']]);
+  const changed = await must('PUT', budgets('many', `/${encodeURIComponent(all[1].id)}`), { amount: '2.00' });
+  assert.deepEqual([changed.name, changed.created_at, changed.amount], ['Each', all[1].created_at, '2.00'], 'a change keeps both');
+  await must('DELETE', budgets('many', '/each'));
+  assert.deepEqual((await mete.all(budgets('many'))).map((b) => [b.name, b.amount]), [['Each', '2.00'], [null, '5.00']], 'without its template it has no name');
   const department = await mete.api('POST', budgets('many'), { scope: user('ann'), for_kind: 'user', unit: 'USD', amount: '1', period: 'daily' });
   assert.deepEqual([department.status, department.body.field], [400, 'scope.kind']);
 });
@@ -91,5 +97,5 @@ test('all of it is there after a restart', async () => {
   await mete.spawn();
   assert.equal((await must('GET', rates)).data.length, 2);
   assert.equal((await must('GET', budgets('eu', '/euros'))).used, '0.9213');
-  assert.equal((await mete.all(budgets('many'))).length, 3);
+  assert.equal((await mete.all(budgets('many'))).length, 2);
 });
