@@ -333,9 +333,8 @@ bool budgets_apply_window(struct ledger *ledger, const struct entry *entry)
 
 /* ---- Charging ---- */
 
-/* What is rare: an overrun, a past window, a threshold, a control. */
-static void tell(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
-                 struct ledger_effects *effects, bool overruns)
+void budgets_tell(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                  struct ledger_effects *effects, bool overruns)
 {
     const struct moment moment = {ledger, entry, effects, charge->budget, &charge->counters};
     if (overruns)
@@ -347,26 +346,6 @@ static void tell(struct ledger *ledger, const struct entry *entry, const struct 
         budgets_past_moved(ledger, entry, charge->budget, &charge->counters, effects);
     else
         set_alarm(ledger, charge->budget);
-}
-
-bool budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
-                    struct ledger_effects *effects, bool *overrun)
-{
-    const struct budget *budget = &ledger->budgets[charge->budget];
-    int64_t stands;
-    ASSERT_INV("INV-07", charge->reserved >= 0 && charge->reserved <= *charge->counters.held);
-    if (!budgets_stands(charge, &stands))
-        return false;
-    bool overruns = budgets_overruns(budget, charge, stands);
-    *charge->counters.held -= charge->reserved;
-    *charge->counters.committed += charge->amount;
-    ledger->charged_sum += (uint64_t)charge->amount;
-    ASSERT_INV("INV-01", overruns || charge->amount <= charge->reserved || !charge->amount ||
-                             budget->mode != METE_ENFORCE || stands <= budget->limit);
-    if (overruns || charge->counters.past || *charge->counters.committed >= budget->alarm_at)
-        tell(ledger, entry, charge, effects, overruns);
-    *overrun |= overruns;
-    return true;
 }
 
 bool budgets_weigh_correction(const struct budget *budget, const struct charge *charge,
@@ -396,7 +375,7 @@ bool budgets_correct(struct ledger *ledger, const struct entry *entry, const str
     /* Less may mean another alarm: a control that is held back has it where committed stood. */
     if (overruns || charge->counters.past || by < 0 ||
         *charge->counters.committed >= budget->alarm_at)
-        tell(ledger, entry, charge, effects, overruns);
+        budgets_tell(ledger, entry, charge, effects, overruns);
     *overrun |= overruns;
     return true;
 }

@@ -48,42 +48,72 @@ static struct charge convert_charge(struct ledger *ledger, const struct ending *
                            .lost = used.lost && !has_left(ledger, ending, budget)};
 }
 
+static inline struct account *account_of(struct ending *ending, uint32_t unit)
+{
+    for (size_t i = 0; i < ending->accounts_len; i++)
+        if (ending->accounts[i].unit == unit)
+            return &ending->accounts[i];
+    return NULL;
+}
+
 /* Inlined where it is used: a copy of the result costs more than finding it. */
 static inline __attribute__((always_inline)) struct charge
-charge_of(struct ledger *ledger, const struct ending *ending, uint32_t budget)
+charge_of(struct ledger *ledger, struct ending *ending, uint32_t budget)
 {
     uint32_t unit = ledger->budgets[budget].unit;
     if (exchange_needed(ending->money, unit))
         return convert_charge(ledger, ending, budget);
-    const struct held *held = held_of(ending->held, ending->held_len, unit);
-    const struct held *used = held_of(ending->used, ending->used_len, unit);
+    static const struct account none = {0};
+    const struct account *account = account_of(ending, unit);
+    if (!account)
+        account = &none;
     return (struct charge){.budget = budget,
                            .counters =
                                budgets_counters(ledger, budget, (int64_t)ending->slot->made_at_us),
-                           .reserved = held ? held->amount : 0,
-                           .asked = held != NULL,
-                           .amount = used && !has_left(ledger, ending, budget) ? used->amount : 0};
+                           .reserved = account->reserved,
+                           .asked = account->asked,
+                           .amount = has_left(ledger, ending, budget) ? 0 : account->used};
+}
+
+/* Brings together what was held and what was used of each unit. */
+static void open_accounts(struct ending *ending)
+{
+    for (size_t i = 0; i < ending->held_len; i++)
+        ending->accounts[i] =
+            (struct account){ending->held[i].unit, true, ending->held[i].amount, 0};
+    ending->accounts_len = ending->held_len;
+    for (size_t i = 0; i < ending->used_len; i++) {
+        const struct held *used = &ending->used[i];
+        struct account *account = account_of(ending, used->unit);
+        if (!account) {
+            account = &ending->accounts[ending->accounts_len++];
+            *account = (struct account){.unit = used->unit};
+        }
+        account->used = used->amount;
+    }
 }
 
 void endings_read(const struct ledger *ledger, struct ending *ending)
 {
     ending->held_len = reservations_amounts(ledger, ending->slot, ending->held, &ending->takes);
+    open_accounts(ending);
     ending->overrun = false;
+    ending->exceeds = false;
     ending->money = 0;
-    for (size_t i = 0; i < ending->used_len; i++)
-        ending->money = exchange_add(ending->money, ending->used[i].unit);
-    for (size_t i = 0; i < ending->held_len; i++) {
-        ending->money = exchange_add(ending->money, ending->held[i].unit);
-        const struct held *used = held_of(ending->used, ending->used_len, ending->held[i].unit);
-        ending->overrun |= used && used->amount > ending->held[i].amount;
+    for (size_t i = 0; i < ending->accounts_len; i++) {
+        const struct account *account = &ending->accounts[i];
+        ending->money = exchange_add(ending->money, account->unit);
+        ending->exceeds |= account->used > account->reserved;
+        ending->overrun |= account->asked && account->used > account->reserved;
     }
-    struct words takes = ending->takes;
-    for (unsigned i = 0; i < ending->slot->takes_len; i++)
-        take_hint(ledger, words_pass_take(&takes));
 }
 
+/* An end that charges of no unit more than was held makes no figure larger: every budget holds
+ * it and none is overrun. */
 static inline bool weigh_budget(struct ledger *ledger, struct ending *ending, uint32_t budget)
 {
+    if (!ending->exceeds && !exchange_needed(ending->money, ledger->budgets[budget].unit))
+        return true;
     struct charge charge = charge_of(ledger, ending, budget);
     int64_t stands;
     if (!budgets_stands(&charge, &stands))
@@ -105,11 +135,13 @@ static int64_t used_of(const struct ledger *ledger, struct ending *ending, uint3
     return used ? used->amount : 0;
 }
 
-static bool weigh_quota(struct ledger *ledger, int64_t now_us, struct ending *ending,
-                        uint32_t quota, struct words *takes)
+static inline bool weigh_quota(struct ledger *ledger, int64_t now_us, struct ending *ending,
+                               uint32_t quota, struct words *takes)
 {
     struct draws draws;
-    draws_next(takes, &draws);
+    struct words words = *takes; /* the caller's cursor stays in registers */
+    draws_next(&words, &draws);
+    *takes = words;
     int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
     return used <= METE_AMOUNT_MAX &&
            quotas_weigh(ledger, quota, draws_sum(&draws), used, now_us, &ending->overrun);
@@ -145,8 +177,12 @@ static inline bool charge_budget(struct ledger *ledger, const struct entry *entr
         correct_keep_take(ending->kept, TAKE_BUDGET, budget);
     }
     ASSERT_INV("INV-02", *charge.counters.open > 0);
-    if (--*charge.counters.open == 0)
-        budgets_vacate(ledger, budget, &charge.counters);
+    bool empties = --*charge.counters.open == 0;
+    ASSERT_INV("INV-02", !empties || *charge.counters.held == 0);
+    if (empties && (charge.counters.past || ledger->budgets[budget].life != BUDGET_LIVES)) {
+        const struct counters counters = charge.counters; /* as in budgets_charge() */
+        budgets_vacate(ledger, budget, &counters);
+    }
     return true;
 }
 
@@ -170,11 +206,14 @@ static void end_rate(struct ledger *ledger, const struct entry *entry, const str
     rates_give_back(ledger, handle);
 }
 
-static bool charge_quota(struct ledger *ledger, const struct entry *entry, struct ending *ending,
-                         uint32_t quota, struct words *takes, struct ledger_effects *effects)
+static inline bool charge_quota(struct ledger *ledger, const struct entry *entry,
+                                struct ending *ending, uint32_t quota, struct words *takes,
+                                struct ledger_effects *effects)
 {
     struct draws draws;
-    draws_next(takes, &draws);
+    struct words words = *takes; /* the caller's cursor stays in registers */
+    draws_next(&words, &draws);
+    *takes = words;
     int64_t used = used_of(ledger, ending, ledger->quotas[quota].unit);
     if (used > METE_AMOUNT_MAX ||
         !quotas_settle(ledger, entry, quota, used, &draws, effects, &ending->overrun))

@@ -5,11 +5,20 @@
 
 #include "ledger/state.h"
 
+/* What an end means to one unit that its call speaks of. */
+struct account {
+    uint32_t unit;
+    bool asked; /* it was reserved, though maybe with 0 */
+    int64_t reserved, used;
+};
 /* The end of one reservation, with what was used. */
 struct ending {
     struct reservation *slot;
     struct held held[METE_DEMANDS_MAX], used[METE_DEMANDS_MAX];
     size_t held_len, used_len;
+    struct account accounts[2 * METE_DEMANDS_MAX]; /* of both */
+    size_t accounts_len;
+    bool exceeds;   /* more was used of some unit than was reserved */
     uint32_t money; /* of both: exchanges.h */
     struct words takes;
     enum mete_state state;

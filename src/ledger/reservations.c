@@ -164,15 +164,6 @@ struct reservation *reservations_of_request(const struct ledger *ledger, uint32_
 
 /* ---- Reserving ---- */
 
-static const struct entry_amount *amount_of(const struct entry_amount *amounts, uint32_t len,
-                                            uint32_t unit)
-{
-    for (uint32_t i = 0; i < len; i++)
-        if (unit_of(amounts[i].meter, amounts[i].currency) == unit)
-            return &amounts[i];
-    return NULL;
-}
-
 /* Whether the entry could have been decided on this state, but for the budgets. */
 static bool may_reserve(const struct ledger *ledger, const struct entry *entry,
                         const struct path *path)
@@ -191,26 +182,29 @@ struct taking {
     struct ledger *ledger;
     const struct entry *entry;
     uint32_t money; /* exchanges.h */
+    size_t demanded_len;
+    struct held demanded[METE_DEMANDS_MAX];
 };
 
 /* What is demanded of a unit; false: nothing. */
-static bool demands(const struct taking *taking, uint32_t unit, enum mete_mode mode,
-                    int64_t *ret_amount)
+static inline bool demands(const struct taking *taking, uint32_t unit, enum mete_mode mode,
+                           int64_t *ret_amount)
 {
-    const struct entry *entry = taking->entry;
     if (exchange_needed(taking->money, unit)) {
-        *ret_amount = exchanges_reserved(taking->ledger, entry, unit, mode);
+        *ret_amount = exchanges_reserved(taking->ledger, taking->entry, unit, mode);
         return true;
     }
-    const struct entry_amount *amount =
-        amount_of(entry->u.reserve.amounts, entry->u.reserve.amounts_len, unit);
-    if (amount)
-        *ret_amount = amount->amount;
-    return amount != NULL;
+    for (size_t i = 0; i < taking->demanded_len; i++) {
+        if (taking->demanded[i].unit != unit)
+            continue;
+        *ret_amount = taking->demanded[i].amount;
+        return true;
+    }
+    return false;
 }
 
 /* Takes from one budget. false: it does not fit it. */
-static bool take(const struct taking *taking, struct budget *budget)
+static inline bool take(const struct taking *taking, struct budget *budget)
 {
     if (taking->entry->at_us >= budget->stale_at_us)
         return false;
@@ -272,12 +266,31 @@ static bool is_matched(const struct ledger *ledger, const struct entry *entry, u
     return extras_match(ledger, budget, &call);
 }
 
+/* Reads what the entry demands, and writes it down. */
+static void read_demands(struct ledger *ledger, const struct entry *entry, struct words *words,
+                         struct taking *ret_taking)
+{
+    ret_taking->ledger = ledger;
+    ret_taking->entry = entry;
+    ret_taking->money = 0;
+    ret_taking->demanded_len = entry->u.reserve.amounts_len;
+    ASSERT(ret_taking->demanded_len <= METE_DEMANDS_MAX);
+    for (size_t i = 0; i < ret_taking->demanded_len; i++) {
+        const struct entry_amount *amount = &entry->u.reserve.amounts[i];
+        uint32_t unit = unit_of(amount->meter, amount->currency);
+        ret_taking->money = exchange_add(ret_taking->money, unit);
+        ret_taking->demanded[i] = (struct held){unit, amount->amount};
+        words_put(words, unit);
+        words_put_i64(words, amount->amount);
+    }
+}
+
 /* Takes from all that count, which are then the path's, and writes their handles; or says false. */
 static bool take_all(struct ledger *ledger, const struct entry *entry, struct path *path,
                      struct words *words, struct reservation *slot)
 {
-    const struct taking taking = {
-        ledger, entry, exchange_money(entry->u.reserve.amounts, entry->u.reserve.amounts_len)};
+    struct taking taking;
+    read_demands(ledger, entry, words, &taking);
     unsigned len = 0;
     for (size_t i = 0; i < path->budgets_len; i++) {
         uint32_t handle = path->budgets[i];
@@ -378,11 +391,6 @@ bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry
     struct reservation *slot = take_slot(ledger, entry->u.reserve.reservation);
     fill_slot(slot, entry);
     struct words words = words_of(ledger, slot);
-    for (uint32_t i = 0; i < entry->u.reserve.amounts_len; i++) {
-        const struct entry_amount *amount = &entry->u.reserve.amounts[i];
-        words_put(&words, unit_of(amount->meter, amount->currency));
-        words_put_i64(&words, amount->amount);
-    }
     if (!take_all(ledger, entry, &path, &words, slot))
         return false;
     if (entry->u.reserve.request_id.len)

@@ -531,10 +531,33 @@ static inline bool budgets_overruns(const struct budget *budget, const struct ch
     return charge->amount > charge->reserved &&
            (charge->asked || (budget->mode == METE_ENFORCE && stands > budget->limit));
 }
+/* What is rare at a charge: an overrun, a past window, a threshold, a control. */
+void budgets_tell(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+                  struct ledger_effects *effects, bool overruns);
 /* Moves the figures, fires thresholds and overruns. false: the counters cannot hold it, and
  * nothing has moved. *overrun is set if it is one, and else left alone. */
-bool budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
-                    struct ledger_effects *effects, bool *overrun);
+static inline __attribute__((always_inline)) bool
+budgets_charge(struct ledger *ledger, const struct entry *entry, const struct charge *charge,
+               struct ledger_effects *effects, bool *overrun)
+{
+    const struct budget *budget = &ledger->budgets[charge->budget];
+    int64_t stands;
+    ASSERT_INV("INV-07", charge->reserved >= 0 && charge->reserved <= *charge->counters.held);
+    if (!budgets_stands(charge, &stands))
+        return false;
+    bool overruns = budgets_overruns(budget, charge, stands);
+    *charge->counters.held -= charge->reserved;
+    *charge->counters.committed += charge->amount;
+    ledger->charged_sum += (uint64_t)charge->amount;
+    ASSERT_INV("INV-01", overruns || charge->amount <= charge->reserved || !charge->amount ||
+                             budget->mode != METE_ENFORCE || stands <= budget->limit);
+    if (overruns || charge->counters.past || *charge->counters.committed >= budget->alarm_at) {
+        const struct charge told = *charge; /* lets the caller's own stay in registers */
+        budgets_tell(ledger, entry, &told, effects, overruns);
+    }
+    *overrun |= overruns;
+    return true;
+}
 /* Of a correction, in whose charge `reserved` is what was charged before: whether it overruns,
  * being more than before and above an enforced limit. false: a counter cannot hold it. */
 bool budgets_weigh_correction(const struct budget *budget, const struct charge *charge,
@@ -606,7 +629,15 @@ static inline struct words words_of(const struct ledger *ledger,
     struct reservation *slot = (struct reservation *)(uintptr_t)reservation;
     return (struct words){owner, slot->words, SLOT_WORDS, &slot->chunk};
 }
-void words_enter(struct words *words, uint32_t chunk);
+/* Readers' cursors stay in registers where no function out of sight is given them. */
+static inline void words_enter(struct words *words, uint32_t chunk)
+{
+    ASSERT(chunk > 0 && chunk <= words->ledger->chunks_len);
+    struct chunk *at = &words->ledger->chunks[chunk - 1];
+    words->at = at->words;
+    words->left = CHUNK_WORDS;
+    words->link = &at->next;
+}
 void words_extend(struct words *words);
 
 static inline uint32_t words_next(struct words *words)

@@ -39,7 +39,7 @@ void weigh_put_refusal(struct sink *sink, const struct mete_refusal *refusal)
     sink->len++;
 }
 
-struct share *weigh_share_of(struct weighing *weighing, uint32_t unit)
+static inline struct share *share_of(struct weighing *weighing, uint32_t unit)
 {
     if (exchange_needed(weighing->money, unit))
         return exchanges_share(weighing, unit);
@@ -47,6 +47,11 @@ struct share *weigh_share_of(struct weighing *weighing, uint32_t unit)
         if (weighing->shares[i].unit == unit)
             return &weighing->shares[i];
     return NULL;
+}
+
+struct share *weigh_share_of(struct weighing *weighing, uint32_t unit)
+{
+    return share_of(weighing, unit);
 }
 
 static int64_t room_of(const struct weighing *weighing, uint32_t handle)
@@ -67,10 +72,10 @@ static bool is_matched(const struct weighing *weighing, uint32_t handle)
 }
 
 /* What one budget that counts leaves of what is demanded of its unit. */
-static void measure_budget(struct weighing *weighing, uint32_t handle)
+static inline void measure_budget(struct weighing *weighing, uint32_t handle)
 {
     const struct budget *budget = &weighing->ledger->budgets[handle];
-    struct share *share = weigh_share_of(weighing, budget->unit);
+    struct share *share = share_of(weighing, budget->unit);
     weighing->has_controls |= (budget->traits & BUDGET_CONTROLLED) != 0;
     if (!share)
         return;

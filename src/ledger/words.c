@@ -7,15 +7,6 @@
  * free ones, and there are always enough of them (CHUNKS_EACH a slot). */
 #include "ledger/state.h"
 
-void words_enter(struct words *words, uint32_t chunk)
-{
-    ASSERT(chunk > 0 && chunk <= words->ledger->chunks_len);
-    struct chunk *at = &words->ledger->chunks[chunk - 1];
-    words->at = at->words;
-    words->left = CHUNK_WORDS;
-    words->link = &at->next;
-}
-
 static uint32_t take_chunk(struct ledger *ledger)
 {
     uint32_t chunk = ledger->chunk_free;
