@@ -163,9 +163,33 @@ bool endings_weigh(struct ledger *ledger, int64_t now_us, struct ending *ending)
     return true;
 }
 
-static inline bool charge_budget(struct ledger *ledger, const struct entry *entry,
-                                 struct ending *ending, uint32_t budget,
-                                 struct ledger_effects *effects)
+/* What charge_budget() comes to for nearly every take: a living budget with nothing unusual about
+ * it, in its present window, charged no more than was held and below its next alarm. false: it is
+ * another one, and nothing was done. */
+static inline bool charge_plain_budget(struct ledger *ledger, struct ending *ending,
+                                       struct budget *budget)
+{
+    static const struct account none = {0};
+    const struct account *account = account_of(ending, budget->unit);
+    if (!account)
+        account = &none;
+    int64_t committed = budget->committed + account->used;
+    if (ending->exceeds || ending->kept || budget->traits || budget->life != BUDGET_LIVES ||
+        (int64_t)ending->slot->made_at_us < budget->window_start_us ||
+        committed >= budget->alarm_at || exchange_needed(ending->money, budget->unit))
+        return false;
+    ASSERT_INV("INV-07", account->reserved >= 0 && account->reserved <= budget->held);
+    ASSERT_INV("INV-02", budget->open > 0);
+    budget->held -= account->reserved;
+    budget->committed = committed;
+    budget->open--;
+    ASSERT_INV("INV-02", budget->open || !budget->held);
+    ledger->charged_sum += (uint64_t)account->used;
+    return true;
+}
+
+static bool charge_budget(struct ledger *ledger, const struct entry *entry, struct ending *ending,
+                          uint32_t budget, struct ledger_effects *effects)
 {
     struct charge charge = charge_of(ledger, ending, budget);
     if (!budgets_charge(ledger, entry, &charge, effects, &ending->overrun))
@@ -233,6 +257,9 @@ static bool charge_all(struct ledger *ledger, const struct entry *entry, struct 
             end_rate(ledger, entry, ending, take.handle);
             continue;
         }
+        if (take.kind == TAKE_BUDGET &&
+            charge_plain_budget(ledger, ending, &ledger->budgets[take.handle]))
+            continue;
         bool fits = take.kind == TAKE_BUDGET
                         ? charge_budget(ledger, entry, ending, take.handle, effects)
                         : charge_quota(ledger, entry, ending, take.handle, &takes, effects);

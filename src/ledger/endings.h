@@ -3,7 +3,7 @@
 #ifndef LEDGER_ENDINGS_H
 #define LEDGER_ENDINGS_H
 
-#include "ledger/state.h"
+#include "ledger/charges.h"
 
 /* What an end means to one unit that its call speaks of. */
 struct account {

@@ -62,10 +62,13 @@ void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_p
         ASSERT(scopes_len < LIMIT_PATH_SCOPES);
         ret_path->scopes[scopes_len++] = scope;
         quotas |= at->quotas;
-        for (unsigned i = 0; i < at->budgets_len; i++) {
+        unsigned own = at->budgets_len;
+        ASSERT(own <= LIMIT_SCOPE_BUDGETS);
+        /* As many as there can be, which costs less than as many as there are. */
+        memcpy(&ret_path->budgets[budgets_len], at->budgets, sizeof at->budgets);
+        for (unsigned i = 0; i < own; i++)
             __builtin_prefetch(&ledger->budgets[at->budgets[i]]);
-            ret_path->budgets[budgets_len++] = at->budgets[i];
-        }
+        budgets_len += own;
         for (uint32_t rate = at->rates; rate; rate = ledger->rates[rate].next)
             ret_path->rates[rates_len++] = rate;
         scope = at->parent;

@@ -54,7 +54,7 @@ struct share *weigh_share_of(struct weighing *weighing, uint32_t unit)
     return share_of(weighing, unit);
 }
 
-static int64_t room_of(const struct weighing *weighing, uint32_t handle)
+static inline int64_t room_of(const struct weighing *weighing, uint32_t handle)
 {
     struct figures figures = budgets_figures(weighing->ledger, handle, weighing->made_at_us);
     return weighing->ledger->budgets[handle].limit - figures.committed - figures.held;
@@ -76,12 +76,14 @@ static inline void measure_budget(struct weighing *weighing, uint32_t handle)
 {
     const struct budget *budget = &weighing->ledger->budgets[handle];
     struct share *share = share_of(weighing, budget->unit);
-    weighing->has_controls |= (budget->traits & BUDGET_CONTROLLED) != 0;
+    if (budget->traits & BUDGET_CONTROLLED)
+        weighing->has_controls = true;
     if (!share)
         return;
-    weighing->has_shadows |= budget->mode == METE_SHADOW;
-    if (budget->mode != METE_ENFORCE)
+    if (budget->mode != METE_ENFORCE) {
+        weighing->has_shadows |= budget->mode == METE_SHADOW;
         return;
+    }
     int64_t room = room_of(weighing, handle);
     share->refused |= budget->limit == 0 || share->floor_amount > room;
     if (share->tightest && room >= share->room)
