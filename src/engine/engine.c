@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
@@ -19,6 +20,13 @@ static int start(pthread_t *thread, void *(*run)(void *), struct mete *mete, boo
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     *ret_runs = !failed;
     return failed ? METE_E_MEMORY : 0;
+}
+
+/* By so much behind where the process stands: on Linux each thread has a priority of its own. */
+void engine_stand_back(int by)
+{
+    int stands = nice(by); /* a wish: refused, nothing is different */
+    (void)stands;
 }
 
 static int start_all(struct mete *mete)

@@ -130,6 +130,12 @@ struct mete {
     _Atomic uint64_t flushes, flush_us_sum, flush_us_bucket[HISTOGRAM]; /* writer */
 };
 
+/* ---- engine.c ---- */
+/* Of the calling thread. Where there are fewer cores than threads those that callers wait for, the
+ * owner and the writer, come before the projector, and the follower comes last. */
+enum { PROJECTOR_NICE = 5, FOLLOWER_NICE = 10 };
+void engine_stand_back(int by);
+
 /* ---- port.c ---- */
 void port_finish_by_owner(struct mete_port *port, struct mete_op *op);
 void port_finish_by_writer(struct mete_port *port, struct mete_op *op);

@@ -432,6 +432,7 @@ void *follower_main(void *user)
 {
     struct mete *mete = user;
     struct follower *follower = &mete->follower;
+    engine_stand_back(FOLLOWER_NICE);
     int64_t rest_us = REST_US - (int64_t)follower->audit_ppm;
     int closing = atomic_load(&follower->cut) ? keeping_clear(mete) : 0;
     while (!closing && !stops(follower)) {

@@ -14,6 +14,7 @@
 
 enum {
     STEP_ROWS = 8192,  /* in one transaction */
+    ROOM_ROWS = 256,   /* after so many their room is given back: an owner that has none waits */
     LINGER_US = 10000, /* that a row waits for others */
     ENOUGH_ROWS = 1024 /* that do not wait any longer */
 };
@@ -22,6 +23,22 @@ static void must(struct mete *mete, int error)
 {
     if (error)
         mete->os.die(mete->os.user, "the records could not be written");
+}
+
+static void call_owner(struct mete *mete)
+{
+    bool wanted = atomic_load(&mete->wants_projected);
+    if (atomic_exchange(&mete->is_stalled, false) || wanted)
+        owner_call(mete);
+}
+
+/* SQLite has copied what was put: its room need not wait for the transaction's end, and nor need
+ * an owner who has found none. Should the process end before, the journal still has it all. */
+static void give_room(struct mete *mete)
+{
+    rows_done(&mete->rows);
+    if (atomic_load(&mete->is_stalled))
+        call_owner(mete);
 }
 
 /* Puts rows into the open batch; returns the seq of the last one, 0 if there was none. */
@@ -34,6 +51,8 @@ static uint64_t put_rows(struct mete *mete, struct projection *projection)
         ASSERT(seq > last);
         must(mete, project_put(mete->records, projection));
         last = seq;
+        if (i % ROOM_ROWS == ROOM_ROWS - 1)
+            give_room(mete);
     }
     return last;
 }
@@ -54,13 +73,6 @@ bool projector_step(struct mete *mete)
     return last != 0;
 }
 
-static void call_owner(struct mete *mete)
-{
-    bool wanted = atomic_load(&mete->wants_projected);
-    if (atomic_exchange(&mete->is_stalled, false) || wanted)
-        owner_call(mete);
-}
-
 /* Whether rows should be written now rather than with more of them. */
 static bool is_urgent(struct mete *mete)
 {
@@ -73,6 +85,7 @@ static bool is_urgent(struct mete *mete)
 void *projector_main(void *user)
 {
     struct mete *mete = user;
+    engine_stand_back(PROJECTOR_NICE);
     for (;;) {
         bool stops = atomic_load(&mete->projector_stops);
         bool wrote = projector_step(mete);
