@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/checked.h"
 #include "base/limits.h"
+#include "engine/carried.h"
 
 #include <stdlib.h>
 
@@ -48,8 +49,9 @@ enum { BUCKETS = LEDGER_BUCKETS };
 
 struct sum {
     int64_t window_start_us, committed;
-    int64_t bucket_us; /* of a rolling budget; 0 */
-    int64_t *buckets;  /* committed in bucket k at k % BUCKETS; NULL */
+    int64_t bucket_us;       /* of a rolling budget; 0 */
+    int64_t *buckets;        /* committed in bucket k at k % BUCKETS; NULL */
+    struct carried *carried; /* of a budget that has or had a rollover cap; NULL */
 };
 
 struct totals {
@@ -95,8 +97,10 @@ void totals_free(struct totals *totals)
         return;
     for (size_t i = 0; totals->calls && i < totals->calls_room; i++)
         free_call(totals->calls[i]);
-    for (size_t i = 0; totals->sums && i < totals->sums_room; i++)
+    for (size_t i = 0; totals->sums && i < totals->sums_room; i++) {
         free(totals->sums[i].buckets);
+        carried_free(totals->sums[i].carried);
+    }
     free(totals->calls);
     free(totals->sums);
     free(totals->rates);
@@ -207,6 +211,8 @@ static int begin_call(struct totals *totals, const struct ledger_taken *taken)
     for (uint32_t i = 0; i < taken->budgets_len; i++) {
         uint32_t budget = taken->budgets[i];
         takes[i] = (struct take){budget, begin_take(totals, budget, taken->made_at_us)};
+        if (takes[i].window_start_us == NOWHERE && totals->sums[budget].carried)
+            carried_doubt(totals->sums[budget].carried);
     }
     const struct moment made = {taken->made_seq, taken->made_at_us};
     int error = remember(totals, taken->id, &made, takes, taken->budgets_len);
@@ -229,6 +235,8 @@ static int begin_budget(struct totals *totals, const struct ledger *ledger,
         return error;
     struct sum *sum = &totals->sums[view->budget.n];
     sum->committed = view->committed;
+    if (view->rollover_cap || view->carried)
+        return carried_new(view, &sum->carried);
     if (ledger_rolling(ledger, view->budget.n, &rolling))
         return 0;
     sum->buckets = malloc(sizeof rolling.sums);
@@ -294,8 +302,30 @@ static int set_window(struct totals *totals, uint32_t budget, int64_t start_us)
     if (sum->buckets)
         advance(sum, start_us);
     else
-        *sum = (struct sum){.window_start_us = start_us};
+        *sum = (struct sum){.window_start_us = start_us, .carried = sum->carried};
     return 0;
+}
+
+/* After an entry that put a budget: from now on what it hands on is kept. */
+static int begin_carrying(struct totals *totals, const struct ledger *ledger, uint32_t budget)
+{
+    struct sum *sum = &totals->sums[budget];
+    struct mete_budget_view view;
+    int error = ledger_budget(ledger, budget, &view);
+    ASSERT(error == 0);
+    return view.rollover_cap && !sum->carried ? carried_new(&view, &sum->carried) : 0;
+}
+
+static int turn(struct totals *totals, const struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t budget = entry->u.window.budget;
+    struct mete_budget_view view;
+    int error = set_window(totals, budget, entry->u.window.start_us);
+    if (error || !totals->sums[budget].carried)
+        return error;
+    error = ledger_budget(ledger, budget, &view);
+    ASSERT(error == 0);
+    return carried_turn(totals->sums[budget].carried, &view, entry->u.window.idle);
 }
 
 static int add_budget(struct totals *totals, uint32_t handle, enum mete_period period,
@@ -314,14 +344,25 @@ static int add_budget(struct totals *totals, uint32_t handle, enum mete_period p
     return sum->buckets ? 0 : METE_E_MEMORY;
 }
 
+static int put_budget(struct totals *totals, const struct ledger *ledger, const struct entry *entry)
+{
+    uint32_t handle = entry->u.budget.handle;
+    int error = 0;
+    if (handle > totals->budgets)
+        error = add_budget(totals, handle, entry->u.budget.spec.period,
+                           entry->u.budget.window_start_us, entry->u.budget.window_end_us);
+    return error ? error : begin_carrying(totals, ledger, handle);
+}
+
 static int add_default(struct totals *totals, const struct ledger *ledger,
                        const struct entry *entry)
 {
     struct mete_budget_view view;
     int error = ledger_budget(ledger, entry->u.by_default.made_from, &view);
     ASSERT(error == 0);
-    return add_budget(totals, entry->u.by_default.handle, view.period,
-                      entry->u.by_default.window_start_us, entry->u.by_default.window_end_us);
+    error = add_budget(totals, entry->u.by_default.handle, view.period,
+                       entry->u.by_default.window_start_us, entry->u.by_default.window_end_us);
+    return error ? error : begin_carrying(totals, ledger, entry->u.by_default.handle);
 }
 
 /* The budgets on a path that count a call now. */
@@ -387,33 +428,39 @@ struct charging {
     bool corrects;
 };
 
+static int charge_one(struct sum *sum, const struct take *take, int64_t amount)
+{
+    if (sum->carried && take->window_start_us != NOWHERE)
+        carried_charge(sum->carried, take->window_start_us, amount);
+    if (take->window_start_us == NOWHERE ||
+        sum->window_start_us - take->window_start_us >= max_i64(BUCKETS * sum->bucket_us, 1))
+        return 0; /* its window is over, or its bucket has left */
+    if (!checked_add(sum->committed, amount, &sum->committed))
+        return METE_E_CORRUPT;
+    if (sum->buckets)
+        sum->buckets[take->window_start_us / sum->bucket_us % BUCKETS] += amount;
+    return 0;
+}
+
 static int charge(struct totals *totals, const struct ledger *ledger, const struct take *take,
                   const struct charging *charging)
 {
     ASSERT(take->budget < totals->sums_room);
-    struct sum *sum = &totals->sums[take->budget];
     struct mete_budget_view view;
     int error = ledger_budget(ledger, take->budget, &view);
     ASSERT(error == 0);
-    if (take->window_start_us == NOWHERE ||
-        sum->window_start_us - take->window_start_us >= max_i64(BUCKETS * sum->bucket_us, 1))
-        return 0; /* its window is over, or its bucket has left */
     if (charging->corrects && view.ended)
         return 0; /* it takes no corrections */
-    for (size_t i = 0; i < charging->len; i++) {
+    for (size_t i = 0; !error && i < charging->len; i++) {
         const struct mete_usage *one = &charging->usage[i];
         int64_t amount = one->amount;
         if (one->meter != view.meter)
             continue;
         if (one->currency != view.currency)
             amount = exchange(totals, one, view.currency, charging->made);
-        if (!checked_add(sum->committed, charging->sign * amount, &sum->committed))
-            return METE_E_CORRUPT;
-        if (sum->buckets)
-            sum->buckets[take->window_start_us / sum->bucket_us % BUCKETS] +=
-                charging->sign * amount;
+        error = charge_one(&totals->sums[take->budget], take, charging->sign * amount);
     }
-    return 0;
+    return error;
 }
 
 /* What a correction says is the difference; rates apply to what stands before and after it. */
@@ -490,10 +537,9 @@ int totals_add(struct totals *totals, const struct ledger *ledger, const struct 
 {
     ASSERT(totals && ledger && entry);
     if (entry->kind == ENTRY_WINDOW)
-        return set_window(totals, entry->u.window.budget, entry->u.window.start_us);
-    if (entry->kind == ENTRY_BUDGET && entry->u.budget.handle > totals->budgets)
-        return add_budget(totals, entry->u.budget.handle, entry->u.budget.spec.period,
-                          entry->u.budget.window_start_us, entry->u.budget.window_end_us);
+        return turn(totals, ledger, entry);
+    if (entry->kind == ENTRY_BUDGET)
+        return put_budget(totals, ledger, entry);
     if (entry->kind == ENTRY_DEFAULT)
         return add_default(totals, ledger, entry);
     if (entry->kind == ENTRY_RESERVE) {
@@ -507,18 +553,37 @@ int totals_add(struct totals *totals, const struct ledger *ledger, const struct 
     return usage ? end_call(totals, ledger, entry, usage) : 0;
 }
 
-int totals_compare(const struct totals *totals, const struct ledger *ledger, uint64_t *ret_windows,
+/* What open calls hold, each in the window it was made in. */
+static void hold_open(struct totals *totals, const struct ledger *ledger)
+{
+    struct ledger_taken taken;
+    for (uint32_t i = 0; ledger_taken_at(ledger, i, &taken); i++)
+        for (uint32_t k = 0; taken.id && !taken.is_closed && k < taken.budgets_len; k++) {
+            struct sum *sum = &totals->sums[taken.budgets[k]];
+            struct mete_budget_view view;
+            if (!sum->carried || ledger_budget(ledger, taken.budgets[k], &view))
+                continue;
+            const struct ledger_unit unit = {view.meter, view.currency, taken.made_seq,
+                                             taken.made_at_us, false};
+            carried_hold(sum->carried, taken.made_at_us,
+                         ledger_amount_in(ledger, &unit, taken.amounts, taken.amounts_len));
+        }
+}
+
+int totals_compare(struct totals *totals, const struct ledger *ledger, uint64_t *ret_windows,
                    uint32_t *ret_budget)
 {
     struct mete_budget_view view;
     uint32_t budget = 1;
+    hold_open(totals, ledger);
     for (; ledger_budget(ledger, budget, &view) == 0; budget++) {
-        const struct sum *sum = budget < totals->sums_room ? &totals->sums[budget] : NULL;
-        if (!sum || sum->committed != view.committed ||
-            (!sum->buckets && sum->window_start_us != view.window_start.us)) {
-            *ret_budget = budget;
+        const struct sum *sum = &totals->sums[budget];
+        *ret_budget = budget;
+        if (budget > totals->budgets || sum->committed != view.committed ||
+            (!sum->buckets && sum->window_start_us != view.window_start.us))
             return METE_E_CORRUPT;
-        }
+        if (sum->carried && !view.ended && !carried_is(sum->carried, view.carried))
+            return METE_E_CORRUPT;
     }
     *ret_windows = budget - 1;
     return 0;

@@ -410,7 +410,9 @@ static int verify_ledger(struct verify *verify, const void *nothing)
                        (unsigned long long)report->drift);
     uint32_t budget = 0;
     int error = totals_compare(verify->totals, verify->ledger, &report->windows, &budget);
-    return error ? differs(verify, "budget %u: committed is not the sum of its usage", budget) : 0;
+    return error ? differs(verify, "budget %u: committed or carried is not the sum of its usage",
+                           budget)
+                 : 0;
 }
 
 static int verify_journal(struct verify *verify)

@@ -6,6 +6,7 @@
  *
  * Regressions: behind a base a rolling budget was called damaged when its next bucket began; what a
  * window handed on was believed. */
+#include "engine/carried.h"
 #include "engine/verify.h"
 #include "unit/engine_help.h"
 #include "unit/temp.h"
@@ -202,6 +203,59 @@ static void a_window_may_be_over_at_the_base(void **state)
     look("spent");
 }
 
+/* A window of 1000 that began at the hour, and the budget's cap. */
+static struct mete_budget_view at_hour(int hour, int64_t cap)
+{
+    return (struct mete_budget_view){
+        .base_limit = 1000, .rollover_cap = cap, .window_start = {hour * HOUR_US}};
+}
+
+static void must_be_handed(struct carried *carried, int64_t amount)
+{
+    assert_true(carried_is(carried, amount));
+    assert_false(carried_is(carried, amount + 1));
+    assert_false(carried_is(carried, amount - 1));
+}
+
+static void what_windows_hand_on_is_told_from_anything_else(void **state)
+{
+    (void)state;
+    struct carried *carried;
+    struct mete_budget_view view = at_hour(0, 700);
+    view.carried = 50;
+    view.committed = 300;
+    assert_int_equal(carried_new(&view, &carried), 0);
+    must_be_handed(carried, 50);
+    carried_charge(carried, 0, 250); /* 500 of 1050 are left */
+    view = at_hour(1, 700);
+    assert_int_equal(carried_turn(carried, &view, 0), 0);
+    must_be_handed(carried, 500);
+    carried_hold(carried, HOUR_US - 1, 120); /* and as long as a call of then holds so much */
+    assert_true(carried_is(carried, 380));
+    must_be_handed(carried, 500); /* it does no more */
+    carried_charge(carried, 0, 1000);
+    must_be_handed(carried, 0); /* an overrun takes nothing */
+    carried_charge(carried, 0, -1000);
+    carried_charge(carried, HOUR_US, 1400);
+    view = at_hour(4, 700); /* two that nobody touched */
+    assert_int_equal(carried_turn(carried, &view, 2), 0);
+    must_be_handed(carried, 700);
+    carried_charge(carried, 4 * HOUR_US, 1650);
+    view = at_hour(5, 700);
+    assert_int_equal(carried_turn(carried, &view, 0), 0);
+    must_be_handed(carried, 50);
+    for (int hour = 6; hour < 60; hour++) {
+        view = at_hour(hour, hour % 2 ? 0 : 30);
+        assert_int_equal(carried_turn(carried, &view, 0), 0);
+        must_be_handed(carried, hour % 2 ? 0 : 30);
+    }
+    carried_charge(carried, -1, 99); /* before all that is known */
+    must_be_handed(carried, 0);
+    carried_doubt(carried);
+    assert_true(carried_is(carried, 1));
+    carried_free(carried);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -226,6 +280,7 @@ int main(void)
         CASE(every_kind_of_window_adds_up),
         CASE(it_does_behind_a_base),
         CASE(a_window_may_be_over_at_the_base),
+        CASE(what_windows_hand_on_is_told_from_anything_else),
 #undef CASE
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
