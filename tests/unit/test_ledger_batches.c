@@ -6,7 +6,7 @@
  * contradict themselves, as often as not. */
 #include "unit/ledger_world.h"
 
-enum { ROUNDS = 6000, BATCH_MAX = 7, LIVES = 25 };
+enum { ROUNDS = 10000, BATCH_MAX = 7, LIVES = 25 };
 
 static uint64_t dice;
 
@@ -20,8 +20,8 @@ static uint64_t pick(uint64_t below)
 
 static struct mete_text an_id(void)
 {
-    static const char *const ids[] = {"a", "b", "c"};
-    return text(ids[pick(3)]);
+    static const char *const ids[] = {"a", "b", "c", "d", "e", "f"};
+    return text(ids[pick(pick(2) ? 2 : 6)]);
 }
 
 /* Of the ledger mostly, of an earlier change of this kind if there is one, or of nothing. */
@@ -96,7 +96,7 @@ static void draw_grant(struct mete_change *changes, size_t at)
     change->grant = (struct mete_grant_spec){.id = an_id(),
                                              .scope = {a_handle(changes, at, METE_PUT_SCOPE)},
                                              .meter = (uint16_t)(METE_REQUESTS + pick(2)),
-                                             .amount = (int64_t)pick(3)};
+                                             .amount = (int64_t)pick(4)};
 }
 
 static void another_budget(struct mete_change *change)
@@ -213,11 +213,13 @@ static void draw(struct mete_change *changes, size_t at)
 
 /* ---- One after the other --------------------------------------------------------------------- */
 
-/* What stands for no earlier change stands for nothing alone as well. */
+/* What stands for no earlier change, or for one that gets no handle, stands for nothing alone as
+ * well; and nothing is another thing than none. */
 static void resolve(uint32_t *n, const uint32_t *handles, size_t len)
 {
-    if (*n >= METE_FROM_CHANGE(0) && *n - METE_FROM_CHANGE(0) < len)
-        *n = handles[*n - METE_FROM_CHANGE(0)];
+    uint32_t change = *n - METE_FROM_CHANGE(0);
+    if (*n >= METE_FROM_CHANGE(0) && change < len && handles[change])
+        *n = handles[change];
 }
 
 static struct mete_change resolved(const struct mete_change *from, const uint32_t *handles,
@@ -309,9 +311,40 @@ static void hold(struct ledger *ledger, uint32_t scope)
         assert_int_equal(ledger_apply(ledger, &decision.entry, &effects), 0);
 }
 
+/* Draws from what is granted on its path, whether there is enough of it or not. */
+static void use(struct ledger *ledger, uint32_t scope)
+{
+    static struct ledger_effects effects;
+    const struct mete_usage usage[] = {{.meter = METE_REQUESTS, .amount = 1},
+                                       {.meter = METE_IMAGES, .amount = 1}};
+    const struct mete_record args = {.scope = {scope}, .usage = usage, .usage_len = 2};
+    struct mete_receipt receipt;
+    struct ledger_decision decision;
+    int rc = ledger_decide_record(ledger, (struct mete_instant){T0}, &args, &receipt, &decision);
+    if (rc == 0)
+        assert_int_equal(ledger_apply(ledger, &decision.entry, &effects), 0);
+}
+
+/* An organization that has all the budgets and rate limits that it may. */
+static void fill(struct ledger *ledger)
+{
+    char id[8];
+    uint32_t handle;
+    for (unsigned i = 0; i < LIMIT_SCOPE_BUDGETS; i++) {
+        snprintf(id, sizeof id, "all-%u", i);
+        const struct mete_change budget = budget_change(1, id, 5, METE_TOTAL);
+        const struct mete_change rate = {
+            .kind = METE_PUT_RATE_LIMIT,
+            .rate = {.id = text(id), .scope = {1}, .concurrent = 1, .limit = 5}};
+        assert_int_equal(change_one(ledger, &budget, &handle), 0);
+        if (i < LIMIT_SCOPE_RATES)
+            assert_int_equal(change_one(ledger, &rate, &handle), 0);
+    }
+}
+
 static struct ledger *a_ledger(void)
 {
-    const struct ledger_room room = {16, 16, 8, 8};
+    const struct ledger_room room = {16, 24, 8, 8};
     const struct mete_change scopes[] = {
         {.kind = METE_PUT_SCOPE, .scope = {.kind = METE_ORGANIZATION, .id = text("a")}},
         {.kind = METE_PUT_SCOPE,
@@ -328,6 +361,8 @@ static struct ledger *a_ledger(void)
         struct mete_change change = resolved(&scopes[i], handles, i);
         assert_int_equal(change_one(ledger, &change, &handles[i]), 0);
     }
+    if (pick(2))
+        fill(ledger);
     return ledger;
 }
 
@@ -367,6 +402,7 @@ static void a_batch_is_what_its_changes_are(void **state)
             ledger_close(ledger);
         ledger = copy;
         hold(ledger, 1 + (uint32_t)pick(6));
+        use(ledger, 1 + (uint32_t)pick(6));
     }
     ledger_close(ledger);
     assert_true(agreed > ROUNDS / 10 && refused > ROUNDS / 10 && long_ones > 0);
