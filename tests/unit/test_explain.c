@@ -98,6 +98,19 @@ static struct mete_reservation_id reserve(int64_t amount)
     return verdict.reservation;
 }
 
+/* The last step of the present window is what the engine says. */
+static void must_end_with_present(void)
+{
+    int64_t present_us = view().window_start.us;
+    size_t len = steps_len;
+    while (len && steps[len - 1].window_start.us != present_us)
+        len--;
+    assert_true(len > 0);
+    steps_len = len;
+    must_end_at_the_view();
+    explain(0);
+}
+
 static void commit(struct mete_reservation_id id, int64_t amount)
 {
     struct mete_receipt receipt;
@@ -238,6 +251,97 @@ static void a_call_that_ends_in_a_window_that_is_over_is_a_step_of_that_window(v
     must_end_at_the_view();
 }
 
+static struct mete_reservation_id reserve_until(int64_t amount, int64_t ttl_ms,
+                                                enum mete_expiry on_expiry)
+{
+    const struct mete_demand demand = {METE_COST, METE_USD, amount, 0};
+    const struct mete_reserve args = {.scope = {HELP_KEY},
+                                      .demands = &demand,
+                                      .demands_len = 1,
+                                      .ttl_ms = ttl_ms,
+                                      .on_expiry = on_expiry};
+    struct mete_verdict verdict;
+    assert_int_equal(mete_reserve(port, &args, NULL, 0, &verdict), 0);
+    return verdict.reservation;
+}
+
+static void extend(struct mete_reservation_id id, int64_t amount)
+{
+    const struct mete_demand demand = {METE_COST, METE_USD, amount, 0};
+    const struct mete_extend args = {
+        .reservation = id, .demands = &demand, .demands_len = 1, .ttl_ms = 3600000};
+    struct mete_verdict verdict;
+    assert_int_equal(mete_extend(port, &args, NULL, 0, &verdict), 0);
+    assert_true(verdict.allowed);
+}
+
+static void record(int64_t amount)
+{
+    const struct mete_usage usage = {METE_COST, METE_USD, amount};
+    const struct mete_record args = {.scope = {HELP_KEY}, .usage = &usage, .usage_len = 1};
+    struct mete_receipt receipt;
+    assert_int_equal(mete_record(port, &args, &receipt), 0);
+}
+
+/* What the steps of a window come to, and how many are of a kind. */
+static size_t steps_of(const char *what, int64_t window_start_us, int64_t *ret_committed)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < steps_len; i++) {
+        if (steps[i].window_start.us != window_start_us)
+            continue;
+        *ret_committed = steps[i].committed;
+        len += strcmp(steps[i].what, what) == 0;
+    }
+    return len;
+}
+
+/* Half an hour before the month is over, and after it: extended, expired, corrected, recorded; of
+ * the last three each is once the last that its window knows of. */
+static void every_kind_of_entry_is_a_step_of_its_window(void **state)
+{
+    (void)state;
+    const int64_t minute_us = 60000000, month_ends[] = {0, 62, 121, 182}; /* in days */
+    static const struct {
+        const char *last;
+        int64_t committed;
+    } rounds[] = {{"commit", 35}, {"correct", 12}, {"release", 5}, {"expire", 45}};
+    for (int round = 0; round < 4; round++) {
+        clock_us = INT64_C(1796081400000000) + month_ends[round] * 86400 * 1000000;
+        int64_t window_us = view().window_start.us, committed = 0;
+        struct mete_reservation_id call_of = reserve_until(20, 3600000, METE_EXPIRY_RELEASE);
+        record(5);
+        extend(call_of, 20);
+        if (round == 1)
+            release(call_of);
+        struct mete_reservation_id provisional = {0};
+        if (round == 1)
+            provisional = reserve_until(9, 1000, METE_EXPIRY_CHARGE);
+        clock_us += 45 * minute_us; /* another month */
+        (void)view();
+        if (round == 0)
+            commit(call_of, 30);
+        else if (round == 1)
+            commit(provisional, 7);
+        else if (round == 2)
+            release(call_of);
+        else
+            commit(reserve_until(1, 1000, METE_EXPIRY_RELEASE), 1);
+        if (round == 3) { /* nobody ends it: 40 are charged provisionally, or nothing */
+            clock_us += 120 * minute_us;
+            (void)view();
+        }
+        explain(0);
+        must_end_with_present();
+        size_t found = steps_of(rounds[round].last, window_us, &committed);
+        if (found < 1 || (round < 3 && committed != rounds[round].committed))
+            fail_msg("round %d: %zu of %s, %lld", round, found, rounds[round].last,
+                     (long long)committed);
+        if (round != 1)
+            assert_true(steps_of("extend", window_us, &committed) == 1);
+    }
+}
+
 static void what_is_not_there_is_not_found(void **state)
 {
     (void)state;
@@ -259,6 +363,7 @@ int main(void)
         CASE(each_step_is_an_entry_that_changed_the_figures),
         CASE(from_a_snapshot_and_after_a_cut_the_steps_are_the_same),
         CASE(a_call_that_ends_in_a_window_that_is_over_is_a_step_of_that_window),
+        CASE(every_kind_of_entry_is_a_step_of_its_window),
         CASE(what_is_not_there_is_not_found),
 #undef CASE
     };
