@@ -954,7 +954,7 @@ function putRate(spec, flags, handle) {
     }
     if (['scope', 'concurrent', 'meter', 'currency'].some((field) => is[field] !== spec[field])) return E.INVALID;
     if (!is.concurrent) owe(is, upDiv(debtOf(is) * periodOf(spec), periodOf(is)));
-    if (['limit', 'period', 'burst', 'mode'].some((field) => is[field] !== spec[field])) is.revision++;
+    if (['limit', 'period', 'mode'].some((field) => is[field] !== spec[field]) || burstOf(is) !== burstOf(spec)) is.revision++;
     Object.assign(is, { limit: spec.limit, period: spec.period, burst: spec.burst, mode: spec.mode });
     return is.handle;
 }
