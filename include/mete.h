@@ -944,6 +944,30 @@ METE_API METE_MUST_USE int mete_explain(struct mete *mete, struct mete_budget_id
                                         int (*fn)(void *user, const struct mete_step *step),
                                         void *user);
 
+struct mete_quota_question {
+    struct mete_scope_id scope;
+    uint16_t meter;
+    uint32_t currency; /* METE_COST only */
+    struct mete_instant since;
+};
+
+/* One entry that changed what a quota's unexpired grants come to, and how they stood after it. */
+struct mete_quota_step {
+    uint64_t seq;
+    struct mete_instant at;
+    const char *what; /* as of struct mete_step; "grant_expired": no entry, but seen before it */
+    struct mete_scope_id scope; /* leaf of the call; 0: administration */
+    struct mete_reservation_id reservation;
+    char grant[129];              /* id of what was granted or refunded; else empty */
+    int64_t granted, drawn, held; /* afterwards */
+};
+
+/* As mete_explain, of the quota that a scope has, or had, in a meter: what was granted, held,
+ * drawn, given back, refunded and ended since. */
+METE_API METE_MUST_USE int
+mete_explain_quota(struct mete *mete, const struct mete_quota_question *question,
+                   int (*fn)(void *user, const struct mete_quota_step *step), void *user);
+
 /* ---- Words ----------------------------------------------------------------------------------- */
 
 METE_API const char *mete_error_name(int error); /* "not_found"; never NULL */

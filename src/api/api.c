@@ -47,6 +47,7 @@ static const struct route routes[] = {
     {"DELETE", ORG "/rate-limits/{rate}", ACCESS_ADMIN, rate_limits_delete, 0},
     {"GET", ORG "/quotas", ACCESS_ADMIN, quotas_list, 0},
     {"DELETE", ORG "/quotas", ACCESS_ADMIN, quotas_end, 0},
+    {"GET", ORG "/quotas/history", ACCESS_ADMIN, quotas_history, 0},
     {"POST", ORG "/grants", ACCESS_ADMIN, grants_create, 0},
     {"GET", ORG "/grants", ACCESS_ADMIN, grants_list, 0},
     {"GET", ORG "/grants/{grant}", ACCESS_ADMIN, grants_show, 0},

@@ -172,6 +172,7 @@ void users_delete(struct request *request);
 void keys_delete(struct request *request);
 void quotas_list(struct request *request);
 void quotas_end(struct request *request);
+void quotas_history(struct request *request);
 void rate_limits_create(struct request *request);
 void rate_limits_list(struct request *request);
 void rate_limits_show(struct request *request);

@@ -22,7 +22,7 @@ static const struct command commands[] = {
     {"key", "create, list, show and revoke API keys", cli_key},
     {"budget", "set, list and delete budgets", cli_budget},
     {"rate", "set, list, show and delete rate limits", cli_rate},
-    {"quota", "grant, show, refund and end prepaid balances", cli_quota},
+    {"quota", "grant, show, refund and end prepaid balances, tell their history", cli_quota},
     {"record", "list usage records, settle provisional ones", cli_record},
     {"exchange", "add and list exchange rates", cli_exchange},
     {"replay", "run a usage trace through the engine under a policy", cli_replay},

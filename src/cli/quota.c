@@ -12,22 +12,26 @@ static const char usage[] =
     "                        [--priority N] [--expires-at T] [--source WORD]\n"
     "       mete quota show --organization O [--scope KIND:ID]\n"
     "       mete quota list --organization O\n"
-    "       mete quota history --organization O [--scope KIND:ID] --unit U\n"
+    "       mete quota grants --organization O [--scope KIND:ID] --unit U\n"
+    "       mete quota history --organization O [--scope KIND:ID] --unit U [--since T]\n"
     "       mete quota refund ID --organization O --amount A\n"
     "       mete quota end --organization O [--scope KIND:ID] --unit U\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A scope that was granted something in a unit (USD, tokens, requests) has a quota in it: "
     "calls\n"
-    "must be covered. Grants are drawn lowest priority first, then by expiry, then by age. The\n"
-    "history shows those that will be drawn from in that order, then the used up and expired "
-    "ones.\n"
+    "must be covered. Grants are drawn lowest priority first, then by expiry, then by age: grants "
+    "shows\n"
+    "those that will be drawn from in that order, then the used up and expired ones. history tells "
+    "what\n"
+    "was granted, held, drawn, given back and refunded since T, newest first.\n"
     "list shows the balances of all scopes. Without --scope it is the organization's own. T is an "
     "instant: 2030-01-31T00:00:00Z.\n";
 
 struct quota_options {
     struct client_options client;
     const char *organization, *scope, *unit, *amount, *id, *priority, *expires_at, *source;
+    const char *since;
     const char *subject;
 };
 
@@ -41,7 +45,26 @@ static const struct client_column grants[] = {
     {"source", "source"},   {"made", "created_at"},  {"expires", "expires_at"},
     {"expired", "expired"},
 };
-enum { QUOTAS = sizeof quotas / sizeof quotas[0], GRANTS = sizeof grants / sizeof grants[0] };
+static const struct client_column steps[] = {
+    {"entry", "seq"},
+    {"at", "at"},
+    {"what", "what"},
+    {"grant", "grant"},
+    {"granted by", "granted_change"},
+    {"drawn by", "drawn_change"},
+    {"held by", "held_change"},
+    {"granted", "granted"},
+    {"drawn", "drawn"},
+    {"held", "held"},
+    {"balance", "balance"},
+    {"of", "scope.id"},
+    {"reservation", "reserve_id"},
+};
+enum {
+    QUOTAS = sizeof quotas / sizeof quotas[0],
+    GRANTS = sizeof grants / sizeof grants[0],
+    STEPS = sizeof steps / sizeof steps[0]
+};
 
 static int wrong(const char *why, const char *what)
 {
@@ -57,7 +80,8 @@ static int read_options(int argc, char **argv, struct quota_options *options)
                                         {"--id", &options->id},
                                         {"--priority", &options->priority},
                                         {"--expires-at", &options->expires_at},
-                                        {"--source", &options->source}};
+                                        {"--source", &options->source},
+                                        {"--since", &options->since}};
     const struct client_words words = {.command = "quota",
                                        .usage = usage,
                                        .options = &options->client,
@@ -113,16 +137,22 @@ static int add_scope(const struct quota_options *options, struct buffer *path)
         rc |= buffer_text(path, "&unit=");
         client_encode(path, options->unit);
     }
+    if (options->since) {
+        rc |= buffer_text(path, "&since=");
+        client_encode(path, options->since);
+    }
     return rc;
 }
 
 /* Which path a word asks, without the null byte at its end. */
 static int make_path(const char *word, const struct quota_options *options, struct buffer *path)
 {
-    bool is_grant = !strcmp(word, "grant") || !strcmp(word, "history") || !strcmp(word, "refund");
+    bool is_grant = !strcmp(word, "grant") || !strcmp(word, "grants") || !strcmp(word, "refund");
     int rc = buffer_text(path, "/api/v1/organizations/");
     client_encode(path, options->organization);
     rc |= buffer_text(path, is_grant ? "/grants" : "/quotas");
+    if (!strcmp(word, "history"))
+        rc |= buffer_text(path, "/history");
     if (!strcmp(word, "refund")) {
         rc |= buffer_text(path, "/");
         client_encode(path, options->subject);
@@ -159,6 +189,12 @@ static int ask(struct client *client, const char *word, const struct quota_optio
     return code;
 }
 
+static int history(struct client *client, const struct quota_options *options, const char *path)
+{
+    client_be_patient(client);
+    return client_print_list(client, path, &options->client, steps, STEPS);
+}
+
 static int run(const char *word, const struct quota_options *options, const char *path)
 {
     struct client *client;
@@ -167,8 +203,10 @@ static int run(const char *word, const struct quota_options *options, const char
         return code;
     if (!strcmp(word, "show") || !strcmp(word, "list"))
         code = client_print_list(client, path, &options->client, quotas, QUOTAS);
-    else if (!strcmp(word, "history"))
+    else if (!strcmp(word, "grants"))
         code = client_print_list(client, path, &options->client, grants, GRANTS);
+    else if (!strcmp(word, "history"))
+        code = history(client, options, path);
     else
         code = ask(client, word, options, path);
     client_close(client);
@@ -189,6 +227,8 @@ static int check_options(const char *word, const struct quota_options *options)
         return wrong("--unit is missing", "");
     if ((refunds || !strcmp(word, "grant")) && !options->amount)
         return wrong("--amount is missing", "");
+    if (options->since && strcmp(word, "history") != 0)
+        return wrong("only history takes --since", "");
     if (shows && options->unit)
         return wrong("show and list take no --unit", "");
     if (lists && options->scope)
@@ -198,7 +238,8 @@ static int check_options(const char *word, const struct quota_options *options)
 
 int cli_quota(int argc, char **argv)
 {
-    static const char *const words[] = {"grant", "show", "list", "history", "refund", "end", NULL};
+    static const char *const words[] = {"grant",   "grants", "show", "list",
+                                        "history", "refund", "end",  NULL};
     struct quota_options options = {0};
     const char *word = argc > 1 ? argv[1] : "";
     bool is_known = false;

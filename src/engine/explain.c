@@ -9,51 +9,22 @@
  * the last that is known of that window.
  *
  * Considered and not done: keeping a history of each budget. The journal is one. */
-#include "engine/engine.h"
-
-#include "engine/replay.h"
-#include "engine/snapshots.h"
+#include "engine/telling.h"
 
 #include <stdlib.h>
 
 struct explaining {
-    struct mete *mete;
+    struct telling telling;
     uint32_t budget;
-    int64_t since_us;
     int (*fn)(void *user, const struct mete_step *step);
     void *user;
-    struct ledger *ledger;
-    struct replay replay;
-    struct journal_mark mark;
-    struct journal_piece piece;
     bool is_there, is_begun; /* the budget; what it stood at was told */
     struct mete_step last;   /* of the present window */
     struct ledger_taken taken;
     bool is_past;              /* the entry to come ends or changes one of a window before */
     struct ledger_window past; /* that window before the entry */
     struct mete_budget_view view;
-    struct ledger_effects effects;
 };
-
-static const char *const names[ENTRY_KINDS] = {
-    "none",      "genesis",    "scope",    "budget",   "budget_end",   "window",
-    "reserve",   "refuse",     "commit",   "release",  "expire",       "record",
-    "scope_end", "scope_move", "limit",    "increase", "increase_end", "lift",
-    "default",   "rate",       "rate_end", "grant",    "refund",       "quota_end",
-    "exchange",  "meter",      "extend",   "correct",  "base"};
-
-static uint64_t reservation_of(const struct entry *entry)
-{
-    if (entry->kind == ENTRY_COMMIT)
-        return entry->u.commit.reservation;
-    if (entry->kind == ENTRY_RELEASE || entry->kind == ENTRY_EXPIRE)
-        return entry->u.end.reservation;
-    if (entry->kind == ENTRY_EXTEND)
-        return entry->u.extend.reservation;
-    if (entry->kind == ENTRY_CORRECT)
-        return entry->u.correct.reservation;
-    return entry->kind == ENTRY_RESERVE ? entry->u.reserve.reservation : 0;
-}
 
 static bool takes_from(const struct ledger_taken *taken, uint32_t budget)
 {
@@ -65,7 +36,7 @@ static bool takes_from(const struct ledger_taken *taken, uint32_t budget)
 
 static bool look(struct explaining *explaining, struct mete_step *ret_step)
 {
-    if (ledger_budget(explaining->ledger, explaining->budget, &explaining->view))
+    if (ledger_budget(explaining->telling.ledger, explaining->budget, &explaining->view))
         return false;
     const struct mete_budget_view *view = &explaining->view;
     ret_step->limit = view->limit;
@@ -79,15 +50,15 @@ static bool look(struct explaining *explaining, struct mete_step *ret_step)
 static void foresee(void *user, const struct entry *entry)
 {
     struct explaining *explaining = user;
-    uint64_t id = reservation_of(entry);
+    uint64_t id = telling_reservation(entry);
     explaining->is_past = false;
     explaining->taken = (struct ledger_taken){0};
     if (!explaining->is_there || !id || entry->kind == ENTRY_RESERVE ||
-        ledger_taken(explaining->ledger, id, &explaining->taken))
+        ledger_taken(explaining->telling.ledger, id, &explaining->taken))
         return;
     explaining->is_past = takes_from(&explaining->taken, explaining->budget) &&
                           explaining->taken.made_at_us < explaining->last.window_start.us &&
-                          !ledger_past(explaining->ledger, explaining->budget,
+                          !ledger_past(explaining->telling.ledger, explaining->budget,
                                        explaining->taken.made_at_us, &explaining->past);
 }
 
@@ -96,7 +67,7 @@ static void foresee(void *user, const struct entry *entry)
 /* What it stood at when the telling begins, so that the steps add up. */
 static int tell_before(struct explaining *explaining, const struct entry *entry)
 {
-    if (explaining->is_begun || entry->at_us < explaining->since_us)
+    if (explaining->is_begun || entry->at_us < explaining->telling.since_us)
         return 0;
     explaining->is_begun = true;
     if (!explaining->is_there)
@@ -115,8 +86,8 @@ static int tell(struct explaining *explaining, const struct entry *entry, struct
         return 0;
     step->seq = entry->seq;
     step->at.us = entry->at_us;
-    step->what = names[entry->kind];
-    step->reservation.n = reservation_of(entry);
+    step->what = telling_word((enum entry_kind)entry->kind);
+    step->reservation.n = telling_reservation(entry);
     if (entry->kind == ENTRY_RESERVE)
         step->scope.n = entry->u.reserve.scope;
     else if (entry->kind == ENTRY_RECORD)
@@ -131,25 +102,26 @@ static int tell_past(struct explaining *explaining, const struct entry *entry)
 {
     struct ledger_window after;
     const struct ledger_taken *taken = &explaining->taken;
-    const struct ledger_ended *ended = &explaining->effects.ended;
-    if (ledger_past(explaining->ledger, explaining->budget, taken->made_at_us, &after)) {
+    const struct ledger_ended *ended = &explaining->telling.effects.ended;
+    if (ledger_past(explaining->telling.ledger, explaining->budget, taken->made_at_us, &after)) {
         struct ledger_unit unit = {.meter = explaining->view.meter,
                                    .currency = explaining->view.currency,
                                    .made_seq = taken->made_seq,
                                    .made_at_us = taken->made_at_us};
         after = explaining->past;
         if (!taken->is_closed)
-            after.held -=
-                ledger_amount_in(explaining->ledger, &unit, taken->amounts, taken->amounts_len);
+            after.held -= ledger_amount_in(explaining->telling.ledger, &unit, taken->amounts,
+                                           taken->amounts_len);
         unit.is_charged = true;
         if (entry->kind == ENTRY_CORRECT)
             after.committed +=
-                ledger_amount_in(explaining->ledger, &unit, entry->u.correct.amounts,
+                ledger_amount_in(explaining->telling.ledger, &unit, entry->u.correct.amounts,
                                  entry->u.correct.amounts_len) -
-                ledger_amount_in(explaining->ledger, &unit, taken->amounts, taken->amounts_len);
-        else if (explaining->effects.has_ended)
-            after.committed +=
-                ledger_amount_in(explaining->ledger, &unit, ended->amounts, ended->amounts_len);
+                ledger_amount_in(explaining->telling.ledger, &unit, taken->amounts,
+                                 taken->amounts_len);
+        else if (explaining->telling.effects.has_ended)
+            after.committed += ledger_amount_in(explaining->telling.ledger, &unit, ended->amounts,
+                                                ended->amounts_len);
     }
     struct mete_step step = {.limit = explaining->last.limit,
                              .committed = after.committed,
@@ -178,65 +150,6 @@ static int each(void *user, const struct entry *entry, const struct projection *
     return error;
 }
 
-/* ---- Following the journal ------------------------------------------------------------------- */
-
-static int knows(void *user, const struct journal_mark *mark)
-{
-    const struct mete *mete = user;
-    return mark->seq < atomic_load(&mete->follower.cut) ? METE_E_NOT_FOUND : 0;
-}
-
-/* The newest snapshot before the instant, or the beginning. */
-static int begin(struct explaining *explaining)
-{
-    struct mete *mete = explaining->mete;
-    uint64_t cut = atomic_load(&mete->follower.cut);
-    int error = ledger_open(&mete->follower.room, &explaining->ledger);
-    if (error)
-        return error;
-    const struct snapshots_wanted wanted = {.directory = mete->directory,
-                                            .seq_max = atomic_load(&mete->flushed),
-                                            .at_us_max = explaining->since_us - 1,
-                                            .knows = knows,
-                                            .user = mete};
-    error = snapshots_find(&wanted, &explaining->ledger, &explaining->mark);
-    bool is_none = error == METE_E_NOT_FOUND || error == METE_E_STORAGE;
-    if (is_none && cut) { /* what was before the base nobody knows any more */
-        uint8_t hash[SNAPSHOT_HASH];
-        error = snapshots_load(mete->directory, cut, &explaining->ledger, &explaining->mark, hash);
-    } else if (is_none) {
-        error = 0;
-    }
-    if (!error)
-        explaining->is_there = look(explaining, &explaining->last);
-    explaining->last.at.us = ledger_last_at_us(explaining->ledger);
-    return error;
-}
-
-static int apply_group(void *user, const struct journal_group *group)
-{
-    return replay_group(user, group);
-}
-
-/* CORRUPT in the middle of a cut is no damage: what was to be read is gone. */
-static int follow(struct explaining *explaining)
-{
-    struct mete *mete = explaining->mete;
-    uint64_t upto = atomic_load(&mete->flushed), cut = atomic_load(&mete->follower.cut);
-    int error = 0;
-    while (!error && explaining->mark.seq < upto) {
-        struct chore chore = {
-            .kind = CHORE_FETCH, .after = explaining->mark.seq, .piece = &explaining->piece};
-        error = chore_run(mete, &chore);
-        if (!error && !explaining->piece.len)
-            error = METE_E_CORRUPT;
-        if (!error)
-            error = journal_unfold(&explaining->piece, &explaining->mark, apply_group,
-                                   &explaining->replay, NULL);
-    }
-    return error == METE_E_CORRUPT && cut != atomic_load(&mete->follower.cut) ? METE_E_BUSY : error;
-}
-
 int mete_explain(struct mete *mete, struct mete_budget_id budget, struct mete_instant since,
                  int (*fn)(void *user, const struct mete_step *step), void *user)
 {
@@ -244,30 +157,24 @@ int mete_explain(struct mete *mete, struct mete_budget_id budget, struct mete_in
     if (!mete->is_durable)
         return METE_E_INVALID;
     struct explaining *explaining = calloc(1, sizeof *explaining);
-    uint8_t *room = malloc(JOURNAL_PIECE_MIN);
-    int error = explaining && room ? 0 : METE_E_MEMORY;
+    if (!explaining)
+        return METE_E_MEMORY;
+    explaining->telling = (struct telling){.mete = mete, .since_us = since.us};
+    explaining->budget = budget.n;
+    explaining->fn = fn;
+    explaining->user = user;
+    int error = telling_begin(&explaining->telling);
     if (!error) {
-        *explaining = (struct explaining){.mete = mete,
-                                          .budget = budget.n,
-                                          .since_us = since.us,
-                                          .fn = fn,
-                                          .user = user,
-                                          .piece = {room, 0, JOURNAL_PIECE_MIN}};
-        error = begin(explaining);
-        explaining->replay = (struct replay){.ledger = explaining->ledger,
-                                             .effects = &explaining->effects,
-                                             .project_from = UINT64_MAX,
-                                             .before = foresee,
-                                             .each = each,
-                                             .user = explaining};
+        explaining->is_there = look(explaining, &explaining->last);
+        explaining->last.at.us = ledger_last_at_us(explaining->telling.ledger);
+        explaining->telling.replay.before = foresee;
+        explaining->telling.replay.each = each;
+        explaining->telling.replay.user = explaining;
+        error = telling_follow(&explaining->telling);
     }
-    if (!error)
-        error = follow(explaining);
     if (!error && !explaining->is_there)
         error = METE_E_NOT_FOUND;
-    if (explaining)
-        ledger_close(explaining->ledger);
-    free(room);
+    telling_done(&explaining->telling);
     free(explaining);
     return error;
 }

@@ -270,6 +270,7 @@ test('neither an amount nor usage', async () => {
 const BESIDE = {
   stats: { kind: 'user', id: 'ada', organization: ORG },
   listQuotas: { kind: 'user', id: 'ada' },
+  quotaHistory: { kind: 'user', id: 'ada', unit: 'tokens' },
   listGrants: { kind: 'user', id: 'ada', unit: 'tokens' },
   listRecords: { organization: ORG },
 };

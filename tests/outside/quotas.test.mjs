@@ -89,6 +89,37 @@ test('the balances of all scopes of an organization, in pages', async () => {
   assert.equal(listed.json().data.length, 3, listed.stderr);
 });
 
+test('its history tells what was granted, held, drawn, refunded and ended, newest first, in pages', async () => {
+  await mete.organization('h1');
+  const grants = orgPath('h1', '/grants'), user = { kind: 'user', id: 'ada' };
+  const history = (query = '') => mete.all(orgPath('h1', `/quotas/history?kind=user&id=ada&unit=tokens${query}`));
+  assert.deepEqual(await history(), []);
+  await must('POST', grants, { id: 'a', scope: user, unit: 'tokens', amount: '100' });
+  await must('POST', grants, { id: 'usd', scope: user, unit: 'USD', amount: '5' });
+  const call = await reserve(at('h1', 'user', 'ada'), 60, { amount: '1.00' });
+  await deduct(call, 55);
+  await must('POST', `${grants}/a/refund`, { amount: '5' });
+  const middle = (await history())[0].at;
+  await must('POST', grants, { id: 'b', scope: user, unit: 'tokens', amount: '10', expires_at: new Date(Date.now() + 300).toISOString() });
+  await new Promise((done) => { setTimeout(done, 400); });
+  await must('POST', '/api/v1/budget/record', { request_id: 'rec', scope: at('h1', 'user', 'ada'), usage: { total_tokens: 7 } });
+  const all = await history();
+  const row = (r) => `${r.what} ${r.grant ?? ''} ${r.granted_change} ${r.drawn_change} ${r.held_change} = ${r.balance}`;
+  assert.deepEqual(all.map(row), ['record  0 7 0 = 43', 'grant_expired  -10 0 0 = 50', 'grant b 10 0 0 = 60', 'refund a 0 -5 0 = 50',
+    'commit  0 55 -60 = 45', 'reserve  0 0 60 = 40', 'grant a 100 0 0 = 100']);
+  assert.deepEqual([all[4].reserve_id, all[4].scope.id, all[6].scope], [call.reserve_id, 'ada', null]);
+  assert.deepEqual(await history('&limit=1'), all);
+  assert.deepEqual(await history('&limit=3'), all);
+  assert.deepEqual(await history(`&since=${middle}`), all.slice(0, 4));
+  assert.deepEqual(await mete.all(orgPath('h1', '/quotas/history?unit=tokens')), [], 'the organization itself has none');
+  await fails(404, 'not_found', 'id', 'GET', orgPath('h1', '/quotas/history?kind=user&id=nobody&unit=tokens'));
+  await mete.kill();
+  await mete.spawn();
+  assert.deepEqual(await history(), all);
+  await must('DELETE', orgPath('h1', '/quotas?kind=user&id=ada&unit=tokens'));
+  assert.deepEqual((await history()).slice(1), all);
+});
+
 test('a user moves, and open calls stay where they were made', async () => {
   const key = await mete.organization('m1');
   await must('POST', orgPath('m1', '/departments'), { id: 'sales', name: 'Sales' });
@@ -156,7 +187,9 @@ test('mete quota grants, shows, refunds, tells the history and ends', async () =
   assert.equal(quota('show', '--scope', 'user:ada').json().data[0].balance, '500');
   await deduct(await reserve(at('c1', 'user', 'ada'), 60), 60);
   assert.equal(quota('refund', 'g1', '--amount', '10').json().drawn, '50');
-  assert.deepEqual(quota('history', '--scope', 'user:ada', '--unit', 'tokens').json().data.map((g) => g.id), ['g1']);
+  assert.deepEqual(quota('grants', '--scope', 'user:ada', '--unit', 'tokens').json().data.map((g) => g.id), ['g1']);
+  assert.deepEqual(quota('history', '--scope', 'user:ada', '--unit', 'tokens').json().data.map((row) => [row.what, row.drawn_change]),
+    [['refund', '-10'], ['commit', '60'], ['reserve', '0'], ['grant', '0']]);
   assert.equal(quota('refund', 'g1', '--amount', '1000').status, 2, 'more than was drawn');
   assert.equal(quota('refund', 'nothing', '--amount', '1').status, 1);
   assert.equal(quota('end', '--scope', 'user:ada', '--unit', 'tokens').status, 0);

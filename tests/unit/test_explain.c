@@ -356,6 +356,101 @@ static void what_is_not_there_is_not_found(void **state)
     mete_close(memory);
 }
 
+/* ---- Quotas ---- */
+
+static struct mete_quota_step drawn[STEPS_MAX];
+static size_t drawn_len;
+
+static int keep_quota(void *user, const struct mete_quota_step *step)
+{
+    (void)user;
+    assert_true(drawn_len < STEPS_MAX);
+    drawn[drawn_len++] = *step;
+    return 0;
+}
+
+static int explain_quota(uint32_t scope, int64_t since_us)
+{
+    const struct mete_quota_question question = {
+        .scope = {scope}, .meter = METE_COST, .currency = METE_USD, .since = {since_us}};
+    drawn_len = 0;
+    return mete_explain_quota(mete, &question, keep_quota, NULL);
+}
+
+static void apply_one(const struct mete_change *change)
+{
+    uint32_t made;
+    struct mete_applied applied;
+    const struct mete_apply args = {.changes = change, .len = 1};
+    assert_int_equal(mete_apply(port, &args, &made, &applied), 0);
+}
+
+static void grant(const char *id, int64_t amount, int64_t expires_at_us)
+{
+    const struct mete_change change = {.kind = METE_PUT_GRANT,
+                                       .grant = {.id = {id, strlen(id)},
+                                                 .scope = {HELP_KEY},
+                                                 .currency = METE_USD,
+                                                 .amount = amount,
+                                                 .expires_at = {expires_at_us}}};
+    apply_one(&change);
+}
+
+static void must_stand(size_t i, const char *what, const char *id, int64_t granted, int64_t used,
+                       int64_t held)
+{
+    assert_true(i < drawn_len);
+    const struct mete_quota_step *step = &drawn[i];
+    if (strcmp(step->what, what) != 0 || strcmp(step->grant, id) != 0 || step->granted != granted ||
+        step->drawn != used || step->held != held)
+        fail_msg("step %zu is %s %s %lld %lld %lld", i, step->what, step->grant,
+                 (long long)step->granted, (long long)step->drawn, (long long)step->held);
+}
+
+static void a_quota_is_told_grant_by_grant_and_call_by_call(void **state)
+{
+    (void)state;
+    commit(reserve(9), 9); /* no quota yet: nothing of it is told */
+    grant("first", 1000, clock_us + 60000000);
+    grant("second", 500, 0);
+    struct mete_reservation_id id = reserve(100);
+    commit(id, 70);
+    release(reserve(30));
+    const struct mete_change refund = {.kind = METE_REFUND, .refund = {1}, .amount = 20};
+    apply_one(&refund);
+    clock_us += 3600000000; /* the first is over */
+    int64_t later_us = clock_us;
+    commit(reserve(40), 40);
+    assert_int_equal(explain_quota(HELP_KEY, 0), 0);
+    must_stand(0, "before", "", 0, 0, 0);
+    must_stand(1, "grant", "first", 1000, 0, 0);
+    must_stand(2, "grant", "second", 1500, 0, 0);
+    must_stand(3, "reserve", "", 1500, 0, 100);
+    assert_true(drawn[3].scope.n == HELP_KEY && drawn[3].reservation.n == id.n);
+    must_stand(4, "commit", "", 1500, 70, 0);
+    assert_true(drawn[4].scope.n == HELP_KEY && drawn[4].reservation.n == id.n);
+    must_stand(5, "reserve", "", 1500, 70, 30);
+    must_stand(6, "release", "", 1500, 70, 0);
+    must_stand(7, "refund", "first", 1500, 50, 0);
+    must_stand(8, "grant_expired", "", 500, 0, 0);
+    must_stand(9, "reserve", "", 500, 0, 40);
+    must_stand(10, "commit", "", 500, 40, 0);
+    assert_int_equal(drawn_len, 11);
+    assert_int_equal(explain_quota(HELP_KEY, later_us), 0);
+    must_stand(0, "before", "", 1500, 50, 0);
+    assert_int_equal(drawn_len, 4);
+    const struct mete_change end = {
+        .kind = METE_END_QUOTA, .at = {HELP_KEY}, .grant = {.currency = METE_USD}};
+    apply_one(&end);
+    uint64_t seq;
+    assert_int_equal(explain_quota(HELP_KEY, 0), 0);
+    must_stand(11, "quota_end", "", 0, 0, 0);
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    assert_int_equal(explain_quota(HELP_KEY, 0), 0); /* nothing of before the base */
+    assert_true(drawn_len <= 1);
+    assert_int_equal(explain_quota(99, 0), METE_E_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +459,7 @@ int main(void)
         CASE(from_a_snapshot_and_after_a_cut_the_steps_are_the_same),
         CASE(a_call_that_ends_in_a_window_that_is_over_is_a_step_of_that_window),
         CASE(every_kind_of_entry_is_a_step_of_its_window),
+        CASE(a_quota_is_told_grant_by_grant_and_call_by_call),
         CASE(what_is_not_there_is_not_found),
 #undef CASE
     };
