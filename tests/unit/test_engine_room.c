@@ -242,6 +242,57 @@ static void memory_has_nothing_to_keep(void **state)
     close_it();
 }
 
+static int ask(enum mete_query_kind kind, uint32_t handle, struct mete_answer *ret_answer)
+{
+    static struct mete_budget_view budgets[1];
+    static struct mete_rate_view rates[1];
+    struct mete_query query = {.kind = kind,
+                               .scope = {handle},
+                               .budget = {handle},
+                               .organization = {HELP_ORGANIZATION},
+                               .id = help_text("nobody"),
+                               .meter = (uint16_t)handle,
+                               .budgets = budgets,
+                               .budgets_max = 1,
+                               .rates = rates,
+                               .rows_max = 1};
+    return mete_query(port, &query, ret_answer);
+}
+
+static void an_answer_tells_how_many_there_are(void **state)
+{
+    (void)state;
+    static const enum mete_query_kind kinds[] = {
+        METE_QUERY_SCOPE,      METE_QUERY_BUDGET,    METE_QUERY_PATH,        METE_QUERY_RATES,
+        METE_QUERY_QUOTAS,     METE_QUERY_GRANTS,    METE_QUERY_INCREASES,   METE_QUERY_METER,
+        METE_QUERY_FIND_SCOPE, METE_QUERY_FIND_RATE, METE_QUERY_FIND_BUDGET, METE_QUERY_FIND_GRANT,
+        METE_QUERY_FIND_METER};
+    struct mete_answer answer;
+    struct mete_applied applied;
+    uint32_t made[4];
+    open_it(NULL, METE_OWNER_THREAD);
+    struct mete_change all[] = {help_budget("one", HELP_KEY, METE_TOTAL, 5),
+                                help_budget("two", HELP_USER, METE_TOTAL, 5),
+                                {.kind = METE_PUT_RATE_LIMIT},
+                                {.kind = METE_PUT_RATE_LIMIT}};
+    for (uint32_t i = 2; i < 4; i++)
+        all[i].rate = (struct mete_rate_spec){.id = help_text(i == 2 ? "a" : "b"),
+                                              .scope = {HELP_KEY},
+                                              .meter = METE_REQUESTS,
+                                              .limit = 5,
+                                              .period_ms = 1000};
+    const struct mete_apply args = {all, 4, help_text("root")};
+    assert_int_equal(mete_apply(port, &args, made, &applied), 0);
+    assert_int_equal(ask(METE_QUERY_PATH, HELP_KEY, &answer), 0);
+    assert_int_equal(answer.budgets_len, 3);
+    assert_int_equal(ask(METE_QUERY_RATES, HELP_KEY, &answer), 0);
+    assert_int_equal(answer.rows_len, 2);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        assert_int_equal(ask(kinds[i], 999, &answer), METE_E_NOT_FOUND);
+    assert_int_equal(ask((enum mete_query_kind)99, 1, &answer), METE_E_INVALID);
+    close_it();
+}
+
 static void ports_have_a_limit(void **state)
 {
     (void)state;
@@ -264,13 +315,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        CASE(what_finds_no_room_in_a_turn_waits),
-        CASE(what_finds_no_room_at_the_owner_waits),
-        CASE(every_event_is_told_in_memory),
-        CASE(every_event_is_told_on_disk),
-        CASE(options_out_of_range_open_nothing),
-        CASE(memory_has_nothing_to_keep),
-        CASE(ports_have_a_limit),
+        CASE(what_finds_no_room_in_a_turn_waits), CASE(what_finds_no_room_at_the_owner_waits),
+        CASE(every_event_is_told_in_memory),      CASE(every_event_is_told_on_disk),
+        CASE(options_out_of_range_open_nothing),  CASE(memory_has_nothing_to_keep),
+        CASE(an_answer_tells_how_many_there_are), CASE(ports_have_a_limit),
 #undef CASE
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,48 @@ static void a_window_may_be_over_at_the_base(void **state)
     look("spent");
 }
 
+/* A key with as many budgets as it may have, and so many of them in one batch. */
+static void make_many_budgets(int batch)
+{
+    enum { KEYS = 28, OWN = 8, LEN = KEYS * (OWN + 1) };
+    static struct mete_change many[LEN];
+    static char ids[LEN][16];
+    static uint32_t handles[LEN];
+    struct mete_applied applied;
+    for (uint32_t i = 0; i < LEN; i++) {
+        uint32_t own = i % (OWN + 1);
+        snprintf(ids[i], sizeof ids[i], "m%d-%u", batch, i);
+        many[i] = own ? help_budget(ids[i], METE_FROM_CHANGE(i - own), METE_TOTAL, 1000)
+                      : help_scope(METE_API_KEY, ids[i], HELP_ORGANIZATION, HELP_USER);
+    }
+    const struct mete_apply args = {many, LEN, help_text("root")};
+    assert_int_equal(mete_apply(port, &args, handles, &applied), 0);
+}
+
+static void much_adds_up_as_well(void **state)
+{
+    (void)state;
+    make_budgets();
+    for (int batch = 0; batch < 5; batch++)
+        make_many_budgets(batch);
+    for (int i = 0; i < 70; i++) { /* each in force from earlier on than the one before */
+        struct mete_change change = rate(5 + i);
+        change.exchange.effective_at.us -= i * MINUTE_US;
+        apply(&change, 1);
+    }
+    struct mete_reservation_id open[600];
+    for (int i = 0; i < 600; i++)
+        open[i] = reserve(1, METE_EXPIRY_CHARGE);
+    look("open");
+    for (int i = 0; i < 600; i += 2)
+        commit(open[i], 1 + i / 3);
+    look("half of them ended");
+    pass(3 * HOUR_US);
+    for (int i = 1; i < 600; i += 4)
+        commit(open[i], i % 7); /* corrected */
+    look("corrected");
+}
+
 /* A window of 1000 that began at the hour, and the budget's cap. */
 static struct mete_budget_view at_hour(int hour, int64_t cap)
 {
@@ -280,6 +322,7 @@ int main(void)
         CASE(every_kind_of_window_adds_up),
         CASE(it_does_behind_a_base),
         CASE(a_window_may_be_over_at_the_base),
+        CASE(much_adds_up_as_well),
         CASE(what_windows_hand_on_is_told_from_anything_else),
 #undef CASE
     };
