@@ -8,6 +8,7 @@
 #include "api/budgets.h"
 
 #include "api/budget_json.h"
+#include "api/entities.h"
 #include "api/units.h"
 #include "base/assert.h"
 #include "base/limits.h"
@@ -149,6 +150,36 @@ static void create(struct request *request)
 static void find_scope(struct request *request)
 {
     struct budget_state *state = request->state;
+    request->found = state->organization;
+    if (state->scope.kind == METE_KIND_NONE)
+        create(request);
+    else
+        request_find(request, (enum mete_kind)state->scope.kind, state->scope.id, create);
+}
+
+/* Windows that name no zone are in the organization's. */
+static int read_zone(struct request *request, struct records_reader *reader)
+{
+    struct budget_state *state = request->state;
+    struct slice zone;
+    (void)reader;
+    int rc = organizations_zone(request, request->params[0], &zone);
+    state->change.budget.time_zone = request_text(zone);
+    return rc;
+}
+
+static void zone_read(struct request *request)
+{
+    if (request->work_status)
+        request_fail(request, request->work_status, NULL, NULL);
+    else
+        find_scope(request);
+}
+
+static void organization_found(struct request *request)
+{
+    struct budget_state *state = request->state;
+    const struct mete_budget_spec *spec = &state->change.budget;
     if (request_missed(request, "org"))
         return;
     state->organization = request->found;
@@ -158,10 +189,12 @@ static void find_scope(struct request *request)
                      "The path names another organization.");
         return;
     }
-    if (state->scope.kind == METE_KIND_NONE)
-        create(request);
+    bool is_placed =
+        spec->period != METE_MINUTE && spec->period != METE_TOTAL && spec->period != METE_ROLLING;
+    if (is_placed && !state->in.time_zone.len)
+        request_work(request, read_zone, zone_read);
     else
-        request_find(request, (enum mete_kind)state->scope.kind, state->scope.id, create);
+        find_scope(request);
 }
 
 /* The specification as far as the body gives it. */
@@ -214,7 +247,7 @@ void budgets_create(struct request *request)
         request_problem(request);
         return;
     }
-    request_find_organization(request, find_scope);
+    request_find_organization(request, organization_found);
 }
 
 /* ---- Changing and deleting ---------------------------------------------------------------------

@@ -25,6 +25,10 @@ void entities_member(struct request *request, struct json document, const char *
 /* Opens the object and writes what all of them begin with: id, and name (the id where none was
  * given). Returns the document, for the rest. */
 struct json entities_open(struct request *request, const struct directory_entity *entity);
+/* On a worker: the time zone of the organization's budgets that name none, in the arena; empty:
+ * UTC. NOT_FOUND: there is no such organization. */
+METE_MUST_USE int organizations_zone(struct request *request, struct slice id,
+                                     struct slice *ret_zone);
 /* The document as JSON; of type JSON_NONE if it is none. */
 struct json entities_document(struct slice document);
 

@@ -24,7 +24,7 @@ struct key_state {
     struct directory_new_key key;
     struct mete_change changes[KEY_CHANGES];
     size_t changes_len;
-    struct slice id, document;
+    struct slice id, document, zone; /* zone: of the quota's months */
     struct mete_scope_view view;
     struct directory_place place; /* of one that is there */
 };
@@ -183,6 +183,7 @@ static int add_quota(struct request *request, int64_t now_us)
                                         .meter = METE_REQUESTS,
                                         .limit = state->in.quota,
                                         .period = METE_MONTHLY,
+                                        .time_zone = request_text(state->zone),
                                         .mode = METE_ENFORCE,
                                         .thresholds_ppm = {800000, 900000, 950000},
                                         .thresholds_len = 3},
@@ -228,7 +229,7 @@ static int add_rates(struct request *request)
     return rc ? rc : add_rate(request, ".concurrent", &concurrent);
 }
 
-static void apply(struct request *request)
+static void make(struct request *request)
 {
     struct key_state *state = request->state;
     const struct api_parts *parts = &request->api->parts;
@@ -258,6 +259,31 @@ static void apply(struct request *request)
                                                   .len = state->changes_len,
                                                   .actor = request_text(SLICE_LITERAL("admin"))}};
     request_ask(request, created);
+}
+
+static int read_zone(struct request *request, struct records_reader *reader)
+{
+    (void)reader;
+    return organizations_zone(request, request->params[0],
+                              &((struct key_state *)request->state)->zone);
+}
+
+static void zone_read(struct request *request)
+{
+    if (request->work_status)
+        request_fail(request, request->work_status, NULL, NULL);
+    else
+        make(request);
+}
+
+/* A quota's months are the organization's. */
+static void apply(struct request *request)
+{
+    const struct key_state *state = request->state;
+    if (state->in.quota >= 0)
+        request_work(request, read_zone, zone_read);
+    else
+        make(request);
 }
 
 static void department_found(struct request *request)

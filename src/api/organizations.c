@@ -2,6 +2,7 @@
  * Organizations: the roots of everything. What is written as their document is what is shown. */
 #include "api/entities.h"
 #include "api/zones.h"
+#include "base/limits.h"
 
 struct organization_in {
     struct slice id, name, currency, time_zone;
@@ -30,13 +31,7 @@ static int check(struct request *request, const struct organization_in *in)
     if (in->currency.len && !slice_is(in->currency, "USD"))
         return problem_set(&request->problem, METE_E_NOT_YET, "currency",
                            "Other currencies than USD are planned, and not built yet.");
-    if (zones_check(&request->problem, "time_zone", in->time_zone))
-        return METE_E_INVALID;
-    if (slice_is(in->time_zone, "UTC"))
-        return 0;
-    return problem_set(&request->problem, METE_E_NOT_YET, "time_zone",
-                       "Organizations in other zones than UTC are planned, and not built yet; "
-                       "each budget may name its own.");
+    return zones_check(&request->problem, "time_zone", in->time_zone);
 }
 
 void organizations_create(struct request *request)
@@ -69,6 +64,32 @@ static int write(struct request *request, const struct directory_entity *entity)
     entities_member(request, document, "created_at", JSON_STRING, "");
     out_close(&request->out, '}');
     return 0;
+}
+
+struct zone {
+    struct request *request;
+    struct slice name;
+};
+
+static int keep_zone(void *user, const struct directory_entity *entity)
+{
+    struct zone *zone = user;
+    struct json text = json_member(entities_document(entity->document), "time_zone");
+    char room[LIMIT_TIME_ZONE];
+    long len = text.type == JSON_STRING ? json_string_copy(text, room, sizeof room) : 0;
+    if (len <= 0 || slice_is((struct slice){room, (size_t)len}, "UTC"))
+        return 0;
+    zone->name = arena_copy(&zone->request->arena, (struct slice){room, (size_t)len});
+    return zone->name.data ? 0 : METE_E_MEMORY;
+}
+
+int organizations_zone(struct request *request, struct slice id, struct slice *ret_zone)
+{
+    struct zone zone = {.request = request};
+    int rc = directory_find(request->reader, METE_ORGANIZATION, (struct mete_scope_id){0}, id,
+                            keep_zone, &zone);
+    *ret_zone = zone.name;
+    return rc;
 }
 
 void organizations_list(struct request *request)

@@ -80,6 +80,22 @@ test('a rollover is said, shown and changed', async () => {
   assert.equal((await must('PUT', budgets('w4', '/b'), { rollover: 0 })).rollover, undefined);
 });
 
+test('budgets and quotas of keys that name no zone are in their organization\'s', async () => {
+  await must('POST', '/api/v1/organizations', { id: 'east', name: 'East', time_zone: 'Asia/Shanghai' });
+  const path = '/api/v1/organizations/east/budgets', scope = { kind: 'organization', id: 'east' };
+  const put = (id, more) => must('POST', path, { id, scope, unit: 'USD', amount: '5', ...more });
+  const hour = (budget) => budget.window_end.slice(11, 16);
+  const day = await put('day', { period: 'daily' });
+  assert.deepEqual([day.time_zone, hour(day)], ['Asia/Shanghai', '16:00']);
+  assert.deepEqual([(await put('own', { period: 'daily', time_zone: 'UTC' })).time_zone, (await put('all', { period: 'total' })).time_zone], ['UTC', 'UTC']);
+  const alias = await must('POST', path, { monthly_limit: 7 });
+  assert.deepEqual([alias.time_zone, hour(alias)], ['Asia/Shanghai', '16:00']);
+  const key = await must('POST', '/api/v1/organizations/east/api-keys', { name: 'k', monthly_request_quota: 9 });
+  assert.equal((await must('GET', `${path}/${key.id}`)).time_zone, 'Asia/Shanghai');
+  assert.equal((await must('PUT', `${path}/day`, { amount: '6' })).time_zone, 'Asia/Shanghai');
+  assert.equal((await must('GET', '/api/v1/organizations/east')).time_zone, 'Asia/Shanghai');
+});
+
 test('the command line says the same, and verify adds it up', { timeout: 30000 }, async () => {
   await mete.stop();
   const set = (args) => run(['budget', 'set', '--data', mete.data, '--organization', 'w4', '--json', '--amount', '3', ...args]);

@@ -82,12 +82,13 @@ static void an_organization(void **state)
                    "{\"id\":\"a\",\"name\":\"A\",\"currency\":\"EUR\"}");
     expect_problem(c, 400, "invalid", "time_zone", "POST", path,
                    "{\"id\":\"a\",\"name\":\"A\",\"time_zone\":\"Mars/Base\"}");
-    expect_problem(c, 501, "not_yet", "time_zone", "POST", path,
-                   "{\"id\":\"a\",\"name\":\"A\",\"time_zone\":\"Europe/Berlin\"}");
     expect(c, 200, "GET", path, NULL);
     expect_member(c, "data.0.id", "acme");
     expect_member(c, "data.1", "(none)");
     expect_member(c, "next_cursor", "null");
+    expect(c, 201, "POST", path,
+           "{\"id\":\"berlin\",\"name\":\"B\",\"time_zone\":\"Europe/Berlin\"}");
+    expect_member(c, "time_zone", "Europe/Berlin");
 }
 
 static void ids_have_a_longest(void **state)
