@@ -7,7 +7,9 @@
  * under way, each reserve followed by its commit; a latency is from submit to done. The caller is
  * the owner, as in the server.
  *
- * What bounds the figures is said beside them: one core decides, one flush at a time is under way.
+ * How many are under way is what the rate to be reached needs and no more: 400 k pairs a second are
+ * 800 k operations, and one that takes 1.2 ms keeps 1,000 of them under way (Little's law). A
+ * deeper queue would measure itself: its latency is its depth by the rate.
  *
  * Exit: 0 done, 2 usage, 3 the system failed. */
 #include "cli/cli.h"
@@ -15,8 +17,11 @@
 #include "mete.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +32,13 @@
 #include <unistd.h>
 
 enum {
-    ROWS_MAX = 32,
-    WINDOW = 2048, /* operations under way in a loaded section */
-    BUDGETS = 3,   /* of each scope on a path: cost, tokens, requests */
-    SAMPLES = 1 << 20,
-    CHANGES = 32 /* of one administrative batch while planting */
+    ROWS_MAX = 64,
+    WINDOW = 1024, /* operations under way in a durable section */
+    LEVELS = 4,    /* scopes on a path */
+    BUDGETS = 3,   /* of each of them: cost, tokens, requests */
+    SAMPLES = 1 << 24,
+    CHANGES = 32,        /* of one administrative batch while planting */
+    WARM_PAIRS = 1100000 /* until as many calls have ended as are remembered: every page is there */
 };
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
@@ -185,26 +192,37 @@ static uint32_t put_scope(struct applying *applying, enum mete_kind kind, uint32
     return handle;
 }
 
+/* So many of a path's budgets are a scope's: as many on each level, and the rest on the deepest. */
+static int budgets_of(enum mete_kind kind, int on_path)
+{
+    int level = METE_API_KEY - (int)kind; /* 0: the key */
+    return on_path / LEVELS + (level < on_path % LEVELS);
+}
+
 /* One organization, a department for every hundred users, a user for every ten keys. */
-static struct tree plant(struct mete_port *port, uint32_t keys, int budgets)
+static struct tree plant(struct mete_port *port, uint32_t keys, int on_path)
 {
     struct applying *applying = calloc(1, sizeof *applying);
     if (!applying)
         must(METE_E_MEMORY, "tree");
     applying->port = port;
-    uint32_t organization = put_scope(applying, METE_ORGANIZATION, 0, budgets);
+    uint32_t organization =
+        put_scope(applying, METE_ORGANIZATION, 0, budgets_of(METE_ORGANIZATION, on_path));
     uint32_t users = keys / 10 + 1, departments = users / 100 + 1;
     uint32_t first_department = 0, first_user = 0, first_key = 0;
     for (uint32_t i = 0; i < departments; i++) {
-        uint32_t handle = put_scope(applying, METE_DEPARTMENT, organization, budgets);
+        uint32_t handle = put_scope(applying, METE_DEPARTMENT, organization,
+                                    budgets_of(METE_DEPARTMENT, on_path));
         first_department = i ? first_department : handle;
     }
     for (uint32_t i = 0; i < users; i++) {
-        uint32_t handle = put_scope(applying, METE_USER, first_department + i / 100, budgets);
+        uint32_t handle = put_scope(applying, METE_USER, first_department + i / 100,
+                                    budgets_of(METE_USER, on_path));
         first_user = i ? first_user : handle;
     }
     for (uint32_t i = 0; i < keys; i++) {
-        uint32_t handle = put_scope(applying, METE_API_KEY, first_user + i / 10, budgets);
+        uint32_t handle = put_scope(applying, METE_API_KEY, first_user + i / 10,
+                                    budgets_of(METE_API_KEY, on_path));
         first_key = i ? first_key : handle;
     }
     flush_changes(applying);
@@ -224,7 +242,11 @@ struct load {
     struct mete_op *ready[WINDOW]; /* to be submitted next */
     size_t ready_len;
     struct call *calls;
-    double owner_rate; /* pairs per second of this thread's own time */
+    uint64_t warm_pairs;             /* before the measured part begins */
+    _Atomic bool is_warm;            /* it has begun */
+    const _Atomic bool *other;       /* it lasts until this is so; NULL: for its time */
+    double owner_rate;               /* pairs per second of this thread's own time */
+    double longest_s, longest_cpu_s; /* of the owner's turns */
     bool stops;
 };
 
@@ -302,19 +324,18 @@ static void submit_ready(struct load *load)
     load->ready_len = 0;
 }
 
-/* Runs the loop for some seconds, then lets what is under way end. Returns pairs per second. */
-static double drive(struct load *load, size_t window, double seconds)
+static void begin_calls(struct load *load, size_t window)
 {
+    static const struct mete_demand demands[] = {{METE_COST, METE_USD, 2000000, 0},
+                                                 {METE_TOTAL_TOKENS, 0, 900, 0},
+                                                 {METE_REQUESTS, 0, 1, 0}};
+    static const struct mete_usage usage[] = {
+        {METE_COST, METE_USD, 1234567}, {METE_TOTAL_TOKENS, 0, 777}, {METE_REQUESTS, 0, 1}};
     load->calls = calloc(window, sizeof *load->calls);
     if (!load->calls)
         must(METE_E_MEMORY, "load");
     for (size_t i = 0; i < window; i++) {
         struct call *call = &load->calls[i];
-        static const struct mete_demand demands[] = {{METE_COST, METE_USD, 2000000, 0},
-                                                     {METE_TOTAL_TOKENS, 0, 900, 0},
-                                                     {METE_REQUESTS, 0, 1, 0}};
-        static const struct mete_usage usage[] = {
-            {METE_COST, METE_USD, 1234567}, {METE_TOTAL_TOKENS, 0, 777}, {METE_REQUESTS, 0, 1}};
         memcpy(call->demands, demands, sizeof demands);
         memcpy(call->usage, usage, sizeof usage);
         call->load = load;
@@ -322,30 +343,66 @@ static double drive(struct load *load, size_t window, double seconds)
         call->op.user = call;
         begin_call(call);
     }
-    double start = now_s(), end = start + seconds, ended = 0;
-    double worked = clock_s(CLOCK_THREAD_CPUTIME_ID);
-    uint64_t before = load->pairs, at_end = 0;
+}
+
+/* Where the measured part begins, or ends. */
+struct moment {
+    double at_s, worked_s;
+    uint64_t pairs;
+};
+
+static struct moment moment_of(const struct load *load)
+{
+    return (struct moment){now_s(), clock_s(CLOCK_THREAD_CPUTIME_ID), load->pairs};
+}
+
+static void turn(struct load *load)
+{
+    double began = now_s(), worked = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    mete_turn(load->mete, NULL);
+    double took = now_s() - began, took_cpu = clock_s(CLOCK_THREAD_CPUTIME_ID) - worked;
+    load->longest_s = took > load->longest_s ? took : load->longest_s;
+    load->longest_cpu_s = took_cpu > load->longest_cpu_s ? took_cpu : load->longest_cpu_s;
+}
+
+/* Whether the measured part is over: time is, and what else was waited for is done. */
+static bool is_over(const struct load *load, const struct moment *began, double seconds)
+{
+    return began->at_s > 0 && now_s() - began->at_s >= seconds &&
+           (!load->other || atomic_load(load->other));
+}
+
+/* Runs the loop until warm and for some seconds, then lets what is under way end. Returns pairs
+ * per second. */
+static double drive(struct load *load, size_t window, double seconds)
+{
+    begin_calls(load, window);
+    struct moment began = {0}, ended = {0};
     size_t under_way = window;
     while (under_way) {
         submit_ready(load);
-        mete_turn(load->mete, NULL);
+        turn(load);
         uint64_t pairs = load->pairs;
         if (!mete_poll(load->port, window)) {
             struct pollfd readable = {.fd = mete_port_fd(load->port), .events = POLLIN};
             poll(&readable, 1, 10);
         }
-        if (load->stops)
+        if (load->stops) {
             under_way -= (size_t)(load->pairs - pairs);
-        else if (now_s() >= end) {
-            ended = now_s();
-            at_end = load->pairs;
-            worked = clock_s(CLOCK_THREAD_CPUTIME_ID) - worked;
+        } else if (!began.at_s && load->pairs >= load->warm_pairs) {
+            load->samples = 0;
+            load->longest_s = load->longest_cpu_s = 0;
+            began = moment_of(load);
+            atomic_store(&load->is_warm, true);
+        } else if (is_over(load, &began, seconds)) {
+            ended = moment_of(load);
             load->stops = true;
         }
     }
     free(load->calls);
-    load->owner_rate = (double)(at_end - before) / worked;
-    return (double)(at_end - before) / (ended - start);
+    double pairs = (double)(ended.pairs - began.pairs);
+    load->owner_rate = pairs / (ended.worked_s - began.worked_s);
+    return pairs / (ended.at_s - began.at_s);
 }
 
 static int compare_u32(const void *a, const void *b)
@@ -362,12 +419,12 @@ static double percentile(uint32_t *samples, size_t len, double share)
 
 /* ---- Sections -------------------------------------------------------------------------------- */
 
-static struct load open_load(const struct mete_options *options, uint32_t keys)
+static struct load open_load(const struct mete_options *options, uint32_t keys, int on_path)
 {
     struct load load = {.dice = UINT64_C(0x9e3779b97f4a7c15)};
     must(mete_open(options, &load.mete), "open");
     must(mete_port_open(load.mete, &load.port), "port");
-    load.tree = plant(load.port, keys, BUDGETS);
+    load.tree = plant(load.port, keys, on_path);
     return load;
 }
 
@@ -379,12 +436,38 @@ static void close_load(struct load *load)
 
 static void bench_memory(struct bench *bench)
 {
-    struct load load = open_load(&(struct mete_options){.owner = METE_OWNER_CALLER}, 1000000);
+    struct load load =
+        open_load(&(struct mete_options){.owner = METE_OWNER_CALLER}, 1000000, LEVELS * BUDGETS);
+    load.warm_pairs = WARM_PAIRS;
     double rate = drive(&load, 256, bench->seconds);
     put(bench, "in memory, 4 scopes x 3 budgets, 1 M keys", rate, "pairs/s", ">= 2 M, aim 4 M");
     put(bench, "the same, a second of the owner's and caller's CPU", load.owner_rate, "pairs/s",
         "");
     close_load(&load);
+}
+
+/* What a pair costs this thread, with so many keys and budgets on the path. */
+static void bench_cost(struct bench *bench, uint32_t keys, int on_path)
+{
+    struct load load = open_load(&(struct mete_options){.owner = METE_OWNER_CALLER,
+                                                        .scopes_max = keys + keys / 8 + 100,
+                                                        .budgets_max = 4 * keys},
+                                 keys, on_path);
+    load.warm_pairs = WARM_PAIRS;
+    drive(&load, 256, bench->seconds);
+    char name[64];
+    snprintf(name, sizeof name, "a pair's CPU, %d budget%s on the path, %u keys", on_path,
+             on_path == 1 ? "" : "s", keys);
+    put(bench, name, 1e9 / load.owner_rate, "ns", "");
+    close_load(&load);
+}
+
+static void bench_costs(struct bench *bench)
+{
+    for (int on_path = 1; on_path <= 8; on_path++)
+        bench_cost(bench, 10000, on_path);
+    bench_cost(bench, 1000000, LEVELS);
+    bench_cost(bench, 10000000, LEVELS);
 }
 
 static void sub_directory(const struct bench *bench, const char *name, char ret_path[512])
@@ -399,8 +482,9 @@ static void bench_durable(struct bench *bench, bool has_records)
     struct load load = open_load(&(struct mete_options){.directory = path,
                                                         .owner = METE_OWNER_CALLER,
                                                         .no_records = !has_records},
-                                 100000);
+                                 100000, LEVELS * BUDGETS);
     load.latencies_us = malloc(SAMPLES * sizeof *load.latencies_us);
+    load.warm_pairs = WARM_PAIRS;
     double rate = drive(&load, WINDOW, bench->seconds);
     const char *with = has_records ? "with records" : "no records";
     char name[64];
@@ -426,13 +510,60 @@ static void bench_without(struct bench *bench)
     bench_durable(bench, false);
 }
 
+struct snapshot {
+    const struct load *load;
+    double took_s;
+    _Atomic bool is_done;
+};
+
+static void *take_snapshot(void *user)
+{
+    struct snapshot *snapshot = user;
+    while (!atomic_load(&snapshot->load->is_warm))
+        poll(NULL, 0, 1);
+    uint64_t seq;
+    double began = now_s();
+    must(mete_snapshot(snapshot->load->mete, &seq), "snapshot");
+    snapshot->took_s = now_s() - began;
+    atomic_store(&snapshot->is_done, true);
+    return NULL;
+}
+
+/* How long the owner keeps anybody waiting while a snapshot is written: its longest turn. */
+static void bench_snapshot(struct bench *bench)
+{
+    char path[512];
+    sub_directory(bench, "snapshot", path);
+    enum { OUTCOMES = 65536 }; /* soon warm: else the turn would be the kernel clearing pages */
+    struct load load = open_load(&(struct mete_options){.directory = path,
+                                                        .owner = METE_OWNER_CALLER,
+                                                        .no_records = 1,
+                                                        .outcomes_max = OUTCOMES},
+                                 1000000, LEVELS);
+    struct snapshot snapshot = {.load = &load};
+    load.other = &snapshot.is_done;
+    load.warm_pairs = 2 * OUTCOMES;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, take_snapshot, &snapshot))
+        must(METE_E_MEMORY, "thread");
+    double rate = drive(&load, WINDOW, 0);
+    pthread_join(thread, NULL);
+    put(bench, "a snapshot under load, 1 M keys: the owner's longest turn", load.longest_s * 1e3,
+        "ms", "< 10");
+    put(bench, "the same, of its own CPU", load.longest_cpu_s * 1e3, "ms", "");
+    put(bench, "that snapshot, asked for to verified", snapshot.took_s, "s", "");
+    put(bench, "durable pairs meanwhile", rate, "pairs/s", "");
+    close_load(&load);
+}
+
 /* One plain call after another, nothing else under way. */
 static void bench_single(struct bench *bench)
 {
     char path[512];
     sub_directory(bench, "single", path);
     struct load load =
-        open_load(&(struct mete_options){.directory = path, .owner = METE_OWNER_CALLER}, 100);
+        open_load(&(struct mete_options){.directory = path, .owner = METE_OWNER_CALLER}, 100,
+                  LEVELS * BUDGETS);
     enum { CALLS = 20000 };
     uint32_t *samples = malloc(CALLS * sizeof *samples);
     struct mete_demand demand = {METE_COST, METE_USD, 1000, 0};
@@ -466,7 +597,7 @@ static void bench_memory_use(struct bench *bench)
     must(mete_open(&(struct mete_options){.owner = METE_OWNER_CALLER}, &load.mete), "open");
     must(mete_port_open(load.mete, &load.port), "port");
     double before = resident_bytes();
-    load.tree = plant(load.port, SCOPES, 4);
+    load.tree = plant(load.port, SCOPES, 4 * LEVELS);
     double scopes = SCOPES + SCOPES / 10 + SCOPES / 1000 + 3;
     put(bench, "resident, a scope with 4 budgets", (resident_bytes() - before) / scopes, "B",
         "<= 640, aim 384");
@@ -528,21 +659,19 @@ static int in_a_child(struct bench *bench, void (*section)(struct bench *))
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CLI_DONE : CLI_FAILED;
 }
 
+static int remove_one(const char *path, const struct stat *info, int what, struct FTW *at)
+{
+    (void)info;
+    (void)what;
+    (void)at;
+    (void)remove(path); /* what stays is found by who looks for it */
+    return 0;
+}
+
 static void remove_directory(const char *directory)
 {
-    static const char *const names[] = {"with", "without", "single", "idle", "empty"};
-    static const char *const files[] = {"journal.db", "journal.db-wal", "records.db",
-                                        "records.db-wal", "records.db-shm"};
-    char path[600];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
-            snprintf(path, sizeof path, "%s/%s/%s", directory, names[i], files[k]);
-            unlink(path);
-        }
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        rmdir(path);
-    }
-    rmdir(directory);
+    enum { DESCRIPTORS = 8 };
+    (void)nftw(directory, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
 static void print_rows(const struct results *results, bool json)
@@ -568,8 +697,9 @@ static int run_all(struct bench *bench)
         const char *name;
         void (*run)(struct bench *bench);
     } sections[] = {{"resident", bench_memory_use}, {"single", bench_single},
-                    {"memory", bench_memory},       {"durable", bench_without},
-                    {"records", bench_with},        {"recovery", bench_recovery}};
+                    {"memory", bench_memory},       {"costs", bench_costs},
+                    {"durable", bench_without},     {"records", bench_with},
+                    {"recovery", bench_recovery},   {"snapshot", bench_snapshot}};
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         if (bench->section && strcmp(bench->section, sections[i].name) != 0)
             continue;
@@ -605,7 +735,8 @@ static int parse(int argc, char **argv, struct bench *bench, bool *ret_json)
 static const char usage[] =
     "usage: mete bench [--seconds N] [--directory DIR] [--section NAME] [--json]\n"
     "Measures the engine in process; DIR is where the journals are written (/tmp). Sections:\n"
-    "resident, single, memory, durable, records, recovery (of what durable wrote).\n";
+    "resident, single, memory, costs, durable, records, recovery (of what durable wrote), "
+    "snapshot.\n";
 
 int cli_bench(int argc, char **argv)
 {
