@@ -66,8 +66,9 @@ static int list_run(struct request *request, struct records_reader *reader)
     out_open(&request->out, '{');
     out_key(&request->out, "data");
     out_open(&request->out, '[');
-    int rc = directory_list(reader, listing->kind, request->found, (uint32_t)listing->page.after,
-                            listing->page.limit + 1, list_one, request);
+    int rc =
+        directory_list(reader, (int)listing->kind, request->found, (uint32_t)listing->page.after,
+                       listing->page.limit + 1, list_one, request);
     return rc < 0 ? rc : 0;
 }
 
@@ -138,7 +139,7 @@ static int show_one(void *user, const struct directory_entity *entity)
 static int show_run(struct request *request, struct records_reader *reader)
 {
     const struct listing *listing = request->state;
-    return directory_find(reader, listing->kind, request->found, last_param(request), show_one,
+    return directory_find(reader, (int)listing->kind, request->found, last_param(request), show_one,
                           request);
 }
 

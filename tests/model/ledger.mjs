@@ -491,9 +491,10 @@ function remaining(unit, places, limitBefore = limitOf) {
 const now = (list) => list.map((b) => [b, windowOf(b)]);
 const latest = (refusals) => refusals.reduce((at, r) => (r.retry > at ? r.retry : at), 0);
 const enforcedOf = (refusals) => refusals.filter((r) => r.mode === ENFORCE);
+const countingOf = (call) => budgetsOf(pathOf(call.scope)).filter((b) => counts(b, call));
 function decide(call, isCounted) {
     fx = nowRates();
-    const path = pathOf(call.scope), list = budgetsOf(path).filter((b) => counts(b, call)), limits = ratesOf(path, call), quotas = quotasOf(path);
+    const path = pathOf(call.scope), list = countingOf(call), limits = ratesOf(path, call), quotas = quotasOf(path);
     list.forEach(touch);
     const refusals = [...scopeRefusals(path), ...weigh(call, now(list), limits, quotas)];
     if (!enforcedOf(refusals).length) refusals.push(...throttleRefusals(call, list, isCounted));
@@ -597,7 +598,7 @@ function outcomeOf(call) {
     return o;
 }
 const isStillStopped = (b, since) => latchOf(b).stop && newest(b).start <= since && w.now < newest(b).end;
-function binds(o) {
+function binds(o, call) {
     if (o.record) return w.now < o.record.at + OUTCOME_US;
     if (o.reservation) {
         const r = o.reservation;
@@ -609,14 +610,18 @@ function binds(o) {
     if (primary.isStop && !isStillStopped(primary.b, o.at)) return false;
     if (retry !== NEVER) return true;
     if (primary.l) return primary.l.revision === primary.revision && !primary.l.ended;
-    if (primary.b) return primary.b.revision === primary.revision && !primary.b.ended && phasesOf(primary.b) === primary.b.phases;
+    if (primary.b) {
+        const isDue = () => !primary.b.ended && phasesOf(primary.b) !== primary.b.phases;
+        if (isDue() && makeDefaults(pathOf(call.scope))) countingOf(call).forEach(touch); // its limit changes with this question
+        return primary.b.revision === primary.revision && !primary.b.ended && !isDue();
+    }
     if (primary.q) return primary.q.revision === primary.revision && !primary.q.ended;
     const scope = w.scopes.get(primary.scope);
     return scope.revoked || scope.ended || isExpired(scope);
 }
 function repeated(call) {
     const o = outcomeOf(call);
-    if (!o || !binds(o)) return null;
+    if (!o || !binds(o, call)) return null;
     if (o.record || o.content !== call.content) return [E.CONTENT];
     if (o.refused) return verdict({ ...o.refused, remaining: [0, ZERO, 0] }, true); // of which only the primary is kept
     const r = o.reservation;
