@@ -129,7 +129,7 @@ static int keep_document(void *user, const struct directory_entity *entity)
 static int read_document(struct request *request, struct records_reader *reader)
 {
     const struct scope_state *state = request->state;
-    return directory_find(reader, state->kind, state->organization, state->id, keep_document,
+    return directory_find(reader, (int)state->kind, state->organization, state->id, keep_document,
                           request);
 }
 
