@@ -389,7 +389,7 @@ static double drive(struct load *load, size_t window, double seconds)
         }
         if (load->stops) {
             under_way -= (size_t)(load->pairs - pairs);
-        } else if (!began.at_s && load->pairs >= load->warm_pairs) {
+        } else if (began.at_s <= 0 && load->pairs >= load->warm_pairs) {
             load->samples = 0;
             load->longest_s = load->longest_cpu_s = 0;
             began = moment_of(load);
