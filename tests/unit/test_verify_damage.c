@@ -71,7 +71,7 @@ static void make(const char *directory, bool cuts, uint64_t *ret_seq)
     close_it();
 }
 
-static void run(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void run(const char *format, ...)
 {
     char command[600];
     va_list args;
