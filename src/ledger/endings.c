@@ -173,8 +173,9 @@ static inline bool charge_plain_budget(struct ledger *ledger, struct ending *end
     const struct account *account = account_of(ending, budget->unit);
     if (!account)
         account = &none;
-    int64_t committed = budget->committed + account->used;
-    if (ending->exceeds || ending->kept || budget->traits || budget->life != BUDGET_LIVES ||
+    int64_t committed;
+    if (!checked_add(budget->committed, account->used, &committed) || ending->exceeds ||
+        ending->kept || budget->traits || budget->life != BUDGET_LIVES ||
         (int64_t)ending->slot->made_at_us < budget->window_start_us ||
         committed >= budget->alarm_at || exchange_needed(ending->money, budget->unit))
         return false;
