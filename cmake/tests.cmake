@@ -41,7 +41,7 @@ add_test(NAME sim_engine_canary COMMAND sim_engine --canary)
 add_executable(alloc_engine tests/fault/alloc_engine.c)
 target_include_directories(alloc_engine PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(alloc_engine mete_parts)
-foreach(program alloc_engine test_store_calls test_records_calls)
+foreach(program alloc_engine test_store_calls test_records_calls test_engine_calls)
   target_sources(${program} PRIVATE tests/fault/alloc.c tests/fault/calls.c)
   foreach(name malloc calloc realloc aligned_alloc strdup free mmap munmap pthread_create eventfd
           sqlite3_initialize sqlite3_open_v2 sqlite3_prepare_v2 sqlite3_prepare_v3 sqlite3_step

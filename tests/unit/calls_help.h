@@ -42,6 +42,8 @@ struct life {
 };
 
 static char directory[64], other[80];
+/* Every so manieth allocation, and of the first and the last ones so many each. */
+static uint64_t memory_step = 41, memory_ends;
 
 static inline void tell(struct told *told, uint64_t figure)
 {
@@ -105,22 +107,31 @@ static inline bool fail_at(const struct life *life, const struct told *usual, ui
     return !struck;
 }
 
+static inline uint64_t step_from(const struct life *life, int kind, uint64_t nth, uint64_t asked)
+{
+    if (kind != MEMORY)
+        return life->step ? life->step : 1;
+    return nth < memory_ends || nth + memory_ends > asked ? 1 : memory_step;
+}
+
 static inline void fail_everywhere(const struct life *life)
 {
     struct told usual = {0};
     fresh();
     if (life->prepare)
         life->prepare();
+    arm(0, MEMORY, false);
     int error = life->live(&usual);
     if (error)
         fail_msg("%s: %s", life->name, mete_error_name(error));
+    uint64_t asked = alloc_count();
     life->look(&usual);
     for (int kind = 0; kind <= MEMORY; kind++) {
-        uint64_t step = kind == MEMORY ? 41 : life->step ? life->step : 1;
-        uint64_t points = 1 + (uint64_t)kind % step; /* each call with some kind of error */
+        uint64_t points = 1; /* and each call with some kind of error */
+        points += (uint64_t)kind % step_from(life, kind, points, asked);
         while (!fail_at(life, &usual, points, kind, false) &&
                !fail_at(life, &usual, points, kind, true))
-            points += step;
+            points += step_from(life, kind, points, asked);
         assert_true(points > 3 || kind == CALLS_SHORT);
     }
 }
