@@ -5,6 +5,7 @@
 #include "unit/engine_help.h"
 #include "unit/temp.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include <setjmp.h>
@@ -451,6 +452,83 @@ static void a_quota_is_told_grant_by_grant_and_call_by_call(void **state)
     assert_int_equal(explain_quota(99, 0), METE_E_NOT_FOUND);
 }
 
+static struct mete_change put_budget(const char *id, uint32_t scope)
+{
+    return help_budget(id, scope, METE_MONTHLY, INT64_C(1000000000000));
+}
+
+/* Calls of before the month's end, extended, corrected and ended after it, for a budget that was
+ * not there when they were made, for one of another scope, and from a time on at which nothing of
+ * it was yet. */
+static void a_budget_is_told_of_its_own_calls_alone(void **state)
+{
+    (void)state;
+    struct mete_reservation_id early = call(100);
+    const struct mete_change changes[] = {
+        put_budget("late", HELP_USER), put_budget("others", HELP_ORGANIZATION),
+        help_scope(METE_USER, "bob", HELP_ORGANIZATION, HELP_DEPARTMENT)};
+    for (int i = 0; i < 3; i++)
+        apply_one(&changes[i]);
+    struct mete_reservation_id second = call(10);
+    clock_us += INT64_C(20) * 86400 * 1000000;
+    (void)call(1); /* another month */
+    extend(second, 5);
+    commit(early, 70);
+    commit(second, 7);
+    for (uint32_t budget = 1; budget <= 3; budget++) {
+        steps_len = 0;
+        assert_int_equal(mete_explain(mete, (struct mete_budget_id){budget},
+                                      (struct mete_instant){0}, keep, NULL),
+                         0);
+        bool knows_early = false, knows_second = false;
+        for (size_t i = 0; i < steps_len; i++) {
+            knows_early |= steps[i].reservation.n == early.n;
+            knows_second |= steps[i].reservation.n == second.n;
+        }
+        assert_true(knows_second && knows_early == (budget == 1));
+    }
+    explain(clock_us + 1); /* nothing has been since */
+    assert_int_equal(steps_len, 0);
+}
+
+/* Quotas of other meters and currencies beside it, records, and a time from which nothing was. */
+static void a_quota_is_told_of_its_own_unit_alone(void **state)
+{
+    (void)state;
+    const struct mete_change others[] = {{.kind = METE_PUT_GRANT,
+                                          .grant = {.id = help_text("tokens"),
+                                                    .scope = {HELP_KEY},
+                                                    .meter = METE_INPUT,
+                                                    .amount = 1000}},
+                                         {.kind = METE_PUT_GRANT,
+                                          .grant = {.id = help_text("euros"),
+                                                    .scope = {HELP_KEY},
+                                                    .currency = METE_CURRENCY('E', 'U', 'R'),
+                                                    .amount = 1000}}};
+    apply_one(&others[0]);
+    apply_one(&others[1]);
+    grant("mine", 1000, clock_us + 1000000);
+    record(40);
+    assert_int_equal(explain_quota(HELP_KEY, 0), 0);
+    must_stand(1, "grant", "mine", 1000, 0, 0);
+    must_stand(2, "record", "", 1000, 40, 0);
+    assert_true(drawn_len == 3 && drawn[2].scope.n == HELP_KEY);
+    clock_us += 2000000; /* it expires with nobody looking */
+    grant("other", 5, 0);
+    assert_int_equal(explain_quota(HELP_KEY, clock_us + 1), 0);
+    assert_int_equal(drawn_len, 0);
+    assert_int_equal(explain_quota(HELP_KEY, clock_us), 0);
+    must_stand(0, "before", "", 1000, 40, 0);
+    must_stand(1, "grant_expired", "", 0, 0, 0);
+    must_stand(2, "grant", "other", 5, 0, 0);
+    const struct mete_quota_question question = {.scope = {HELP_KEY}, .currency = METE_USD};
+    const struct mete_options options = {.scopes_max = 10};
+    struct mete *memory;
+    assert_int_equal(mete_open(&options, &memory), 0);
+    assert_int_equal(mete_explain_quota(memory, &question, keep_quota, NULL), METE_E_INVALID);
+    mete_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +538,8 @@ int main(void)
         CASE(a_call_that_ends_in_a_window_that_is_over_is_a_step_of_that_window),
         CASE(every_kind_of_entry_is_a_step_of_its_window),
         CASE(a_quota_is_told_grant_by_grant_and_call_by_call),
+        CASE(a_budget_is_told_of_its_own_calls_alone),
+        CASE(a_quota_is_told_of_its_own_unit_alone),
         CASE(what_is_not_there_is_not_found),
 #undef CASE
     };

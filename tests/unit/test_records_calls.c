@@ -171,7 +171,11 @@ static void make_records(void)
     assert_int_equal(records_begin(records), 0);
     assert_int_equal(put_entity(records, 100, METE_USER, 3, 1), 0);
     assert_int_equal(put_entity(records, 101, METE_ORGANIZATION, 1, 0), 0);
-    assert_int_equal(records_end(records, 101), 0);
+    assert_int_equal(put_entity(records, 102, RECORDS_BUDGET, 50, 3), 0);
+    const struct mete_event event = {.seq = 102, .budget = {50}, .limit = 5};
+    assert_int_equal(records_put_event(records, &event), 0);
+    assert_int_equal(records_put_event(records, &event), 0);
+    assert_int_equal(records_end(records, 102), 0);
     records_close(records);
 }
 
@@ -188,6 +192,45 @@ static int ask_usage(struct records_reader *reader, struct told *told,
     if (!error) {
         tell(told, totals.calls);
         tell(told, (uint64_t)totals.cost_nano[0]);
+    }
+    return error;
+}
+
+static int count_owner(void *user, struct mete_scope_id owner)
+{
+    *(uint64_t *)user += owner.n;
+    return 0;
+}
+
+static int count_budget_event(void *user, const struct mete_event *event, uint32_t n)
+{
+    assert_true(event->limit == 5 && n < 2);
+    *(uint64_t *)user += 1 + event->seq;
+    return 0;
+}
+
+/* Owners of budgets, and events of budgets from a place on. */
+static int ask_owners(struct records_reader *reader, struct told *told)
+{
+    const struct records_event_filter filters[] = {
+        {.organization = {1}, .limit = 10},
+        {.organization = {1}, .before_seq = 7, .before_n = 1, .limit = 10},
+        {.organization = {1}, .before_seq = UINT64_MAX, .limit = 1}};
+    uint64_t owners = 0;
+    int error = records_each_owner(reader, RECORDS_BUDGET, filters[0].organization, 0, 10,
+                                   count_owner, &owners);
+    if (!error) { /* the others have ended */
+        assert_int_equal(owners, 3);
+        tell(told, owners);
+    }
+    static const uint64_t wanted[] = {2 * 103, 0, 103};
+    for (size_t i = 0; !error && i < 3; i++) {
+        uint64_t events = 0;
+        error = records_each_budget_event(reader, &filters[i], count_budget_event, &events);
+        if (!error) {
+            assert_int_equal(events, wanted[i]);
+            tell(told, events);
+        }
     }
     return error;
 }
@@ -253,6 +296,8 @@ static int ask_all(struct records_reader *reader, struct told *told)
         error = ask_usage(reader, told, &filters[i]);
     if (!error)
         error = ask_cursor(reader, told);
+    if (!error)
+        error = ask_owners(reader, told);
     return error ? error : ask_entities(reader, told);
 }
 
@@ -272,7 +317,7 @@ static void nothing_changed(const struct told *told)
     (void)told;
     struct told again = {0};
     assert_int_equal(ask_records(&again), 0);
-    assert_int_equal(again.figures[0], 101);
+    assert_int_equal(again.figures[0], 102);
 }
 
 static int go_on(void *user)

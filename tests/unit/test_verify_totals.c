@@ -203,6 +203,59 @@ static void a_window_may_be_over_at_the_base(void **state)
     look("spent");
 }
 
+static struct mete_change rate_of(uint32_t from, uint32_t to, int64_t numerator, int64_t in_us)
+{
+    return (struct mete_change){.kind = METE_PUT_EXCHANGE,
+                                .exchange = {from, to, numerator, 2, {now_us(NULL) + in_us}}};
+}
+
+/* Rates of other pairs, of later, and made after the call; halves to even; none at all. */
+static void a_call_is_exchanged_at_the_rate_of_its_making(void **state)
+{
+    (void)state;
+    assert_int_equal(help_tree(port, INT64_C(1000000000)), 0);
+    struct mete_change euros = help_budget("euros", HELP_DEPARTMENT, METE_TOTAL, 1000000);
+    euros.budget.currency = EUR;
+    apply(&euros, 1);
+    const struct mete_change changes[] = {rate_of(EUR, METE_USD, 7, 0),
+                                          rate_of(METE_CURRENCY('G', 'B', 'P'), EUR, 5, 0),
+                                          rate_of(METE_USD, METE_CURRENCY('G', 'B', 'P'), 5, 0)};
+    apply(changes, 3);
+    const struct mete_usage usage = {METE_COST, METE_USD, 9};
+    const struct mete_record record = {.scope = {HELP_KEY}, .usage = &usage, .usage_len = 1};
+    struct mete_receipt receipt;
+    assert_int_equal(mete_record(port, &record, &receipt), 0); /* no rate: nothing */
+    const struct mete_change first = rate_of(METE_USD, EUR, 3, 0);
+    apply(&first, 1);
+    struct mete_reservation_id before = reserve(100, METE_EXPIRY_RELEASE);
+    const struct mete_change later[] = {rate_of(METE_USD, EUR, 900, HOUR_US),
+                                        rate_of(METE_USD, EUR, 11, 0)};
+    apply(later, 2);
+    for (int64_t amount = 1; amount < 8; amount++) /* halves of both kinds */
+        commit(reserve(amount, METE_EXPIRY_RELEASE), amount);
+    commit(before, 33);
+    look("exchanged");
+    pass(2 * HOUR_US);
+    commit(reserve(1, METE_EXPIRY_RELEASE), 1);
+    look("later");
+}
+
+/* A correction of a call whose budgets have ended since takes nothing from them. */
+static void an_ended_budget_takes_no_correction(void **state)
+{
+    (void)state;
+    make_budgets();
+    struct mete_reservation_id never = reserve(100, METE_EXPIRY_CHARGE);
+    pass(2 * HOUR_US);
+    struct mete_change ends[] = {{.kind = METE_END_BUDGET, .end = {2}},
+                                 {.kind = METE_END_BUDGET, .end = {3}}};
+    apply(ends, 2);
+    commit(never, 60);
+    look("corrected");
+    spend();
+    look("spent");
+}
+
 /* A key with as many budgets as it may have, and so many of them in one batch. */
 static void make_many_budgets(int batch)
 {
@@ -322,6 +375,8 @@ int main(void)
         CASE(every_kind_of_window_adds_up),
         CASE(it_does_behind_a_base),
         CASE(a_window_may_be_over_at_the_base),
+        CASE(a_call_is_exchanged_at_the_rate_of_its_making),
+        CASE(an_ended_budget_takes_no_correction),
         CASE(much_adds_up_as_well),
         CASE(what_windows_hand_on_is_told_from_anything_else),
 #undef CASE
