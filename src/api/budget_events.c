@@ -104,19 +104,11 @@ static void write_list(struct request *request)
 {
     const struct events *events = request->state;
     struct out *out = &request->out;
-    out_open(out, '{');
-    out_key(out, "data");
-    out_open(out, '[');
+    out_page_open(out);
     for (size_t i = 0; i < events->len; i++)
         write_row(request, &events->rows[i]);
-    out_close(out, ']');
-    out_key(out, "next_cursor");
-    if (events->more) {
-        const struct row *last = &events->rows[events->len - 1];
-        out_decimal(out, (int128)last->event.seq << CURSOR_BITS | last->n, 0, 0);
-    } else {
-        out_null(out);
-    }
+    const struct row *last = events->more ? &events->rows[events->len - 1] : NULL;
+    out_page_close(out, last ? (int128)last->event.seq << CURSOR_BITS | last->n : 0);
     out_key(out, "last_seq");
     out_unsigned(out, request->last_seq);
     out_close(out, '}');

@@ -145,17 +145,10 @@ static void write_list(struct request *request)
 {
     const struct rows *rows = request->state;
     struct out *out = &request->out;
-    out_open(out, '{');
-    out_key(out, "data");
-    out_open(out, '[');
+    out_page_open(out);
     for (size_t i = 0; i < rows->len; i++)
         write_row(request, &rows->rows[i]);
-    out_close(out, ']');
-    out_key(out, "next_cursor");
-    if (rows->more)
-        out_decimal(out, rows->rows[rows->len - 1].handle, 0, 0);
-    else
-        out_null(out);
+    out_page_close(out, rows->more ? rows->rows[rows->len - 1].handle : 0);
     out_key(out, "last_seq");
     out_unsigned(out, request->last_seq);
     out_close(out, '}');

@@ -91,16 +91,6 @@ static int write_document(struct request *request, struct slice id, struct slice
     return 0;
 }
 
-static void apply(struct request *request, void (*then)(struct request *request))
-{
-    struct budget_state *state = request->state;
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = &state->change,
-                                                  .len = 1,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, then);
-}
-
 static struct slice quoted(struct request *request, struct slice text)
 {
     if (!text.len)
@@ -144,7 +134,7 @@ static void create(struct request *request)
         request_fail(request, METE_E_MEMORY, NULL, NULL);
         return;
     }
-    apply(request, created);
+    request_apply(request, &state->change, 1, created);
 }
 
 static void find_scope(struct request *request)
@@ -342,13 +332,13 @@ static void update_read(struct request *request)
     }
     if (state->act == BUDGET_LIFT) {
         state->change = (struct mete_change){.kind = METE_LIFT_STOP, .end = state->view.budget};
-        apply(request, updated);
+        request_apply(request, &state->change, 1, updated);
         return;
     }
     if (merge(request))
         request_problem(request);
     else
-        apply(request, updated);
+        request_apply(request, &state->change, 1, updated);
 }
 
 static int keep_document(void *user, const struct directory_entity *entity)
@@ -379,7 +369,7 @@ static void change_found(struct request *request)
         return;
     }
     state->change = (struct mete_change){.kind = METE_END_BUDGET, .end = state->view.budget};
-    apply(request, deleted);
+    request_apply(request, &state->change, 1, deleted);
 }
 
 static void one_found(struct request *request)

@@ -63,9 +63,7 @@ static int list_one(void *user, const struct directory_entity *entity)
 static int list_run(struct request *request, struct records_reader *reader)
 {
     struct listing *listing = request->state;
-    out_open(&request->out, '{');
-    out_key(&request->out, "data");
-    out_open(&request->out, '[');
+    out_page_open(&request->out);
     int rc =
         directory_list(reader, (int)listing->kind, request->found, (uint32_t)listing->page.after,
                        listing->page.limit + 1, list_one, request);
@@ -79,13 +77,7 @@ static void list_done(struct request *request)
         request_fail(request, request->work_status, NULL, NULL);
         return;
     }
-    out_close(&request->out, ']');
-    out_key(&request->out, "next_cursor");
-    if (listing->more) {
-        out_decimal(&request->out, listing->last, 0, 0);
-    } else {
-        out_null(&request->out);
-    }
+    out_page_close(&request->out, listing->more ? listing->last : 0);
     out_key(&request->out, "last_seq");
     out_unsigned(&request->out, request->last_seq);
     out_close(&request->out, '}');
@@ -200,8 +192,5 @@ void entities_create(struct request *request, const struct mete_scope_spec *spec
                                    .flags = METE_CHANGE_CREATE,
                                    .scope = *spec,
                                    .document = request_text(buffer_slice(&request->out.bytes))};
-    request->op = (struct mete_op){
-        .kind = METE_OP_APPLY,
-        .args.apply = {.changes = change, .len = 1, .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, created);
+    request_apply(request, change, 1, created);
 }

@@ -69,17 +69,10 @@ static void listed(struct request *request)
         return;
     }
     size_t all = request->answer.rows_len, len = all < state->limit ? all : state->limit;
-    out_open(out, '{');
-    out_key(out, "data");
-    out_open(out, '[');
+    out_page_open(out);
     for (size_t i = 0; i < len; i++)
         write_view(out, &state->views[i]);
-    out_close(out, ']');
-    out_key(out, "next_cursor");
-    if (all > len)
-        out_decimal(out, state->views[len - 1].number, 0, 0);
-    else
-        out_null(out);
+    out_page_close(out, all > len ? state->views[len - 1].number : 0);
     out_close(out, '}');
     request_reply(request, 200);
 }
@@ -213,9 +206,5 @@ void exchange_rates_create(struct request *request)
         request_problem(request);
         return;
     }
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = &state->change,
-                                                  .len = 1,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, made);
+    request_apply(request, &state->change, 1, made);
 }

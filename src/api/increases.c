@@ -57,16 +57,6 @@ static void find_budget(struct request *request, void (*found)(struct request *r
         request_fail(request, METE_E_NOT_FOUND, "budget", "Nothing here has this id.");
 }
 
-static void apply(struct request *request, void (*then)(struct request *request))
-{
-    struct increase_state *state = request->state;
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = &state->change,
-                                                  .len = 1,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, then);
-}
-
 /* ---- Showing --------------------------------------------------------------------------------- */
 
 static void write_increase(struct request *request, const struct mete_increase_view *view)
@@ -190,10 +180,11 @@ static int specify(struct request *request)
 
 static void create(struct request *request)
 {
+    const struct increase_state *state = request->state;
     if (specify(request))
         request_problem(request);
     else
-        apply(request, made);
+        request_apply(request, &state->change, 1, made);
 }
 
 void increases_create(struct request *request)
@@ -232,7 +223,7 @@ static void end(struct request *request)
     struct increase_state *state = request->state;
     state->change = (struct mete_change){
         .kind = METE_END_INCREASE, .end = state->budget.budget, .end_increase = state->number};
-    apply(request, ended);
+    request_apply(request, &state->change, 1, ended);
 }
 
 /* 0: it is no number of an increase. */

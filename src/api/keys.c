@@ -254,11 +254,7 @@ static void make(struct request *request)
         request_fail(request, rc, NULL, NULL);
         return;
     }
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = state->changes,
-                                                  .len = state->changes_len,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, created);
+    request_apply(request, state->changes, state->changes_len, created);
 }
 
 static int read_zone(struct request *request, struct records_reader *reader)
@@ -491,11 +487,7 @@ static void revoke(struct request *request)
                                                        .expires_at = state->view.expires_at,
                                                        .revoked = 1},
                                              .document = request_text(state->document)};
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = state->changes,
-                                                  .len = 1,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, revoked);
+    request_apply(request, state->changes, 1, revoked);
 }
 
 static void seen(struct request *request)

@@ -102,6 +102,23 @@ void out_null(struct out *out)
     out_raw(out, SLICE_LITERAL("null"));
 }
 
+void out_page_open(struct out *out)
+{
+    out_open(out, '{');
+    out_key(out, "data");
+    out_open(out, '[');
+}
+
+void out_page_close(struct out *out, int128 cursor)
+{
+    out_close(out, ']');
+    out_key(out, "next_cursor");
+    if (cursor)
+        out_decimal(out, cursor, 0, 0);
+    else
+        out_null(out);
+}
+
 void out_decimal(struct out *out, int128 value, unsigned scale, unsigned places)
 {
     char room[DECIMAL_ROOM];

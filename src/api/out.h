@@ -20,6 +20,11 @@ void out_open(struct out *out, char bracket); /* { or [ */
 void out_close(struct out *out, char bracket);
 void out_key(struct out *out, const char *name); /* plain ASCII */
 
+/* {"data":[ ... ],"next_cursor": of the page behind this one; 0: there is none, which is told as
+ * null. The object stays open. */
+void out_page_open(struct out *out);
+void out_page_close(struct out *out, int128 cursor);
+
 /* Values. out_raw takes JSON as it is; out_append goes on with a value that was begun. */
 void out_raw(struct out *out, struct slice json);
 void out_append(struct out *out, struct slice bytes);

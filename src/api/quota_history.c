@@ -101,18 +101,12 @@ static void write(struct request *request)
 {
     const struct history *history = request->state;
     struct out *out = &request->out;
-    out_open(out, '{');
-    units_write(out, "unit", history->question.meter, history->question.currency);
-    out_key(out, "data");
-    out_open(out, '[');
+    out_page_open(out);
     for (size_t i = 0; i < history->len; i++)
         write_row(request, row_at(history, i));
-    out_close(out, ']');
-    out_key(out, "next_cursor");
-    if (history->told > history->len)
-        out_decimal(out, place_of(&row_at(history, history->len - 1)->step), 0, 0);
-    else
-        out_null(out);
+    out_page_close(
+        out, history->told > history->len ? place_of(&row_at(history, history->len - 1)->step) : 0);
+    units_write(out, "unit", history->question.meter, history->question.currency);
     out_close(out, '}');
     request_reply(request, 200);
 }

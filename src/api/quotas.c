@@ -3,6 +3,7 @@
  * scopes of an organization have any. A scope has at most four quotas, one answer; a quota's grants
  * are one page, those that will be drawn from first, in that order, then the used up and expired
  * ones, the newest first: its history. */
+#include "api/budget_json.h"
 #include "api/budgets.h"
 #include "api/units.h"
 #include "base/assert.h"
@@ -48,40 +49,14 @@ static struct quota_state *begin(struct request *request)
     return state;
 }
 
-static void apply(struct request *request, void (*then)(struct request *request))
-{
-    struct quota_state *state = request->state;
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = &state->change,
-                                                  .len = 1,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, then);
-}
-
 /* ---- Writing --------------------------------------------------------------------------------- */
-
-static void write_scope(struct request *request, uint32_t handle)
-{
-    const struct name *name = namebook_scope(request->api->names, handle);
-    struct out *out = &request->out;
-    out_key(out, "scope");
-    if (!name) {
-        out_null(out);
-        return;
-    }
-    out_open(out, '{');
-    out_member_text(out, "kind", slice_of(fields_word(units_kinds, (int)name->kind)));
-    out_member_text(out, "id", namebook_id(name));
-    out_member_text(out, "organization", request->params[0]);
-    out_close(out, '}');
-}
 
 static void write_grant(struct request *request, const struct mete_grant_view *view)
 {
     struct out *out = &request->out;
     out_open(out, '{');
     out_member_text(out, "id", slice_of(view->id));
-    write_scope(request, view->scope.n);
+    budget_json_scope(request, "scope", view->scope.n);
     units_write(out, "unit", view->meter, view->currency);
     out_member_amount(out, "amount", view->meter, view->amount);
     out_member_amount(out, "drawn", view->meter, view->drawn);
@@ -99,7 +74,7 @@ static void write_quota(struct request *request, const struct mete_quota_view *v
 {
     struct out *out = &request->out;
     out_open(out, '{');
-    write_scope(request, view->scope.n);
+    budget_json_scope(request, "scope", view->scope.n);
     units_write(out, "unit", view->meter, view->currency);
     out_member_amount(out, "granted", view->meter, view->granted);
     out_member_amount(out, "drawn", view->meter, view->drawn);
@@ -180,28 +155,16 @@ static int read_query(struct request *request, bool has_unit, bool has_limit)
 
 /* ---- Quotas ---------------------------------------------------------------------------------- */
 
-static void list_open(struct request *request)
-{
-    out_clear(&request->out);
-    out_open(&request->out, '{');
-    out_key(&request->out, "data");
-    out_open(&request->out, '[');
-}
-
 static void write_quotas(struct request *request)
 {
     const struct quota_state *state = request->state;
     struct out *out = &request->out;
-    list_open(request);
+    out_clear(out);
+    out_page_open(out);
     for (size_t i = 0; i < state->owners_len; i++)
         for (size_t k = 0; k < state->owners[i].len; k++)
             write_quota(request, &state->owners[i].quotas[k]);
-    out_close(out, ']');
-    out_key(out, "next_cursor");
-    if (state->more)
-        out_decimal(out, state->owners[state->owners_len - 1].scope.n, 0, 0);
-    else
-        out_null(out);
+    out_page_close(out, state->more ? state->owners[state->owners_len - 1].scope.n : 0);
     out_close(out, '}');
     request_reply(request, 200);
 }
@@ -316,7 +279,7 @@ static void end_quota(struct request *request)
         (struct mete_change){.kind = METE_END_QUOTA,
                              .at = state->at,
                              .grant = {.meter = state->meter, .currency = state->currency}};
-    apply(request, quota_ended);
+    request_apply(request, &state->change, 1, quota_ended);
 }
 
 void quotas_end(struct request *request)
@@ -340,7 +303,8 @@ static void grants_shown(struct request *request)
     if (request_missed(request, "id"))
         return;
     size_t there = request->answer.rows_len;
-    list_open(request);
+    out_clear(out);
+    out_page_open(out);
     for (size_t i = 0; i < there && i < state->page.limit; i++)
         write_grant(request, &state->grants[i]);
     out_close(out, ']');
@@ -461,7 +425,7 @@ static void create(struct request *request)
     }
     state->change.grant.id = request_text(id);
     state->change.grant.scope = state->at;
-    apply(request, granted);
+    request_apply(request, &state->change, 1, granted);
 }
 
 #define AT(member) offsetof(struct grant_in, member)
@@ -583,7 +547,7 @@ static void update(struct request *request)
     if (specify(request, view->meter, &state->change.grant))
         request_problem(request);
     else
-        apply(request, granted);
+        request_apply(request, &state->change, 1, granted);
 }
 
 void grants_update(struct request *request)
@@ -622,7 +586,7 @@ static void refund(struct request *request)
     }
     state->change = (struct mete_change){
         .kind = METE_REFUND, .refund = state->grant.grant, .amount = amount.amount};
-    apply(request, refunded);
+    request_apply(request, &state->change, 1, refunded);
 }
 
 void grants_refund(struct request *request)

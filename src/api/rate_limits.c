@@ -50,16 +50,6 @@ static struct rate_state *begin(struct request *request)
     return state;
 }
 
-static void apply(struct request *request, void (*then)(struct request *request))
-{
-    struct rate_state *state = request->state;
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = &state->change,
-                                                  .len = 1,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, then);
-}
-
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /* A number: whole seconds, or with their thousandths. */
@@ -168,7 +158,7 @@ static void end(struct request *request)
         return;
     state->change =
         (struct mete_change){.kind = METE_END_RATE_LIMIT, .end_rate = request->answer.rate.rate};
-    apply(request, deleted);
+    request_apply(request, &state->change, 1, deleted);
 }
 
 void rate_limits_delete(struct request *request)
@@ -276,7 +266,7 @@ static void create(struct request *request)
     }
     state->change.rate.id = request_text(id);
     state->change.rate.scope = request->found;
-    apply(request, put);
+    request_apply(request, &state->change, 1, put);
 }
 
 static void find_scope(struct request *request)
@@ -349,7 +339,7 @@ static void update(struct request *request)
     }
     state->change = (struct mete_change){
         .kind = METE_PUT_RATE_LIMIT, .flags = METE_CHANGE_UPDATE, .rate = spec};
-    apply(request, put);
+    request_apply(request, &state->change, 1, put);
 }
 
 void rate_limits_update(struct request *request)
@@ -416,18 +406,11 @@ static void write_list(struct request *request)
 {
     const struct rate_state *state = request->state;
     struct out *out = &request->out;
-    out_open(out, '{');
-    out_key(out, "data");
-    out_open(out, '[');
+    out_page_open(out);
     for (size_t i = 0; i < state->rows_len; i++)
         if (state->rows[i].is_there)
             write_rate(request, &state->rows[i].view);
-    out_close(out, ']');
-    out_key(out, "next_cursor");
-    if (state->more)
-        out_decimal(out, state->rows[state->rows_len - 1].handle.n, 0, 0);
-    else
-        out_null(out);
+    out_page_close(out, state->more ? state->rows[state->rows_len - 1].handle.n : 0);
     out_key(out, "last_seq");
     out_unsigned(out, request->last_seq);
     out_close(out, '}');

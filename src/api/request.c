@@ -200,6 +200,16 @@ void request_ask(struct request *request, void (*then)(struct request *request))
     then(request);
 }
 
+void request_apply(struct request *request, const struct mete_change *changes, size_t len,
+                   void (*then)(struct request *request))
+{
+    request->op = (struct mete_op){.kind = METE_OP_APPLY,
+                                   .args.apply = {.changes = changes,
+                                                  .len = len,
+                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
+    request_ask(request, then);
+}
+
 /* ---- Scopes by id -----------------------------------------------------------------------------
  */
 

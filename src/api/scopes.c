@@ -16,16 +16,6 @@ struct scope_state {
     struct mete_change changes[2];
 };
 
-static void apply(struct request *request, size_t len, void (*then)(struct request *request))
-{
-    struct scope_state *state = request->state;
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = state->changes,
-                                                  .len = len,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
-    request_ask(request, then);
-}
-
 /* ---- Deleting -------------------------------------------------------------------------------- */
 
 /* A key stops to work at once, not only when the directory is loaded again. */
@@ -63,7 +53,7 @@ static void end(struct request *request)
 {
     struct scope_state *state = request->state;
     state->changes[0] = (struct mete_change){.kind = METE_END_SCOPE, .at = state->scope};
-    apply(request, 1, ended);
+    request_apply(request, state->changes, 1, ended);
 }
 
 static void delete_found(struct request *request)
@@ -217,7 +207,7 @@ static void user_read(struct request *request)
                                                            .expires_at = state->view.expires_at,
                                                            .revoked = state->view.revoked},
                                                  .document = request_text(state->document)};
-    apply(request, len, user_updated);
+    request_apply(request, state->changes, len, user_updated);
 }
 
 static void department_found(struct request *request)
