@@ -16,6 +16,8 @@
 #include "engine/replay.h"
 #include "engine/snapshots.h"
 
+#include <stdlib.h>
+
 enum { PROJECT_ENTRIES = 16384 /* replayed in one transaction of the records */ };
 
 struct recovery {
@@ -171,17 +173,39 @@ void recover_genesis(struct mete *mete)
     owner_enter(mete, &entry);
 }
 
-static void end_orphans(struct mete *mete)
+static void end_orphan(struct mete *mete, uint64_t id)
 {
     static const struct rows_need one = {
         .rows = 1, .texts = LIMIT_NOTE + 4 * LIMIT_ID, .events = LEDGER_EVENTS_MAX};
     struct entry *entry = &mete->decision.entry;
-    while (ledger_decide_orphan(mete->ledger, (struct mete_instant){mete->now_us}, entry)) {
-        owner_enter(mete, entry);
-        if (mete->filling->bytes_len + NEED_BYTES > LIMIT_GROUP ||
-            (mete->has_records && !rows_have_room(&mete->rows, &one)))
-            settle(mete);
-    }
+    ledger_decide_orphan(mete->ledger, (struct mete_instant){mete->now_us}, id, entry);
+    owner_enter(mete, entry);
+    if (mete->filling->bytes_len + NEED_BYTES > LIMIT_GROUP ||
+        (mete->has_records && !rows_have_room(&mete->rows, &one)))
+        settle(mete);
+}
+
+static int compare_made(const void *a, const void *b)
+{
+    const struct ledger_call *x = a, *y = b;
+    return (x->made_seq > y->made_seq) - (x->made_seq < y->made_seq);
+}
+
+/* In the order they were made in, wherever the ends before the crash have left them in the list.
+ * The caller frees them; NULL: there is none. MEMORY. */
+static int find_orphans(const struct mete *mete, struct ledger_call **ret_calls, uint32_t *ret_len)
+{
+    *ret_calls = NULL;
+    *ret_len = ledger_calls(mete->ledger, NULL, 0);
+    if (*ret_len == 0)
+        return 0;
+    struct ledger_call *calls = malloc(*ret_len * sizeof *calls);
+    if (!calls)
+        return METE_E_MEMORY;
+    (void)ledger_calls(mete->ledger, calls, *ret_len);
+    qsort(calls, *ret_len, sizeof *calls, compare_made);
+    *ret_calls = calls;
+    return 0;
 }
 
 int recover(struct mete *mete, const char *directory, struct mete_clock clock)
@@ -194,13 +218,19 @@ int recover(struct mete *mete, const char *directory, struct mete_clock clock)
         error = read_journal(mete);
     if (!error)
         error = clock_init(&mete->clock, &mete->os, clock, mete->last_at_us);
+    struct ledger_call *orphans = NULL;
+    uint32_t orphans_len = 0;
+    if (!error)
+        error = find_orphans(mete, &orphans, &orphans_len);
     if (error)
         return error;
     mete->now_us = max_i64(clock_now_us(&mete->clock), mete->last_at_us);
     batch_take(mete);
     if (ledger_last_seq(mete->ledger) == 0)
         recover_genesis(mete);
-    end_orphans(mete);
+    for (uint32_t i = 0; i < orphans_len; i++)
+        end_orphan(mete, orphans[i].id);
+    free(orphans);
     settle(mete);
 #ifdef METE_SLOW_CHECKS
     ledger_check(mete->ledger);

@@ -195,13 +195,23 @@ bool ledger_decide_expiry(struct ledger *ledger, struct mete_instant now, struct
     return true;
 }
 
-bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry)
+uint32_t ledger_calls(const struct ledger *ledger, struct ledger_call *calls, uint32_t max)
 {
-    if (ledger->calls_len == 0)
-        return false;
+    for (uint32_t i = 0; i < ledger->calls_len && i < max; i++) {
+        uint32_t slot = ledger->calls[i].slot;
+        uint64_t id = reservation_id(slot, ledger->slots[slot].generation);
+        calls[i] = (struct ledger_call){reservation_seq(id), id};
+    }
+    return ledger->calls_len;
+}
+
+void ledger_decide_orphan(const struct ledger *ledger, struct mete_instant now, uint64_t id,
+                          struct entry *ret_entry)
+{
+    const struct reservation *call = reservations_find(ledger, id);
+    ASSERT(call && call->is_call);
     ASSERT(now.us >= ledger->last_at_us);
-    write_end(ledger, now, ledger->calls[0].slot, ret_entry);
-    return true;
+    write_end(ledger, now, reservations_slot(ledger, call), ret_entry);
 }
 
 /* ---- Record ---------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which reservation expires first: a binary heap by (instant, slot), with each reservation's place
  * in it kept in the slot, so that an end in any order leaves nothing behind. Calls
- * (METE_RESERVE_CALL) do not expire; they stand in a plain list for ledger_decide_orphan().
+ * (METE_RESERVE_CALL) do not expire; they stand in a plain list for ledger_calls().
  *
  * Considered and not done: a timer wheel (its buckets would be state, or be rebuilt), and lazy
  * removal (at two million pairs a second the dead would outnumber the living by far). */

@@ -125,8 +125,14 @@ METE_MUST_USE int ledger_decide_change(struct ledger *ledger, struct mete_instan
  * it, the entry that ends it. METE_RESERVE_CALL ones never expire this way. */
 int64_t ledger_next_expiry(const struct ledger *ledger);
 bool ledger_decide_expiry(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry);
-/* After a crash: the next open METE_RESERVE_CALL reservation to be charged at its worst case. */
-bool ledger_decide_orphan(struct ledger *ledger, struct mete_instant now, struct entry *ret_entry);
+/* The open METE_RESERVE_CALL reservations, max of them at most, in no order; how many there are. */
+struct ledger_call {
+    uint64_t made_seq, id;
+};
+uint32_t ledger_calls(const struct ledger *ledger, struct ledger_call *calls, uint32_t max);
+/* After a crash: the entry that charges one of them at its worst case. */
+void ledger_decide_orphan(const struct ledger *ledger, struct mete_instant now, uint64_t id,
+                          struct entry *ret_entry);
 
 /* Hints that this scope, or the end of this reservation, will soon be asked about, so that its
  * memory is on the way by then: an owner that takes operations in batches calls them with step 0, 1

@@ -602,11 +602,19 @@ static int record(struct world *w)
     return 0;
 }
 
+static bool decide_orphan(struct world *w, struct entry *ret_entry)
+{
+    struct ledger_call call;
+    if (!ledger_calls(w->ledger, &call, 1))
+        return false;
+    ledger_decide_orphan(w->ledger, now(w), call.id, ret_entry);
+    return true;
+}
+
 static int expire(struct world *w, bool orphans)
 {
     struct entry entry;
-    while (orphans ? ledger_decide_orphan(w->ledger, now(w), &entry)
-                   : ledger_decide_expiry(w->ledger, now(w), &entry)) {
+    while (orphans ? decide_orphan(w, &entry) : ledger_decide_expiry(w->ledger, now(w), &entry)) {
         TRY(apply(w, &entry));
         w->model->seq = ledger_last_seq(w->ledger);
         model_expire(w->model, w->now_us, entry.u.end.reservation, orphans);

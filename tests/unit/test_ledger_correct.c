@@ -149,7 +149,7 @@ static void the_worst_case_of_a_crash_is_settled(void **state)
     assert_int_equal(reserve(b, &args), 0);
     uint64_t id = b->verdict.reservation.n;
     struct entry entry;
-    assert_true(ledger_decide_orphan(b->ledger, now(b), &entry));
+    ledger_decide_orphan(b->ledger, now(b), id, &entry);
     apply(b, &entry);
     stands(b, top, DOLLAR, 0);
     assert_int_equal(reserve(b, &args), METE_E_ENDED);
@@ -178,7 +178,7 @@ static void a_call_that_was_charged_nothing_after_all_gives_its_id_back(void **s
     assert_int_equal(reserve(b, &args), 0);
     uint64_t id = b->verdict.reservation.n;
     struct entry entry;
-    assert_true(ledger_decide_orphan(b->ledger, now(b), &entry));
+    ledger_decide_orphan(b->ledger, now(b), id, &entry);
     apply(b, &entry);
     assert_int_equal(commit(b, id, 0), 0);
     assert_int_equal(reserve(b, &args), 0);
