@@ -93,6 +93,40 @@ static int64_t committed(struct mete_port *port, uint32_t budget)
     return answer.budget.committed;
 }
 
+/* However they lie: the end of one puts the last of the list in its place. */
+static void cut_calls_end_in_the_order_they_were_made_in(void **state)
+{
+    (void)state;
+    struct mete_port *port;
+    struct mete_verdict first;
+    struct mete_receipt receipt;
+    struct mete_reservation_id ids[CALLS];
+    struct mete_reservation_view views[CALLS];
+    struct mete *mete = open_engine(&port);
+    assert_int_equal(help_tree(port, 1000000), 0);
+    assert_int_equal(help_reserve(port, "first", HELD, METE_RESERVE_CALL, &first), 0);
+    for (int i = 0; i < CALLS; i++) {
+        struct mete_verdict verdict;
+        char id[16];
+        snprintf(id, sizeof id, "call-%d", i);
+        assert_int_equal(help_reserve(port, id, HELD, METE_RESERVE_CALL, &verdict), 0);
+        ids[i] = verdict.reservation;
+    }
+    assert_int_equal(help_commit(port, first.reservation, HELD, &receipt), 0);
+    close_engine(mete, port);
+    mete = open_engine(&port);
+    assert_int_equal(ask_provisional(port, (struct mete_reservation_id){0}, views), CALLS);
+    uint64_t record = 0;
+    for (int i = 0; i < CALLS; i++)
+        for (int k = 0; k < CALLS; k++)
+            if (views[k].id.n == ids[i].n) {
+                assert_true(views[k].record > record);
+                record = views[k].record;
+            }
+    assert_true(record > 0);
+    close_engine(mete, port);
+}
+
 struct found {
     uint64_t corrects, corrected;
     size_t provisional, corrections;
@@ -226,6 +260,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(what_a_stop_cut_is_settled_and_every_sum_is_right),
+                                       TEST(cut_calls_end_in_the_order_they_were_made_in),
                                        TEST(the_rest_stays_provisional_in_the_records)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
