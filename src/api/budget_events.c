@@ -117,18 +117,14 @@ static void write_list(struct request *request)
 
 static void viewed(struct request *request)
 {
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         request_load_names(request, write_list);
 }
 
 static void rows_read(struct request *request)
 {
     static const struct inquiry_plan plan = {next_row, got_row, viewed};
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         inquiry_begin(request, &plan);
 }
 

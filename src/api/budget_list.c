@@ -170,9 +170,7 @@ static void finish(struct request *request)
 
 static void viewed(struct request *request)
 {
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         request_load_names(request, finish);
 }
 

@@ -25,10 +25,8 @@ static void looked(struct request *request)
 
 static void done(struct request *request)
 {
-    if (request->work_status) {
-        request_fail(request, request->work_status, NULL, NULL);
+    if (request_failed(request))
         return;
-    }
     request->op = (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_STATS}};
     request_ask(request, looked);
 }

@@ -73,10 +73,8 @@ static int list_run(struct request *request, struct records_reader *reader)
 static void list_done(struct request *request)
 {
     const struct listing *listing = request->state;
-    if (request->work_status) {
-        request_fail(request, request->work_status, NULL, NULL);
+    if (request_failed(request))
         return;
-    }
     out_page_close(&request->out, listing->more ? listing->last : 0);
     out_key(&request->out, "last_seq");
     out_unsigned(&request->out, request->last_seq);

@@ -125,10 +125,8 @@ static void write(struct request *request)
 static void explained(struct request *request)
 {
     const struct explain *explain = request->state;
-    if (request->work_status) {
-        request_fail(request, request->work_status, NULL, NULL);
+    if (request_failed(request))
         return;
-    }
     for (size_t i = 0; i < explain->len; i++)
         if (step_at(explain, i)->scope.n)
             request_want(request, NAME_SCOPE, step_at(explain, i)->scope.n);

@@ -266,9 +266,7 @@ static int read_zone(struct request *request, struct records_reader *reader)
 
 static void zone_read(struct request *request)
 {
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         make(request);
 }
 

@@ -114,10 +114,8 @@ static void write(struct request *request)
 static void told(struct request *request)
 {
     const struct history *history = request->state;
-    if (request->work_status) {
-        request_fail(request, request->work_status, NULL, NULL);
+    if (request_failed(request))
         return;
-    }
     for (size_t i = 0; i < history->len; i++)
         request_want(request, NAME_SCOPE, row_at(history, i)->step.scope.n);
     request_load_names(request, write);

@@ -197,18 +197,14 @@ static void got_owner(struct request *request, size_t at, int status,
 
 static void quotas_viewed(struct request *request)
 {
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         request_load_names(request, write_quotas);
 }
 
 static void ask_quotas(struct request *request)
 {
     static const struct inquiry_plan plan = {next_owner, got_owner, quotas_viewed};
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         inquiry_begin(request, &plan);
 }
 

@@ -20,9 +20,7 @@ static int run(struct request *request, struct records_reader *reader)
 
 static void done(struct request *request)
 {
-    if (request->work_status)
-        request_fail(request, request->work_status, NULL, NULL);
-    else
+    if (!request_failed(request))
         request_reply(request, 200);
 }
 

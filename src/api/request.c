@@ -263,6 +263,14 @@ bool request_missed(struct request *request, const char *field)
     return true;
 }
 
+bool request_failed(struct request *request)
+{
+    int status = request->work_status;
+    if (status)
+        request_fail(request, status, NULL, NULL);
+    return status != 0;
+}
+
 void request_find_organization(struct request *request, void (*then)(struct request *request))
 {
     request_find(request, METE_ORGANIZATION, request->params[0], then);

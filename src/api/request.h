@@ -141,6 +141,8 @@ void request_apply(struct request *request, const struct mete_change *changes, s
 void request_find(struct request *request, enum mete_kind kind, struct slice id,
                   void (*then)(struct request *request));
 bool request_missed(struct request *request, const char *field);
+/* Whether a worker or an inquiry left an error in work_status; then the request has been ended. */
+bool request_failed(struct request *request);
 /* The same within the organization request->found; the first look-up of most handlers. */
 void request_find_organization(struct request *request, void (*then)(struct request *request));
 /* run() fills request->state or out; then() may read request->work_status. */

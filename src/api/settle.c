@@ -114,10 +114,8 @@ static int check_record(struct request *request, const struct settling *settling
 static void record_found(struct request *request)
 {
     struct settling *settling = request->state;
-    if (request->work_status) {
-        request_fail(request, request->work_status, NULL, NULL);
+    if (request_failed(request))
         return;
-    }
     int rc = check_record(request, settling);
     if (!rc)
         rc = read_truth(request, (struct slice){settling->model, settling->model_len});

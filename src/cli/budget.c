@@ -170,20 +170,9 @@ static void write_changeable(const struct budget_options *options, struct out *o
 
 static void write_new(const struct budget_options *options, struct out *out)
 {
-    const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
     out_open(out, '{');
     client_put(out, "id", options->id);
-    out_key(out, "scope");
-    out_open(out, '{');
-    if (scope) {
-        size_t kind_len = colon ? (size_t)(colon - scope) : strlen(scope);
-        out_member_text(out, "kind", (struct slice){scope, kind_len});
-        out_member_text(out, "id", slice_of(colon ? colon + 1 : ""));
-    } else {
-        out_member_text(out, "kind", SLICE_LITERAL("organization"));
-        out_member_text(out, "id", slice_of(options->organization));
-    }
-    out_close(out, '}');
+    client_put_scope(out, options->scope, options->organization);
     client_put(out, "for_kind", options->for_kind);
     client_put(out, "unit", options->unit ? options->unit : "USD");
     client_put(out, "period", options->period ? options->period : "monthly");

@@ -51,6 +51,24 @@ int client_words_read(const struct client_words *words, int argc, char **argv)
     return CLI_DONE;
 }
 
+struct client_scope client_scope_of(const char *scope, const char *organization)
+{
+    if (!scope)
+        return (struct client_scope){SLICE_LITERAL("organization"), organization};
+    size_t kind_len = strcspn(scope, ":");
+    return (struct client_scope){{scope, kind_len}, scope + kind_len + (scope[kind_len] == ':')};
+}
+
+void client_put_scope(struct out *out, const char *scope, const char *organization)
+{
+    struct client_scope of = client_scope_of(scope, organization);
+    out_key(out, "scope");
+    out_open(out, '{');
+    out_member_text(out, "kind", of.kind);
+    out_member_text(out, "id", slice_of(of.id));
+    out_close(out, '}');
+}
+
 void client_put(struct out *out, const char *name, const char *text)
 {
     if (text)

@@ -29,6 +29,14 @@ __attribute__((warn_unused_result)) int client_words_read(const struct client_wo
 /* Says that the command is wrong, and how it goes. CLI_USAGE. */
 int client_words_wrong(const char *command, const char *usage, const char *why, const char *what);
 
+struct client_scope {
+    struct slice kind;
+    const char *id;
+};
+/* Of --scope KIND:ID; the organization itself where scope is NULL. */
+struct client_scope client_scope_of(const char *scope, const char *organization);
+/* The member "scope" of it. */
+void client_put_scope(struct out *out, const char *scope, const char *organization);
 /* A member with the text given, if one was. */
 void client_put(struct out *out, const char *name, const char *text);
 /* A value: the number where the text is one, else the text, of which the API says what is wrong. */

@@ -91,32 +91,11 @@ static int read_options(int argc, char **argv, struct quota_options *options)
     return client_words_read(&words, argc, argv);
 }
 
-/* kind and id of --scope; the organization's own without. */
-static struct slice kind_of(const struct quota_options *options)
-{
-    const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
-    if (!scope)
-        return SLICE_LITERAL("organization");
-    return (struct slice){scope, colon ? (size_t)(colon - scope) : strlen(scope)};
-}
-
-static const char *id_of(const struct quota_options *options)
-{
-    const char *colon = options->scope ? strchr(options->scope, ':') : NULL;
-    if (!options->scope)
-        return options->organization;
-    return colon ? colon + 1 : "";
-}
-
 static void write_grant(const struct quota_options *options, struct out *out)
 {
     out_open(out, '{');
     client_put(out, "id", options->id);
-    out_key(out, "scope");
-    out_open(out, '{');
-    out_member_text(out, "kind", kind_of(options));
-    out_member_text(out, "id", slice_of(id_of(options)));
-    out_close(out, '}');
+    client_put_scope(out, options->scope, options->organization);
     client_put(out, "unit", options->unit);
     client_put(out, "amount", options->amount);
     if (options->priority) {
@@ -130,9 +109,10 @@ static void write_grant(const struct quota_options *options, struct out *out)
 
 static int add_scope(const struct quota_options *options, struct buffer *path)
 {
-    int rc = buffer_text(path, "?kind=") | buffer_append(path, kind_of(options));
+    struct client_scope of = client_scope_of(options->scope, options->organization);
+    int rc = buffer_text(path, "?kind=") | buffer_append(path, of.kind);
     rc |= buffer_text(path, "&id=");
-    client_encode(path, id_of(options));
+    client_encode(path, of.id);
     if (options->unit) {
         rc |= buffer_text(path, "&unit=");
         client_encode(path, options->unit);

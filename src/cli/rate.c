@@ -65,19 +65,6 @@ static int read_options(int argc, char **argv, struct rate_options *options)
     return client_words_read(&words, argc, argv);
 }
 
-static void put_scope(const struct rate_options *options, struct out *out)
-{
-    const char *scope = options->scope, *colon = scope ? strchr(scope, ':') : NULL;
-    struct slice kind = SLICE_LITERAL("organization");
-    if (scope)
-        kind = (struct slice){scope, colon ? (size_t)(colon - scope) : strlen(scope)};
-    out_key(out, "scope");
-    out_open(out, '{');
-    out_member_text(out, "kind", kind);
-    out_member_text(out, "id", slice_of(!scope ? options->organization : colon ? colon + 1 : ""));
-    out_close(out, '}');
-}
-
 static void put_pattern(struct out *out, const char *name, const char *pattern)
 {
     if (!pattern)
@@ -94,7 +81,7 @@ static void write_body(const struct rate_options *options, bool is_new, struct o
     out_open(out, '{');
     if (is_new) {
         client_put(out, "id", options->id);
-        put_scope(options, out);
+        client_put_scope(out, options->scope, options->organization);
         client_put(out, "unit", options->unit);
         if (options->concurrent)
             out_member_bool(out, "concurrent", true);
