@@ -71,6 +71,19 @@ static inline int help_reserve(struct mete_port *port, const char *request_id, i
     return mete_reserve(port, &args, NULL, 0, ret_verdict);
 }
 
+/* For an hour and a half of the key, without a request id. */
+static inline int help_hold(struct mete_port *port, int64_t amount, enum mete_expiry on_expiry,
+                            struct mete_verdict *ret_verdict)
+{
+    const struct mete_demand demand = {METE_COST, METE_USD, amount, 0};
+    const struct mete_reserve args = {.scope = {HELP_KEY},
+                                      .demands = &demand,
+                                      .demands_len = 1,
+                                      .ttl_ms = 90 * 60 * 1000,
+                                      .on_expiry = on_expiry};
+    return mete_reserve(port, &args, NULL, 0, ret_verdict);
+}
+
 static inline int help_commit(struct mete_port *port, struct mete_reservation_id id, int64_t amount,
                               struct mete_receipt *ret_receipt)
 {

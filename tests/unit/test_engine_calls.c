@@ -103,13 +103,7 @@ static void make_budgets(void)
 static struct mete_reservation_id reserve(int64_t amount, enum mete_expiry on_expiry)
 {
     struct mete_verdict verdict;
-    const struct mete_demand demand = {METE_COST, METE_USD, amount, 0};
-    const struct mete_reserve args = {.scope = {HELP_KEY},
-                                      .demands = &demand,
-                                      .demands_len = 1,
-                                      .ttl_ms = 90 * 60 * 1000,
-                                      .on_expiry = on_expiry};
-    assert_int_equal(mete_reserve(port, &args, NULL, 0, &verdict), 0);
+    assert_int_equal(help_hold(port, amount, on_expiry, &verdict), 0);
     assert_true(verdict.allowed);
     return verdict.reservation;
 }
