@@ -2,7 +2,7 @@
  * Proves that a chat request is read for what it can cost, that what cannot be bounded is refused
  * by name, and that only the bytes that must change do: bodies are written out and compared whole.
  */
-#include "gateway/chat.h"
+#include "dialect/chat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static struct dialect_request read_good(const char *body)
 {
     struct dialect_request request;
     struct dialect_error error;
-    int rc = chat_read_request(slice_of(body), &request, &error);
+    int rc = chat_read_request(NULL, slice_of(body), &request, &error);
     if (rc)
         fail_msg("%s: %s", body, error.message);
     return request;
@@ -25,7 +25,7 @@ static void refused(const char *body, const char *param)
 {
     struct dialect_request request;
     struct dialect_error error = {0};
-    if (chat_read_request(slice_of(body), &request, &error) != METE_E_INVALID)
+    if (chat_read_request(NULL, slice_of(body), &request, &error) != METE_E_INVALID)
         fail_msg("accepted: %s", body);
     assert_int_equal(error.status, 400);
     if (param)
@@ -39,7 +39,12 @@ static void written(const char *body, int64_t granted, bool newer, const char *e
     struct dialect_request request = read_good(body);
     struct buffer out;
     buffer_init(&out, 4096);
-    assert_int_equal(chat_write_request(&request, slice_of(body), granted, newer, &out), 0);
+    const struct dialect_changes changes = {.granted = granted, .newer_bound = newer};
+    struct dialect_body changed;
+    dialect_change(&request, slice_of(body), &changes, &changed);
+    for (size_t i = 0; i < changed.pieces_len; i++)
+        assert_int_equal(buffer_append(&out, changed.pieces[i]), 0);
+    assert_int_equal(out.len, changed.len);
     if (!slice_is(buffer_slice(&out), expected))
         fail_msg("%.*s", (int)out.len, out.data);
     buffer_done(&out);
@@ -73,10 +78,10 @@ static void escaped_keys_are_keys(void **state)
     struct dialect_request r = read_good(START ",\"max_\\u0074okens\":9,\"\\u0073tream\":true}");
     assert_int_equal(r.asked, 9);
     assert_true(r.stream);
-    refused(START ",\"web_search_option\\u0073\":{}}", NULL);
-    refused("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"ty\\u0070e\":"
-            "\"input_a\\u0075dio\"}]}]}",
-            "messages");
+    assert_int_equal(read_good(START ",\"web_search_option\\u0073\":{}}").uses, DIALECT_SEARCHES);
+    r = read_good("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"ty\\u0070e\":"
+                  "\"input_a\\u0075dio\"}]}]}");
+    assert_int_equal(r.uses, DIALECT_AUDIO_INPUT);
 }
 
 static void images_and_files_have_stated_bounds(void **state)
@@ -107,17 +112,45 @@ static void images_and_files_have_stated_bounds(void **state)
 static void what_cannot_be_bounded_is_refused_by_name(void **state)
 {
     (void)state;
-    refused(START ",\"audio\":{\"voice\":\"a\"}}", "audio");
-    refused(START ",\"modalities\":[\"text\",\"audio\"]}", "modalities");
-    refused(START ",\"web_search_options\":{}}", NULL);
+    refused(START ",\"modalities\":[\"text\",\"smell\"]}", "modalities");
     refused(START ",\"models\":[\"a\"]}", "models");
-    refused(START ",\"service_tier\":\"priority\"}", "service_tier");
-    refused(START ",\"tools\":[{\"type\":\"web_search\"}]}", "tools");
-    refused(PART("{\"type\":\"input_audio\",\"input_audio\":{}}"), "messages");
-    refused("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"a\"}}]}",
-            "messages");
-    read_good(START ",\"audio\":null,\"modalities\":[\"text\"],\"web_search_options\":null,"
-                    "\"service_tier\":\"auto\",\"tools\":[{\"type\":\"function\"}]}");
+    refused(START ",\"service_tier\":\"scale\"}", "service_tier");
+    refused(START ",\"tools\":[{\"type\":\"code_interpreter\"}]}", "tools");
+    refused(START ",\"tools\":[{\"type\":\"function\",\"type\":\"web_search\"}]}", "tools");
+    refused(START ",\"plugins\":[{\"id\":\"file-parser\"}]}", "plugins");
+}
+
+static uint32_t uses(const char *body)
+{
+    return read_good(body).uses;
+}
+
+/* Who has no price for it is not asked (call_read.c). */
+static void what_bills_by_other_meters_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(uses(START ",\"audio\":{\"voice\":\"a\"}}"), DIALECT_AUDIO_OUTPUT);
+    assert_int_equal(uses(START ",\"modalities\":[\"text\",\"audio\"]}"), DIALECT_AUDIO_OUTPUT);
+    assert_int_equal(uses(START ",\"modalities\":[\"image\"]}"), DIALECT_IMAGE_OUTPUT);
+    assert_int_equal(uses(START ",\"web_search_options\":{}}"), DIALECT_SEARCHES);
+    assert_int_equal(read_good(START ",\"web_search_options\":{}}").searches, LIMIT_SEARCHES);
+    assert_int_equal(uses(START ",\"search_parameters\":{\"mode\":\"on\"}}"), DIALECT_SEARCHES);
+    assert_int_equal(uses(START ",\"search_parameters\":{\"mode\":\"off\"}}"), 0);
+    assert_int_equal(uses(START ",\"plugins\":[{\"id\":\"web\"}]}"), DIALECT_SEARCHES);
+    assert_int_equal(uses(START ",\"tools\":[{\"type\":\"web_search\"}]}"), DIALECT_SEARCHES);
+    assert_int_equal(uses(START ",\"service_tier\":\"priority\"}"), DIALECT_PRIORITY);
+    assert_int_equal(uses(START ",\"service_tier\":\"flex\"}"), DIALECT_FLEX);
+    assert_int_equal(uses(START ",\"service_tier\":\"on_demand\"}"), 0); /* Groq's default */
+    assert_int_equal(uses(PART("{\"type\":\"input_audio\",\"input_audio\":{}}")),
+                     DIALECT_AUDIO_INPUT);
+    const char *earlier =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"a\"}}]}";
+    assert_int_equal(uses(earlier), DIALECT_AUDIO_INPUT);
+    assert_true(read_good(earlier).input_bound > LIMIT_FILE_TOKENS);
+    assert_int_equal(uses(START
+                          ",\"audio\":null,\"modalities\":[\"text\"],\"web_search_options\":null,"
+                          "\"service_tier\":\"auto\",\"tools\":[{\"type\":\"function\"}]}"),
+                     0);
 }
 
 static void wrong_fields_are_refused_by_name(void **state)
@@ -196,6 +229,7 @@ int main(void)
         cmocka_unit_test(escaped_keys_are_keys),
         cmocka_unit_test(images_and_files_have_stated_bounds),
         cmocka_unit_test(what_cannot_be_bounded_is_refused_by_name),
+        cmocka_unit_test(what_bills_by_other_meters_is_named),
         cmocka_unit_test(wrong_fields_are_refused_by_name),
         cmocka_unit_test(only_what_must_change_is_changed),
         cmocka_unit_test(a_stream_is_asked_for_its_usage),

@@ -2,7 +2,10 @@
  * The chat dialect's table of functions, and its error body:
  *   {"error":{"message","type","param","code"[,"mete"]}}
  * "mete" is ours, and stands inside "error" because clients show that object and drop the rest. */
-#include "gateway/chat.h"
+#include "dialect/chat.h"
+
+#include "dialect/openai.h"
+#include "dialect/prompts.h"
 
 bool chat_key_is(struct json key, const char *name, size_t len)
 {
@@ -41,18 +44,41 @@ int chat_write_error(struct buffer *out, const struct dialect_error *error)
     return rc ? rc : buffer_text(out, "}}");
 }
 
+static bool match(struct slice path, struct slice query, struct dialect_target *ret_target)
+{
+    (void)query;
+    return openai_path(path, "/chat/completions", ret_target);
+}
+
+static int write_path(const struct dialect_request *request, struct slice model, struct buffer *out)
+{
+    (void)request;
+    (void)model;
+    return buffer_text(out, "/chat/completions");
+}
+
 const struct dialect *dialect_chat(void)
 {
+    static const char *const passed[] = {"openai-beta", NULL};
     static const struct dialect chat = {
         .name = "openai-chat",
-        .path = "/v1/chat/completions",
-        .upstream_path = "/chat/completions",
+        .operation = "chat",
+        .methods = "POST",
+        .framing = FRAMES_SSE,
+        .comments = true,
+        .reads_whole = true,
+        .match = match,
         .read_request = chat_read_request,
-        .write_request = chat_write_request,
-        .read_usage = chat_read_usage,
+        .count_input = chat_count_input,
+        .write_path = write_path,
+        .read_answer = chat_read_answer,
         .read_event = chat_read_event,
         .write_cost = chat_write_cost,
         .write_error = chat_write_error,
+        .write_break = chat_write_break,
+        .write_end = chat_write_end,
+        .neutral = &chat_neutral,
+        .passed = passed,
     };
     return &chat;
 }

@@ -21,12 +21,23 @@
  * call is then counted instead (call_end.c).
  * Not done: a table of providers. The rules above hold for all of them, and a table would be wrong
  * for every server that only resembles one. */
-#include "gateway/chat.h"
+#include "dialect/chat.h"
+#include "dialect/openai.h"
 
-/* Figures beyond this are a fault of the provider's: a million calls of a million tokens. */
-#define TOKENS_MAX INT64_C(1000000000000)
-
-enum figure { PROMPT = 0, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, FIGURES };
+enum figure {
+    PROMPT = 0,
+    COMPLETION,
+    TOTAL,
+    CACHED,
+    WRITTEN,
+    REASONING,
+    SOUND_IN,
+    PICTURES_IN,
+    SOUND_OUT,
+    PICTURES_OUT,
+    SEARCHES,
+    FIGURES
+};
 
 struct figures {
     int64_t of[FIGURES]; /* of several names for one figure, the largest */
@@ -51,17 +62,31 @@ static const struct name beside[] = {
     NAME("prompt_cache_hit_tokens", CACHED),
     NAME("num_cached_tokens", CACHED),
     NAME("reasoning_tokens", REASONING),
+    NAME("num_sources_used", SEARCHES),
+    NAME("num_search_queries", SEARCHES),
 };
+/* The same figures by their names in responses. */
+static const struct name newer[] = {
+    NAME("input_tokens", PROMPT),
+    NAME("output_tokens", COMPLETION),
+    NAME("total_tokens", TOTAL),
+};
+static const struct name of_tools[] = {NAME("web_search_requests", SEARCHES)};
 static const struct name of_prompt[] = {
-    NAME("cached_tokens", CACHED),
-    NAME("cache_write_tokens", WRITTEN),
-    NAME("cache_creation_tokens", WRITTEN),
-    NAME("cache_creation_input_tokens", WRITTEN),
+    NAME("cached_tokens", CACHED),          NAME("cache_write_tokens", WRITTEN),
+    NAME("cache_creation_tokens", WRITTEN), NAME("cache_creation_input_tokens", WRITTEN),
+    NAME("audio_tokens", SOUND_IN),         NAME("image_tokens", PICTURES_IN),
 };
-static const struct name of_completion[] = {NAME("reasoning_tokens", REASONING)};
+static const struct name of_completion[] = {
+    NAME("reasoning_tokens", REASONING),
+    NAME("audio_tokens", SOUND_OUT),
+    NAME("image_tokens", PICTURES_OUT),
+};
 
-enum { BESIDE = 7, OF_PROMPT = 4, OF_COMPLETION = 1 };
+enum { BESIDE = 9, NEWER = 3, OF_PROMPT = 6, OF_COMPLETION = 3, OF_TOOLS = 1 };
 _Static_assert(sizeof beside == BESIDE * sizeof beside[0], "all of them are looked at");
+_Static_assert(sizeof newer == NEWER * sizeof newer[0], "all of them are looked at");
+_Static_assert(sizeof of_completion == OF_COMPLETION * sizeof of_completion[0], "all of them");
 _Static_assert(sizeof of_prompt == OF_PROMPT * sizeof of_prompt[0], "all of them are looked at");
 
 /* Absent and null are no figure; false: given, and no count of tokens. */
@@ -70,7 +95,7 @@ static bool take(struct figures *figures, enum figure figure, struct json value)
     int64_t number;
     if (value.type == JSON_NULL)
         return true;
-    if (json_integer(value, &number) || number < 0 || number > TOKENS_MAX)
+    if (json_integer(value, &number) || number < 0 || number > CHAT_TOKENS_MAX)
         return false;
     figures->of[figure] = max_i64(figures->of[figure], number);
     figures->given[figure] = true;
@@ -105,6 +130,8 @@ static bool take_all(struct figures *figures, struct json usage)
             good = take_details(figures, of_prompt, OF_PROMPT, value);
         else if (CHAT_KEY_IS(key, "completion_tokens_details"))
             good = take_details(figures, of_completion, OF_COMPLETION, value);
+        else if (CHAT_KEY_IS(key, "server_tool_use"))
+            good = take_details(figures, of_tools, OF_TOOLS, value);
         else
             good = take_member(figures, beside, BESIDE, key, value);
         if (!good)
@@ -113,31 +140,83 @@ static bool take_all(struct figures *figures, struct json usage)
     return true;
 }
 
-bool chat_usage(struct json usage, struct pricing_usage *ret_usage)
+static bool take_newer(struct figures *figures, struct json usage)
 {
-    struct figures f = {0};
-    if (usage.type != JSON_OBJECT || !take_all(&f, usage))
-        return false;
+    struct json key, value;
+    for (size_t at = 0; json_next(usage, &at, &key, &value);) {
+        bool good;
+        if (CHAT_KEY_IS(key, "input_tokens_details"))
+            good = take_details(figures, of_prompt, OF_PROMPT, value);
+        else if (CHAT_KEY_IS(key, "output_tokens_details"))
+            good = take_details(figures, of_completion, OF_COMPLETION, value);
+        else
+            good = take_member(figures, newer, NEWER, key, value);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* As much of it as the rest of its whole has room for. */
+static int64_t fit(int64_t part, int64_t *rest)
+{
+    part = min_i64(part, *rest);
+    *rest -= part;
+    return part;
+}
+
+static bool add_up(const struct figures *f, struct pricing_usage *ret_usage)
+{
     /* Without completion_tokens the output must follow from the total. */
-    if (!f.given[PROMPT] || (!f.given[COMPLETION] && !f.given[TOTAL]))
+    if (!f->given[PROMPT] || (!f->given[COMPLETION] && !f->given[TOTAL]))
         return false;
-    struct pricing_usage u = {.input = f.of[PROMPT], .output = f.of[COMPLETION]};
-    if (f.of[TOTAL] > u.input + u.output)
-        u.output = f.of[TOTAL] - u.input;
-    else if (!f.given[TOTAL] && f.of[REASONING] > u.output)
-        u.output += f.of[REASONING];
+    struct pricing_usage u = {.input = f->of[PROMPT], .output = f->of[COMPLETION]};
+    if (f->of[TOTAL] > u.input + u.output)
+        u.output = f->of[TOTAL] - u.input;
+    else if (!f->given[TOTAL] && f->of[REASONING] > u.output)
+        u.output += f->of[REASONING];
     /* Parts that do not fit into the whole: believe the whole, and the dearer part first. */
-    u.cache_write = min_i64(f.of[WRITTEN], u.input);
-    u.cached_input = min_i64(f.of[CACHED], u.input - u.cache_write);
-    u.reasoning = min_i64(f.of[REASONING], u.output);
+    int64_t input = u.input, output = u.output;
+    u.cache_write = fit(f->of[WRITTEN], &input);
+    u.cached_input = fit(f->of[CACHED], &input);
+    u.audio_input = fit(f->of[SOUND_IN], &input);
+    u.image_input = fit(f->of[PICTURES_IN], &input);
+    u.audio_output = fit(f->of[SOUND_OUT], &output);
+    u.image_output = fit(f->of[PICTURES_OUT], &output);
+    u.reasoning = fit(f->of[REASONING], &output);
+    u.searches = f->of[SEARCHES];
     *ret_usage = u;
     return true;
 }
 
-bool chat_read_usage(struct slice body, struct pricing_usage *ret_usage)
+bool chat_usage(struct json usage, struct pricing_usage *ret_usage)
 {
-    struct json whole;
-    if (json_scan(body, &whole, NULL))
-        return false;
-    return chat_usage(json_member(whole, "usage"), ret_usage);
+    struct figures f = {0};
+    return usage.type == JSON_OBJECT && take_all(&f, usage) && add_up(&f, ret_usage);
+}
+
+bool chat_usage_newer(struct json usage, struct pricing_usage *ret_usage)
+{
+    struct figures f = {0};
+    return usage.type == JSON_OBJECT && take_newer(&f, usage) && add_up(&f, ret_usage);
+}
+
+void chat_read_answer(struct slice body, struct dialect_answer *ret_answer)
+{
+    struct json whole, key, value;
+    enum price_service service = PRICE_STANDARD;
+    *ret_answer = (struct dialect_answer){0};
+    if (json_scan(body, &whole, NULL) || whole.type != JSON_OBJECT)
+        return;
+    for (size_t at = 0; json_next(whole, &at, &key, &value);) {
+        if (CHAT_KEY_IS(key, "usage"))
+            ret_answer->has_usage = chat_usage(value, &ret_answer->usage);
+        else if (CHAT_KEY_IS(key, "id") && value.type == JSON_STRING)
+            ret_answer->id = value.raw;
+        else if (CHAT_KEY_IS(key, "model") && value.type == JSON_STRING)
+            ret_answer->model = value.raw;
+        else if (CHAT_KEY_IS(key, "service_tier"))
+            service = openai_service(value);
+    }
+    ret_answer->usage.service = service;
 }
