@@ -96,3 +96,13 @@ void buffer_clear(struct buffer *b)
 {
     b->len = 0;
 }
+
+void buffer_relax(struct buffer *b, size_t room_max)
+{
+    b->len = 0;
+    if (b->room <= room_max)
+        return;
+    free(b->data);
+    b->data = NULL;
+    b->room = 0;
+}

@@ -31,6 +31,8 @@ buffer_format(struct buffer *b, const char *format, ...);
 /* Drops len bytes from the front; O(what remains). len <= b->len */
 void buffer_consume(struct buffer *b, size_t len);
 void buffer_clear(struct buffer *b);
+/* The same, and of its room no more than this many bytes is kept. */
+void buffer_relax(struct buffer *b, size_t room_max);
 
 static inline struct slice buffer_slice(const struct buffer *b)
 {

@@ -12,7 +12,7 @@
 #ifndef CODEC_EXCHANGE_H
 #define CODEC_EXCHANGE_H
 
-#include "base/slice.h"
+#include "base/buffer.h"
 
 #include <stdint.h>
 
@@ -36,6 +36,9 @@ struct exchange_ops {
      * stop its source until drained() is called. */
     size_t (*write)(struct exchange *exchange, struct slice bytes);
     void (*finish)(struct exchange *exchange);
+    /* Moves the memory behind the body to the caller, who frees it; body goes on pointing into it.
+     * Empty: the body outlives the exchange by itself. Once. */
+    struct buffer (*take_body)(struct exchange *exchange);
 };
 
 enum { EXCHANGE_QUEUE_HIGH = 256 * 1024, EXCHANGE_QUEUE_LOW = 64 * 1024 };

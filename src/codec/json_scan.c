@@ -4,18 +4,22 @@
  * things, with memchr() where it can.
  *
  * Nesting is one bit a level (object or array) beside a depth, so the loop is flat and no input
- * can use up the stack. Inside strings eight bytes are looked at together; the first byte that is
- * a quote, a backslash, a control or no ASCII ends the stride.
+ * can use up the stack. Inside strings 16 bytes are looked at together on x86-64, else
+ * eight; the first byte that is a quote, a
+ * backslash, a control or no ASCII ends the stride.
  *
  * Considered and not done: an index of positions (memory for each request, and most bodies are
- * asked for five members); vector instructions (the words below pass a byte of text in 0.2 ns, 10
- * KB in two microseconds, on every machine). */
+ * asked for five members). */
 #include "codec/json_scan.h"
 
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "codec/decimal.h"
 #include "mete.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct cursor {
     const char *at, *end;
@@ -25,9 +29,6 @@ struct nest {
     uint64_t objects[JSON_DEPTH_MAX / 64]; /* bit set: this level is an object */
     unsigned depth;
 };
-
-static const uint64_t ones = UINT64_C(0x0101010101010101);
-static const uint64_t highs = UINT64_C(0x8080808080808080);
 
 /* ---- Characters ---- */
 
@@ -64,6 +65,33 @@ static size_t utf8_len(const char *at, const char *end)
     return 0;
 }
 
+static bool is_plain(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+#ifdef __SSE2__
+/* The first byte that is not plain, or one among the last 15. */
+static const char *pass_plain(const char *at, const char *end)
+{
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    const __m128i blank = _mm_set1_epi8(' '); /* bytes that are no ASCII are below it: signed */
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes;
+        memcpy(&bytes, at, sizeof bytes);
+        __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash));
+        found = _mm_or_si128(found, _mm_cmplt_epi8(bytes, blank));
+        unsigned bits = (unsigned)_mm_movemask_epi8(found);
+        if (bits)
+            return at + __builtin_ctz(bits);
+    }
+    return at;
+}
+#else
+static const uint64_t ones = UINT64_C(0x0101010101010101);
+static const uint64_t highs = UINT64_C(0x8080808080808080);
+
 /* High bit of each byte that may not stand in a string as it is or is no ASCII. Exact up to and
  * including the lowest one set, which is the first in memory. */
 static uint64_t special(const char *at)
@@ -80,25 +108,26 @@ static uint64_t special(const char *at)
     return found & highs;
 }
 
-static bool is_plain(char c)
+/* The first byte that is not plain, or one among the last 7. */
+static const char *pass_plain(const char *at, const char *end)
 {
-    unsigned char byte = (unsigned char)c;
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+    for (; end - at >= 8; at += 8) {
+        uint64_t found = special(at);
+        if (found)
+            return at + __builtin_ctzll(found) / 8;
+    }
+    return at;
 }
+#endif
 
 /* First byte that cannot stand in a string as it is: quote, backslash, control, broken UTF-8; or
  * end. */
 static const char *plain_end(const char *at, const char *end)
 {
     for (;;) {
-        uint64_t found = 0;
-        while (end - at >= 8 && !(found = special(at)))
-            at += 8;
-        if (found)
-            at += __builtin_ctzll(found) / 8;
-        else
-            while (at < end && is_plain(*at))
-                at++;
+        at = pass_plain(at, end);
+        while (at < end && is_plain(*at))
+            at++;
         if (at == end || !((unsigned char)*at & 0x80))
             return at;
         do {
@@ -362,7 +391,32 @@ int json_scan(struct slice text, struct json *ret_value, size_t *ret_at)
     return 0;
 }
 
+size_t json_scalar_len(struct slice text)
+{
+    if (!text.len)
+        return 0;
+    struct cursor c = {text.data, text.data + text.len};
+    bool good = !(*c.at == '"' ? scan_string(&c) : scan_number(&c));
+    return good ? (size_t)(c.at - text.data) : 0;
+}
+
 /* ---- Skipping what was accepted ---- */
+
+/* Most names and values are shorter than what a call of memchr() costs. NULL: none. */
+static const char *find_quote(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    __m128i bytes;
+    if (end - at >= (ptrdiff_t)sizeof bytes) {
+        memcpy(&bytes, at, sizeof bytes);
+        unsigned bits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+        if (bits)
+            return at + __builtin_ctz(bits);
+        at += sizeof bytes;
+    }
+#endif
+    return memchr(at, '"', (size_t)(end - at));
+}
 
 /* at: behind the opening quote. Returns what is behind the closing one, linear: the backslashes
  * before a quote belong to that quote alone. */
@@ -370,7 +424,7 @@ static const char *skip_string(const char *at, const char *end)
 {
     const char *from = at;
     while (at < end) {
-        const char *quote = memchr(at, '"', (size_t)(end - at));
+        const char *quote = find_quote(at, end);
         if (!quote)
             break;
         const char *back = quote;
@@ -595,6 +649,16 @@ size_t json_string_bytes(struct json string)
     while (next_piece(&c, room, &piece))
         len += piece.len;
     return len;
+}
+
+bool json_string_next(struct json string, size_t *at, char room[4], struct slice *ret_piece)
+{
+    ASSERT(string.type == JSON_STRING && *at >= 1 && *at < string.raw.len);
+    struct cursor c = string_inside(string);
+    c.at = string.raw.data + *at;
+    bool more = next_piece(&c, room, ret_piece);
+    *at = (size_t)(c.at - string.raw.data);
+    return more;
 }
 
 int json_integer(struct json number, int64_t *ret_value)

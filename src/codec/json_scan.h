@@ -36,6 +36,10 @@ struct json {
 __attribute__((warn_unused_result)) int json_scan(struct slice text, struct json *ret_value,
                                                   size_t *ret_at);
 
+/* Bytes of the string or number that text begins with; 0: with neither, or with a part of one. A
+ * number is as long as it can be, so what follows may still be nothing that can follow one. */
+size_t json_scalar_len(struct slice text);
+
 /* The functions below take values that json_scan() has accepted, or parts of them. */
 
 /* Walks the members of an object or the elements of an array; start with *at = 0. Returns false
@@ -56,6 +60,9 @@ bool json_string_is(struct json string, const char *text);
 long json_string_copy(struct json string, char *room, size_t room_len);
 /* Bytes of the string in UTF-8 once unescaped. */
 size_t json_string_bytes(struct json string);
+/* Walks a string's meaning: *ret_piece is the next stretch of it, in the text itself or one escape
+ * in room; *at, 1 at first, is where in string.raw the stretch after it begins. False: no more. */
+bool json_string_next(struct json string, size_t *at, char room[4], struct slice *ret_piece);
 /* A whole number, also written 1.0 or 1e3. METE_E_INVALID: not a whole number, no number, or one
  * written in more than 64 bytes; METE_E_TOO_LARGE: beyond int64. */
 __attribute__((warn_unused_result)) int json_integer(struct json number, int64_t *ret_value);

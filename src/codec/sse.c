@@ -105,7 +105,7 @@ static bool field_is(struct slice line, struct slice name, struct slice *ret_val
     return true;
 }
 
-static int add_data(struct sse *sse, struct sse_event *event, struct slice value)
+static int add_data(struct sse *sse, struct frame *event, struct slice value)
 {
     if (!event->has_data) {
         event->has_data = true;
@@ -125,10 +125,10 @@ static int add_data(struct sse *sse, struct sse_event *event, struct slice value
     return rc;
 }
 
-static int read_event(struct sse *sse, struct slice raw, struct sse_event *event)
+static int read_event(struct sse *sse, struct slice raw, struct frame *event)
 {
     static const struct slice bom = {"\xef\xbb\xbf", 3};
-    *event = (struct sse_event){.raw = raw};
+    *event = (struct frame){.raw = raw};
     struct slice text = !sse->begun && slice_starts(raw, bom) ? slice_from(raw, bom.len) : raw;
     sse->begun = true;
     struct lines lines = lines_of(text);
@@ -147,10 +147,10 @@ static int read_event(struct sse *sse, struct slice raw, struct sse_event *event
     return 0;
 }
 
-static int pass_on(struct sse *sse, struct slice raw,
-                   int (*fn)(void *user, const struct sse_event *), void *user)
+static int pass_on(struct sse *sse, struct slice raw, int (*fn)(void *user, const struct frame *),
+                   void *user)
 {
-    struct sse_event event;
+    struct frame event;
     if (raw.len > sse->pending.max)
         return METE_E_TOO_LARGE;
     int rc = read_event(sse, raw, &event);
@@ -159,33 +159,51 @@ static int pass_on(struct sse *sse, struct slice raw,
 
 static int drop(struct sse *sse, int rc)
 {
-    buffer_clear(&sse->pending);
+    buffer_relax(&sse->pending, SSE_IDLE_ROOM);
     sse->line = SSE_LINE_START;
     return rc;
 }
 
-int sse_feed(struct sse *sse, struct slice bytes, int (*fn)(void *user, const struct sse_event *),
+/* Moves lines->at behind the events that are known. */
+static int pass_known(struct sse *sse, struct lines *lines, void *user)
+{
+    size_t len = 1;
+    int rc = 0;
+    if (!sse->known || sse->pending.len || !sse->begun || sse->line != SSE_LINE_START)
+        return 0;
+    while (!rc && len && lines->at < lines->end) {
+        struct slice rest = {lines->at, (size_t)(lines->end - lines->at)};
+        len = 0;
+        rc = sse->known(user, rest, &len);
+        ASSERT(len <= rest.len && len <= sse->pending.max);
+        lines->at += len;
+    }
+    return rc;
+}
+
+int sse_feed(struct sse *sse, struct slice bytes, int (*fn)(void *user, const struct frame *),
              void *user)
 {
     if (!bytes.len)
         return 0;
     struct lines lines = lines_of(bytes);
-    const char *from = lines.at;
-    while (pass_event(&lines, &sse->line)) {
+    int rc = pass_known(sse, &lines, user);
+    const char *from;
+    for (from = lines.at; !rc && pass_event(&lines, &sse->line); from = lines.at) {
         struct slice raw = {from, (size_t)(lines.at - from)};
-        int rc = 0;
         if (sse->pending.len) {
             rc = buffer_append(&sse->pending, raw);
             raw = buffer_slice(&sse->pending);
         }
         if (!rc)
             rc = pass_on(sse, raw, fn, user);
-        if (rc)
-            return drop(sse, rc);
-        buffer_clear(&sse->pending);
-        from = lines.at;
+        buffer_relax(&sse->pending, SSE_IDLE_ROOM);
+        if (!rc)
+            rc = pass_known(sse, &lines, user);
     }
+    if (rc)
+        return drop(sse, rc);
     ASSERT(lines.at == lines.end);
-    int rc = buffer_append(&sse->pending, (struct slice){from, (size_t)(lines.end - from)});
+    rc = buffer_append(&sse->pending, (struct slice){from, (size_t)(lines.end - from)});
     return rc ? drop(sse, rc) : 0;
 }

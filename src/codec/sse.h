@@ -9,20 +9,23 @@
 #define CODEC_SSE_H
 
 #include "base/buffer.h"
+#include "codec/frame.h"
 
-struct sse_event {
-    struct slice raw;  /* the whole event with its blank line, as received */
-    struct slice name; /* of the last event: line, empty if none */
-    struct slice data; /* the data: lines joined by LF; empty if none (comments, keep-alives) */
-    bool has_data;
-};
+enum { SSE_IDLE_ROOM = 512 }; /* most that is kept between events, in bytes */
 
 /* What the bytes so far of an event end with. */
 enum sse_line { SSE_LINE_START = 0, SSE_LINE_INSIDE, SSE_LINE_CR };
 
+/* Asked where an event begins, before its lines are looked for: bytes begin with it, and may end in
+ * it. Who knows it takes it, and says how long it is, its blank line included (*ret_len; 0: it is
+ * read as any other). Such an event is one that fn was given before, but for characters in a line
+ * that are neither CR nor LF. Non-zero stops, as of fn. */
+typedef int sse_known_fn(void *user, struct slice bytes, size_t *ret_len);
+
 struct sse {
     struct buffer pending; /* an event not yet complete */
     struct buffer joined;  /* data of an event with several data lines */
+    sse_known_fn *known;   /* NULL: nobody knows any; set behind sse_init() */
     enum sse_line line;
     bool begun; /* the first event has passed */
 };
@@ -36,7 +39,7 @@ void sse_done(struct sse *sse);
  * not yet passed is dropped, and so it is after an error). METE_E_TOO_LARGE: an event over
  * event_max; METE_E_MEMORY. Linear in bytes. fn must not touch sse. */
 __attribute__((warn_unused_result)) int sse_feed(struct sse *sse, struct slice bytes,
-                                                 int (*fn)(void *user, const struct sse_event *),
+                                                 int (*fn)(void *user, const struct frame *),
                                                  void *user);
 /* What came after the last complete event: forward it, or see that the stream was cut. Lives until
  * the next call. */

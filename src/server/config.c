@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "dialect/dialect.h"
 #include "server/config_value.h"
 
 #include <errno.h>
@@ -20,12 +21,15 @@ enum { FILE_MAX = 4 * 1024 * 1024, SCALAR_MAX = 16384 };
 enum section {
     AT_TOP = 0,
     AT_PROVIDER,
+    AT_ENCODING,
     AT_COST,
     AT_GATEWAY,
     AT_LIMITS,
+    AT_TLS,
     AT_LOG,
     AT_POLICY,
-    AT_BUDGET
+    AT_BUDGET,
+    AT_TIER
 };
 
 struct row {
@@ -40,11 +44,14 @@ struct row {
 #define OFFSET_TOP(field) offsetof(struct config, field)
 #define OFFSET_GATEWAY(field) offsetof(struct config, field)
 #define OFFSET_LIMITS(field) offsetof(struct config, field)
+#define OFFSET_TLS(field) offsetof(struct config, field)
 #define OFFSET_LOG(field) offsetof(struct config, field)
 #define OFFSET_POLICY(field) offsetof(struct config, field)
 #define OFFSET_BUDGET(field) offsetof(struct config_budget, field)
 #define OFFSET_PROVIDER(field) offsetof(struct config_provider, field)
+#define OFFSET_ENCODING(field) offsetof(struct config_encoding, field)
 #define OFFSET_COST(field) offsetof(struct config_cost, field)
+#define OFFSET_TIER(field) offsetof(struct config_tier, field)
 #define ROW(section, key, field, type, standard, min, max, text)                                   \
     {AT_##section, #key, CONFIG_##type, OFFSET_##section(field), standard, min, max},
 static const struct row table[] = {
@@ -52,9 +59,17 @@ static const struct row table[] = {
 };
 enum { ROWS = sizeof table / sizeof table[0] };
 
-static const char *const section_names[] = {"",         "providers[].",     "model_costs.*.",
-                                            "gateway.", "limits.",          "log.",
-                                            "policy.",  "policy.budgets[]."};
+static const char *const section_names[] = {"",
+                                            "providers[].",
+                                            "encodings[].",
+                                            "model_costs.*.",
+                                            "gateway.",
+                                            "limits.",
+                                            "tls.",
+                                            "log.",
+                                            "policy.",
+                                            "policy.budgets[].",
+                                            "model_costs.*.tiers[]."};
 
 struct config_text {
     struct config_text *next;
@@ -271,25 +286,64 @@ static int read_mapping(struct reader *reader, const yaml_node_t *node, enum sec
     return 0;
 }
 
-static int read_globs(struct reader *reader, const yaml_node_t *node, const struct row *row,
-                      struct config_provider *provider)
+/* Texts, at most max of them. */
+static int read_texts(struct reader *reader, const yaml_node_t *node, const struct row *row,
+                      const char **texts, int64_t *len, int64_t max)
 {
+    const char *place = section_names[row->section];
     if (node->type != YAML_SEQUENCE_NODE)
-        return wrong(reader, node, "providers[].models must be a list such as [\"gpt-*\"]");
+        return wrong(reader, node, "%s%s must be a list such as [\"gpt-*\"]", place, row->key);
     for (yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         yaml_node_t *each = yaml_document_get_node(&reader->document, *item);
         const char *text = NULL;
         if (each->type != YAML_SCALAR_NODE)
-            return wrong(reader, each, "providers[].models: each must be a text");
-        if (provider->models_len == GATEWAY_GLOBS_MAX)
-            return wrong(reader, each, "providers[].models: at most %d", GATEWAY_GLOBS_MAX);
+            return wrong(reader, each, "%s%s: each must be a text", place, row->key);
+        if (*len == max)
+            return wrong(reader, each, "%s%s: at most %lld", place, row->key, (long long)max);
         int error = expanded(reader, each, &text);
         if (error)
             return error;
         if ((int64_t)strlen(text) < row->min || (int64_t)strlen(text) > row->max)
-            return wrong(reader, each, "providers[].models: 1 to %lld bytes", (long long)row->max);
-        provider->models[provider->models_len++] = text;
+            return wrong(reader, each, "%s%s: 1 to %lld bytes", place, row->key,
+                         (long long)row->max);
+        texts[(*len)++] = text;
+    }
+    return 0;
+}
+
+static int read_globs(struct reader *reader, const yaml_node_t *node, const struct row *row,
+                      struct config_provider *provider)
+{
+    return read_texts(reader, node, row, provider->models, &provider->models_len,
+                      GATEWAY_GLOBS_MAX);
+}
+
+static int read_prefixes(struct reader *reader, const yaml_node_t *node, const struct row *row,
+                         struct config_encoding *encoding)
+{
+    return read_texts(reader, node, row, encoding->models, &encoding->models_len,
+                      CONFIG_PREFIXES_MAX);
+}
+
+static int read_formats(struct reader *reader, const yaml_node_t *node,
+                        struct config_provider *provider)
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return wrong(reader, node, "providers[].speaks must be a list such as [chat, embeddings]");
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        yaml_node_t *each = yaml_document_get_node(&reader->document, *item);
+        const char *text = NULL;
+        int error = each->type == YAML_SCALAR_NODE ? expanded(reader, each, &text) : 0;
+        if (error)
+            return error;
+        int format = text ? dialect_named(slice_of(text)) : -1;
+        if (format < 0)
+            return wrong(reader, each,
+                         "providers[].speaks: each must be a format of "
+                         "docs/dialects.md, such as chat or responses");
+        provider->speaks |= INT64_C(1) << format;
     }
     return 0;
 }
@@ -308,6 +362,9 @@ static int check_provider(struct reader *reader, const yaml_node_t *node,
     for (const char *c = provider->api_key; *c; c++)
         if (*c < ' ' || *c > '~')
             return wrong(reader, node, "providers[].api_key has bytes no header can carry");
+    const char *why, *key = config_wrong_wire(provider, &why);
+    if (key)
+        return wrong(reader, node, "providers[].%s %s", key, why);
     for (size_t i = 0; i < config->providers_len; i++)
         if (strcmp(config->providers[i].name, provider->name) == 0)
             return wrong(reader, node, "providers[].name: %s is there twice", provider->name);
@@ -342,6 +399,39 @@ static int read_providers(struct reader *reader, const yaml_node_t *node)
     for (yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top && !error; item++)
         error = read_provider(reader, yaml_document_get_node(&reader->document, *item));
+    return error;
+}
+
+static int read_tier(struct reader *reader, const yaml_node_t *node, struct config_cost *cost)
+{
+    if (cost->tiers_len == LIMIT_PRICE_TIERS)
+        return wrong(reader, node, "model_costs.*.tiers: at most %d", LIMIT_PRICE_TIERS);
+    struct config_tier *tier = &cost->tiers[cost->tiers_len];
+    int error = set_defaults(reader, AT_TIER, tier);
+    if (!error)
+        error = read_mapping(reader, node, AT_TIER, tier);
+    if (error)
+        return error;
+    if (!tier->above && tier->service == PRICE_STANDARD)
+        return wrong(reader, node, "model_costs.*.tiers[] needs above, a service, or both");
+    if (!tier->prices[PRICE_INPUT] || !tier->prices[PRICE_OUTPUT])
+        return wrong(reader, node,
+                     "model_costs.*.tiers[] needs input_per_million and output_per_million");
+    for (int64_t i = 0; i < cost->tiers_len; i++)
+        if (cost->tiers[i].above == tier->above && cost->tiers[i].service == tier->service)
+            return wrong(reader, node, "model_costs.*.tiers[]: this one stands here twice");
+    cost->tiers_len++;
+    return 0;
+}
+
+static int read_tiers(struct reader *reader, const yaml_node_t *node, struct config_cost *cost)
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return wrong(reader, node, "model_costs.*.tiers must be a list");
+    int error = 0;
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top && !error; item++)
+        error = read_tier(reader, yaml_document_get_node(&reader->document, *item), cost);
     return error;
 }
 
@@ -436,6 +526,53 @@ static int read_budgets(struct reader *reader, const yaml_node_t *node)
     return error;
 }
 
+static int read_encoding(struct reader *reader, const yaml_node_t *node)
+{
+    struct config *config = reader->config;
+    char why[IMPORT_WHY];
+    if (config->encodings_len == LIMIT_ENCODINGS)
+        return wrong(reader, node, "encodings: at most %d", LIMIT_ENCODINGS);
+    struct config_encoding encoding = {0};
+    int error = set_defaults(reader, AT_ENCODING, &encoding);
+    if (!error)
+        error = read_mapping(reader, node, AT_ENCODING, &encoding);
+    if (error)
+        return error;
+    if (!encoding.name || !encoding.file)
+        return wrong(reader, node, "encodings[].%s is missing", encoding.name ? "file" : "name");
+    bool taken = encoding_find(slice_of(encoding.name)) != NULL;
+    for (size_t i = 0; i < config->encodings_len; i++)
+        taken = taken || strcmp(config->encodings[i].name, encoding.name) == 0;
+    if (taken)
+        return wrong(reader, node, "encodings[].name: %s is there already", encoding.name);
+    error = config_encoding_read(&encoding, why);
+    if (error == METE_E_SYNTAX)
+        return wrong(reader, node, "encodings[].file: %.200s: %s", encoding.file, why);
+    if (!error)
+        config->encodings[config->encodings_len++] = encoding;
+    return error;
+}
+
+static int read_encodings(struct reader *reader, const yaml_node_t *node)
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return wrong(reader, node, "encodings must be a list");
+    int error = 0;
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top && !error; item++)
+        error = read_encoding(reader, yaml_document_get_node(&reader->document, *item));
+    return error;
+}
+
+static int read_tls(struct reader *reader, const yaml_node_t *node)
+{
+    const struct config *config = reader->config;
+    int error = read_mapping(reader, node, AT_TLS, reader->config);
+    if (!error && (!*config->tls.certificate || !*config->tls.key))
+        return wrong(reader, node, "tls needs certificate and key");
+    return error;
+}
+
 static int read_value(struct reader *reader, const yaml_node_t *node, const struct row *row,
                       void *base)
 {
@@ -443,16 +580,26 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
     switch ((int)row->type) {
     case CONFIG_PROVIDERS:
         return read_providers(reader, node);
+    case CONFIG_ENCODINGS:
+        return read_encodings(reader, node);
+    case CONFIG_PREFIXES:
+        return read_prefixes(reader, node, row, base);
     case CONFIG_COSTS:
         return read_costs(reader, node);
     case CONFIG_UNPRICED:
         return read_unpriced(reader, node);
+    case CONFIG_TIERS:
+        return read_tiers(reader, node, base);
     case CONFIG_GLOBS:
         return read_globs(reader, node, row, base);
+    case CONFIG_FORMATS:
+        return read_formats(reader, node, base);
     case CONFIG_SECTION_GATEWAY:
         return read_mapping(reader, node, AT_GATEWAY, base);
     case CONFIG_SECTION_LIMITS:
         return read_mapping(reader, node, AT_LIMITS, base);
+    case CONFIG_SECTION_TLS:
+        return read_tls(reader, node);
     case CONFIG_SECTION_LOG:
         return read_mapping(reader, node, AT_LOG, base);
     case CONFIG_SECTION_POLICY:
@@ -476,18 +623,23 @@ static int fill_from_environment(struct reader *reader)
 {
     struct config *config = reader->config;
     const char *data = getenv("METE_DATA"), *key = getenv("OPENAI_API_KEY");
-    const char *url = getenv("OPENAI_BASE_URL");
+    const char *url = getenv("OPENAI_BASE_URL"), *seal = getenv("METE_SEALING_KEY_FILE");
+    if (!config->sealing_key_file)
+        config->sealing_key_file = keep(config, slice_of(seal ? seal : ""));
     if (!config->data)
         config->data = keep(config, slice_of(data && *data ? data : "mete-data"));
-    if (!config->data)
+    if (!config->data || !config->sealing_key_file)
         return METE_E_MEMORY;
     if (config->providers_len || !key || !*key)
         return 0;
-    struct config_provider provider = {.name = "openai", .api_key = keep(config, slice_of(key))};
+    struct config_provider provider = {0};
+    int error = set_defaults(reader, AT_PROVIDER, &provider);
+    provider.name = "openai";
+    provider.api_key = keep(config, slice_of(key));
     provider.base_url = keep(config, slice_of(url && *url ? url : "https://api.openai.com/v1"));
-    if (!provider.api_key || !provider.base_url)
+    if (error || !provider.api_key || !provider.base_url)
         return METE_E_MEMORY;
-    int error = check_provider(reader, NULL, &provider);
+    error = check_provider(reader, NULL, &provider);
     if (!error)
         config->providers[config->providers_len++] = provider;
     return error;
@@ -539,7 +691,7 @@ int config_parse(const char *name, struct slice text, struct config **ret_config
     snprintf(ret_detail, 512, "out of memory");
     if (!config)
         return METE_E_MEMORY;
-    static const enum section whole[] = {AT_TOP, AT_GATEWAY, AT_LIMITS, AT_LOG, AT_POLICY};
+    static const enum section whole[] = {AT_TOP, AT_GATEWAY, AT_LIMITS, AT_TLS, AT_LOG, AT_POLICY};
     int error = 0;
     for (size_t i = 0; i < sizeof whole / sizeof whole[0] && !error; i++)
         error = set_defaults(&reader, whole[i], config);
@@ -599,6 +751,8 @@ void config_free(struct config *config)
         free(config->texts);
         config->texts = next;
     }
+    for (size_t i = 0; i < config->encodings_len; i++)
+        import_free(config->encodings[i].encoding);
     free(config->costs);
     free(config);
 }

@@ -5,21 +5,40 @@
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
+#include "base/limits.h"
 #include "gateway/gateway.h"
 #include "pricing/pricing.h"
 #include "server/log.h"
+#include "tokens/import.h"
 
 struct config_provider {
-    const char *name, *base_url, *api_key;
-    int64_t dialect, models_len;
+    const char *name, *base_url, *api_key, *priced_as;
+    const char *proxy, *ca_file, *client_certificate, *client_key, *aws_region;
+    int64_t http_version, max_connections, max_idle_connections;
+    int64_t dialect, models_len, weight, calls_max, requests_per_minute;
+    int64_t speaks; /* a bit for each format, by dialect_named(); 0: all of its dialect */
     const char *models[GATEWAY_GLOBS_MAX];
 };
 
+/* A tokenizer that a file has. */
+enum { CONFIG_PREFIXES_MAX = 16 };
+struct config_encoding {
+    const char *name, *file, *pattern;
+    const char *models[CONFIG_PREFIXES_MAX];
+    int64_t models_len;
+    struct encoding *encoding; /* read, once the configuration is */
+};
+
 /* A row for pricing_put(). Prices are texts per million; NULL: not given. */
+struct config_tier {
+    int64_t above, service; /* enum price_service */
+    const char *prices[PRICE_METERS];
+};
 struct config_cost {
     const char *model, *provider, *currency;
     const char *prices[PRICE_METERS];
-    int64_t output_max;
+    int64_t output_max, tiers_len;
+    struct config_tier tiers[LIMIT_PRICE_TIERS];
     int line; /* where it stands in the file */
 };
 
@@ -41,20 +60,30 @@ struct config_limit {
 
 struct config {
     const char *listen, *metrics_listen, *data;
+    const char *sealing_key_file; /* empty: none */
     int64_t stop_timeout_ms, audit, free_reserve, workers;
     struct config_provider providers[GATEWAY_PROVIDERS_MAX];
     size_t providers_len;
+    struct config_encoding encodings[LIMIT_ENCODINGS];
+    size_t encodings_len;
     struct config_cost *costs;
     size_t costs_len;
     bool has_ceiling; /* unpriced: {...} */
     struct config_cost ceiling;
     struct { /* as the table has it; config_gateway() makes the gateway's own of it */
-        int64_t disconnect, clamp, floor_tokens, default_output_tokens;
+        int64_t choose, fallbacks, retries, retry_delay_ms, retry_percent, retry_unknown;
+        int64_t breaker_failures, breaker_pause_ms, drain_timeout_ms;
+        int64_t disconnect, clamp, count_tokens, floor_tokens, default_output_tokens;
         int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms;
         int64_t response_max;
     } gateway;
     int64_t max_connections, max_header_bytes, max_body_bytes;
     int64_t request_timeout_ms, keepalive_timeout_ms;
+    int64_t connections_per_address, connections_per_key, min_body_rate, min_drain_rate;
+    struct {
+        const char *certificate, *key, *client_ca; /* "": none */
+        int64_t min_version;                       /* enum tls_version */
+    } tls;
     int64_t log_level, log_format;
     struct { /* what `mete replay` tries */
         const char *model, *start;
@@ -73,6 +102,14 @@ METE_MUST_USE int config_parse(const char *name, struct slice text, struct confi
                                char ret_detail[512]);
 void config_free(struct config *config);
 
+/* How a provider is reached: its texts are of the right form and its files can be read. NULL: all
+ * is well; else the key that is wrong, and *ret_why. */
+const char *config_wrong_wire(const struct config_provider *provider, const char **ret_why);
+/* Reads its file. METE_E_SYNTAX: why says what is wrong with it; MEMORY. */
+METE_MUST_USE int config_encoding_read(struct config_encoding *encoding, char why[IMPORT_WHY]);
+/* Has all encodings known by their names and models, until encodings_forget(). METE_E_EXISTS: one
+ * of its names is taken, and ret_detail says which; none is known then. */
+METE_MUST_USE int config_encodings_add(const struct config *config, char ret_detail[512]);
 /* config's strings are borrowed. */
 void config_gateway(const struct config *config, struct gateway_config *ret_gateway);
 /* The meter and limit a budget's texts name. METE_E_SYNTAX: the unit is neither a currency, tokens

@@ -3,15 +3,70 @@
 #include "server/config.h"
 
 #include "codec/decimal.h"
+#include "dialect/dialect.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+static bool is_proxy(const char *url)
+{
+    static const char *const schemes[] = {"http://", "https://", "socks5://", "socks5h://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (!strncmp(url, schemes[i], strlen(schemes[i])) && url[strlen(schemes[i])])
+            return true;
+    return false;
+}
+
+const char *config_wrong_wire(const struct config_provider *provider, const char **ret_why)
+{
+    const struct {
+        const char *key, *file;
+    } files[] = {{"ca_file", provider->ca_file},
+                 {"client_certificate", provider->client_certificate},
+                 {"client_key", provider->client_key}};
+    *ret_why = "must begin with http://, https://, socks5:// or socks5h://";
+    if (*provider->proxy && !is_proxy(provider->proxy))
+        return "proxy";
+    *ret_why = "is of no use without client_certificate";
+    if (*provider->client_key && !*provider->client_certificate)
+        return "client_key";
+    *ret_why = "names a file that cannot be read";
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (*files[i].file && access(files[i].file, R_OK) != 0)
+            return files[i].key;
+    return NULL;
+}
+
+static struct upstream_wire wire_of(const struct config_provider *provider)
+{
+    return (struct upstream_wire){
+        .proxy = provider->proxy,
+        .ca_file = provider->ca_file,
+        .cert_file = provider->client_certificate,
+        .key_file = provider->client_key,
+        .aws_region = provider->aws_region,
+        .http = (enum upstream_http)provider->http_version,
+        .connections_max = (uint32_t)provider->max_connections,
+        .idle_max = (uint32_t)provider->max_idle_connections,
+    };
+}
 
 void config_gateway(const struct config *config, struct gateway_config *ret_gateway)
 {
     *ret_gateway = (struct gateway_config){
         .providers_len = config->providers_len,
+        .choose = (enum gateway_choose)config->gateway.choose,
+        .fallbacks = (uint32_t)config->gateway.fallbacks,
+        .retries = (uint32_t)config->gateway.retries,
+        .retry_percent = (uint32_t)config->gateway.retry_percent,
+        .retry_delay_ms = config->gateway.retry_delay_ms,
+        .retry_unknown = config->gateway.retry_unknown != 0,
+        .breaker_failures = (uint32_t)config->gateway.breaker_failures,
+        .breaker_pause_ms = config->gateway.breaker_pause_ms,
+        .drain_timeout_ms = config->gateway.drain_timeout_ms,
         .disconnect = config->gateway.disconnect ? GATEWAY_CANCEL : GATEWAY_DRAIN,
         .clamp = config->gateway.clamp != 0,
+        .count_tokens = config->gateway.count_tokens != 0,
         .floor_tokens = config->gateway.floor_tokens,
         .default_output_tokens = config->gateway.default_output_tokens,
         .connect_timeout_ms = config->gateway.connect_timeout_ms,
@@ -19,14 +74,22 @@ void config_gateway(const struct config *config, struct gateway_config *ret_gate
         .idle_timeout_ms = config->gateway.idle_timeout_ms,
         .total_timeout_ms = config->gateway.total_timeout_ms,
         .response_max = config->gateway.response_max,
+        .key_calls_max = (uint32_t)config->connections_per_key,
     };
     for (size_t i = 0; i < config->providers_len; i++) {
         const struct config_provider *from = &config->providers[i];
         struct gateway_provider *to = &ret_gateway->providers[i];
         to->name = from->name;
+        to->priced_as = from->priced_as[0] ? from->priced_as : NULL;
+        to->family = dialect_family_at((size_t)from->dialect)->name;
         to->base_url = from->base_url;
         to->credential = from->api_key;
+        to->wire = wire_of(from);
         to->models_len = (size_t)from->models_len;
+        to->speaks = (uint64_t)from->speaks;
+        to->weight = (uint32_t)from->weight;
+        to->calls_max = (uint32_t)from->calls_max;
+        to->requests_per_minute = (uint32_t)from->requests_per_minute;
         memcpy(to->models, from->models, sizeof from->models);
     }
 }
@@ -53,16 +116,26 @@ int config_limit(const struct config_budget *budget, struct config_limit *ret_li
     return 0;
 }
 
-static struct pricing_row row_of(const struct config_cost *cost)
+/* The tiers are put where they may stay as long as the row. */
+static struct pricing_row row_of(const struct config_cost *cost,
+                                 struct pricing_tier_row tiers[LIMIT_PRICE_TIERS])
 {
     struct pricing_row row = {
         .name = slice_of(cost->model),
         .provider = slice_of(cost->provider),
         .currency = slice_of(cost->currency),
         .output_max = cost->output_max,
+        .tiers = tiers,
+        .tiers_len = (size_t)cost->tiers_len,
     };
     for (int i = 0; i < PRICE_METERS; i++)
         row.per_million[i] = slice_of(cost->prices[i]);
+    for (size_t t = 0; t < row.tiers_len; t++) {
+        tiers[t] = (struct pricing_tier_row){.above = cost->tiers[t].above,
+                                             .service = (enum price_service)cost->tiers[t].service};
+        for (int i = 0; i < PRICE_METERS; i++)
+            tiers[t].per_million[i] = slice_of(cost->tiers[t].prices[i]);
+    }
     return row;
 }
 
@@ -86,7 +159,8 @@ static int put_cost(struct pricing *pricing, const struct config_cost *cost, boo
     bool known = found && slice_equal(found->name, name);
     if (known)
         before = *found;
-    struct pricing_row row = row_of(cost);
+    struct pricing_tier_row tiers[LIMIT_PRICE_TIERS];
+    struct pricing_row row = row_of(cost, tiers);
     int error = pricing_put(pricing, &row);
     found = error ? NULL : pricing_find(pricing, name);
     *ret_odd = known && found && is_odd(&before, found);
@@ -110,7 +184,8 @@ int config_pricing(const struct config *config, struct pricing **ret_pricing,
             odd(user, &config->costs[i]);
     }
     if (!error && config->has_ceiling) {
-        struct pricing_row row = row_of(&config->ceiling);
+        struct pricing_tier_row tiers[LIMIT_PRICE_TIERS];
+        struct pricing_row row = row_of(&config->ceiling, tiers);
         error = pricing_set_ceiling(pricing, &row);
         snprintf(ret_detail, 512, "unpriced: %s", mete_error_text(error));
     }

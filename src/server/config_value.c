@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "codec/decimal.h"
+#include "dialect/dialect.h"
 
 struct unit {
     const char *name;
@@ -24,12 +25,16 @@ static const struct unit sizes[] = {{"", 1},
                                     {NULL, 0}};
 static const struct unit none[] = {{"", 1}, {NULL, 0}};
 
-static const char *const dialects[] = {"openai", NULL};
+static const char *const chooses[] = {"order", "weight", "price", NULL};
 static const char *const disconnects[] = {"drain", "cancel", NULL};
+static const char *const versions[] = {"auto", "1.1", "2", NULL}; /* enum upstream_http */
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};   /* enum tls_version */
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const formats[] = {"json", "words", NULL};
 static const char *const scopes[] = {"organization", "user", NULL};
 static const char *const modes[] = {"enforce", "shadow", "off", NULL}; /* enum mete_mode */
+static const char *const services[] = {"standard", "priority", "flex",
+                                       "batch",    "fast",     NULL}; /* enum price_service */
 static const char *const booleans[] = {"false", "true", NULL};
 
 /* Those of enum mete_period that this version counts; the rest are in tables/not_yet.h. */
@@ -78,6 +83,17 @@ static int choice(struct slice text, const char *const *names, int64_t *ret_valu
     return METE_E_SYNTAX;
 }
 
+static int family(struct slice text, int64_t *ret_value)
+{
+    const struct dialect_family *each;
+    for (size_t i = 0; (each = dialect_family_at(i)); i++)
+        if (slice_is(text, each->name)) {
+            *ret_value = (int64_t)i;
+            return 0;
+        }
+    return METE_E_SYNTAX;
+}
+
 int config_value(enum config_type type, struct slice text, int64_t *ret_value,
                  const char **ret_wanted)
 {
@@ -95,11 +111,20 @@ int config_value(enum config_type type, struct slice text, int64_t *ret_value,
         *ret_wanted = "true or false";
         return choice(text, booleans, ret_value);
     case CONFIG_CHOICE_DIALECT:
-        *ret_wanted = "openai (other dialects are not built yet)";
-        return choice(text, dialects, ret_value);
+        *ret_wanted = "a dialect of docs/dialects.md, such as openai or anthropic";
+        return family(text, ret_value);
+    case CONFIG_CHOICE_CHOOSE:
+        *ret_wanted = "order, weight or price";
+        return choice(text, chooses, ret_value);
     case CONFIG_CHOICE_DISCONNECT:
         *ret_wanted = "drain or cancel";
         return choice(text, disconnects, ret_value);
+    case CONFIG_CHOICE_HTTP:
+        *ret_wanted = "auto, 1.1 or 2";
+        return choice(text, versions, ret_value);
+    case CONFIG_CHOICE_TLS:
+        *ret_wanted = "1.2 or 1.3";
+        return choice(text, tls_versions, ret_value);
     case CONFIG_CHOICE_LEVEL:
         *ret_wanted = "error, warning, info or debug";
         return choice(text, levels, ret_value);
@@ -115,6 +140,9 @@ int config_value(enum config_type type, struct slice text, int64_t *ret_value,
     case CONFIG_CHOICE_MODE:
         *ret_wanted = "enforce, shadow or off";
         return choice(text, modes, ret_value);
+    case CONFIG_CHOICE_SERVICE:
+        *ret_wanted = "standard, priority, flex, batch or fast";
+        return choice(text, services, ret_value);
     default:
         *ret_wanted = "something else";
         return METE_E_SYNTAX;

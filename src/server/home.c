@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files are made beside their place, flushed, and renamed into it; then the directory is flushed:
- * after a power cut a file is there whole or not at all. The secret matters most: keys that were
- * handed out are worth nothing without it. */
+ * The secret matters most: keys that were handed out are worth nothing without it. */
 #include "server/home.h"
 
 #include "base/slice.h"
 #include "codec/base62.h"
 #include "os/os.h"
+#include "os/whole.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,71 +28,10 @@ static int failed(char ret_detail[256], const char *what)
     return METE_E_STORAGE;
 }
 
-static void file_path(char room[FILE_PATH], const char *directory, const char *name)
-{
-    snprintf(room, FILE_PATH, "%s/%s", directory, name);
-}
-
-static int write_all(int fd, const void *bytes, size_t len)
-{
-    const char *at = bytes;
-    while (len) {
-        ssize_t written = write(fd, at, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return -1;
-        at += written;
-        len -= (size_t)written;
-    }
-    return 0;
-}
-
-static int flush_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = fsync(fd);
-    close(fd);
-    return result;
-}
-
-static int file_put(const char *directory, const char *name, const void *bytes, size_t len)
-{
-    char path[FILE_PATH], fresh[FILE_PATH + 8];
-    file_path(path, directory, name);
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -1;
-    int result = write_all(fd, bytes, len);
-    if (result == 0)
-        result = fsync(fd);
-    if (close(fd) != 0 || result != 0)
-        return -1;
-    return rename(fresh, path) == 0 ? flush_directory(directory) : -1;
-}
-
-/* How many bytes there are, at most room_len; -1 with errno. */
-static ssize_t file_get(const char *directory, const char *name, void *room, size_t room_len)
-{
-    char path[FILE_PATH];
-    file_path(path, directory, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    ssize_t got = read(fd, room, room_len);
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return got;
-}
-
 /* The first word of a file; terminated. */
 static int word_get(const char *directory, const char *name, char *room, size_t room_len)
 {
-    ssize_t got = file_get(directory, name, room, room_len - 1);
+    ssize_t got = whole_get(directory, name, room, room_len - 1);
     if (got < 0)
         return errno == ENOENT || errno == ENOTDIR ? METE_E_NOT_FOUND : METE_E_STORAGE;
     room[got] = 0;
@@ -104,7 +41,7 @@ static int word_get(const char *directory, const char *name, char *room, size_t 
 
 static int open_secret(struct home *home, char ret_detail[256])
 {
-    ssize_t got = file_get(home->path, "secret.key", home->secret, sizeof home->secret);
+    ssize_t got = whole_get(home->path, "secret.key", home->secret, sizeof home->secret);
     if (got == (ssize_t)sizeof home->secret)
         return 0;
     if (got >= 0) {
@@ -115,7 +52,7 @@ static int open_secret(struct home *home, char ret_detail[256])
         return failed(ret_detail, "secret.key");
     const struct os *os = os_system();
     os->random(os->user, home->secret, sizeof home->secret);
-    if (file_put(home->path, "secret.key", home->secret, sizeof home->secret) != 0)
+    if (whole_put(home->path, "secret.key", home->secret, sizeof home->secret) != 0)
         return failed(ret_detail, "secret.key");
     return 0;
 }
@@ -164,7 +101,7 @@ static int open_token(struct home *home, char ret_detail[256])
         make_token(kept);
         char line[HOME_TOKEN + 1];
         int len = snprintf(line, sizeof line, "%s\n", kept);
-        if (file_put(home->path, "admin.token", line, (size_t)len) != 0)
+        if (whole_put(home->path, "admin.token", line, (size_t)len) != 0)
             return failed(ret_detail, "admin.token");
         home->token_made = !home->token_from_env;
     }
@@ -199,10 +136,10 @@ int home_copy(const char *from, const char *to)
     static const char *const names[] = {"secret.key", "admin.token"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char bytes[HOME_TOKEN + 1];
-        ssize_t got = file_get(from, names[i], bytes, sizeof bytes);
+        ssize_t got = whole_get(from, names[i], bytes, sizeof bytes);
         if (got < 0 && errno == ENOENT)
             continue;
-        if (got < 0 || file_put(to, names[i], bytes, (size_t)got) != 0)
+        if (got < 0 || whole_put(to, names[i], bytes, (size_t)got) != 0)
             return METE_E_STORAGE;
     }
     return 0;
@@ -212,13 +149,13 @@ int home_publish(const struct home *home, const char *address)
 {
     char line[HOME_ADDRESS + 1];
     int len = snprintf(line, sizeof line, "%s\n", address);
-    return file_put(home->path, "address", line, (size_t)len) == 0 ? 0 : METE_E_STORAGE;
+    return whole_put(home->path, "address", line, (size_t)len) == 0 ? 0 : METE_E_STORAGE;
 }
 
 void home_unpublish(const struct home *home)
 {
     char path[FILE_PATH];
-    file_path(path, home->path, "address");
+    snprintf(path, sizeof path, "%s/address", home->path);
     unlink(path);
 }
 

@@ -2,8 +2,8 @@
  * The data directory, apart from what the engine keeps in it:
  *   secret.key   32 random bytes that key hashes are made with (0600). Lost: every key is.
  *   admin.token  the admin's token (0600); METE_ADMIN_TOKEN in the environment takes its place
- *   address      HOST:PORT of the server that runs on it; absent when none does, stale after a
- * crash */
+ *   address      HOST:PORT of the server that runs on it, or https://HOST:PORT#PIN with the pin of
+ *                its key, as curl has it; absent when none does, stale after a crash */
 #ifndef SERVER_HOME_H
 #define SERVER_HOME_H
 
@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-enum { HOME_PATH = 1024, HOME_TOKEN = 256, HOME_ADDRESS = 128 };
+enum { HOME_PATH = 1024, HOME_TOKEN = 256, HOME_ADDRESS = 256 };
 
 struct home {
     char path[HOME_PATH];

@@ -8,6 +8,7 @@
  * that logs to a pipe, and losing the log silently is worse. */
 #include "server/log.h"
 
+#include "base/assert.h"
 #include "base/buffer.h"
 #include "codec/json_scan.h"
 #include "codec/timestamp.h"
@@ -16,7 +17,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 8192 };
+enum { LINE_MAX_BYTES = 8192, FIELDS_MAX = 40 };
 
 struct log_row {
     const char *name;
@@ -133,9 +134,8 @@ void log_write(enum log_event event, const struct log_field *fields, size_t len)
     buffer_init(&line, LINE_MAX_BYTES);
     pthread_mutex_lock(&state.lock);
     if (admit(event, os_monotonic_us(os_system()), &swallowed)) {
-        struct log_field all[24];
-        if (len > 23)
-            len = 23;
+        struct log_field all[FIELDS_MAX + 1];
+        ASSERT(len <= FIELDS_MAX); /* fields stand in the code */
         memcpy(all, fields, len * sizeof *fields);
         if (swallowed)
             all[len++] = log_number("swallowed", (int64_t)swallowed);

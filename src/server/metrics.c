@@ -8,7 +8,9 @@
 #include "server/metrics.h"
 
 #include "base/assert.h"
+#include "base/checked.h"
 #include "codec/decimal.h"
+#include "tokens/encoding.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -20,6 +22,10 @@ static const int64_t bounds_us[METRICS_BUCKETS] = {
     100,    200,    500,     1000,    2000,    5000,     10000,    20000,    50000,     100000,
     200000, 500000, 1000000, 2000000, 5000000, 10000000, 20000000, 50000000, 100000000, 300000000,
 };
+
+/* The first is no difference at all. */
+enum { MILLIONTHS = 1000000, SHARE_MAX = 100 * MILLIONTHS };
+static const int64_t bounds_share[METRICS_SHARES] = {0, 1000, 10000, 30000, 100000, 500000};
 
 #define ROW(NAME, name, type, labels, text) FAMILY_##NAME,
 enum family {
@@ -42,12 +48,24 @@ static const char *const reasons[METE_REASONS] = {
     "emergency_stop", "hard_limit",  "quota",       "throttle",    "rate_limit",    "concurrency",
 };
 static const char *const endings[METE_ENDINGS] = {
-    "ok",      "error",    "no_usage", "client_gone", "cancelled", "lost",
-    "timeout", "not_sent", "cut",      "expired",     "recorded",
+    "ok",
+    "error",
+    "no_usage",
+    "client_gone",
+    "cancelled",
+    "lost",
+    "timeout",
+    "not_sent",
+    "cut",
+    "expired",
+    "recorded",
+    [METE_ENDED_STOPPED] = "stopped",
+    [METE_ENDED_SHUTDOWN] = "shutdown",
 };
 static const char *const statuses[METRICS_STATUSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
-static const char *const meters[5] = {"input", "cached_input", "cache_write", "output",
-                                      "reasoning"};
+static const char *const meters[METRICS_TOKENS] = {
+    "input",       "cached_input", "cache_write", "cache_write_1h", "audio_input",
+    "image_input", "output",       "reasoning",   "audio_output",   "image_output"};
 static const char *const periods[METE_PERIODS] = {
     "minute", "hourly", "daily", "weekly", "monthly", "quarterly", "yearly", "total", "rolling"};
 
@@ -74,6 +92,27 @@ static void histogram_add(struct metrics_histogram *histogram, int64_t us)
     histogram->sum_us += us > 0 ? (uint64_t)us : 0;
 }
 
+static void add_accuracy(struct metrics *metrics, const struct gateway_call_done *done)
+{
+    const struct encoding *encoding;
+    int64_t told = done->tokens_reported, far = done->tokens_counted - told, share = 0;
+    size_t at = 0;
+    int i = 0;
+    while (at < METRICS_ENCODINGS && (encoding = encoding_at(at)) &&
+           strcmp(encoding->name, done->encoding) != 0)
+        at++;
+    if (at == METRICS_ENCODINGS)
+        return;
+    if (far && !checked_mul_div_up(far < 0 ? -far : far, MILLIONTHS, max_i64(told, 1), &share))
+        share = SHARE_MAX;
+    share = min_i64(share, SHARE_MAX);
+    struct metrics_shares *shares = &metrics->token_accuracy[at];
+    while (i < METRICS_SHARES && share > bounds_share[i])
+        i++;
+    shares->buckets[i]++;
+    shares->sum += (uint64_t)share;
+}
+
 void metrics_request(struct metrics *metrics, const struct listener_done *done)
 {
     enum router_route route = router_route(done->path);
@@ -92,12 +131,17 @@ void metrics_call(struct metrics *metrics, const struct gateway_call_done *done)
         return;
     metrics->endings[done->ending]++;
     histogram_add(&metrics->call_us, (int64_t)done->latency_ms * 1000);
+    if (done->encoding)
+        add_accuracy(metrics, done);
     if (done->stream && done->first_token_ms)
         histogram_add(&metrics->first_token_us, (int64_t)done->first_token_ms * 1000);
-    const int64_t tokens[5] = {done->usage.input, done->usage.cached_input, done->usage.cache_write,
-                               done->usage.output, done->usage.reasoning};
-    for (int i = 0; i < 5; i++)
+    const struct pricing_usage *u = &done->usage;
+    const int64_t tokens[METRICS_TOKENS] = {
+        u->input,       u->cached_input, u->cache_write, u->cache_write_1h, u->audio_input,
+        u->image_input, u->output,       u->reasoning,   u->audio_output,   u->image_output};
+    for (int i = 0; i < METRICS_TOKENS; i++)
         metrics->tokens[i] += tokens[i] > 0 ? (uint64_t)tokens[i] : 0;
+    metrics->searches += u->searches > 0 ? (uint64_t)u->searches : 0;
 }
 
 static int64_t add_capped(int64_t a, int64_t b)
@@ -194,6 +238,30 @@ static void histogram(struct scrape *scrape, enum family which, const char *labe
         count);
 }
 
+static void write_accuracy(struct scrape *scrape, const struct metrics *metrics)
+{
+    const struct encoding *encoding;
+    const char *name = families[FAMILY_STREAM_TOKEN_ACCURACY].name;
+    char text[DECIMAL_ROOM];
+    family(scrape, FAMILY_STREAM_TOKEN_ACCURACY);
+    for (size_t at = 0; at < METRICS_ENCODINGS && (encoding = encoding_at(at)); at++) {
+        const struct metrics_shares *shares = &metrics->token_accuracy[at];
+        uint64_t count = 0;
+        for (int i = 0; i < METRICS_SHARES; i++) {
+            count += shares->buckets[i];
+            seconds(text, (uint64_t)bounds_share[i]);
+            put(scrape, "%s_bucket{encoding=\"%s\",le=\"%s\"} %" PRIu64 "\n", name, encoding->name,
+                text, count);
+        }
+        count += shares->buckets[METRICS_SHARES];
+        seconds(text, shares->sum);
+        put(scrape, "%s_bucket{encoding=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, encoding->name,
+            count);
+        put(scrape, "%s_sum{encoding=\"%s\"} %s\n", name, encoding->name, text);
+        put(scrape, "%s_count{encoding=\"%s\"} %" PRIu64 "\n", name, encoding->name, count);
+    }
+}
+
 static void write_requests(struct scrape *scrape, const struct metrics *metrics)
 {
     family(scrape, FAMILY_REQUESTS);
@@ -210,6 +278,37 @@ static void write_requests(struct scrape *scrape, const struct metrics *metrics)
     }
 }
 
+static uint64_t provider_figure(const struct gateway_provider_view *view, enum family which)
+{
+    switch ((int)which) {
+    case FAMILY_PROVIDER_CALLS:
+        return view->asked;
+    case FAMILY_PROVIDER_FAILED:
+        return view->failed;
+    case FAMILY_PROVIDER_CALLS_OPEN:
+        return view->calls_open;
+    case FAMILY_PROVIDER_OPEN:
+        return view->health != GATEWAY_WELL;
+    default:
+        return view->opened;
+    }
+}
+
+/* The configuration lets no name through that would have to be escaped. */
+static void write_providers(struct scrape *scrape, const struct gateway *gateway)
+{
+    static const enum family all[] = {FAMILY_PROVIDER_CALLS, FAMILY_PROVIDER_FAILED,
+                                      FAMILY_PROVIDER_CALLS_OPEN, FAMILY_PROVIDER_OPEN,
+                                      FAMILY_PROVIDER_OPENED};
+    struct gateway_provider_view view;
+    for (size_t f = 0; f < sizeof all / sizeof all[0]; f++) {
+        family(scrape, all[f]);
+        for (size_t i = 0; gateway && gateway_provider_at(gateway, i, &view); i++)
+            put(scrape, "%s{provider=\"%.*s\"} %" PRIu64 "\n", families[all[f]].name,
+                (int)view.name.len, view.name.data, provider_figure(&view, all[f]));
+    }
+}
+
 static void write_gateway(struct scrape *scrape, const struct metrics *metrics,
                           const struct metrics_now *now)
 {
@@ -218,11 +317,17 @@ static void write_gateway(struct scrape *scrape, const struct metrics *metrics,
     single(scrape, FAMILY_CALLS_OPEN, now->gateway.open);
     single(scrape, FAMILY_STREAMS_OPEN, now->gateway.streams_open);
     single(scrape, FAMILY_DRAINED, now->gateway.drained);
-    labelled(scrape, FAMILY_TOKENS, "meter", meters, metrics->tokens, 5);
+    single(scrape, FAMILY_SECOND_TRIES, now->gateway.second_tries);
+    single(scrape, FAMILY_STREAMS_EXTENDED, now->gateway.extended);
+    single(scrape, FAMILY_STREAMS_CUT, now->gateway.cut);
+    write_providers(scrape, now->providers);
+    labelled(scrape, FAMILY_TOKENS, "meter", meters, metrics->tokens, METRICS_TOKENS);
+    single(scrape, FAMILY_SEARCHES, metrics->searches);
     family(scrape, FAMILY_CALL_SECONDS);
     histogram(scrape, FAMILY_CALL_SECONDS, "", &metrics->call_us);
     family(scrape, FAMILY_FIRST_TOKEN_SECONDS);
     histogram(scrape, FAMILY_FIRST_TOKEN_SECONDS, "", &metrics->first_token_us);
+    write_accuracy(scrape, metrics);
     single(scrape, FAMILY_TRANSFERS, now->upstream.transfers);
     single(scrape, FAMILY_CONNECTS, now->upstream.connects);
     single(scrape, FAMILY_TRANSFERS_OPEN, now->upstream.open);

@@ -6,24 +6,32 @@
 
 #include "base/buffer.h"
 #include "gateway/gateway.h"
-#include "server/listener.h"
+#include "net/listener.h"
 #include "server/router.h"
-#include "server/upstream.h"
+#include "net/upstream.h"
 
-enum { METRICS_BUCKETS = 20, METRICS_STATUSES = 6, METRICS_SUMS_MAX = 64 };
+enum { METRICS_SHARES = 6, METRICS_ENCODINGS = 16 };
+enum { METRICS_BUCKETS = 20, METRICS_STATUSES = 6, METRICS_SUMS_MAX = 64, METRICS_TOKENS = 10 };
 
 struct metrics_histogram {
     uint64_t buckets[METRICS_BUCKETS + 1]; /* not cumulative; the last has what is over */
     uint64_t sum_us;
 };
 
+/* How far figures were from others, as a share of these, in millionths. */
+struct metrics_shares {
+    uint64_t buckets[METRICS_SHARES + 1]; /* as above */
+    uint64_t sum;
+};
+
 struct metrics {
     uint64_t requests[ROUTER_ROUTES][METRICS_STATUSES];
     struct metrics_histogram request_us[ROUTER_ROUTES];
     uint64_t verdicts[METE_REASONS], endings[METE_ENDINGS];
-    uint64_t tokens[5]; /* input, cached_input, cache_write, output, reasoning */
+    uint64_t tokens[METRICS_TOKENS], searches;
     struct metrics_histogram call_us, first_token_us;
-    int64_t started_us; /* wall */
+    struct metrics_shares token_accuracy[METRICS_ENCODINGS]; /* by encoding_at() */
+    int64_t started_us;                                      /* wall */
 };
 
 void metrics_request(struct metrics *metrics, const struct listener_done *done);
@@ -47,6 +55,7 @@ struct metrics_now {
     struct listener_counts listener;
     struct upstream_counts upstream;
     struct gateway_counts gateway;
+    const struct gateway *providers; /* asked how each provider is */
     struct metrics_sum sums[METRICS_SUMS_MAX];
     size_t sums_len;
     uint64_t budgets_skipped;

@@ -4,6 +4,7 @@
 #include "server/router.h"
 
 #include "base/errors.h"
+#include "dialect/dialect.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,11 @@ enum router_route router_route(struct slice path)
         return ROUTER_GATEWAY;
     if (slice_starts(path, SLICE_LITERAL("/api/v1/budget/")))
         return ROUTER_AUTHORITY;
+    if (slice_starts(path, SLICE_LITERAL("/api/v1/")))
+        return ROUTER_API;
+    struct dialect_target target;
+    if (dialect_find(path, (struct slice){0}, &target))
+        return ROUTER_GATEWAY;
     if (slice_starts(path, SLICE_LITERAL("/api/")) || slice_is(path, "/api"))
         return ROUTER_API;
     if (slice_is(path, "/healthz") || slice_is(path, "/readyz"))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which handler answers a path: /v1 the gateway, /api/v1 the API, health by itself. Knows nothing
- * of an exchange but its path. THREAD the loop's. */
+ * Which handler answers a path: /v1 and the paths of the formats the gateway, /api/v1 the API,
+ * health by itself. Knows nothing of an exchange but its path. THREAD the loop's. */
 #ifndef SERVER_ROUTER_H
 #define SERVER_ROUTER_H
 

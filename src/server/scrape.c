@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/errors.h"
 #include "base/limits.h"
-#include "server/workers.h"
+#include "net/workers.h"
 
 #include <stdlib.h>
 
@@ -40,6 +40,7 @@ static void call_end(struct scrape_call *call, int error)
     listener_counts(scraper->listener, &call->now.listener);
     upstream_counts(scraper->upstream, &call->now.upstream);
     gateway_counts(scraper->gateway, &call->now.gateway);
+    call->now.providers = scraper->gateway;
     call->now.work_queued = workers_queued(scraper->workers);
     if (!error && !call->gone)
         error = metrics_write(scraper->metrics, &call->now, &text);

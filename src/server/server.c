@@ -14,12 +14,17 @@
 
 #include "api/api.h"
 #include "base/assert.h"
+#include "base/ring.h"
+#include "codec/timestamp.h"
 #include "directory/directory.h"
 #include "os/os.h"
-#include "server/loop.h"
+#include "server/call_log.h"
+#include "server/credentials.h"
+#include "server/lookup.h"
+#include "net/loop.h"
 #include "server/router.h"
 #include "server/scrape.h"
-#include "server/workers.h"
+#include "net/workers.h"
 #include "store/records.h"
 
 #include <signal.h>
@@ -27,8 +32,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-enum { POLL_MAX = 256, CALLED_OFF_US = 10 * 1000000, LINGER_US = 500000 };
+enum {
+    POLL_MAX = 256,
+    STOPS_MAX = 16384,
+    /* twice what one group of the journal can set off */ CALLED_OFF_US = 10 * 1000000,
+    SHUTDOWN_US = 1000000,
+    LINGER_US = 500000
+};
 
 struct server {
     const struct config *config;
@@ -39,15 +51,19 @@ struct server {
     struct directory *directory;
     struct loop *loop;
     struct loop_stage stage;
-    struct workers *workers;
+    struct workers *workers, *counters;
     struct upstream *upstream;
     struct gateway_config gateway_config;
     struct gateway *gateway;
+    struct ring stops; /* budgets that were stopped: from the engine's writer to the loop */
+    void *stop;        /* the one to be told next; NULL: none */
+    struct credentials credentials;
     struct api *api;
     struct router router;
     struct metrics metrics;
     struct scraper scraper;
     struct listener *listener, *metrics_listener;
+    bool hangups_taken;
     char *detail; /* 512, while opening */
 };
 
@@ -55,12 +71,29 @@ struct server {
 
 static struct loop *signal_loop;
 static atomic_int signals;
+static atomic_bool hung_up; /* asked to read the certificate again */
 
 static void on_signal(int number)
 {
     (void)number;
     atomic_fetch_add(&signals, 1);
     loop_stop(signal_loop);
+}
+
+static void on_hangup(int number)
+{
+    (void)number;
+    atomic_store(&hung_up, true);
+    loop_wake(signal_loop);
+}
+
+/* Only where there is something to read again: else a terminal that closes ends it, as ever. */
+static void take_hangups(struct server *server)
+{
+    server->hangups_taken = true;
+    struct sigaction action = {.sa_handler = on_hangup};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 static void take_signals(struct server *server)
@@ -91,10 +124,23 @@ static struct server *server_of(struct loop_stage *stage)
     return (struct server *)((char *)stage - offsetof(struct server, stage));
 }
 
+/* What could not be told, for want of room in the port's ring, is told again. */
+static void tell_stops(struct server *server)
+{
+    while (server->gateway && (server->stop || (server->stop = ring_pop(&server->stops)))) {
+        const struct mete_budget_id id = {(uint32_t)(uintptr_t)server->stop};
+        if (gateway_stop(server->gateway, id))
+            return;
+        server->stop = NULL;
+    }
+}
+
 static bool engine_turn(struct loop_stage *stage, int64_t *deadline_us)
 {
     struct server *server = server_of(stage);
     struct mete_instant next = {INT64_MAX};
+    if (atomic_exchange(&hung_up, false))
+        listener_reload(server->listener);
     size_t taken = mete_turn(server->mete, &next);
     size_t back = mete_poll(server->port, POLL_MAX);
     if (next.us != INT64_MAX) {
@@ -104,6 +150,7 @@ static bool engine_turn(struct loop_stage *stage, int64_t *deadline_us)
         if (at_us < *deadline_us)
             *deadline_us = at_us;
     }
+    tell_stops(server);
     return taken || back;
 }
 
@@ -123,17 +170,17 @@ static void engine_wakes(void *user)
 static void engine_event(void *user, const struct mete_event *event)
 {
     static const enum log_event kinds[METE_EVENTS] = {
-        [METE_EVENT_THRESHOLD] = EVENT_THRESHOLD,
-        [METE_EVENT_OVERRUN] = EVENT_OVERRUN,
-        [METE_EVENT_EXPIRED] = EVENT_EXPIRED,
-        [METE_EVENT_LIMIT_BELOW] = EVENT_LIMIT_BELOW,
-        [METE_EVENT_SOFT_LIMIT] = EVENT_SOFT_LIMIT,
-        [METE_EVENT_THROTTLED] = EVENT_THROTTLED,
-        [METE_EVENT_STOPPED] = EVENT_EMERGENCY_STOP,
-        [METE_EVENT_LIFTED] = EVENT_LIFTED,
+        [METE_EVENT_THRESHOLD] = EVENT_THRESHOLD,    [METE_EVENT_OVERRUN] = EVENT_OVERRUN,
+        [METE_EVENT_EXPIRED] = EVENT_EXPIRED,        [METE_EVENT_LIMIT_BELOW] = EVENT_LIMIT_BELOW,
+        [METE_EVENT_SOFT_LIMIT] = EVENT_SOFT_LIMIT,  [METE_EVENT_THROTTLED] = EVENT_THROTTLED,
+        [METE_EVENT_STOPPED] = EVENT_EMERGENCY_STOP, [METE_EVENT_LIFTED] = EVENT_LIFTED,
         [METE_EVENT_CORRECTED] = EVENT_CORRECTED,
     };
-    (void)user;
+    struct server *server = user;
+    if (event->kind == METE_EVENT_STOPPED) {
+        (void)ring_push(&server->stops, (void *)(uintptr_t)event->budget.n);
+        loop_wake(server->loop);
+    }
     LOG_WRITE(kinds[event->kind], log_number("seq", (int64_t)event->seq),
               log_number("scope", event->scope.n), log_number("budget", event->budget.n),
               log_number("threshold_ppm", event->threshold_ppm), log_number("limit", event->limit),
@@ -143,20 +190,8 @@ static void engine_event(void *user, const struct mete_event *event)
 static void call_done(void *user, const struct gateway_call_done *done)
 {
     struct server *server = user;
-    bool refused = done->refused != METE_REASON_NONE;
     metrics_call(&server->metrics, done);
-    LOG_WRITE(EVENT_CALL, log_number("exchange", (int64_t)done->exchange),
-              log_number("scope", done->scope.n), log_text("request_id", done->request_id),
-              log_text("model", done->model), log_text("provider", done->provider),
-              log_number("status", done->status),
-              log_text("verdict", slice_of(metrics_reason_name(done->refused))),
-              log_text("ending", refused ? (struct slice){NULL, 0}
-                                         : slice_of(metrics_ending_name(done->ending))),
-              log_number("upstream", done->upstream_status), log_number("stream", done->stream),
-              log_number("cost_nano", done->cost_nano), log_number("input", done->usage.input),
-              log_number("output", done->usage.output), log_number("ms", done->latency_ms),
-              log_number("first_token_ms", done->first_token_ms),
-              log_number("record", (int64_t)done->record));
+    call_log(done);
 }
 
 static void exchange_done(void *user, const struct listener_done *done)
@@ -170,6 +205,32 @@ static void exchange_done(void *user, const struct listener_done *done)
               log_number("status", done->status), log_number("gone", done->gone),
               log_number("us", done->duration_us), log_number("body", (int64_t)done->body_len),
               log_number("reply", (int64_t)done->reply_len));
+}
+
+/* For the commands of this machine, which trust the key that is named in a directory of ours. */
+static int publish(struct server *server)
+{
+    char address[HOME_ADDRESS];
+    const struct tls *tls = listener_tls(server->listener);
+    snprintf(address, sizeof address, "%s%s%s%s", tls ? "https://" : "",
+             listener_address(server->listener), tls ? "#" : "", tls ? tls_pin(tls) : "");
+    return home_publish(&server->home, address);
+}
+
+static void certificate_read(void *user, int error, const char *detail)
+{
+    struct server *server = user;
+    const struct config *config = server->config;
+    if (error) {
+        LOG_WRITE(EVENT_CERTIFICATE_REFUSED, log_text("why", slice_of(detail)));
+        return;
+    }
+    char expires[TIMESTAMP_ROOM];
+    timestamp_format(tls_expires_s(listener_tls(server->listener)) * 1000000, expires);
+    LOG_WRITE(EVENT_CERTIFICATE, log_text("file", slice_of(config->tls.certificate)),
+              log_text("expires", slice_of(expires)));
+    if (publish(server)) /* not why calls should end: the commands say that they cannot connect */
+        LOG_WRITE(EVENT_CERTIFICATE_REFUSED, log_text("why", SLICE_LITERAL("the file address")));
 }
 
 static void price_odd(void *user, const struct config_cost *cost)
@@ -203,6 +264,9 @@ static int open_engine(struct server *server)
         error = mete_port_open(server->mete, &server->port);
     if (error)
         return because(server, error, server->home.path);
+    error = ring_init(&server->stops, STOPS_MAX);
+    if (error)
+        return because(server, error, "room for what the engine tells");
     mete_on_event(server->mete, engine_event, server);
     static struct mete_answer answer;
     const struct mete_query stats = {.kind = METE_QUERY_STATS};
@@ -230,27 +294,39 @@ static int open_directory(struct server *server)
     return error ? because(server, error, "the directory of keys") : 0;
 }
 
+static bool find_answer(void *user, struct gateway_lookup *lookup)
+{
+    struct server *server = user;
+    return lookup_answer(server->workers, server->home.path, lookup);
+}
+
 static int open_gateway(struct server *server)
 {
     config_gateway(server->config, &server->gateway_config);
     if (server->gateway_config.providers_len == 0)
         LOG_WRITE(EVENT_NO_PROVIDER,
                   log_text("try", SLICE_LITERAL("providers, or OPENAI_API_KEY")));
-    const struct gateway_parts parts = {
+    struct gateway_parts parts = {
         .mete = server->mete,
         .port = server->port,
         .directory = server->directory,
         .pricing = server->pricing,
         .upstream = server->upstream,
         .timers = loop_timers(server->loop),
+        .workers = server->workers,
+        .counters = server->counters,
         .call_done = call_done,
         .user = server,
+        .find_answer = find_answer,
     };
+    const struct os *os = os_system();
+    os->random(os->user, &parts.seed, sizeof parts.seed);
     int error = gateway_new(&parts, &server->gateway_config, &server->gateway);
     if (error)
         return because(server, error, "the gateway");
     server->router.gateway = gateway_handler(server->gateway);
-    return 0;
+    error = credentials_use(&server->credentials, server->gateway);
+    return error ? because(server, error, "the sealed credentials") : 0;
 }
 
 static int open_api(struct server *server)
@@ -265,6 +341,7 @@ static int open_api(struct server *server)
         .random = os_system()->random,
         .random_user = os_system()->user,
         .admin_token = server->home.admin_token,
+        .credentials = credentials_door(&server->credentials),
     };
     int error = api_new(&parts, &server->api);
     if (error)
@@ -286,8 +363,18 @@ static int open_listeners(struct server *server)
         .body_max = (size_t)config->max_body_bytes,
         .request_timeout_ms = config->request_timeout_ms,
         .idle_timeout_ms = config->keepalive_timeout_ms,
+        .address_max = (uint32_t)config->connections_per_address,
+        .body_rate = (uint64_t)config->min_body_rate,
+        .drain_rate = (uint64_t)config->min_drain_rate,
+        .tls = {.certificate = config->tls.certificate,
+                .key = config->tls.key,
+                .client_ca = config->tls.client_ca,
+                .min_version = (enum tls_version)config->tls.min_version},
+        .certificate = certificate_read,
     };
     int error = listener_open(server->loop, &options, &server->listener, server->detail);
+    if (!error && listener_tls(server->listener))
+        take_hangups(server);
     if (error || !*config->metrics_listen)
         return error;
     server->scraper = (struct scraper){server->port,     &server->metrics, server->listener,
@@ -314,6 +401,9 @@ static int open_parts(struct server *server)
     if (!error)
         error = home_open(server->config->data, &server->home, server->detail);
     if (!error)
+        error = credentials_open(&server->credentials, server->config, server->home.path,
+                                 server->detail);
+    if (!error)
         error = config_pricing(server->config, &server->pricing, price_odd, server, server->detail);
     if (!error)
         error = open_engine(server);
@@ -322,12 +412,21 @@ static int open_parts(struct server *server)
     return error;
 }
 
+/* One core is left to the loop. */
+static size_t counters(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > LIMIT_COUNTERS ? LIMIT_COUNTERS : cores > 2 ? (size_t)cores - 1 : 1;
+}
+
 /* Stages take their turns in the order in which these are opened; the engine comes last. */
 static int open_doors(struct server *server)
 {
     int error = workers_open(server->loop, (size_t)server->config->workers, &server->workers);
     if (!error)
-        error = upstream_open(server->loop, &server->upstream);
+        error = workers_open_shared(server->loop, counters(), &server->counters);
+    if (!error)
+        error = upstream_open(server->loop, server->workers, &server->upstream);
     if (error)
         return because(server, error, "workers and upstream");
     error = open_gateway(server);
@@ -354,10 +453,12 @@ int server_open(const struct config *config, struct server **ret_server, char re
     server->metrics.started_us = os_wall_us(os_system());
     log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
     raise_descriptors();
-    int error = open_parts(server);
+    int error = config_encodings_add(config, ret_detail);
+    if (!error)
+        error = open_parts(server);
     if (!error)
         error = open_doors(server);
-    if (!error && home_publish(&server->home, listener_address(server->listener)))
+    if (!error && publish(server))
         error = because(server, METE_E_STORAGE, "the file address");
     if (error) {
         server_close(server);
@@ -379,6 +480,11 @@ const struct home *server_home(const struct server *server)
 const char *server_address(const struct server *server)
 {
     return listener_address(server->listener);
+}
+
+bool server_has_tls(const struct server *server)
+{
+    return listener_tls(server->listener) != NULL;
 }
 
 const char *server_metrics_address(const struct server *server)
@@ -447,6 +553,8 @@ static void stop(struct server *server)
     open = open_work(server);
     if (open) {
         LOG_WRITE(EVENT_CALLED_OFF, log_number("open", (int64_t)open));
+        gateway_shutdown(server->gateway);
+        run_until_idle(server, SHUTDOWN_US, INT32_MAX);
         listener_call_off(server->listener);
         upstream_call_off(server->upstream);
         run_until_idle(server, CALLED_OFF_US, INT32_MAX);
@@ -476,18 +584,24 @@ void server_close(struct server *server)
     listener_close(server->listener);
     api_free(server->api);
     gateway_free(server->gateway);
+    credentials_close(&server->credentials);
     upstream_close(server->upstream);
     workers_close(server->workers);
+    workers_close(server->counters);
     if (server->port && server->stage.turn)
         loop_unwatch(server->loop, mete_port_fd(server->port));
     mete_port_close(server->port);
     mete_close(server->mete);
+    ring_done(&server->stops);
     directory_free(server->directory);
     pricing_free(server->pricing);
     if (ran)
         LOG_WRITE(EVENT_STOPPED, log_text("data", slice_of(server->home.path)));
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
+    if (server->hangups_taken)
+        signal(SIGHUP, SIG_DFL);
     loop_free(server->loop);
+    encodings_forget();
     free(server);
 }

@@ -15,6 +15,7 @@ METE_MUST_USE int server_open(const struct config *config, struct server **ret_s
                               char ret_detail[512]);
 const struct home *server_home(const struct server *server);
 const char *server_address(const struct server *server);
+bool server_has_tls(const struct server *server);
 const char *server_metrics_address(const struct server *server); /* "": none */
 
 /* Until a signal; then open calls may finish for config->stop_timeout_ms, and what is open after

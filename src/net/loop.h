@@ -12,8 +12,8 @@
  * THREAD
  *   Whoever calls loop_run(). Only loop_wake() and loop_stop() may be called from other threads and
  *   from signal handlers. */
-#ifndef SERVER_LOOP_H
-#define SERVER_LOOP_H
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
 
 #include "base/timer.h"
 #include "mete.h"
@@ -38,6 +38,9 @@ struct timers *loop_timers(struct loop *loop);
 /* Monotonic. As of the beginning of the round: no system call. */
 int64_t loop_now_us(const struct loop *loop);
 uint64_t loop_next_id(struct loop *loop); /* 1, 2, 3: unique in this loop */
+/* Whether the last wait brought nothing, neither events nor timers; true once a wait. For stages
+ * that have work which can wait; they ask for a wait of no length by a deadline of 0. */
+bool loop_take_idle(struct loop *loop);
 
 /* Calls fn(user, events) when fd is ready; events as epoll has them (EPOLLET allowed). One watch a
  * descriptor; watching again replaces it. MEMORY; FULL. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Two queues under one lock: what is to be run, and what is done. The loop is woken through its
  * eventfd; it takes the whole list of done work at once. Not done: a ring for each worker. Work
- * comes here because it takes longer than a lock. */
-#include "server/workers.h"
+ * comes here because it takes longer than a lock.
+ *
+ * SHARED  submit() wakes nobody. In its turn the loop looks: of what waits since this round it
+ *   leaves one piece to itself, should the next wait, which then has no length, bring nothing; all
+ *   others are for the threads, as is the one once it has waited in vain. */
+#include "net/workers.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -22,9 +26,14 @@ struct work_pool {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     struct work_queue waiting, finished;
-    size_t queued; /* submitted, done() not yet called */
-    bool closing;
-    pthread_t threads[LIMIT_WORKERS];
+    size_t queued;                    /* submitted, done() not yet called */
+    size_t waiting_len, asleep, rung; /* threads: waiting for work; of them already woken */
+    bool closing, shared;
+    int64_t round_us; /* shared: the round in which work was first seen to wait; 0: none waits */
+    struct worker {
+        struct work_pool *pool;
+        pthread_t thread;
+    } threads[LIMIT_WORKERS];
     size_t threads_len;
 };
 
@@ -46,14 +55,33 @@ static struct work *queue_take(struct work_queue *queue)
     return work;
 }
 
+/* One more of the threads that sleep, if one does. */
+static void ring(struct work_pool *pool)
+{
+    if (pool->asleep == pool->rung)
+        return;
+    pool->rung++;
+    pthread_cond_signal(&pool->wanted);
+}
+
+static struct work *take_waiting(struct work_pool *pool)
+{
+    struct work *work = queue_take(&pool->waiting);
+    pool->waiting_len -= work != NULL;
+    return work;
+}
+
 static void *worker_main(void *user)
 {
-    struct work_pool *pool = user;
+    struct worker *worker = user;
+    struct work_pool *pool = worker->pool;
+    unsigned number = (unsigned)(worker - pool->threads) + 1;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        struct work *work = queue_take(&pool->waiting);
+        struct work *work = take_waiting(pool);
         if (work) {
             pthread_mutex_unlock(&pool->lock);
+            work->thread = number;
             work->run(work);
             pthread_mutex_lock(&pool->lock);
             queue_put(&pool->finished, work);
@@ -61,7 +89,10 @@ static void *worker_main(void *user)
         } else if (pool->closing) {
             break;
         } else {
+            pool->asleep++;
             pthread_cond_wait(&pool->wanted, &pool->lock);
+            pool->asleep--;
+            pool->rung -= pool->rung > 0;
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -76,19 +107,49 @@ static bool pool_submit(struct workers *workers, struct work *work)
     bool room = pool->queued < LIMIT_WORK;
     if (room) {
         pool->queued++;
+        pool->waiting_len++;
         queue_put(&pool->waiting, work);
-        pthread_cond_signal(&pool->wanted);
+        if (!pool->shared)
+            ring(pool);
     }
     pthread_mutex_unlock(&pool->lock);
     return room;
+}
+
+/* What waits in a pool that shares it: woken for, or left to the loop, which gets it once it has
+ * nothing else to do. */
+static struct work *share(struct work_pool *pool, int64_t *deadline_us)
+{
+    size_t waiting = pool->waiting_len;
+    if (!waiting) {
+        pool->round_us = 0;
+        return NULL;
+    }
+    if (loop_take_idle(pool->loop)) {
+        pool->round_us = 0;
+        return take_waiting(pool);
+    }
+    if (!pool->round_us)
+        pool->round_us = loop_now_us(pool->loop);
+    for (size_t i = pool->round_us == loop_now_us(pool->loop); i < waiting; i++)
+        ring(pool);
+    *deadline_us = 0;
+    return NULL;
 }
 
 static bool pool_turn(struct loop_stage *stage, int64_t *deadline_us)
 {
     struct work_pool *pool =
         (struct work_pool *)((char *)stage - offsetof(struct work_pool, stage));
-    (void)deadline_us;
     pthread_mutex_lock(&pool->lock);
+    struct work *own = pool->shared ? share(pool, deadline_us) : NULL;
+    if (own) {
+        pthread_mutex_unlock(&pool->lock);
+        own->thread = 0;
+        own->run(own);
+        pthread_mutex_lock(&pool->lock);
+        queue_put(&pool->finished, own);
+    }
     struct work *work = pool->finished.head;
     pool->finished = (struct work_queue){NULL, &pool->finished.head};
     for (struct work *each = work; each; each = each->next)
@@ -103,7 +164,7 @@ static bool pool_turn(struct loop_stage *stage, int64_t *deadline_us)
     return progress;
 }
 
-int workers_open(struct loop *loop, size_t threads, struct workers **ret_workers)
+static int open_pool(struct loop *loop, size_t threads, bool shared, struct workers **ret_workers)
 {
     ASSERT(threads >= 1 && threads <= LIMIT_WORKERS);
     struct work_pool *pool = calloc(1, sizeof *pool);
@@ -112,6 +173,7 @@ int workers_open(struct loop *loop, size_t threads, struct workers **ret_workers
     pool->workers.submit = pool_submit;
     pool->stage.turn = pool_turn;
     pool->loop = loop;
+    pool->shared = shared;
     pool->waiting.tail = &pool->waiting.head;
     pool->finished.tail = &pool->finished.head;
     pthread_mutex_init(&pool->lock, NULL);
@@ -122,7 +184,9 @@ int workers_open(struct loop *loop, size_t threads, struct workers **ret_workers
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = 0;
     while (pool->threads_len < threads && !failed) {
-        failed = pthread_create(&pool->threads[pool->threads_len], NULL, worker_main, pool);
+        struct worker *worker = &pool->threads[pool->threads_len];
+        worker->pool = pool;
+        failed = pthread_create(&worker->thread, NULL, worker_main, worker);
         pool->threads_len += !failed;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -135,6 +199,16 @@ int workers_open(struct loop *loop, size_t threads, struct workers **ret_workers
     return 0;
 }
 
+int workers_open(struct loop *loop, size_t threads, struct workers **ret_workers)
+{
+    return open_pool(loop, threads, false, ret_workers);
+}
+
+int workers_open_shared(struct loop *loop, size_t threads, struct workers **ret_workers)
+{
+    return open_pool(loop, threads, true, ret_workers);
+}
+
 void workers_close(struct workers *workers)
 {
     if (!workers)
@@ -145,7 +219,7 @@ void workers_close(struct workers *workers)
     pthread_cond_broadcast(&pool->wanted);
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < pool->threads_len; i++)
-        pthread_join(pool->threads[i], NULL);
+        pthread_join(pool->threads[i].thread, NULL);
     int64_t deadline_us = 0;
     while (pool_turn(&pool->stage, &deadline_us))
         ;

@@ -11,7 +11,7 @@
  * O(log n). Not done: a timer wheel. Timers are set a few times a call and n is small.
  *
  *   slot 0 unused | 1 root | children of i at 2i and 2i+1       timer.slot 0: idle */
-#include "server/loop.h"
+#include "net/loop.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -45,6 +45,7 @@ struct loop {
     struct loop_stage *stages;
     uint64_t last_id;
     bool no_pwait2; /* a kernel before 5.11 */
+    bool idle;      /* the last wait brought nothing */
     atomic_bool stop;
     atomic_bool awake; /* the eventfd is already written */
 };
@@ -155,11 +156,12 @@ static void wake_seen(void *user, uint32_t events)
     struct loop *loop = user;
     uint64_t count;
     (void)events;
-    /* The flag falls first: a wake between the two lines is one round too many, never one too few.
-     */
-    atomic_store(&loop->awake, false);
+    /* The flag falls last. A wake between the two lines writes nothing, but the stages take their
+     * turns before the next wait and see what it was for. Were it to fall first, such a wake would
+     * be read away and leave it up, and no later one would write again. */
     if (read(loop->wake_fd, &count, sizeof count) < 0)
         ASSERT(errno == EAGAIN || errno == EINTR);
+    (void)atomic_exchange(&loop->awake, false); /* sees what was done before the wake it ends */
 }
 
 int loop_new(struct loop **ret_loop)
@@ -214,6 +216,13 @@ int64_t loop_now_us(const struct loop *loop)
 uint64_t loop_next_id(struct loop *loop)
 {
     return ++loop->last_id;
+}
+
+bool loop_take_idle(struct loop *loop)
+{
+    bool idle = loop->idle;
+    loop->idle = false;
+    return idle;
 }
 
 /* ---- Watches --------------------------------------------------------------------------------- */
@@ -386,7 +395,7 @@ static void round_end(struct loop *loop, int64_t deadline_us)
     ASSERT(len >= 0 || errno == EINTR);
     loop->now_us = clock_now_us();
     events_dispatch(loop, events, len);
-    timers_fire(loop);
+    loop->idle = !timers_fire(loop) && len == 0;
 }
 
 void loop_round(struct loop *loop)
