@@ -103,6 +103,12 @@ enum mete_meter {
     METE_REQUESTS,
     METE_IMAGES,
     METE_AUDIO_SECONDS,
+    METE_CACHE_WRITE_1H, /* the part of METE_CACHE_WRITE that stays there for an hour */
+    METE_AUDIO_INPUT,    /* the part of METE_INPUT that is sound and not from the cache */
+    METE_IMAGE_INPUT,    /* the part of METE_INPUT that is pictures and not from the cache */
+    METE_AUDIO_OUTPUT,   /* the part of METE_OUTPUT that is sound */
+    METE_IMAGE_OUTPUT,   /* the part of METE_OUTPUT that is pictures */
+    METE_SEARCHES,       /* searches the provider made for a call, not tokens */
     METE_METERS_BUILTIN,
     METE_METER_CUSTOM = 64
 };
@@ -274,11 +280,12 @@ enum {
 
 struct mete_reserve {
     struct mete_scope_id scope;
-    struct mete_text request_id; /* empty: not idempotent. 1..128 bytes, unique per scope */
-    uint64_t content;            /* fingerprint of what is asked; same id, other content: CONTENT */
-    struct mete_text model;      /* 0..128 bytes, for the record */
-    struct mete_text provider;   /* 0..64 bytes, for the record */
-    struct mete_text session;    /* 0..128 bytes */
+    struct mete_text request_id;  /* empty: not idempotent. 1..128 bytes, unique per scope */
+    uint64_t content;             /* hash of what is asked; same id, other content: CONTENT. The
+                                     record of a METE_RESERVE_CALL has it keyed; 0: not known */
+    struct mete_text model;       /* 0..128 bytes, for the record, as all that follows to tags */
+    struct mete_text provider;    /* 0..64 bytes */
+    struct mete_text session;     /* 0..128 bytes */
     const struct mete_text *tags; /* tags_len of 1..128 bytes each */
     size_t tags_len;              /* 0..METE_TAGS_MAX */
     const struct mete_demand *demands;
@@ -367,10 +374,37 @@ enum mete_ending {
     METE_ENDED_CUT,         /* ended at its bound */
     METE_ENDED_EXPIRED,     /* by the engine: nobody ended it in time */
     METE_ENDED_RECORDED,    /* metered after the fact */
+    METE_ENDED_STOPPED,     /* an emergency stop's grace was over: counted */
+    METE_ENDED_SHUTDOWN,    /* the gateway went down: counted */
     METE_ENDINGS
 };
 
 enum { METE_OUTCOME_PROVISIONAL = 1, METE_OUTCOME_COUNTED = 2 };
+
+/* A part of what a call cost: what units of one meter came to that are in no other part
+ * (METE_CACHED_INPUT: what was read from the cache; METE_INPUT: the rest of the input). */
+struct mete_part {
+    uint16_t meter; /* below METE_METERS_BUILTIN; neither METE_COST nor METE_TOTAL_TOKENS */
+    int64_t nano;   /* of the currency of the call's first METE_COST; 0 .. METE_AMOUNT_MAX */
+};
+
+#define METE_PARTS_MAX 16
+
+/* What is kept with the record of a call and nothing goes by. All of it may be left out. */
+struct mete_details {
+    struct mete_text model;       /* the provider's own name of the model that answered, if it is
+                                     another than was asked for, 0..128 bytes */
+    struct mete_text upstream_id; /* the provider's id of its answer, 0..128 bytes; the record is
+                                     found by it */
+    struct mete_text dialect;     /* wire format the caller spoke, 0..64 bytes */
+    struct mete_text provider;    /* who answered, if another than was reserved for, 0..64 bytes */
+    int stream;                   /* 1: the answer came in pieces */
+    int has_confidence;
+    uint32_t confidence_ppm;       /* the caller's own, in millionths, 0 .. 10^6 */
+    const struct mete_part *parts; /* of the cost: one a meter, and together exactly the usage's
+                                      first METE_COST. Not of a provisional outcome */
+    size_t parts_len;              /* 0..METE_PARTS_MAX; 0: it is not told apart */
+};
 
 struct mete_outcome {
     enum mete_ending ending;
@@ -379,7 +413,8 @@ struct mete_outcome {
     uint16_t attempts;
     uint32_t latency_ms, first_token_ms;
     struct mete_text price_list; /* version that priced it, 0..64 bytes */
-    struct mete_text note;       /* JSON for the record, 0..LIMIT_NOTE bytes */
+    struct mete_text note;       /* the caller's pairs: a JSON object, 0..LIMIT_NOTE bytes */
+    struct mete_details details;
 };
 
 struct mete_commit {
@@ -572,14 +607,14 @@ struct mete_exchange_spec {
 };
 
 enum mete_change_kind {
-    METE_PUT_SCOPE = 1, /* creates it, or changes expires_at, revoked and the document */
-    METE_PUT_BUDGET,    /* creates it, or changes what may change and the document */
-    METE_END_BUDGET,    /* deletes it: no longer counted; a tombstone while reservations hold it */
-    METE_END_SCOPE,     /* deletes it with its budgets, rate limits and quotas: it refuses from now
-                           on, a tombstone while it is held. Its children go first: INVALID */
-    METE_MOVE_SCOPE, /* another parent of the same organization; what is open stays where it is.
-                        INVALID: it may not stand there. FULL: too many calls are still open */
-    METE_PUT_GRANT,  /* creates it, or changes amount, priority, expires_at, source */
+    METE_PUT_SCOPE = 1,  /* creates it, or changes expires_at, revoked and the document */
+    METE_PUT_BUDGET,     /* creates it, or changes what may change and the document */
+    METE_END_BUDGET,     /* deletes it: no longer counted; a tombstone while reservations hold it */
+    METE_END_SCOPE,      /* deletes it with its budgets, rate limits and quotas: it refuses from now
+                            on, a tombstone while it is held. Its children go first: INVALID */
+    METE_MOVE_SCOPE,     /* another parent of the same organization; what is open stays where it is.
+                            INVALID: it may not stand there. FULL: too many calls are still open */
+    METE_PUT_GRANT,      /* creates it, or changes amount, priority, expires_at, source */
     METE_PUT_RATE_LIMIT, /* creates it, or changes limit, period, burst, mode */
     METE_END_RATE_LIMIT,
     METE_END_QUOTA,    /* the scope has no quota in that meter any more */

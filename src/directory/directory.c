@@ -156,6 +156,16 @@ static int read_flag(struct json value, bool *ret_flag)
     return 0;
 }
 
+static int read_disconnect(struct json value, enum directory_disconnect *ret_disconnect)
+{
+    if (value.type == JSON_NONE || value.type == JSON_NULL)
+        return 0;
+    if (!json_string_is(value, "drain") && !json_string_is(value, "cancel"))
+        return METE_E_SYNTAX;
+    *ret_disconnect = json_string_is(value, "drain") ? DIRECTORY_DRAIN : DIRECTORY_CANCEL;
+    return 0;
+}
+
 /* How many globs, and the bytes of their texts with an end each. */
 static int measure_models(struct json models, size_t *ret_count, size_t *ret_bytes)
 {
@@ -215,6 +225,8 @@ static int read_document(struct slice document, struct entry *entry)
         rc = read_expiry(json_member(json, "expires_at"), &entry->key.expires_at_us);
     if (!rc)
         rc = read_flag(json_member(json, "revoked"), &entry->key.revoked);
+    if (!rc)
+        rc = read_disconnect(json_member(json, "disconnect"), &entry->key.disconnect);
     return rc ? rc : read_models(json_member(json, "models"), &entry->key);
 }
 

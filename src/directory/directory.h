@@ -26,10 +26,14 @@ struct directory_new_key {
 
 enum { DIRECTORY_MODELS_MAX = 32 };
 
+/* What becomes of a call whose client left: what the gateway's configuration says, or this. */
+enum directory_disconnect { DIRECTORY_AS_CONFIGURED = 0, DIRECTORY_DRAIN, DIRECTORY_CANCEL };
+
 struct directory_key {
     struct mete_scope_id scope, organization;
     int64_t expires_at_us; /* 0: never */
     bool revoked;
+    enum directory_disconnect disconnect;
     const char *const *models; /* globs with *; none: every model */
     size_t models_len;
 };
@@ -41,7 +45,8 @@ void directory_free(struct directory *directory);
 METE_MUST_USE int directory_load(struct directory *directory, struct records_reader *reader);
 
 /* Takes over a scope's document after it was applied: keys are indexed, the rest is passed. The
- * document's members: "hash", "models", "expires_at", "revoked". METE_E_SYNTAX, MEMORY. */
+ * document's members: "hash", "models", "expires_at", "revoked",
+ * "disconnect". METE_E_SYNTAX, MEMORY. */
 METE_MUST_USE int directory_put(struct directory *directory, const struct records_entity *entity);
 
 /* The key with this text: checksum, then look-up, then hash. NULL: unknown. Revoked and expired

@@ -5,13 +5,18 @@
  * key stand on a record's path is looked up in the lineage, which costs less memory and time than
  * asking the ledger for views.
  *
+ * What a call was asked with (session, tags, content) comes from the reservation with its end; what
+ * was said of its end, the details, as it is in the entry.
+ *
  * A record's ending: of a commit or record what the caller said; of a release NOT_SENT, because
  * nothing was used; of an expiry EXPIRED, provisional if the worst case was charged. */
 #include "engine/project.h"
 
 #include "base/assert.h"
+#include "base/details.h"
 #include "base/limits.h"
 
+#include <sodium.h>
 #include <sys/mman.h>
 
 int lineage_init(struct lineage *lineage, uint32_t scopes_max)
@@ -23,8 +28,8 @@ int lineage_init(struct lineage *lineage, uint32_t scopes_max)
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return METE_E_MEMORY;
-    *lineage = (struct lineage){at, (uint8_t *)at + entries * sizeof *lineage->parents, mapped,
-                                scopes_max};
+    *lineage = (struct lineage){
+        at, (uint8_t *)at + entries * sizeof *lineage->parents, mapped, scopes_max, {0}};
     return 0;
 }
 
@@ -39,6 +44,8 @@ void lineage_apply(struct lineage *lineage, const struct entry *entry)
 {
     if (entry->kind == ENTRY_SCOPE_MOVE)
         lineage->parents[entry->u.scope_move.scope] = entry->u.scope_move.parent;
+    if (entry->kind == ENTRY_GENESIS)
+        memcpy(lineage->key, entry->u.genesis.installation, sizeof lineage->key);
     if (entry->kind != ENTRY_SCOPE)
         return;
     uint32_t handle = entry->u.scope.handle;
@@ -54,6 +61,7 @@ void lineage_apply(struct lineage *lineage, const struct entry *entry)
 void lineage_learn(struct lineage *lineage, const struct ledger *ledger)
 {
     struct mete_scope_view scope;
+    ledger_installation(ledger, lineage->key);
     for (uint32_t handle = 1; !ledger_scope(ledger, handle, &scope); handle++) {
         ASSERT(handle <= lineage->scopes_max);
         lineage->parents[handle] = scope.parent.n;
@@ -95,15 +103,21 @@ static struct slice slice(struct mete_text given)
     return (struct slice){given.data, given.len};
 }
 
+/* What the caller said of the end; NULL: nobody said anything. */
+static const struct entry_outcome *said_of(const struct entry *entry)
+{
+    if (entry->kind == ENTRY_COMMIT)
+        return &entry->u.commit.outcome;
+    if (entry->kind == ENTRY_RECORD)
+        return &entry->u.record.outcome;
+    if (entry->kind == ENTRY_CORRECT)
+        return &entry->u.correct.outcome;
+    return NULL;
+}
+
 static struct mete_outcome outcome_of(const struct entry *entry, const struct ledger_ended *ended)
 {
-    const struct entry_outcome *said = NULL;
-    if (entry->kind == ENTRY_COMMIT)
-        said = &entry->u.commit.outcome;
-    if (entry->kind == ENTRY_RECORD)
-        said = &entry->u.record.outcome;
-    if (entry->kind == ENTRY_CORRECT)
-        said = &entry->u.correct.outcome;
+    const struct entry_outcome *said = said_of(entry);
     if (said)
         return (struct mete_outcome){
             .ending = said->ending,
@@ -121,12 +135,39 @@ static struct mete_outcome outcome_of(const struct entry *entry, const struct le
                                  .flags = ended->amounts_len ? METE_OUTCOME_PROVISIONAL : 0};
 }
 
+/* Whoever sees only records cannot try prompts on it: SipHash of the content, with a key of this
+ * installation. 0 is none. */
+static uint64_t fingerprint_of(const struct lineage *lineage, uint64_t content)
+{
+    _Static_assert(sizeof lineage->key == crypto_shorthash_KEYBYTES, "the id is a key");
+    uint8_t bytes[8], hash[crypto_shorthash_BYTES];
+    uint64_t fingerprint = 0;
+    if (!content)
+        return 0;
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(content >> 8 * i);
+    crypto_shorthash(hash, bytes, sizeof bytes, lineage->key);
+    for (unsigned i = 0; i < 8; i++)
+        fingerprint |= (uint64_t)hash[i] << 8 * i;
+    return fingerprint;
+}
+
+/* Who answered: whom the reservation named, unless the end says another. */
+static struct slice provider_of(const struct ledger_ended *ended, struct slice packed)
+{
+    struct mete_part parts[METE_PARTS_MAX];
+    struct mete_details details;
+    bool told = packed.len && details_read(packed, parts, &details) && details.provider.len;
+    return told ? slice(details.provider) : ended->provider;
+}
+
 static void project_usage(const struct lineage *lineage, const struct entry *entry,
                           const struct ledger_ended *ended, struct projection *to)
 {
     _Static_assert((int)LEDGER_AMOUNTS_MAX <= (int)RECORDS_METERS_MAX,
                    "a correction fits its record");
     ASSERT(ended->amounts_len <= LEDGER_AMOUNTS_MAX);
+    const struct entry_outcome *said = said_of(entry);
     to->usage = (struct records_usage){
         .seq = entry->seq,
         .reservation = ended->reservation,
@@ -134,7 +175,11 @@ static void project_usage(const struct lineage *lineage, const struct entry *ent
         .scope = {ended->scope},
         .request_id = ended->request_id,
         .model = ended->model,
-        .provider = ended->provider,
+        .provider = provider_of(ended, said ? said->details : (struct slice){0}),
+        .session = ended->session,
+        .tags = ended->tags,
+        .fingerprint = fingerprint_of(lineage, ended->content),
+        .details = said ? said->details : (struct slice){0},
         .started_us = ended->made_at_us,
         .ended_us = entry->at_us,
         .state = ended->state,

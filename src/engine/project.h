@@ -8,20 +8,22 @@
 #include "ledger/ledger.h"
 #include "store/records.h"
 
-/* Who stands above whom. Reserves address space for scopes_max; five bytes a scope are touched. */
+/* Who stands above whom, and what a record's fingerprint is keyed with. Reserves address space for
+ * scopes_max; five bytes a scope are touched. */
 struct lineage {
     uint32_t *parents; /* [handle] */
     uint8_t *kinds;
     size_t mapped;
     uint32_t scopes_max;
+    uint8_t key[16]; /* of fingerprints: the installation's id, which no record has */
 };
 
 METE_MUST_USE int lineage_init(struct lineage *lineage, uint32_t scopes_max);
 void lineage_done(struct lineage *lineage);
-/* Learns of ENTRY_SCOPE and ENTRY_SCOPE_MOVE; other entries are nothing to it. */
+/* Learns of ENTRY_GENESIS, ENTRY_SCOPE and ENTRY_SCOPE_MOVE; other entries are nothing to it. */
 void lineage_apply(struct lineage *lineage, const struct entry *entry);
 
-/* Learns all scopes of a ledger, for one that was loaded. */
+/* Learns all of a ledger, for one that was loaded. */
 void lineage_learn(struct lineage *lineage, const struct ledger *ledger);
 
 /* Slices borrow from the entry and the effects. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The projector: writes durable rows to the records, many to a transaction. It lingers a few
+ * The projector: writes durable rows to the records, many to a transaction. It lingers some
  * milliseconds for more to gather, because a transaction costs as much as some twenty rows, unless
  * somebody waits for the records or the ring fills. A failure ends the process: the disk is full or
  * failing, and the journal on it comes first (INV-15).
@@ -15,7 +15,7 @@
 enum {
     STEP_ROWS = 8192,  /* in one transaction */
     ROOM_ROWS = 256,   /* after so many their room is given back: an owner that has none waits */
-    LINGER_US = 10000, /* that a row waits for others */
+    LINGER_US = 40000, /* that a row waits for others */
     ENOUGH_ROWS = 1024 /* that do not wait any longer */
 };
 
@@ -70,6 +70,7 @@ bool projector_step(struct mete *mete)
     rows_done(&mete->rows);
     if (upto > atomic_load_explicit(&mete->projected, memory_order_relaxed))
         atomic_store(&mete->projected, upto);
+    must(mete, records_tidy(mete->records, !last));
     return last != 0;
 }
 

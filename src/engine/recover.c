@@ -176,7 +176,7 @@ void recover_genesis(struct mete *mete)
 static void end_orphan(struct mete *mete, uint64_t id)
 {
     static const struct rows_need one = {
-        .rows = 1, .texts = LIMIT_NOTE + 4 * LIMIT_ID, .events = LEDGER_EVENTS_MAX};
+        .rows = 1, .texts = ROWS_USAGE_TEXTS, .events = LEDGER_EVENTS_MAX};
     struct entry *entry = &mete->decision.entry;
     ledger_decide_orphan(mete->ledger, (struct mete_instant){mete->now_us}, id, entry);
     owner_enter(mete, entry);

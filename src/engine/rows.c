@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
+#include <stddef.h>
 #include <sys/mman.h>
 
 enum { ROOM = LIMIT_RECORD_BYTES, FRONT = 2 * LIMIT_GROUP };
@@ -24,10 +25,18 @@ struct row {
     uint32_t events_len, spare2;
 };
 
+/* What is copied of a usage record: all but the outcome's details, which are packed beside. */
+enum { USAGE_BYTES = offsetof(struct records_usage, outcome.details) };
+_Static_assert(offsetof(struct records_usage, outcome) + sizeof(struct mete_outcome) ==
+                       sizeof(struct records_usage) &&
+                   offsetof(struct mete_outcome, details) + sizeof(struct mete_details) ==
+                       sizeof(struct mete_outcome),
+               "they come last");
+
 /* A projection without its texts and events is at most so large. */
 enum {
-    PARTS = sizeof(struct row) + sizeof(struct records_usage) +
-            RECORDS_METERS_MAX * sizeof(struct mete_usage) + sizeof(struct records_entity) + 8
+    PARTS = sizeof(struct row) + USAGE_BYTES + RECORDS_METERS_MAX * sizeof(struct mete_usage) +
+            sizeof(struct records_entity) + 8
 };
 
 int rows_init(struct rows *rows)
@@ -82,6 +91,7 @@ static size_t texts_len(const struct projection *p)
     size_t len = 0;
     if (p->has_usage)
         len += p->usage.request_id.len + p->usage.model.len + p->usage.provider.len +
+               p->usage.session.len + p->usage.tags.len + p->usage.details.len +
                p->usage.outcome.price_list.len + p->usage.outcome.note.len;
     if (p->has_entity)
         len += p->entity.id.len + p->entity.document.len + p->entity.actor.len;
@@ -92,7 +102,7 @@ static size_t row_len(const struct projection *p)
 {
     size_t len = sizeof(struct row) + p->events_len * sizeof(struct mete_event) + texts_len(p);
     if (p->has_usage)
-        len += sizeof p->usage + p->usage.usage_len * sizeof(struct mete_usage);
+        len += USAGE_BYTES + p->usage.usage_len * sizeof(struct mete_usage);
     if (p->has_entity)
         len += sizeof p->entity;
     return padded(len);
@@ -118,7 +128,7 @@ static void append(uint8_t **at, const void *bytes, size_t len)
 static void put_usage(uint8_t **at, const struct projection *p)
 {
     const struct records_usage *usage = &p->usage;
-    append(at, usage, sizeof *usage);
+    append(at, usage, USAGE_BYTES);
     append(at, usage->usage, usage->usage_len * sizeof *usage->usage);
 }
 
@@ -128,6 +138,9 @@ static void put_texts(uint8_t **at, const struct projection *p)
         append(at, p->usage.request_id.data, p->usage.request_id.len);
         append(at, p->usage.model.data, p->usage.model.len);
         append(at, p->usage.provider.data, p->usage.provider.len);
+        append(at, p->usage.session.data, p->usage.session.len);
+        append(at, p->usage.tags.data, p->usage.tags.len);
+        append(at, p->usage.details.data, p->usage.details.len);
         append(at, p->usage.outcome.price_list.data, p->usage.outcome.price_list.len);
         append(at, p->usage.outcome.note.data, p->usage.outcome.note.len);
     }
@@ -185,6 +198,9 @@ static void take_texts(const uint8_t **at, struct projection *p)
         p->usage.request_id.data = extract_text(at, p->usage.request_id.len);
         p->usage.model.data = extract_text(at, p->usage.model.len);
         p->usage.provider.data = extract_text(at, p->usage.provider.len);
+        p->usage.session.data = extract_text(at, p->usage.session.len);
+        p->usage.tags.data = extract_text(at, p->usage.tags.len);
+        p->usage.details.data = extract_text(at, p->usage.details.len);
         p->usage.outcome.price_list.data = extract_text(at, p->usage.outcome.price_list.len);
         p->usage.outcome.note.data = extract_text(at, p->usage.outcome.note.len);
     }
@@ -219,7 +235,8 @@ bool rows_take(struct rows *rows, struct projection *p, uint64_t *ret_seq)
     p->events_len = row.events_len;
     at += row.events_len * sizeof(struct mete_event);
     if (row.has_usage) {
-        extract(&at, &p->usage, sizeof p->usage);
+        extract(&at, &p->usage, USAGE_BYTES);
+        p->usage.outcome.details = (struct mete_details){0};
         extract(&at, p->meters, p->usage.usage_len * sizeof *p->meters);
         p->usage.usage = p->meters;
     }

@@ -8,6 +8,7 @@
 #ifndef ENGINE_ROWS_H
 #define ENGINE_ROWS_H
 
+#include "base/details.h"
 #include "engine/project.h"
 
 #include <stdatomic.h>
@@ -24,6 +25,11 @@ struct rows {
 
 METE_MUST_USE int rows_init(struct rows *rows);
 void rows_release_memory(struct rows *rows);
+
+/* Texts of one usage record, at most. */
+enum {
+    ROWS_USAGE_TEXTS = LIMIT_NOTE + 4 * LIMIT_ID + DETAILS_MAX + (METE_TAGS_MAX + 2) * LIMIT_SESSION
+};
 
 struct rows_need {
     size_t rows, texts, events; /* projections, bytes of text and events in all of them */

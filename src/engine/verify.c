@@ -49,6 +49,7 @@ struct verify {
     struct totals *totals;
     struct records_reader *reader;
     struct records_cursor *cursor;
+    uint64_t labels_from; /* calls made up to here may have lost theirs */
     struct replay replay;
     struct verify_base base;
     struct expected *entities[ENTITY_SORTS]; /* [handle] */
@@ -110,6 +111,23 @@ static bool same_usage(const struct records_usage *a, const struct records_usage
            same_meters(a, b) && same_outcome(&a->outcome, &b->outcome);
 }
 
+/* Which entry made the call: 36 bits of an id are its number, plus 1. */
+static uint64_t made_by(const struct records_usage *usage)
+{
+    return usage->reservation ? (usage->reservation & ((UINT64_C(1) << 36) - 1)) - 1 : usage->seq;
+}
+
+/* What records of an earlier version, and calls that were open then, need not have. */
+static bool same_rest(const struct verify *verify, const struct records_usage *a,
+                      const struct records_usage *b)
+{
+    bool is_same = slice_equal(a->details, b->details) || a->seq <= verify->labels_from;
+    if (made_by(a) > verify->labels_from)
+        is_same &= slice_equal(a->session, b->session) && slice_equal(a->tags, b->tags) &&
+                   a->fingerprint == b->fingerprint;
+    return is_same;
+}
+
 static int compare_usage(struct verify *verify, const struct records_usage *wanted)
 {
     struct records_usage got;
@@ -123,7 +141,7 @@ static int compare_usage(struct verify *verify, const struct records_usage *want
     if (got.seq < wanted->seq)
         return differs(verify, "usage record %llu is not of the journal",
                        (unsigned long long)got.seq);
-    if (!same_usage(wanted, &got))
+    if (!same_usage(wanted, &got) || !same_rest(verify, wanted, &got))
         return differs(verify, "usage record %llu differs from the journal",
                        (unsigned long long)wanted->seq);
     verify->report->usage++;
@@ -446,6 +464,8 @@ static int open_records(struct verify *verify)
         error = records_cursor_open(verify->reader, verify->base.base.seq, &verify->cursor);
     if (!error)
         error = records_reader_last_seq(verify->reader, &verify->report->records_seq);
+    if (!error)
+        error = records_reader_labels_from(verify->reader, &verify->labels_from);
     if (error == METE_E_CORRUPT)
         return differs(verify, "records.db is damaged%s",
                        verify->base.base.seq ? "" : "; deleted, it is rebuilt at the next start");

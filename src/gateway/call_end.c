@@ -5,17 +5,25 @@
  *   error status (not 2xx)                           reported, else nothing   ERROR
  *   whole answer with usage                          reported   OK
  *   whole answer without                             counted    NO_USAGE
+ *   answer that is no document                       reserved   LOST
+ *   whole answer that says it comes later            reserved   OK
  *   stream with a last usage, however it ended       reported   OK, LOST, TIMEOUT, CANCELLED
  *   stream without, ended by the provider            counted    NO_USAGE
- *   stream without, cut or cancelled                 counted    LOST, TIMEOUT, CANCELLED
+ *   stream without, or whose end was not told        counted    LOST, TIMEOUT, CANCELLED
  *   no answer, or a plain one that broke off         reserved   LOST, TIMEOUT, CANCELLED
  *   ... and the client had left, all read            as above   CLIENT_GONE
  *
- * COUNTED  input: the reported figure if there was one, else the bound. Output: the bytes seen, a
- *   token being at least one, plus what a template adds to each choice; if the end was not the
- *   provider's own, plus LIMIT_UNDER_WAY_TOKENS a choice. Where output may be hidden (the model
- *   reasons or is not known not to, the request speaks of it, or not a byte was seen) the whole
- *   grant. Never more than was reserved. So billed <= committed <= reserved.
+ * COUNTED  input: the bound. Output: where the model's encoding is public, the tokens of what the
+ *   answer says, as its provider counts them (stream_count.h); else what its family's figures make
+ *   of them, or the bytes, a token being at least one, plus what a template adds to each choice. If
+ *   the end was not the provider's own, plus LIMIT_UNDER_WAY_TOKENS a choice. Where output may be
+ *   hidden (the model reasons or is not known not to, the request speaks of it, or not a byte was
+ *   seen) or more of it had come than was granted, the whole grant. Never more than was reserved.
+ *   So billed <= committed <= reserved.
+ * TOLD     usage that came before the last of a stream is charged as reported usage is, of its
+ *   kinds and beyond what was reserved (an overrun): what was told was used. Only the output beyond
+ *   it is counted.
+ *
  * Every ending goes through here once: INV-03 is asserted on the way (state COMMITTING is entered
  * from a calling state only). */
 #include "gateway/call.h"
@@ -33,7 +41,7 @@ int64_t call_reserved(const struct call *call, const struct mete_demand *demand)
 
 /* ---- Quantities ------------------------------------------------------------------------------ */
 
-static int64_t reserved_output(const struct call *call)
+int64_t call_reserved_output(const struct call *call)
 {
     int64_t one, all;
     if (!checked_add(call->granted, call->request.output_fixed, &one) ||
@@ -42,20 +50,82 @@ static int64_t reserved_output(const struct call *call)
     return all;
 }
 
-static int64_t counted_output(const struct call *call, enum upstream_end end)
+/* A token is at least a byte, and a template adds some to each choice. */
+static int64_t with_template(const struct call *call, int64_t tokens)
 {
-    bool streamed = call->stream.dialect != NULL;
+    return tokens + LIMIT_TEMPLATE_TOKENS * call->request.choices;
+}
+
+/* What an answer that came in one piece may be billed. */
+static int64_t answer_tokens(const struct call *call)
+{
+    struct slice body = buffer_slice(&call->answer);
+    const struct frame whole = {.raw = body, .data = body, .has_data = true};
+    struct dialect_stream nothing = {0};
+    struct stream_count count = {0};
+    struct dialect_event seen;
+    int64_t tokens = with_template(call, (int64_t)body.len);
+    if (!call->tokenizer || call->request.repeats_prompt || !call->spoken->reads_whole ||
+        body.len > LIMIT_COUNTED_BYTES)
+        return tokens;
+    call->spoken->read_event(&nothing, &whole, &seen);
+    if (!seen.texts_are_all && !(call->family && seen.output_bytes))
+        return tokens;
+    stream_count_begin(&count, call->tokenizer, call->spoken);
+    if (call->family)
+        stream_count_by_family(&count, call->family);
+    stream_count_event(&count, &seen);
+    if (stream_count_exact(&count))
+        tokens = stream_count_whole(&count);
+    else if (stream_count_on(&count))
+        tokens = min_i64(tokens, with_template(call, stream_count_most(&count)));
+    stream_count_done(&count);
+    return tokens;
+}
+
+/* What a stream may be billed that it has had until now or, if it ended well, in all. */
+static int64_t streamed_tokens(const struct call *call, bool ended)
+{
+    const struct stream *stream = &call->stream;
+    if (!stream_count_exact(&stream->count))
+        return with_template(call, stream_most(stream));
+    return ended ? stream_count_whole(&stream->count) : stream_tokens(stream);
+}
+
+/* Searches that nobody asked for (those are refused unless they are priced) and that have no price
+ * do not make the provider's other figures less true. */
+static void drop_unasked(const struct call *call, struct pricing_usage *usage)
+{
+    if (!(call->request.uses & DIALECT_SEARCHES) && !pricing_prices(call->price, PRICE_SEARCH))
+        usage->searches = 0;
+}
+
+/* What a stream that is counted told before its end, and what that costs. False: nothing, or what
+ * cannot be believed. */
+static bool find_told(const struct call *call, struct pricing_usage *ret_told, int64_t *ret_cost)
+{
+    if (call->basis != CALL_COUNTED || !call->stream.formats.client || !call->stream.has_usage)
+        return false;
+    *ret_told = call->stream.usage;
+    drop_unasked(call, ret_told);
+    return !pricing_charge(call->price, ret_told, ret_cost);
+}
+
+/* told: tokens of it that the provider has told already. */
+static int64_t counted_output(const struct call *call, enum upstream_end end, int64_t told)
+{
+    bool streamed = call->stream.formats.client != NULL;
     bool priced = call->price->prices[PRICE_REASONING].atto_per_million !=
                   call->price->prices[PRICE_OUTPUT].atto_per_million;
     bool hides = call->request.may_hide_output || call->price->reasons || priced;
     int64_t bytes = streamed ? stream_output_bytes(&call->stream) : (int64_t)call->answer.len;
-    int64_t told = streamed && call->stream.has_usage ? call->stream.usage.output : 0;
-    int64_t whole = reserved_output(call);
-    if (hides || !bytes)
+    int64_t whole = call_reserved_output(call);
+    if (hides || !bytes || call->stream.full || call->cut == CALL_BOUND)
         return max_i64(whole, told);
-    int64_t more = LIMIT_TEMPLATE_TOKENS + (end == UPSTREAM_DONE ? 0 : LIMIT_UNDER_WAY_TOKENS);
-    int64_t sum;
-    if (!checked_add(max_i64(bytes, told), more * call->request.choices, &sum))
+    bool ended = end == UPSTREAM_DONE;
+    int64_t tokens = streamed ? streamed_tokens(call, ended) : answer_tokens(call);
+    int64_t more = ended ? 0 : LIMIT_UNDER_WAY_TOKENS * call->request.choices, sum;
+    if (!checked_add(max_i64(tokens, told), more, &sum))
         return whole;
     /* No provider makes more than its bound, unless it says so itself. */
     return max_i64(min_i64(sum, whole), told);
@@ -63,52 +133,71 @@ static int64_t counted_output(const struct call *call, enum upstream_end end)
 
 static void take_counted(struct call *call, enum upstream_end end)
 {
-    bool told = call->stream.dialect && call->stream.has_usage;
-    int64_t input = told ? call->stream.usage.input : call->request.input_bound;
-    call->used = (struct pricing_usage){
-        .input = min_i64(input, call->request.input_bound),
-        .output = call->basis == CALL_RESERVED ? reserved_output(call) : counted_output(call, end)};
+    struct pricing_usage told;
+    int64_t cost;
+    if (!find_told(call, &told, &cost))
+        told = (struct pricing_usage){.input = call->request.input_bound};
+    call->used = told;
+    call->used.output = call->basis == CALL_RESERVED ? call_reserved_output(call)
+                                                     : counted_output(call, end, told.output);
 }
 
 /* The price of a count: as a reservation prices it, so that the dearest kind of token is paid. */
+static bool price_count(const struct call *call, bool input, int64_t output, int64_t *ret_cost)
+{
+    struct pricing_limits limits = call_limits(&call->request);
+    struct mete_demand demand;
+    limits.input = call->used.input;
+    limits.choices = 1;
+    return !pricing_bound(call->price, &limits, &demand) &&
+           checked_mul_div_up(demand.per_million, output, 1000000, ret_cost) &&
+           (!input || checked_add(demand.fixed, *ret_cost, ret_cost));
+}
+
+static int64_t cost_without_told(const struct call *call)
+{
+    int64_t cost, reserved = call_reserved(call, &call->demands[0]);
+    return price_count(call, true, call->used.output, &cost) ? min_i64(cost, reserved) : reserved;
+}
+
 static int64_t counted_cost(const struct call *call)
 {
-    struct mete_demand demand;
-    int64_t output, cost, reserved = call_reserved(call, &call->demands[0]);
-    if (call->basis == CALL_RESERVED || pricing_bound(call->price, call->used.input, 1, &demand) ||
-        !checked_mul_div_up(demand.per_million, call->used.output, 1000000, &output) ||
-        !checked_add(output, demand.fixed, &cost))
+    const struct dialect_request *request = &call->request;
+    int64_t cost, told_cost, reserved = call_reserved(call, &call->demands[0]);
+    struct pricing_usage told;
+    if (call->basis == CALL_RESERVED)
         return reserved;
-    return min_i64(cost, reserved);
+    if (!find_told(call, &told, &told_cost))
+        return cost_without_told(call);
+    bool within = told.input <= request->input_bound && told.output <= call_reserved_output(call);
+    if (!price_count(call, false, call->used.output - told.output, &cost) ||
+        !checked_add(cost, told_cost, &cost))
+        return max_i64(reserved, told_cost);
+    if (within)
+        cost = min_i64(cost, max_i64(reserved, told_cost));
+    /* Searches may have been made, and read, since it was told. */
+    return request->uses & DIALECT_SEARCHES ? max_i64(cost, cost_without_told(call)) : cost;
 }
 
 /* ---- The commit ------------------------------------------------------------------------------ */
 
-static void add_usage(struct call *call, size_t *len, uint16_t meter, int64_t amount)
+/* What may be charged besides, for an attempt before this one of unknown outcome. */
+static int64_t add_up(int64_t sum, int64_t more)
 {
-    ASSERT(*len < CALL_USAGES);
-    if (amount)
-        call->usage[(*len)++] = (struct mete_usage){meter, 0, min_i64(amount, METE_AMOUNT_MAX)};
+    return sum > METE_AMOUNT_MAX - more ? METE_AMOUNT_MAX : sum + more;
 }
 
 static size_t write_usage(struct call *call, int64_t cost)
 {
     const struct pricing_usage *u = &call->used;
-    if (call->basis == CALL_NOTHING)
+    if (call->basis == CALL_NOTHING && !call->unknown)
         return 0;
-    size_t len = 0;
-    call->usage[len++] = (struct mete_usage){METE_COST, call->price->currency, cost};
     int64_t total = METE_AMOUNT_MAX;
-    if (checked_add(u->input, u->output, &total) && call->basis != CALL_REPORTED)
-        total = min_i64(total, call_reserved(call, &call->demands[1]));
-    add_usage(call, &len, METE_TOTAL_TOKENS, total);
-    add_usage(call, &len, METE_REQUESTS, 1);
-    add_usage(call, &len, METE_INPUT, u->input);
-    add_usage(call, &len, METE_CACHED_INPUT, u->cached_input);
-    add_usage(call, &len, METE_CACHE_WRITE, u->cache_write);
-    add_usage(call, &len, METE_OUTPUT, u->output);
-    add_usage(call, &len, METE_REASONING, u->reasoning);
-    return len;
+    if (!checked_add(u->input, u->output, &total))
+        total = METE_AMOUNT_MAX;
+    for (uint32_t i = 0; i < call->unknown; i++)
+        total = add_up(total, call_reserved(call, &call->demands[1]));
+    return usage_write(u, call->price->currency, cost, total, call->usage);
 }
 
 static uint32_t elapsed_ms(int64_t from_us, int64_t to_us)
@@ -121,9 +210,38 @@ static uint32_t outcome_flags(const struct call *call, enum upstream_end end)
     uint32_t flags = 0;
     if (call->basis == CALL_COUNTED)
         flags |= METE_OUTCOME_COUNTED;
-    if (call->basis == CALL_RESERVED || (call->basis == CALL_COUNTED && end != UPSTREAM_DONE))
+    if (call->basis == CALL_RESERVED || call->unknown ||
+        (call->basis == CALL_COUNTED && end != UPSTREAM_DONE))
         flags |= METE_OUTCOME_PROVISIONAL;
     return flags;
+}
+
+/* What is kept of it beside the figures. */
+static struct mete_details details_of(struct call *call)
+{
+    struct slice reserved = slice_of(call->reserved_for->config->name);
+    struct slice answered = slice_of(call->provider->config->name);
+    struct slice model = call->response_model, id = call->response_id;
+    struct slice format = slice_of(call->format->name);
+    struct mete_details details = {.upstream_id = {id.data, id.len},
+                                   .dialect = {format.data, format.len},
+                                   .stream = call->request.stream};
+    if (!slice_is(model, call->request.model))
+        details.model = (struct mete_text){model.data, model.len};
+    if (!slice_equal(reserved, answered))
+        details.provider = (struct mete_text){answered.data, answered.len};
+    if (!call->asking) /* of a stream; without memory its cost is not told apart */
+        call->asking = spares_take(&call->gateway->asking);
+    if (call->basis == CALL_REPORTED && !call->unknown && call->asking &&
+        !pricing_parts(call->price, &call->used, call->asking->parts, &details.parts_len))
+        details.parts = call->asking->parts;
+    return details;
+}
+
+static struct mete_text note_of(const struct call *call)
+{
+    struct slice note = call->request.metadata;
+    return note.len <= LIMIT_NOTE ? (struct mete_text){note.data, note.len} : (struct mete_text){0};
 }
 
 static void write_commit(struct call *call, enum upstream_end end)
@@ -136,6 +254,8 @@ static void write_commit(struct call *call, enum upstream_end end)
     }
     if (call->basis == CALL_COUNTED || call->basis == CALL_RESERVED)
         cost = counted_cost(call);
+    for (uint32_t i = 0; i < call->unknown; i++)
+        cost = add_up(cost, call_reserved(call, &call->demands[0]));
     call->cost = cost;
     struct slice version = pricing_version(call->gateway->parts.pricing);
     int64_t now_us = call->gateway->parts.timers->now_us(call->gateway->parts.timers);
@@ -146,14 +266,35 @@ static void write_commit(struct call *call, enum upstream_end end)
         .outcome = {.ending = call->ending,
                     .flags = outcome_flags(call, end),
                     .status = (uint16_t)call->upstream_status,
-                    .attempts = 1,
+                    .attempts = (uint16_t)min_i64(call->attempts, UINT16_MAX),
                     .latency_ms = elapsed_ms(call->began_us, now_us),
                     .first_token_ms = elapsed_ms(call->began_us, call->first_us),
-                    .price_list = {version.data, version.len}}};
+                    .price_list = {version.data, version.len},
+                    .note = note_of(call),
+                    .details = details_of(call)}};
     ASSERT(version.len <= LIMIT_PROVIDER);
 }
 
 /* ---- The decision ---------------------------------------------------------------------------- */
+
+static enum mete_ending ending_of_cut(enum call_cut cut)
+{
+    switch (cut) {
+    case CALL_TOO_LARGE:
+    case CALL_UNREADABLE:
+        return METE_ENDED_LOST;
+    case CALL_BOUND:
+        return METE_ENDED_CUT;
+    case CALL_STOPPED:
+        return METE_ENDED_STOPPED;
+    case CALL_SHUTDOWN:
+        return METE_ENDED_SHUTDOWN;
+    case CALL_RUNS:
+    case CALL_CLIENT_LEFT:
+        break;
+    }
+    return METE_ENDED_CANCELLED;
+}
 
 static enum mete_ending ending_of(const struct call *call, enum upstream_end end)
 {
@@ -164,13 +305,13 @@ static enum mete_ending ending_of(const struct call *call, enum upstream_end end
     case UPSTREAM_NOT_SENT:
         return METE_ENDED_LOST;
     case UPSTREAM_CANCELLED:
-        return call->too_large ? METE_ENDED_LOST : METE_ENDED_CANCELLED;
+        return ending_of_cut(call->cut);
     case UPSTREAM_DONE:
         break;
     }
     if (call->gone)
         return METE_ENDED_CLIENT_GONE;
-    if (call->stream.dialect && call->stream.failed && call->basis != CALL_REPORTED)
+    if (call->stream.formats.client && call->stream.failed && call->basis != CALL_REPORTED)
         return METE_ENDED_ERROR;
     return call->basis == CALL_COUNTED ? METE_ENDED_NO_USAGE : METE_ENDED_OK;
 }
@@ -181,20 +322,65 @@ static enum call_basis stream_basis(const struct stream *stream, enum upstream_e
     return stream->has_usage && stream->usage_is_last && last ? CALL_REPORTED : CALL_COUNTED;
 }
 
-static enum call_basis basis_of(struct call *call, enum upstream_end end)
+/* As the provider tells it: printable ASCII, or not at all. */
+static struct slice printable(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] <= ' ' || name.data[i] > '~')
+            return (struct slice){NULL, 0};
+    return name;
+}
+
+static struct slice unquoted(struct slice quoted, char room[LIMIT_ID + 1])
+{
+    struct json string = {JSON_STRING, quoted};
+    long len = quoted.len ? json_string_copy(string, room, LIMIT_ID) : 0;
+    return printable((struct slice){room, len < 0 ? 0 : (size_t)len});
+}
+
+/* Nothing else tells a whole answer whose length was not told from the first part of one. */
+static bool is_document(struct slice answer)
+{
+    struct json whole;
+    return !json_scan(answer, &whole, NULL);
+}
+
+/* *end becomes LOST where what came is no whole answer. */
+static enum call_basis basis_of(struct call *call, enum upstream_end *end)
 {
     struct slice answer = buffer_slice(&call->answer);
-    if (call->stream.dialect) {
+    if (call->stream.formats.client) {
         call->used = call->stream.usage;
-        return stream_basis(&call->stream, end);
+        drop_unasked(call, &call->used);
+        call->response_model = printable(slice_of(call->stream.seen.model));
+        call->response_id = printable(slice_of(call->stream.seen.id));
+        return stream_basis(&call->stream, *end);
     }
     if (!call->upstream_status)
-        return CALL_RESERVED;
-    if (end == UPSTREAM_DONE && call->dialect->read_usage(answer, &call->used))
+        return *end == UPSTREAM_NOT_SENT ? CALL_NOTHING : CALL_RESERVED;
+    struct dialect_answer read = {0};
+    if (*end == UPSTREAM_DONE) {
+        call->spoken->read_answer(answer, &read);
+        call->response_model = unquoted(read.model, call->asking->response_model);
+        call->response_id = unquoted(read.id, call->asking->response_id);
+    }
+    if (read.has_usage) {
+        call->used = read.usage;
+        drop_unasked(call, &call->used);
         return CALL_REPORTED;
+    }
+    if (read.pending)
+        return CALL_RESERVED; /* until it is fetched, finished */
     if (call->upstream_status < 200 || call->upstream_status > 299)
         return CALL_NOTHING;
-    return end == UPSTREAM_DONE ? CALL_COUNTED : CALL_RESERVED;
+    if (*end == UPSTREAM_DONE && is_document(answer))
+        return CALL_COUNTED;
+    if (*end == UPSTREAM_DONE) {
+        call_fail(call, 502, "upstream_unreadable",
+                  "The provider's answer is not of the format it should be.");
+        *end = UPSTREAM_LOST;
+    }
+    return CALL_RESERVED;
 }
 
 void call_settle(struct call *call, enum upstream_end end)
@@ -204,7 +390,9 @@ void call_settle(struct call *call, enum upstream_end end)
     ASSERT(call->state == CALL_CALLING || call->state == CALL_STREAMING ||
            call->state == CALL_COLLECTING);
     ASSERT_INV("INV-03", call->reservation.n && !call->op_open);
-    call->basis = basis_of(call, end);
+    if (call->stream.full)
+        stream_give_up(&call->stream);
+    call->basis = basis_of(call, &end);
     call->ending = error_status ? METE_ENDED_ERROR : ending_of(call, end);
     if (call->basis == CALL_COUNTED || call->basis == CALL_RESERVED)
         take_counted(call, end);

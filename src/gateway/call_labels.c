@@ -33,7 +33,7 @@ static bool read_tags(struct call *call, struct slice list)
             continue;
         if (call->tags_len == METE_TAGS_MAX || !fits(tag))
             return false;
-        call->tags[call->tags_len++] = (struct mete_text){tag.data, tag.len};
+        call->asking->tags[call->tags_len++] = (struct mete_text){tag.data, tag.len};
     }
     return true;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which exchange goes where, which provider answers which model, and the gateway's life.
  *
- *   POST /v1/chat/completions   call.c
+ *   POST to a format's path    call.c
+ *   a stored answer's path     fetch.c
+ *   POST /v1/messages/count_tokens  count_tokens.c
  *   GET  /v1/models[/{id}]      models.c
  *   any other method            405
  *   anything else               404, in the shape of OpenAI's errors
@@ -9,46 +11,73 @@
  * A gateway has no list of its calls: each is reachable from its exchange, its transfer and its
  * operation, and counts.open says how many there are. */
 #include "base/assert.h"
-#include "directory/glob.h"
 #include "gateway/call.h"
+#include "gateway/count_tokens.h"
+#include "gateway/fetch.h"
 #include "gateway/inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-int gateway_find_provider(const struct gateway *gateway, struct slice model)
-{
-    const struct gateway_config *config = gateway->config;
-    for (size_t i = 0; i < config->providers_len; i++) {
-        const struct gateway_provider *provider = &config->providers[i];
-        if (!provider->models_len)
-            return (int)i;
-        for (size_t g = 0; g < provider->models_len; g++)
-            if (glob_matches(slice_of(provider->models[g]), model))
-                return (int)i;
-    }
-    return -1;
-}
+enum { KEY_ROOM = 256 };       /* bytes: several times a key of mete's */
+enum { SPARES_MAX = 256 };     /* blocks kept aside: several rounds of calls */
+enum { KEYS_AT_ONCE = 65536 }; /* with calls under way: several times what may be connected */
 
-const struct directory_key *gateway_find_key(const struct gateway *gateway,
-                                             const struct exchange *exchange)
+/* The first of the places where clients put a key; room is for one of a query. */
+static struct slice find_key_text(const struct exchange *exchange, char room[KEY_ROOM])
 {
+    static const char *const headers[] = {"x-api-key", "api-key", "x-goog-api-key"};
     struct slice text = exchange->ops->header(exchange, "authorization");
     if (text.len > 7 && !strncasecmp(text.data, "bearer ", 7)) {
         text = slice_from(text, 7);
         while (text.len && text.data[0] == ' ')
             text = slice_from(text, 1);
-    } else {
-        text = exchange->ops->header(exchange, "x-api-key");
+        return text;
     }
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        text = exchange->ops->header(exchange, headers[i]);
+        if (text.len)
+            return text;
+    }
+    int len = exchange_query(exchange, "key", room, KEY_ROOM);
+    return (struct slice){room, len > 0 ? (size_t)len : 0};
+}
+
+const struct directory_key *gateway_find_key(const struct gateway *gateway,
+                                             const struct exchange *exchange)
+{
+    char room[KEY_ROOM];
+    struct slice text = find_key_text(exchange, room);
     return text.len ? directory_find_key(gateway->parts.directory, text) : NULL;
+}
+
+const struct directory_key *gateway_good_key(const struct gateway *gateway,
+                                             const struct exchange *exchange,
+                                             struct dialect_error *ret_error,
+                                             enum mete_reason *ret_reason)
+{
+    const struct directory_key *key = gateway_find_key(gateway, exchange);
+    int64_t now_us = mete_now(gateway->parts.mete).us;
+    if (key && !key->revoked && (!key->expires_at_us || key->expires_at_us > now_us))
+        return key;
+    *ret_error = (struct dialect_error){401,
+                                        "invalid_request_error",
+                                        "invalid_api_key",
+                                        NULL,
+                                        !key           ? "No valid API key was given."
+                                        : key->revoked ? "The API key has been revoked."
+                                                       : "The API key has expired.",
+                                        {0}};
+    *ret_reason = !key ? METE_KEY_UNKNOWN : key->revoked ? METE_KEY_REVOKED : METE_KEY_EXPIRED;
+    return NULL;
 }
 
 void gateway_reply_error(struct exchange *exchange, const struct dialect *dialect,
                          const struct dialect_error *error, const struct exchange_header *headers,
                          size_t headers_len)
 {
-    enum { HEADERS = 16 };
+    enum { HEADERS = 32 };
     struct exchange_header all[HEADERS] = {{"content-type", SLICE_LITERAL("application/json")}};
     size_t len = 1;
     for (size_t i = 0; i < headers_len && len < HEADERS; i++)
@@ -64,52 +93,95 @@ void gateway_reply_error(struct exchange *exchange, const struct dialect *dialec
 
 /* ---- Routing --------------------------------------------------------------------------------- */
 
-static void refuse(struct exchange *exchange, int status, const char *code, const char *message)
+static void no_such_path(struct exchange *exchange)
 {
-    const struct dialect_error error = {status, "invalid_request_error", code, NULL, message, {0}};
-    struct exchange_header allow = {
-        "allow", status == 405 && slice_is(exchange->path, "/v1/chat/completions")
-                     ? SLICE_LITERAL("POST")
-                     : SLICE_LITERAL("GET")};
-    gateway_reply_error(exchange, dialect_chat(), &error, &allow, status == 405);
+    static const struct dialect_error error = {404,  "invalid_request_error",       "unknown_url",
+                                               NULL, "There is no such path here.", {0}};
+    gateway_reply_error(exchange, dialect_chat(), &error, NULL, 0);
+}
+
+/* format NULL: the path is of none. */
+static void no_such_method(struct exchange *exchange, const struct dialect *format,
+                           const char *methods)
+{
+    char message[64];
+    const struct exchange_header allow = {"allow", slice_of(methods)};
+    snprintf(message, sizeof message, "This path takes %s.", methods);
+    const struct dialect_error error = {
+        405, "invalid_request_error", "method_not_allowed", NULL, message, {0}};
+    gateway_reply_error(exchange, format ? format : dialect_chat(), &error, &allow, 1);
+}
+
+/* methods: "GET, DELETE" */
+static bool takes(const char *methods, struct slice method)
+{
+    const char *at = method.len ? memmem(methods, strlen(methods), method.data, method.len) : NULL;
+    bool begins = at == methods || (at && at[-1] == ' ');
+    return begins && (!at[method.len] || at[method.len] == ',');
+}
+
+static void begin_format(struct gateway *gateway, struct exchange *exchange,
+                         const struct dialect *format, const struct dialect_target *target)
+{
+    bool stored = target->id.len && format->stored_methods;
+    const char *methods = stored ? format->stored_methods(target) : format->methods;
+    if (!takes(methods, exchange->method))
+        no_such_method(exchange, format, methods);
+    else if (stored)
+        fetch_begin(gateway, exchange, format, target);
+    else
+        call_begin(gateway, exchange, format, target);
 }
 
 static void begin(void *self, struct exchange *exchange)
 {
     struct gateway *gateway = self;
-    struct slice models = SLICE_LITERAL("/v1/models");
+    struct slice models = SLICE_LITERAL("/v1/models"), rest = {"?", 1};
+    struct dialect_target target;
+    const struct dialect *format = dialect_find(exchange->path, exchange->query, &target);
     exchange->state = NULL;
-    if (slice_is(exchange->path, dialect_chat()->path)) {
+    if (format) {
+        begin_format(gateway, exchange, format, &target);
+        return;
+    }
+    if (count_is_path(exchange->path)) {
         if (slice_is(exchange->method, "POST"))
-            call_begin(gateway, exchange, dialect_chat());
+            count_begin(gateway, exchange);
         else
-            refuse(exchange, 405, "method_not_allowed", "This path takes POST.");
+            no_such_method(exchange, dialect_messages(), "POST");
         return;
     }
-    struct slice rest = slice_starts(exchange->path, models)
-                            ? slice_from(exchange->path, models.len)
-                            : (struct slice){"?", 1};
-    if (rest.len && rest.data[0] != '/') {
-        refuse(exchange, 404, "unknown_url", "There is no such path here.");
-        return;
-    }
-    if (!slice_is(exchange->method, "GET"))
-        refuse(exchange, 405, "method_not_allowed", "This path takes GET.");
+    if (slice_starts(exchange->path, models))
+        rest = slice_from(exchange->path, models.len);
+    if (rest.len && rest.data[0] != '/')
+        no_such_path(exchange);
+    else if (!slice_is(exchange->method, "GET"))
+        no_such_method(exchange, NULL, "GET");
     else
         models_answer(gateway, exchange, rest.len ? slice_from(rest, 1) : rest);
+}
+
+static bool is(const struct exchange *exchange, enum gateway_work wanted)
+{
+    const enum gateway_work *work = exchange->state;
+    return work && *work == wanted;
 }
 
 static void gone(void *self, struct exchange *exchange)
 {
     (void)self;
-    if (exchange->state)
+    if (is(exchange, GATEWAY_FETCH))
+        fetch_gone(exchange->state);
+    else if (is(exchange, GATEWAY_CALL))
         call_gone(exchange->state);
 }
 
 static void drained(void *self, struct exchange *exchange)
 {
     (void)self;
-    if (exchange->state)
+    if (is(exchange, GATEWAY_FETCH))
+        fetch_drained(exchange->state);
+    else if (is(exchange, GATEWAY_CALL))
         call_drained(exchange->state);
 }
 
@@ -120,38 +192,16 @@ struct exchange_handler gateway_handler(struct gateway *gateway)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-static char *joined(const char *a, const char *b)
+int gateway_set_credential(struct gateway *gateway, size_t provider, struct slice secret)
 {
-    size_t len_a = strlen(a), len_b = strlen(b);
-    char *text = malloc(len_a + len_b + 1);
-    if (!text)
-        return NULL;
-    memcpy(text, a, len_a);
-    memcpy(text + len_a, b, len_b + 1);
-    return text;
-}
-
-static bool in_price_list(const struct pricing *pricing, const char *provider)
-{
-    for (size_t i = 0; i < pricing_len(pricing); i++)
-        if (slice_is(pricing_at(pricing, i)->provider, provider))
-            return true;
-    return false;
-}
-
-static int make_routes(struct gateway *gateway)
-{
-    for (size_t i = 0; i < gateway->config->providers_len; i++) {
-        const struct gateway_provider *provider = &gateway->config->providers[i];
-        bool secret = provider->credential && provider->credential[0];
-        struct gateway_route *route = &gateway->routes[i];
-        route->url = joined(provider->base_url, dialect_chat()->upstream_path);
-        route->in_price_list = in_price_list(gateway->parts.pricing, provider->name);
-        if (secret)
-            route->authorization = joined("Bearer ", provider->credential);
-        if (!route->url || (secret && !route->authorization))
-            return METE_E_MEMORY;
-    }
+    ASSERT(provider < gateway->config->providers_len);
+    struct provider *each = &gateway->providers.all[provider];
+    struct credential *fresh = NULL;
+    int rc = secret.len ? credential_new(secret, &fresh) : 0;
+    if (rc)
+        return rc;
+    credential_let_go(each->credential);
+    each->credential = fresh;
     return 0;
 }
 
@@ -160,16 +210,25 @@ int gateway_new(const struct gateway_parts *parts, const struct gateway_config *
 {
     ASSERT(parts->mete && parts->port && parts->directory && parts->pricing);
     ASSERT(parts->upstream && parts->timers);
-    ASSERT(config->providers_len <= GATEWAY_PROVIDERS_MAX);
     ASSERT(config->response_max > 0);
     struct gateway *gateway = calloc(1, sizeof *gateway);
     if (!gateway)
         return METE_E_MEMORY;
     gateway->parts = *parts;
     gateway->config = config;
-    int rc = make_routes(gateway);
+    spares_init(&gateway->refused, sizeof(struct call_refused), SPARES_MAX);
+    spares_init(&gateway->rates, sizeof(struct call_rates), SPARES_MAX);
+    spares_init(&gateway->more, sizeof(struct call_more), SPARES_MAX);
+    spares_init(&gateway->asking, sizeof(struct call_asking), SPARES_MAX);
+    int rc = providers_open(&gateway->providers, config, parts->pricing, parts->seed);
+    if (!rc)
+        rc = tokenizer_pool_new(&gateway->pool);
+    if (!rc && config->key_calls_max)
+        rc = crowd_init(&gateway->crowd, KEYS_AT_ONCE, 0);
     if (rc) {
-        gateway_free(gateway);
+        tokenizer_pool_free(gateway->pool);
+        providers_close(&gateway->providers);
+        free(gateway);
         return rc;
     }
     *ret_gateway = gateway;
@@ -180,12 +239,39 @@ void gateway_free(struct gateway *gateway)
 {
     if (!gateway)
         return;
-    ASSERT(!gateway->counts.open);
-    for (size_t i = 0; i < GATEWAY_PROVIDERS_MAX; i++) {
-        free(gateway->routes[i].url);
-        free(gateway->routes[i].authorization);
-    }
+    ASSERT(!gateway->counts.open && !gateway->streams);
+    stops_close(gateway);
+    providers_close(&gateway->providers);
+    spares_done(&gateway->refused);
+    spares_done(&gateway->rates);
+    spares_done(&gateway->more);
+    spares_done(&gateway->asking);
+    crowd_done(&gateway->crowd);
+    answers_close(&gateway->answers);
+    for (size_t i = 0; i <= LIMIT_COUNTERS; i++)
+        tokenizers_close(&gateway->tokenizers[i]);
+    memo_free(gateway->memo);
+    tokenizer_pool_free(gateway->pool);
     free(gateway);
+}
+
+bool gateway_provider_at(const struct gateway *gateway, size_t i,
+                         struct gateway_provider_view *ret_view)
+{
+    if (i >= gateway->providers.len)
+        return false;
+    const struct provider *provider = &gateway->providers.all[i];
+    *ret_view = (struct gateway_provider_view){
+        .name = slice_of(provider->config->name),
+        .health = provider->health == PROVIDER_CLOSED ? GATEWAY_WELL
+                  : provider->health == PROVIDER_OPEN ? GATEWAY_LEFT_ALONE
+                                                      : GATEWAY_ON_TRIAL,
+        .calls_open = provider->open,
+        .asked = provider->asked,
+        .failed = provider->failed,
+        .opened = provider->opened,
+    };
+    return true;
 }
 
 void gateway_counts(const struct gateway *gateway, struct gateway_counts *ret_counts)

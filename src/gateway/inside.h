@@ -3,25 +3,53 @@
 #ifndef GATEWAY_INSIDE_H
 #define GATEWAY_INSIDE_H
 
-#include "gateway/dialect.h"
+#include "base/crowd.h"
+#include "base/spares.h"
+#include "dialect/dialect.h"
+#include "gateway/answers.h"
 #include "gateway/gateway.h"
+#include "gateway/providers.h"
+#include "gateway/tokenizers.h"
+#include "prompts/memo.h"
+#include "tokens/pool.h"
 
-/* What is the same for every call to one provider, made once. */
-struct gateway_route {
-    char *url;           /* of chat completions */
-    char *authorization; /* "Bearer ..."; NULL: none */
-    bool in_price_list;  /* some model there is of a provider of this name */
+#include <stdatomic.h>
+
+struct call;
+
+/* What an exchange's state is: its first member. */
+enum gateway_work { GATEWAY_CALL = 0, GATEWAY_FETCH, GATEWAY_COUNT };
+
+/* A scope that had no rate limits; until_us: asked for again. */
+enum { GATEWAY_UNLIMITED = 4096 };
+struct gateway_unlimited {
+    uint32_t scope;
+    int64_t until_us;
 };
 
 struct gateway {
     struct gateway_parts parts;
     const struct gateway_config *config;
-    struct gateway_route routes[GATEWAY_PROVIDERS_MAX];
+    struct providers providers;
+    struct crowd crowd;                         /* calls by key, if they are limited */
+    struct call *streams;                       /* open ones */
+    struct spares refused, rates, more, asking; /* struct call_refused, call_rates, ... */
+    struct answers answers;
+    struct tokenizers tokenizers[1 + LIMIT_COUNTERS]; /* the loop's, the counters' */
+    struct model_ways ways;
+    struct memo *memo;           /* of prompts' texts; NULL: none was counted yet */
+    struct tokenizer_pool *pool; /* the workers' */
+    atomic_bool stopping;        /* workers: count no more */
+    struct gateway_stop *stops;
     struct gateway_counts counts;
+    struct gateway_unlimited unlimited[GATEWAY_UNLIMITED]; /* by scope */
 };
 
-/* Index of the first provider whose globs match; -1: none. */
-int gateway_find_provider(const struct gateway *gateway, struct slice model);
+/* The key of an exchange, if it may be used now; NULL: *ret_error and *ret_reason say why not. */
+const struct directory_key *gateway_good_key(const struct gateway *gateway,
+                                             const struct exchange *exchange,
+                                             struct dialect_error *ret_error,
+                                             enum mete_reason *ret_reason);
 /* The key of an exchange; NULL: none, or an unknown one. */
 const struct directory_key *gateway_find_key(const struct gateway *gateway,
                                              const struct exchange *exchange);
@@ -30,6 +58,9 @@ const struct directory_key *gateway_find_key(const struct gateway *gateway,
 void gateway_reply_error(struct exchange *exchange, const struct dialect *dialect,
                          const struct dialect_error *error, const struct exchange_header *headers,
                          size_t headers_len);
+
+/* Forgets stops whose grace is not over. Their questions to the engine must have been answered. */
+void stops_close(struct gateway *gateway);
 
 /* GET /v1/models (id empty) and /v1/models/{id}. */
 void models_answer(struct gateway *gateway, struct exchange *exchange, struct slice id);

@@ -23,14 +23,15 @@ static int write_model(struct buffer *out, struct slice name, struct slice owner
 static bool usable(const struct gateway *gateway, const struct directory_key *key,
                    struct slice model, struct slice *ret_owner)
 {
-    int provider = gateway_find_provider(gateway, model);
+    struct slice there;
+    int provider = providers_find(&gateway->providers, model, &there);
     if (provider < 0 || !directory_allows_model(key, model))
         return false;
-    const struct price_model *priced = pricing_find(gateway->parts.pricing, model);
+    const struct provider *its = &gateway->providers.all[provider];
+    const struct price_model *priced = providers_price(its, gateway->parts.pricing, there, model);
     if (!priced)
         return false;
-    *ret_owner = priced->provider.len ? priced->provider
-                                      : slice_of(gateway->config->providers[provider].name);
+    *ret_owner = priced->provider.len ? priced->provider : slice_of(its->config->name);
     return true;
 }
 
@@ -48,11 +49,28 @@ static int list_one(struct gateway *gateway, const struct directory_key *key, st
  * knows its name: of all models in the world, "openai" lists OpenAI's. */
 static bool foreign(const struct gateway *gateway, const struct price_model *priced)
 {
-    int at = gateway_find_provider(gateway, priced->name);
+    struct slice there;
+    int at = providers_find(&gateway->providers, priced->name, &there);
     if (at < 0 || gateway->config->providers[at].models_len)
         return false;
-    const char *name = gateway->config->providers[at].name;
-    return gateway->routes[at].in_price_list && !slice_is(priced->provider, name);
+    const struct provider *provider = &gateway->providers.all[at];
+    return provider->in_price_list && !slice_equal(priced->provider, provider->priced_as);
+}
+
+/* What openrouter itself calls openrouter/openai/gpt-4o, if that name leads back to the row. */
+static struct slice shown(const struct gateway *gateway, const struct price_model *priced)
+{
+    struct slice name = priced->name, there;
+    int at = providers_find(&gateway->providers, name, &there);
+    if (at < 0 || gateway->config->providers[at].models_len)
+        return name;
+    struct slice prefix = gateway->providers.all[at].priced_as;
+    if (!slice_starts(name, prefix) || name.len < prefix.len + 2 || name.data[prefix.len] != '/')
+        return name;
+    struct slice bare = slice_from(name, prefix.len + 1);
+    bool leads_back = providers_find(&gateway->providers, bare, &there) == at &&
+                      pricing_find_of(gateway->parts.pricing, prefix, bare) == priced;
+    return leads_back ? bare : name;
 }
 
 static bool listed(const struct pricing *pricing, struct slice name)
@@ -67,13 +85,18 @@ static int write_list(struct gateway *gateway, const struct directory_key *key, 
     int rc = buffer_text(out, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < pricing_len(pricing) && !rc; i++)
         if (!foreign(gateway, pricing_at(pricing, i)))
-            rc = list_one(gateway, key, pricing_at(pricing, i)->name, out);
+            rc = list_one(gateway, key, shown(gateway, pricing_at(pricing, i)), out);
     for (size_t p = 0; p < gateway->config->providers_len; p++) {
         const struct gateway_provider *provider = &gateway->config->providers[p];
         for (size_t g = 0; g < provider->models_len && !rc; g++) {
             struct slice name = slice_of(provider->models[g]);
             bool glob = name.len && memchr(name.data, '*', name.len);
-            if (!glob && gateway_find_provider(gateway, name) == (int)p && !listed(pricing, name))
+            struct slice there;
+            const char *renamed = name.len ? memchr(name.data, '=', name.len) : NULL;
+            if (renamed)
+                name.len = (size_t)(renamed - name.data);
+            if (!glob && providers_find(&gateway->providers, name, &there) == (int)p &&
+                !listed(pricing, name))
                 rc = list_one(gateway, key, name, out);
         }
     }

@@ -6,7 +6,7 @@
 #include "codec/decimal.h"
 #include "codec/exchange.h"
 #include "codec/timestamp.h"
-#include "gateway/dialect.h"
+#include "dialect/dialect.h"
 
 enum { REFUSAL_HEADERS = 12 };
 

@@ -101,15 +101,6 @@ void correct_keep_take(struct kept *kept, enum take_kind kind, uint32_t handle)
     kept->takes++;
 }
 
-static void keep_text(struct words *from, struct kept *kept)
-{
-    uint32_t len = words_next(from);
-    ASSERT(len <= LIMIT_ID);
-    correct_keep_word(kept, len);
-    for (uint32_t i = 0; i < len; i += 4)
-        correct_keep_word(kept, words_next(from));
-}
-
 /* What stands behind the takes stays as it is. */
 static void keep_rest(const struct ending *ending, struct kept *kept)
 {
@@ -117,14 +108,8 @@ static void keep_rest(const struct ending *ending, struct kept *kept)
     struct words words = ending->takes;
     for (unsigned i = 0; i < slot->takes_len; i++)
         words_pass_take(&words);
-    for (unsigned i = 0; slot->has_id && i < 5; i++)
-        correct_keep_word(kept, words_next(&words)); /* content, remaining, remaining_of */
-    if (slot->has_id)
-        keep_text(&words, kept);
-    if (slot->model == ENTRY_NAME_WHOLE)
-        keep_text(&words, kept);
-    if (slot->provider == ENTRY_NAME_WHOLE)
-        keep_text(&words, kept);
+    kept->len += (unsigned)reservations_copy_rest(slot, &words, &kept->words[kept->len]);
+    ASSERT(kept->len <= WORDS_MAX);
 }
 
 /* What was charged takes the place of what was held. */
@@ -334,9 +319,7 @@ static void describe(struct ledger *ledger, const struct entry *entry, const str
             put_amount(ret_ended, ending->held[i].unit, -ending->held[i].amount);
     struct reservation_texts texts;
     reservations_texts(ledger, slot, ending->takes, &texts);
-    ret_ended->request_id = texts.request_id;
-    ret_ended->model = texts.model;
-    ret_ended->provider = texts.provider;
+    endings_describe_call(&texts, ret_ended);
 }
 
 static void remember(struct ledger *ledger, const struct entry *entry, const struct ending *ending)

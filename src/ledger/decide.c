@@ -208,7 +208,8 @@ static void write_reserve(const struct weighing *weighing, uint64_t id, struct e
     entry->u.reserve.reservation = id;
     entry->u.reserve.scope = args->scope.n;
     entry->u.reserve.request_id = of_text(args->request_id);
-    entry->u.reserve.content = args->request_id.len ? args->content : 0;
+    bool is_kept = args->request_id.len || args->flags & METE_RESERVE_CALL;
+    entry->u.reserve.content = is_kept ? args->content : 0;
     entry->u.reserve.model = names_enter(weighing->ledger, of_text(args->model), NULL, 0);
     const struct entry_name *earlier[] = {&entry->u.reserve.model};
     entry->u.reserve.provider = names_enter(weighing->ledger, of_text(args->provider), earlier, 1);

@@ -2,6 +2,7 @@
  * The decisions that charge: commit, release, expiry, record. Each is a pure question to the state,
  * as those of decide.c are. A commit or release asks nothing of the present windows: it counts
  * where its reservation was made. */
+#include "base/details.h"
 #include "ledger/endings.h"
 #include "ledger/increases.h"
 #include "ledger/templates.h"
@@ -30,12 +31,34 @@ static int check_usage(const struct mete_usage *usage, size_t len)
     return 0;
 }
 
-static int check_outcome(const struct mete_outcome *outcome)
+/* The parts of a cost are all of it; what is charged provisionally has none, so that those of its
+ * correction are the call's. */
+static bool adds_up(const struct mete_outcome *outcome, const struct mete_usage *usage, size_t len)
+{
+    const struct mete_details *details = &outcome->details;
+    int64_t sum = 0;
+    if (!details->parts_len)
+        return true;
+    for (size_t i = 0; i < details->parts_len; i++)
+        if (!checked_add(sum, details->parts[i].nano, &sum))
+            return false;
+    for (size_t i = 0; i < len; i++)
+        if (usage[i].meter == METE_COST)
+            return usage[i].amount == sum && !(outcome->flags & METE_OUTCOME_PROVISIONAL);
+    return false;
+}
+
+static int check_outcome(const struct mete_outcome *outcome, const struct mete_usage *usage,
+                         size_t usage_len)
 {
     if (outcome->price_list.len > LIMIT_PROVIDER || outcome->note.len > LIMIT_NOTE)
         return METE_E_TOO_LARGE;
+    int rc = details_check(&outcome->details);
+    if (rc)
+        return rc;
     if ((unsigned)outcome->ending >= METE_ENDINGS || !entry_is_text(of_text(outcome->price_list)) ||
-        (outcome->flags & ~(uint32_t)(METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED)))
+        (outcome->flags & ~(uint32_t)(METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED)) ||
+        !adds_up(outcome, usage, usage_len))
         return METE_E_INVALID;
     return 0;
 }
@@ -58,9 +81,11 @@ static void usage_to_amounts(const struct mete_usage *usage, size_t len, uint32_
     *ret_len = (uint32_t)len;
 }
 
-static struct entry_outcome outcome_of(const struct mete_outcome *outcome,
+/* The details are packed into the ledger's room, until the next decision. */
+static struct entry_outcome outcome_of(struct ledger *ledger, const struct mete_outcome *outcome,
                                        struct entry_name price_list)
 {
+    size_t details_len = details_write(&outcome->details, ledger->details);
     return (struct entry_outcome){.ending = outcome->ending,
                                   .flags = outcome->flags,
                                   .status = outcome->status,
@@ -68,7 +93,8 @@ static struct entry_outcome outcome_of(const struct mete_outcome *outcome,
                                   .latency_ms = outcome->latency_ms,
                                   .first_token_ms = outcome->first_token_ms,
                                   .price_list = price_list,
-                                  .note = of_text(outcome->note)};
+                                  .note = of_text(outcome->note),
+                                  .details = {(const char *)ledger->details, details_len}};
 }
 
 /* The reservation is not open: 0 if it ended just so, ENDED or NOT_FOUND. */
@@ -99,8 +125,8 @@ static int correct(struct ledger *ledger, struct mete_instant now, const struct 
     entry->u.correct.reservation = args->reservation.n;
     usage_to_amounts(args->usage, args->usage_len, &entry->u.correct.amounts_len,
                      entry->u.correct.amounts);
-    entry->u.correct.outcome =
-        outcome_of(&args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
+    entry->u.correct.outcome = outcome_of(
+        ledger, &args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
     *ret_receipt = (struct mete_receipt){.state = ending->state,
                                          .cost = endings_cost(ending->used, ending->used_len),
                                          .overrun = ending->overrun,
@@ -129,7 +155,7 @@ int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
     ASSERT(now.us >= ledger->last_at_us);
     int rc = check_usage(args->usage, args->usage_len);
     if (rc == 0)
-        rc = check_outcome(&args->outcome);
+        rc = check_outcome(&args->outcome, args->usage, args->usage_len);
     if (rc)
         return rc;
     struct ending ending;
@@ -148,8 +174,8 @@ int ledger_decide_commit(struct ledger *ledger, struct mete_instant now,
     entry->u.commit.reservation = args->reservation.n;
     usage_to_amounts(args->usage, args->usage_len, &entry->u.commit.amounts_len,
                      entry->u.commit.amounts);
-    entry->u.commit.outcome =
-        outcome_of(&args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
+    entry->u.commit.outcome = outcome_of(
+        ledger, &args->outcome, names_enter(ledger, of_text(args->outcome.price_list), NULL, 0));
     *ret_receipt = (struct mete_receipt){.state = METE_COMMITTED,
                                          .cost = endings_cost(ending.used, ending.used_len),
                                          .overrun = ending.overrun,
@@ -237,8 +263,7 @@ static int repeat_record(struct ledger *ledger, struct mete_instant now,
     return 0;
 }
 
-static void write_record(const struct ledger *ledger, const struct mete_record *args,
-                         struct entry *entry)
+static void write_record(struct ledger *ledger, const struct mete_record *args, struct entry *entry)
 {
     entry->u.record.scope = args->scope.n;
     entry->u.record.request_id = of_text(args->request_id);
@@ -249,7 +274,7 @@ static void write_record(const struct ledger *ledger, const struct mete_record *
     decide_write_labels(args->session, args->tags, args->tags_len, &entry->u.record.session,
                         &entry->u.record.tags);
     entry->u.record.outcome = outcome_of(
-        &args->outcome, names_enter(ledger, of_text(args->outcome.price_list), earlier, 2));
+        ledger, &args->outcome, names_enter(ledger, of_text(args->outcome.price_list), earlier, 2));
     usage_to_amounts(args->usage, args->usage_len, &entry->u.record.amounts_len,
                      entry->u.record.amounts);
 }
@@ -258,7 +283,7 @@ static int check_record(const struct ledger *ledger, const struct mete_record *a
 {
     int rc = check_usage(args->usage, args->usage_len);
     if (rc == 0)
-        rc = check_outcome(&args->outcome);
+        rc = check_outcome(&args->outcome, args->usage, args->usage_len);
     if (rc == 0)
         rc = decide_check_labels(args->session, args->tags, args->tags_len);
     if (rc)

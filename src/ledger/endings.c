@@ -320,6 +320,16 @@ static bool read_end(struct ledger *ledger, const struct entry *entry, struct en
     return true;
 }
 
+void endings_describe_call(const struct reservation_texts *texts, struct ledger_ended *ended)
+{
+    ended->request_id = texts->request_id;
+    ended->model = texts->model;
+    ended->provider = texts->provider;
+    ended->session = texts->session;
+    ended->tags = texts->tags;
+    ended->content = texts->content;
+}
+
 /* For the usage record: everything that is gone once the slot is free. */
 static void describe_end(struct ledger *ledger, const struct entry *entry,
                          const struct ending *ending, struct ledger_ended *ret_ended)
@@ -340,9 +350,7 @@ static void describe_end(struct ledger *ledger, const struct entry *entry,
                                   unit_currency(ending->used[i].unit), ending->used[i].amount};
     struct reservation_texts texts;
     reservations_texts(ledger, slot, ending->takes, &texts);
-    ret_ended->request_id = texts.request_id;
-    ret_ended->model = texts.model;
-    ret_ended->provider = texts.provider;
+    endings_describe_call(&texts, ret_ended);
     if (entry->kind == ENTRY_COMMIT)
         ret_ended->price_list = names_of_entry(ledger, &entry->u.commit.outcome.price_list);
 }
@@ -576,7 +584,7 @@ static bool record_all(struct ledger *ledger, const struct entry *entry,
     return !path.quotas || record_quotas(ledger, entry, &path, recording, effects, overrun);
 }
 
-static void describe_record(const struct ledger *ledger, const struct entry *entry, bool overrun,
+static void describe_record(struct ledger *ledger, const struct entry *entry, bool overrun,
                             struct ledger_ended *ret_ended)
 {
     *ret_ended = (struct ledger_ended){
@@ -584,6 +592,8 @@ static void describe_record(const struct ledger *ledger, const struct entry *ent
         .request_id = entry->u.record.request_id,
         .model = names_of_entry(ledger, &entry->u.record.model),
         .provider = names_of_entry(ledger, &entry->u.record.provider),
+        .session = entry->u.record.session,
+        .tags = reservations_join_tags(&entry->u.record.tags, ledger->scratch),
         .price_list = names_of_entry(ledger, &entry->u.record.outcome.price_list),
         .made_at_us = entry->at_us,
         .state = METE_COMMITTED,

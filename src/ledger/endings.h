@@ -40,6 +40,9 @@ bool endings_apply(struct ledger *ledger, const struct entry *entry,
 bool endings_apply_record(struct ledger *ledger, const struct entry *entry,
                           struct ledger_effects *effects);
 
+/* What the reservation says of the call. */
+void endings_describe_call(const struct reservation_texts *texts, struct ledger_ended *ended);
+
 /* ---- correct.c: true figures for what ended provisionally ---- */
 /* The words of a reservation behind its amounts, as they will be once it is closed. */
 struct kept {

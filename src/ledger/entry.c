@@ -10,6 +10,7 @@
  *
  * Considered and not done: fixed-size structs (a plain reserve would be 150 bytes instead of 60);
  * a general format such as CBOR (names or tags in every entry, and many ways to say one thing). */
+#include "base/details.h"
 #include "ledger/entry_bytes.h"
 
 /* Bits of the byte that opens a reserve. */
@@ -20,14 +21,16 @@ enum {
     HAS_GRANT = 8,
     HAS_SESSION = 16,
     HAS_TAGS = 32,
-    RESERVE_BITS = 63
+    HAS_CONTENT = 64, /* though no id */
+    RESERVE_BITS = 127
 };
 
-/* A record has no such byte; its outcome's flags tell, above those of mete.h. */
+/* An outcome has no such byte; its flags tell, above those of mete.h. */
 enum {
     OUTCOME_FLAGS = METE_OUTCOME_PROVISIONAL | METE_OUTCOME_COUNTED,
     RECORD_HAS_SESSION = 4,
-    RECORD_HAS_TAGS = 8
+    RECORD_HAS_TAGS = 8,
+    HAS_DETAILS = 16
 };
 
 enum {
@@ -144,13 +147,15 @@ static void write_tags(struct writer *w, const struct entry_tags *tags)
 static void write_outcome(struct writer *w, const struct entry_outcome *outcome, uint32_t more)
 {
     write_varint(w, (uint64_t)outcome->ending);
-    write_varint(w, outcome->flags | more);
+    write_varint(w, outcome->flags | more | (outcome->details.len ? HAS_DETAILS : 0));
     write_varint(w, outcome->status);
     write_varint(w, outcome->attempts);
     write_varint(w, outcome->latency_ms);
     write_varint(w, outcome->first_token_ms);
     write_name(w, &outcome->price_list);
     write_slice(w, outcome->note);
+    if (outcome->details.len)
+        write_slice(w, outcome->details);
 }
 
 static void write_reserve(struct writer *w, const struct entry *entry)
@@ -161,13 +166,14 @@ static void write_reserve(struct writer *w, const struct entry *entry)
     bits |= entry->u.reserve.granted ? HAS_GRANT : 0;
     bits |= entry->u.reserve.session.len ? HAS_SESSION : 0;
     bits |= entry->u.reserve.tags.len ? HAS_TAGS : 0;
+    bits |= entry->u.reserve.content && !(bits & HAS_ID) ? HAS_CONTENT : 0; /* of a call */
     write_byte(w, (uint8_t)bits);
     write_reservation(w, entry->u.reserve.reservation);
     write_varint(w, entry->u.reserve.scope);
-    if (bits & HAS_ID) {
+    if (bits & HAS_ID)
         write_slice(w, entry->u.reserve.request_id);
+    if (bits & (HAS_ID | HAS_CONTENT))
         write_u64(w, entry->u.reserve.content);
-    }
     write_name(w, &entry->u.reserve.model);
     write_name(w, &entry->u.reserve.provider);
     if (bits & HAS_SESSION)
@@ -289,7 +295,7 @@ static size_t tags_size(const struct entry_tags *tags)
 
 static size_t outcome_text_len(const struct entry_outcome *outcome)
 {
-    return outcome->price_list.text.len + outcome->note.len;
+    return outcome->price_list.text.len + outcome->note.len + outcome->details.len;
 }
 
 size_t entry_size_max(const struct entry *entry)
@@ -379,18 +385,31 @@ static void read_tags(struct reader *r, struct entry_tags *ret_tags)
         ret_tags->texts[i] = read_session(r);
 }
 
-/* flags: those that may be set. */
-static struct entry_outcome read_outcome(struct reader *r, uint32_t flags)
+static struct slice read_details(struct reader *r)
+{
+    struct mete_part parts[METE_PARTS_MAX];
+    struct mete_details details;
+    struct slice packed = read_slice(r, DETAILS_MAX);
+    require(r, packed.len > 0 && details_read(packed, parts, &details));
+    return packed;
+}
+
+/* may: those flags that may be set. */
+static struct entry_outcome read_outcome(struct reader *r, uint32_t may)
 {
     struct entry_outcome outcome = {0};
     outcome.ending = (enum mete_ending)read_max(r, METE_ENDINGS - 1);
-    outcome.flags = (uint32_t)read_max(r, flags);
+    uint32_t flags = read_u32(r);
+    require(r, !(flags & ~(may | HAS_DETAILS)));
+    outcome.flags = flags & may;
     outcome.status = (uint16_t)read_max(r, UINT16_MAX);
     outcome.attempts = (uint16_t)read_max(r, UINT16_MAX);
     outcome.latency_ms = read_u32(r);
     outcome.first_token_ms = read_u32(r);
     outcome.price_list = read_name(r, LIMIT_PROVIDER);
     outcome.note = read_slice(r, LIMIT_NOTE);
+    if (flags & HAS_DETAILS)
+        outcome.details = read_details(r);
     return outcome;
 }
 
@@ -405,8 +424,11 @@ static void read_reserve(struct reader *r, struct entry *entry)
     if (bits & HAS_ID) {
         entry->u.reserve.request_id = read_request_id(r);
         require(r, entry->u.reserve.request_id.len > 0);
-        entry->u.reserve.content = read_u64(r);
     }
+    if (bits & (HAS_ID | HAS_CONTENT))
+        entry->u.reserve.content = read_u64(r);
+    bool may = bits & IS_CALL && !(bits & HAS_ID) && entry->u.reserve.content;
+    require(r, may || !(bits & HAS_CONTENT));
     entry->u.reserve.model = read_name(r, LIMIT_ID);
     entry->u.reserve.provider = read_name(r, LIMIT_PROVIDER);
     entry->u.reserve.session = bits & HAS_SESSION ? read_session(r) : (struct slice){0};

@@ -71,6 +71,7 @@ struct entry_outcome {
     uint32_t latency_ms, first_token_ms;
     struct entry_name price_list;
     struct slice note;
+    struct slice details; /* packed: base/details.h */
 };
 
 struct entry {

@@ -229,14 +229,6 @@ struct flat {
     size_t len;
 };
 
-static void flatten_text(struct words *words, struct flat *flat)
-{
-    uint32_t len = words_next(words);
-    flat->words[flat->len++] = len;
-    for (uint32_t i = 0; i < len; i += 4)
-        flat->words[flat->len++] = words_next(words);
-}
-
 static void flatten_draws(const struct draws *draws, struct flat *flat)
 {
     flat->words[flat->len++] = (uint32_t)draws->len;
@@ -246,18 +238,6 @@ static void flatten_draws(const struct draws *draws, struct flat *flat)
         flat->words[flat->len++] = (uint32_t)(amount & UINT32_MAX);
         flat->words[flat->len++] = (uint32_t)(amount >> 32);
     }
-}
-
-/* What follows the takes: of a request id, and names that have no number. */
-static void flatten_rest(const struct reservation *slot, struct words *words, struct flat *flat)
-{
-    for (unsigned i = 0; slot->has_id && i < 5; i++)
-        flat->words[flat->len++] = words_next(words);
-    unsigned texts = slot->has_id ? 1 : 0;
-    texts += slot->model == ENTRY_NAME_WHOLE;
-    texts += slot->provider == ENTRY_NAME_WHOLE;
-    for (unsigned i = 0; i < texts; i++)
-        flatten_text(words, flat);
 }
 
 static bool move_draws(struct ledger *ledger, const struct entry *entry, int64_t by, uint32_t quota,
@@ -290,7 +270,7 @@ static bool redraw(struct ledger *ledger, const struct entry *entry, struct rese
             return false;
         flatten_draws(&draws, &flat);
     }
-    flatten_rest(slot, &from, &flat);
+    flat.len += reservations_copy_rest(slot, &from, &flat.words[flat.len]);
     words_free(ledger, slot);
     struct words to = words_of(ledger, slot);
     for (size_t i = 0; i < len; i++) {

@@ -245,6 +245,21 @@ static void put_move(struct hasher *hasher, const struct ledger *ledger, uint32_
     put(hasher, (uint64_t)move->scope << 32 | move->from);
 }
 
+/* Of one that has none nothing, as before there were any. */
+static void put_labels(struct hasher *hasher, const struct reservation *slot, struct words *words)
+{
+    char text[TEXT_MAX];
+    unsigned texts = slot->has_session + slot->has_tags;
+    if (slot->has_content || texts)
+        put(hasher, 4u | (unsigned)slot->has_content << 1 | slot->has_tags);
+    if (slot->has_content)
+        put_i64(hasher, words_next_i64(words));
+    for (unsigned i = 0; i < texts; i++) {
+        size_t len = words_next_text(words, text, TEXT_MAX);
+        put_text(hasher, (struct slice){text, len});
+    }
+}
+
 static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_t index)
 {
     const struct reservation *slot = &ledger->slots[index];
@@ -269,16 +284,17 @@ static void put_slot(struct hasher *hasher, const struct ledger *ledger, uint32_
     put(hasher, slot->takes_len);
     for (unsigned i = 0; i < slot->takes_len; i++)
         put_take(hasher, &words);
-    char text[LIMIT_ID];
+    char text[TEXT_MAX];
     for (unsigned i = 0; slot->has_id && i < 5; i++)
         put(hasher, words_next(&words)); /* content, remaining, remaining_of */
     unsigned texts = slot->has_id ? 1 : 0;
     texts += slot->model == ENTRY_NAME_WHOLE;
     texts += slot->provider == ENTRY_NAME_WHOLE;
     for (unsigned i = 0; i < texts; i++) {
-        size_t text_len = words_next_text(&words, text);
+        size_t text_len = words_next_text(&words, text, LIMIT_ID);
         put_text(hasher, (struct slice){text, text_len});
     }
+    put_labels(hasher, slot, &words);
 }
 
 static void put_closed(struct hasher *hasher, const struct closed *closed)

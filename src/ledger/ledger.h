@@ -151,7 +151,9 @@ enum { LEDGER_AMOUNTS_MAX = 2 * METE_DEMANDS_MAX };
 struct ledger_ended {
     uint64_t reservation; /* 0: ENTRY_RECORD */
     uint32_t scope;
-    struct slice request_id, model, provider, price_list;
+    struct slice request_id, model, provider, price_list, session;
+    struct slice tags; /* in one, with a line feed between two */
+    uint64_t content;  /* of a METE_RESERVE_CALL; 0: not known */
     int64_t made_at_us;
     enum mete_state state;
     int overrun;

@@ -108,30 +108,78 @@ void reservations_asked(const struct ledger *ledger, const struct reservation *r
     ret_asked->content = (uint64_t)words_next_i64(&words);
     ret_asked->remaining = words_next_i64(&words);
     ret_asked->remaining_of = words_next(&words);
-    ret_asked->id_len = words_next_text(&words, ret_asked->id);
+    ret_asked->id_len = words_next_text(&words, ret_asked->id, LIMIT_ID);
 }
 
-static struct slice scratch_text(struct words *words, char *room)
+/* A text that may not be there, of at most max bytes: from the words into the room. */
+static struct slice scratch_text(struct words *words, bool is_there, char **room, size_t max)
 {
-    size_t len = words_next_text(words, room);
-    return (struct slice){room, len};
+    struct slice text = {0};
+    if (!is_there)
+        return text;
+    text.data = *room;
+    text.len = words_next_text(words, *room, max);
+    *room += text.len;
+    return text;
 }
 
 void reservations_texts(struct ledger *ledger, const struct reservation *slot, struct words words,
                         struct reservation_texts *ret_texts)
 {
+    char *room = ledger->scratch;
     for (unsigned i = 0; i < slot->takes_len; i++)
         words_pass_take(&words);
+    uint64_t content = slot->has_id ? (uint64_t)words_next_i64(&words) : 0;
+    ret_texts->content = slot->is_call ? content : 0;
+    for (unsigned i = 0; slot->has_id && i < 3; i++)
+        words_next(&words); /* remaining, remaining_of */
+    ret_texts->request_id = scratch_text(&words, slot->has_id, &room, LIMIT_ID);
+    bool is_whole = slot->model == ENTRY_NAME_WHOLE;
+    ret_texts->model = scratch_text(&words, is_whole, &room, LIMIT_ID);
+    if (!is_whole)
+        ret_texts->model = names_text(ledger, slot->model);
+    is_whole = slot->provider == ENTRY_NAME_WHOLE;
+    ret_texts->provider = scratch_text(&words, is_whole, &room, LIMIT_PROVIDER);
+    if (!is_whole)
+        ret_texts->provider = names_text(ledger, slot->provider);
+    if (slot->has_content)
+        ret_texts->content = (uint64_t)words_next_i64(&words);
+    ret_texts->session = scratch_text(&words, slot->has_session, &room, LIMIT_SESSION);
+    ret_texts->tags = scratch_text(&words, slot->has_tags, &room, TAGS_TEXT);
+    ASSERT(room <= ledger->scratch + SCRATCH);
+}
+
+size_t reservations_copy_rest(const struct reservation *slot, struct words *words, uint32_t *to)
+{
+    size_t len = 0;
     for (unsigned i = 0; slot->has_id && i < 5; i++)
-        words_next(&words); /* content, remaining, remaining_of */
-    ret_texts->request_id =
-        slot->has_id ? scratch_text(&words, ledger->scratch) : (struct slice){0};
-    ret_texts->model = slot->model == ENTRY_NAME_WHOLE
-                           ? scratch_text(&words, ledger->scratch + LIMIT_ID)
-                           : names_text(ledger, slot->model);
-    ret_texts->provider = slot->provider == ENTRY_NAME_WHOLE
-                              ? scratch_text(&words, ledger->scratch + 2 * LIMIT_ID)
-                              : names_text(ledger, slot->provider);
+        to[len++] = words_next(words); /* content, remaining, remaining_of */
+    if (slot->has_id)
+        len += words_copy_text(words, to + len);
+    if (slot->model == ENTRY_NAME_WHOLE)
+        len += words_copy_text(words, to + len);
+    if (slot->provider == ENTRY_NAME_WHOLE)
+        len += words_copy_text(words, to + len);
+    for (unsigned i = 0; slot->has_content && i < 2; i++)
+        to[len++] = words_next(words);
+    if (slot->has_session)
+        len += words_copy_text(words, to + len);
+    if (slot->has_tags)
+        len += words_copy_text(words, to + len);
+    return len;
+}
+
+struct slice reservations_join_tags(const struct entry_tags *tags, char *room)
+{
+    char *at = room;
+    for (size_t i = 0; i < tags->len; i++) {
+        if (i)
+            *at++ = '\n';
+        memcpy(at, tags->texts[i].data, tags->texts[i].len);
+        at += tags->texts[i].len;
+    }
+    ASSERT(at <= room + TAGS_TEXT);
+    return (struct slice){room, (size_t)(at - room)};
 }
 
 static uint32_t hash_request(uint32_t scope, struct slice request_id)
@@ -351,6 +399,21 @@ static void remember_request(struct ledger *ledger, const struct entry *entry,
     table_put(&ledger->open_requests, item, ledger->slot_hashes[item]);
 }
 
+/* What only the record asks for. */
+static void remember_labels(struct ledger *ledger, const struct entry *entry,
+                            struct reservation *slot, struct words *words)
+{
+    slot->has_content = entry->u.reserve.content && !slot->has_id && slot->is_call;
+    slot->has_session = entry->u.reserve.session.len > 0;
+    slot->has_tags = entry->u.reserve.tags.len > 0;
+    if (slot->has_content)
+        words_put_i64(words, (int64_t)entry->u.reserve.content);
+    if (slot->has_session)
+        words_put_text(words, entry->u.reserve.session);
+    if (slot->has_tags)
+        words_put_text(words, reservations_join_tags(&entry->u.reserve.tags, ledger->scratch));
+}
+
 static struct reservation *take_slot(struct ledger *ledger, uint64_t id)
 {
     uint32_t index = (uint32_t)(id >> GENERATION_BITS);
@@ -399,6 +462,7 @@ bool reservations_apply_reserve(struct ledger *ledger, const struct entry *entry
         words_put_text(&words, entry->u.reserve.model.text);
     if (slot->provider == ENTRY_NAME_WHOLE)
         words_put_text(&words, entry->u.reserve.provider.text);
+    remember_labels(ledger, entry, slot, &words);
     expiries_put(ledger, reservations_slot(ledger, slot), entry->u.reserve.expires_at_us);
     ledger->scopes[slot->scope].open++;
     ledger->counts.reservations_open++;

@@ -581,6 +581,20 @@ static void walk_words(struct archive *archive, struct ledger *ledger, struct re
     }
 }
 
+/* Which of what is not counted it has, in the bits of one number: where there is an id alone, it is
+ * 1, as before the others came to be. */
+static void walk_labels(struct archive *archive, struct reservation *slot)
+{
+    uint64_t bits = slot->has_id | (uint64_t)slot->has_content << 1 |
+                    (uint64_t)slot->has_session << 2 | (uint64_t)slot->has_tags << 3;
+    bits = archive_up_to(archive, bits, 15);
+    slot->has_id = bits & 1;
+    slot->has_content = bits >> 1 & 1;
+    slot->has_session = bits >> 2 & 1;
+    slot->has_tags = bits >> 3 & 1;
+    (void)archive_expect(archive, !slot->has_content || !slot->has_id);
+}
+
 static void walk_slot_head(struct archive *archive, struct ledger *ledger, struct reservation *slot)
 {
     slot->is_call = archive_up_to(archive, slot->is_call, 1) & 1;
@@ -595,7 +609,7 @@ static void walk_slot_head(struct archive *archive, struct ledger *ledger, struc
     slot->model = (uint16_t)archive_up_to(archive, slot->model, ENTRY_NAME_WHOLE);
     slot->provider = (uint16_t)archive_up_to(archive, slot->provider, ENTRY_NAME_WHOLE);
     slot->takes_len = (uint32_t)archive_up_to(archive, slot->takes_len, TAKES_MAX) & 127;
-    slot->has_id = archive_up_to(archive, slot->has_id, 1) & 1;
+    walk_labels(archive, slot);
     (void)archive_expect(archive, slot->scope > 0);
     (void)archive_expect(archive,
                          slot->model == ENTRY_NAME_WHOLE || slot->model <= ledger->names_len);

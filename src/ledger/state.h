@@ -20,6 +20,7 @@
 
 #include "base/assert.h"
 #include "base/checked.h"
+#include "base/details.h"
 #include "base/limits.h"
 #include "ledger/ledger.h"
 #include "ledger/table.h"
@@ -215,7 +216,9 @@ enum { SLOT_BITS = 28, GENERATION_BITS = 36, SLOT_WORDS = 6, CHUNK_WORDS = 15 };
 struct reservation {
     uint64_t generation : 36, is_call : 1, is_closed : 1;
     uint64_t is_committed : 1; /* closed by a provisional commit, else by an expiry */
-    uint64_t spare : 25;
+    uint64_t has_content : 1;  /* of a call without an id */
+    uint64_t has_session : 1, has_tags : 1;
+    uint64_t spare : 22;
     uint64_t made_at_us : 58, charges : 1, amounts_len : 5;
     int64_t granted;
     uint32_t scope;
@@ -238,16 +241,22 @@ enum { TAKE_HANDLE_BITS = 29 };
 
 /* Amounts (3 words each), takes (1 each; a quota's is followed by how many draws it made, and 3 of
  * each), then for a request id: content (2), remaining (2), whose
- * it is (1), text; then texts of model and provider that have no number. A text: length, bytes. */
+ * it is (1), text; then texts of model and provider that have no number; then what only the record
+ * asks for: content (2) of a call without an id, session, tags. A text: length, bytes. */
 enum {
     TEXT_WORDS = 1 + LIMIT_ID / 4,
+    TAGS_TEXT = METE_TAGS_MAX * (LIMIT_SESSION + 1), /* in one, with a line feed between two */
+    TEXT_MAX = TAGS_TEXT,                            /* the longest */
+    SCRATCH = 2 * LIMIT_ID + LIMIT_PROVIDER + LIMIT_SESSION + TAGS_TEXT,
     PATH_BUDGETS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
     PATH_RATES = LIMIT_PATH_SCOPES * LIMIT_SCOPE_RATES,
     TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
     PATH_QUOTAS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_QUOTAS,
     /* As many as are held, as many beyond them that the end drew, and the last grant's overrun. */
     DRAWS_WORDS = 1 + 3 * (2 * LIMIT_DRAWS + 1),
-    WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + PATH_QUOTAS * DRAWS_WORDS + 5 + 3 * TEXT_WORDS,
+    LABELS_WORDS = 2 + TEXT_WORDS + 1 + TAGS_TEXT / 4,
+    WORDS_MAX = 3 * METE_DEMANDS_MAX + TAKES_MAX + PATH_QUOTAS * DRAWS_WORDS + 5 + 3 * TEXT_WORDS +
+                LABELS_WORDS,
     CHUNKS_EACH = (WORDS_MAX - SLOT_WORDS + CHUNK_WORDS - 1) / CHUNK_WORDS
 };
 _Static_assert(TAKES_MAX < 128, "takes_len has 7 bits");
@@ -369,7 +378,8 @@ struct ledger {
     struct table defaults; /* budgets that templates made, by template and scope; for ever */
     struct table scope_ids, budget_ids, name_texts, open_requests, ended_requests, ended_ids,
         grant_ids;
-    char scratch[2 * LIMIT_ID + LIMIT_PROVIDER]; /* texts of the last ended call */
+    char scratch[SCRATCH];        /* texts of the last ended call */
+    uint8_t details[DETAILS_MAX]; /* of the outcome decided last, packed */
 };
 
 /* ---- texts.c: strings that stay ---- */
@@ -496,7 +506,7 @@ bool budgets_apply_put(struct ledger *ledger, const struct entry *entry,
                        struct ledger_effects *effects);
 bool budgets_apply_end(struct ledger *ledger, const struct entry *entry);
 bool budgets_is_held(const struct ledger *ledger, uint32_t budget); /* calls of it are open */
-void budgets_end_of_scope(struct ledger *ledger, uint32_t scope); /* all that it has */
+void budgets_end_of_scope(struct ledger *ledger, uint32_t scope);   /* all that it has */
 bool budgets_apply_window(struct ledger *ledger, const struct entry *entry);
 /* committed + held of a past window has become another: a later one may be handed another rest. */
 void budgets_past_moved(struct ledger *ledger, const struct entry *entry, uint32_t budget,
@@ -649,8 +659,11 @@ static inline void take_hint(const struct ledger *ledger, struct take take)
 }
 
 void words_put_text(struct words *words, struct slice text);
-/* Copies a text out; ret_text has room for LIMIT_ID bytes. Returns its length. */
-size_t words_next_text(struct words *words, char *ret_text);
+/* Copies a text out; ret_text has room for max bytes, which it has not more of. Returns its length.
+ */
+size_t words_next_text(struct words *words, char *ret_text, size_t max);
+/* Passes a text as words, its length first; to has room for them. Returns how many they are. */
+size_t words_copy_text(struct words *words, uint32_t *to);
 void words_free(struct ledger *ledger, struct reservation *reservation);
 
 static inline int64_t words_next_i64(struct words *words)
@@ -711,8 +724,14 @@ void reservations_leave(struct ledger *ledger, struct reservation *slot);
 void reservations_free(struct ledger *ledger, struct reservation *slot);
 /* What a reservation knows of its call. The texts are in ledger->scratch until the next call. */
 struct reservation_texts {
-    struct slice request_id, model, provider;
+    struct slice request_id, model, provider, session;
+    struct slice tags; /* in one, with a line feed between two */
+    uint64_t content;  /* of a call; 0: not known */
 };
+/* Passes what stands behind the takes, word by word; to has room for it. Returns how many words. */
+size_t reservations_copy_rest(const struct reservation *slot, struct words *words, uint32_t *to);
+/* Tags as one text, in room for TAGS_TEXT bytes. */
+struct slice reservations_join_tags(const struct entry_tags *tags, char *room);
 /* takes: its words, positioned at its takes. */
 void reservations_texts(struct ledger *ledger, const struct reservation *slot, struct words takes,
                         struct reservation_texts *ret_texts);

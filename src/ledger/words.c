@@ -28,7 +28,7 @@ void words_extend(struct words *words)
 
 void words_put_text(struct words *words, struct slice text)
 {
-    ASSERT(text.len <= LIMIT_ID);
+    ASSERT(text.len <= TEXT_MAX);
     words_put(words, (uint32_t)text.len);
     for (size_t i = 0; i < text.len; i += 4) {
         uint32_t word = 0;
@@ -37,14 +37,25 @@ void words_put_text(struct words *words, struct slice text)
     }
 }
 
-size_t words_next_text(struct words *words, char *ret_text)
+size_t words_next_text(struct words *words, char *ret_text, size_t max)
 {
     size_t len = words_next(words);
-    ASSERT(len <= LIMIT_ID);
+    ASSERT(len <= max);
     for (size_t i = 0; i < len; i += 4) {
         uint32_t word = words_next(words);
         memcpy(ret_text + i, &word, len - i < 4 ? len - i : 4);
     }
+    return len;
+}
+
+size_t words_copy_text(struct words *words, uint32_t *to)
+{
+    size_t len = 0;
+    uint32_t bytes = words_next(words);
+    ASSERT(bytes <= TEXT_MAX);
+    to[len++] = bytes;
+    for (uint32_t i = 0; i < bytes; i += 4)
+        to[len++] = words_next(words);
     return len;
 }
 

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A list is one array sorted by name, searched by halving: eleven comparisons among the 2,250
- * built-in models. The built-in rows point into one copy of the embedded CSV, which is split in
- * place; rows put later bring a copy of their texts each.
+ * A list is one array sorted by name, searched by halving: eleven comparisons among the built-in
+ * models. The built-in rows point into one copy of the embedded CSV, which is split in place; what
+ * rows bring later, and all tariffs, lie in an arena as long as the list lives.
+ *
+ * The CSV's last column holds what few models have, as words: PRICE=DECIMAL, and before the prices
+ * of a tier its head, a service, a length, or both:
+ *
+ *   cache_write_1h=6 search=10000 >200000 input=6 output=22.5 priority>200000 input=12 output=45
+ *
+ * Models that cost the same, and most do with dozens of others, share their tariff's bytes.
  *
  * Digits: a price is kept in 10^-18 of a currency unit per million units, so one unit's price is
  * exact to 10^-24, a digit more than the finest one in the source. Tokens times price is then in
- * 10^-24 units; the five products of a call are summed in 128 bits, and 10^15 of them are a nano.
+ * 10^-24 units; the products of a call are summed in 128 bits, and 10^15 of them are a nano.
  *
- * Not done: a hash table (a look-up is 0.2 us of a call that takes hundreds); tiers by context
- * length, service tiers and audio tokens (docs/prices.md says what that means for whom). */
+ * Not done: a hash table (a look-up is 0.2 us of a call that takes hundreds); prices by the minute,
+ * the picture or the page, and by region (docs/prices.md says what that means for whom). */
 #include "pricing/pricing.h"
 
 #include "base/assert.h"
-#include "base/limits.h"
 #include "codec/csv.h"
 #include "codec/decimal.h"
+#include "pricing/tariff.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,24 +30,51 @@
 extern const unsigned char data_prices_csv[];
 extern const size_t data_prices_csv_len;
 
-#define ATTO INT64_C(1000000000000000000)        /* of a price, in one currency unit */
-#define YOCTO_PER_NANO INT64_C(1000000000000000) /* 10^-24 units in a nano */
 #define ATTO_PER_NANO INT64_C(1000000000)
 
-enum { COLUMN_NAME = 0, COLUMN_PROVIDER, COLUMN_CURRENCY, COLUMN_PRICES };
-enum { COLUMN_OUTPUT_MAX = COLUMN_PRICES + PRICE_METERS, COLUMN_REASONS, COLUMNS };
-enum { ROOM_ADDED = 64, VERSION_ROOM = 64 /* bytes a record keeps of it */ };
+/* The columns of the list that are prices, as they come. */
+static const enum price_meter priced[] = {PRICE_INPUT, PRICE_CACHED_INPUT, PRICE_CACHE_WRITE,
+                                          PRICE_OUTPUT, PRICE_REASONING};
+enum { PRICED = sizeof priced / sizeof priced[0] };
 
-struct texts { /* of one row that was put */
-    struct texts *next;
-    char bytes[];
+enum { COLUMN_NAME = 0, COLUMN_PROVIDER, COLUMN_CURRENCY, COLUMN_PRICES };
+enum { COLUMN_OUTPUT_MAX = COLUMN_PRICES + PRICED, COLUMN_REASONS, COLUMN_MORE, COLUMNS };
+enum { ROOM_ADDED = 64, VERSION_ROOM = 64 /* bytes a record keeps of it */ };
+enum { CHUNK = 32768, ALIGNMENT = 16, SEEN = 256 };
+
+static const char *const meter_names[PRICE_METERS] = {
+    [PRICE_INPUT] = "input",
+    [PRICE_CACHED_INPUT] = "cached_input",
+    [PRICE_CACHE_WRITE] = "cache_write",
+    [PRICE_CACHE_WRITE_1H] = "cache_write_1h",
+    [PRICE_AUDIO_INPUT] = "audio_input",
+    [PRICE_IMAGE_INPUT] = "image_input",
+    [PRICE_OUTPUT] = "output",
+    [PRICE_REASONING] = "reasoning",
+    [PRICE_AUDIO_OUTPUT] = "audio_output",
+    [PRICE_IMAGE_OUTPUT] = "image_output",
+    [PRICE_SEARCH] = "search",
+    [PRICE_SEARCHED] = "searched",
+    [PRICE_REQUEST] = "request",
+};
+static const char *const service_names[PRICE_SERVICES] = {"standard", "priority", "flex", "batch",
+                                                          "fast"};
+
+struct chunk {
+    struct chunk *next;
+    size_t used, room;
+    _Alignas(ALIGNMENT) char bytes[];
 };
 
 struct pricing {
     struct price_model *models; /* sorted by name, no name twice */
     size_t len, room;
-    char *builtin; /* the CSV; names point into it */
-    struct texts *texts;
+    char *builtin;         /* the CSV; names point into it */
+    struct chunk *chunks;  /* tariffs, and texts of rows that were put */
+    struct seen {          /* a tariff that is kept, by its hash's last bits */
+        const char *bytes; /* prices, then tiers */
+        size_t len;
+    } seen[SEEN];
     struct price_model ceiling;
     bool has_ceiling;
     uint64_t added;    /* hash of all that was put, in order; 0: nothing */
@@ -48,23 +82,65 @@ struct pricing {
     char version[VERSION_ROOM];
 };
 
-/* ---- One row --------------------------------------------------------------------------------- */
+/* ---- What lives as long as the list ---------------------------------------------------------- */
 
-static int parse_price(struct slice text, struct price *ret_price)
+/* NULL: no memory. */
+static void *take(struct pricing *pricing, size_t len)
 {
-    int128 atto = -1;
-    if (text.len) {
-        int rc = decimal_parse128(text, 18, false, &atto);
-        if (rc == METE_E_TOO_LARGE)
-            return METE_E_INVALID;
-        if (rc)
-            return rc;
-        if (atto < 0 || atto > (int128)LIMIT_PRICE * ATTO)
-            return METE_E_INVALID;
+    size_t needed = (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct chunk *chunk = pricing->chunks;
+    if (!chunk || chunk->room - chunk->used < needed) {
+        size_t room = needed > CHUNK ? needed : CHUNK;
+        chunk = malloc(sizeof *chunk + room);
+        if (!chunk)
+            return NULL;
+        *chunk = (struct chunk){.next = pricing->chunks, .room = room};
+        pricing->chunks = chunk;
     }
-    ret_price->atto_per_million = atto;
+    void *taken = chunk->bytes + chunk->used;
+    chunk->used += needed;
+    return taken;
+}
+
+static int keep_text(struct pricing *pricing, struct slice *text)
+{
+    if (!text->len)
+        return 0;
+    char *kept = take(pricing, text->len);
+    if (!kept)
+        return METE_E_MEMORY;
+    memcpy(kept, text->data, text->len);
+    text->data = kept;
     return 0;
 }
+
+static void use_tariff(struct price_model *model, const char *bytes, size_t tiers_len)
+{
+    model->prices = (const void *)bytes;
+    model->tiers = (const void *)(bytes + PRICE_METERS * sizeof(struct price));
+    model->tiers_len = (uint8_t)tiers_len;
+}
+
+static int keep_tariff(struct pricing *pricing, const struct tariff *tariff,
+                       struct price_model *model)
+{
+    _Static_assert(offsetof(struct tariff, tiers) == sizeof tariff->prices &&
+                       sizeof tariff->tiers[0] == sizeof tariff->prices + 16,
+                   "a tariff's bytes lie together and have no holes");
+    size_t len = sizeof tariff->prices + tariff->tiers_len * sizeof tariff->tiers[0];
+    struct seen *seen = &pricing->seen[XXH3_64bits(tariff, len) % SEEN];
+    if (seen->len != len || memcmp(seen->bytes, tariff, len) != 0) {
+        char *bytes = take(pricing, len);
+        if (!bytes)
+            return METE_E_MEMORY;
+        memcpy(bytes, tariff, len);
+        *seen = (struct seen){bytes, len};
+    }
+    use_tariff(model, seen->bytes, tariff->tiers_len);
+    return 0;
+}
+
+/* ---- One row --------------------------------------------------------------------------------- */
 
 static int parse_currency(struct slice text, uint32_t *ret_currency)
 {
@@ -89,14 +165,9 @@ static bool is_id(struct slice text)
     return true;
 }
 
-static void fall_back(struct price_model *model, enum price_meter meter, enum price_meter to)
-{
-    if (model->prices[meter].atto_per_million < 0)
-        model->prices[meter] = model->prices[to];
-}
-
-/* The texts stay the row's. */
-static int parse_row(const struct pricing_row *row, struct price_model *ret_model)
+/* The texts stay the row's, and the prices apart. */
+static int parse_row(const struct pricing_row *row, struct price_model *ret_model,
+                     struct tariff *ret_tariff)
 {
     struct price_model model = {.name = row->name,
                                 .provider = row->provider,
@@ -107,23 +178,17 @@ static int parse_row(const struct pricing_row *row, struct price_model *ret_mode
     if (!is_id(row->name) || !is_id(row->provider))
         return METE_E_SYNTAX;
     int rc = parse_currency(row->currency, &model.currency);
-    for (int meter = 0; !rc && meter < PRICE_METERS; meter++)
-        rc = parse_price(row->per_million[meter], &model.prices[meter]);
-    if (rc)
-        return rc;
-    fall_back(&model, PRICE_CACHED_INPUT, PRICE_INPUT);
-    fall_back(&model, PRICE_CACHE_WRITE, PRICE_INPUT);
-    fall_back(&model, PRICE_REASONING, PRICE_OUTPUT);
-    *ret_model = model;
-    return 0;
+    if (!rc)
+        rc = tariff_parse(row, ret_tariff);
+    if (!rc)
+        *ret_model = model;
+    return rc;
 }
 
+/* What every call is made of has a price: all that may be missing has fallen back to these. */
 static bool is_whole(const struct price_model *model)
 {
-    for (int meter = 0; meter < PRICE_METERS; meter++)
-        if (model->prices[meter].atto_per_million < 0)
-            return false;
-    return true;
+    return tariff_is_whole(model->prices);
 }
 
 /* ---- The list -------------------------------------------------------------------------------- */
@@ -188,7 +253,54 @@ static int64_t parse_whole(struct slice text)
 }
 
 /* The built-in list is part of the program: a fault in it is a bug. */
-static void read_builtin_row(struct pricing *pricing, char *line, size_t len)
+static unsigned find_name(const char *const *names, unsigned len, struct slice name)
+{
+    unsigned i = 0;
+    while (i < len && !slice_is(name, names[i]))
+        i++;
+    ASSERT(i < len);
+    return i;
+}
+
+/* "priority", ">200000", "priority>200000" */
+static void read_head(struct slice word, struct pricing_tier_row *ret_tier)
+{
+    const char *mark = memchr(word.data, '>', word.len);
+    size_t len = mark ? (size_t)(mark - word.data) : word.len;
+    *ret_tier = (struct pricing_tier_row){.service = PRICE_STANDARD};
+    if (len)
+        ret_tier->service =
+            (enum price_service)find_name(service_names, PRICE_SERVICES, slice_part(word, 0, len));
+    if (mark)
+        ret_tier->above = parse_whole(slice_from(word, len + 1));
+}
+
+static void read_word(struct slice word, struct pricing_row *row, struct pricing_tier_row *tiers)
+{
+    const char *is = memchr(word.data, '=', word.len);
+    if (!is) {
+        ASSERT(row->tiers_len < LIMIT_PRICE_TIERS);
+        read_head(word, &tiers[row->tiers_len++]);
+        return;
+    }
+    size_t len = (size_t)(is - word.data);
+    unsigned meter = find_name(meter_names, PRICE_METERS, slice_part(word, 0, len));
+    struct slice *texts = row->tiers_len ? tiers[row->tiers_len - 1].per_million : row->per_million;
+    texts[meter] = slice_from(word, len + 1);
+}
+
+static void read_more(struct slice more, struct pricing_row *row, struct pricing_tier_row *tiers)
+{
+    while (more.len) {
+        const char *space = memchr(more.data, ' ', more.len);
+        size_t len = space ? (size_t)(space - more.data) : more.len;
+        read_word(slice_part(more, 0, len), row, tiers);
+        more = slice_from(more, space ? len + 1 : len);
+    }
+    row->tiers = tiers;
+}
+
+static int read_builtin_row(struct pricing *pricing, char *line, size_t len)
 {
     struct slice fields[COLUMNS];
     int count = csv_split(line, len, fields, COLUMNS);
@@ -198,13 +310,20 @@ static void read_builtin_row(struct pricing *pricing, char *line, size_t len)
                               .currency = fields[COLUMN_CURRENCY],
                               .output_max = parse_whole(fields[COLUMN_OUTPUT_MAX]),
                               .shows_all = parse_whole(fields[COLUMN_REASONS]) == 0};
-    memcpy(row.per_million, &fields[COLUMN_PRICES], sizeof row.per_million);
+    struct pricing_tier_row tiers[LIMIT_PRICE_TIERS];
+    struct tariff tariff;
+    for (size_t i = 0; i < PRICED; i++)
+        row.per_million[priced[i]] = fields[COLUMN_PRICES + i];
+    read_more(fields[COLUMN_MORE], &row, tiers);
     ASSERT(pricing->len < pricing->room);
     struct price_model *model = &pricing->models[pricing->len];
-    int rc = parse_row(&row, model);
-    ASSERT(rc == 0 && is_whole(model));
+    int rc = parse_row(&row, model, &tariff);
+    ASSERT(rc == 0 && tariff_is_whole(tariff.prices));
     ASSERT(!pricing->len || compare(model[-1].name, model->name) < 0);
-    pricing->len++;
+    rc = keep_tariff(pricing, &tariff, model);
+    if (!rc)
+        pricing->len++;
+    return rc;
 }
 
 /* "# builtin-2026-07-24 from ..." */
@@ -216,20 +335,22 @@ static struct slice read_base(const char *line, size_t len)
     return (struct slice){line + 2, (size_t)(end - line) - 2};
 }
 
-static void read_builtin(struct pricing *pricing)
+static int read_builtin(struct pricing *pricing)
 {
     char *at = pricing->builtin, *end = at + data_prices_csv_len;
-    while (at < end) {
+    int rc = 0;
+    while (!rc && at < end) {
         char *newline = memchr(at, '\n', (size_t)(end - at));
         ASSERT(newline);
         size_t len = (size_t)(newline - at);
         if (*at != '#')
-            read_builtin_row(pricing, at, len);
+            rc = read_builtin_row(pricing, at, len);
         else if (!pricing->base.len)
             pricing->base = read_base(at, len);
         at = newline + 1;
     }
     ASSERT(pricing->base.len > 0);
+    return rc;
 }
 
 static void name_version(struct pricing *pricing)
@@ -258,12 +379,15 @@ int pricing_new(struct pricing **ret_pricing)
     pricing->room = count_lines() + ROOM_ADDED;
     pricing->models = malloc(pricing->room * sizeof *pricing->models);
     pricing->builtin = malloc(data_prices_csv_len);
-    if (!pricing->models || !pricing->builtin) {
-        pricing_free(pricing);
-        return METE_E_MEMORY;
+    int rc = METE_E_MEMORY;
+    if (pricing->models && pricing->builtin) {
+        memcpy(pricing->builtin, data_prices_csv, data_prices_csv_len);
+        rc = read_builtin(pricing);
     }
-    memcpy(pricing->builtin, data_prices_csv, data_prices_csv_len);
-    read_builtin(pricing);
+    if (rc) {
+        pricing_free(pricing);
+        return rc;
+    }
     name_version(pricing);
     *ret_pricing = pricing;
     return 0;
@@ -273,40 +397,32 @@ void pricing_free(struct pricing *pricing)
 {
     if (!pricing)
         return;
-    while (pricing->texts) {
-        struct texts *next = pricing->texts->next;
-        free(pricing->texts);
-        pricing->texts = next;
+    while (pricing->chunks) {
+        struct chunk *next = pricing->chunks->next;
+        free(pricing->chunks);
+        pricing->chunks = next;
     }
     free(pricing->models);
     free(pricing->builtin);
     free(pricing);
 }
 
-/* Copies the model's texts, to live as long as the list. */
-static int keep_texts(struct pricing *pricing, struct price_model *model)
+static int keep_model(struct pricing *pricing, const struct tariff *tariff,
+                      struct price_model *model)
 {
-    struct texts *texts = malloc(sizeof *texts + model->name.len + model->provider.len);
-    if (!texts)
-        return METE_E_MEMORY;
-    char *at = texts->bytes;
-    if (model->name.len)
-        memcpy(at, model->name.data, model->name.len);
-    model->name.data = at;
-    at += model->name.len;
-    if (model->provider.len)
-        memcpy(at, model->provider.data, model->provider.len);
-    model->provider.data = at;
-    texts->next = pricing->texts;
-    pricing->texts = texts;
-    return 0;
+    int rc = keep_text(pricing, &model->name);
+    if (!rc)
+        rc = keep_text(pricing, &model->provider);
+    return rc ? rc : keep_tariff(pricing, tariff, model);
 }
 
 /* Chains what was put into the version: the same rows in the same order give the same one. */
 static void add_to_version(struct pricing *pricing, const struct price_model *model, bool ceiling)
 {
     uint64_t hash = XXH3_64bits_withSeed(model->name.data, model->name.len, pricing->added);
-    hash = XXH3_64bits_withSeed(model->prices, sizeof model->prices, hash);
+    hash = XXH3_64bits_withSeed(
+        model->prices,
+        PRICE_METERS * sizeof(struct price) + model->tiers_len * sizeof(*model->tiers), hash);
     hash = XXH3_64bits_withSeed(&model->output_max, sizeof model->output_max, hash);
     hash = XXH3_64bits_withSeed(&model->currency, sizeof model->currency, hash + ceiling);
     pricing->added = hash ? hash : 1;
@@ -316,13 +432,17 @@ static void add_to_version(struct pricing *pricing, const struct price_model *mo
 int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row)
 {
     struct price_model model;
-    int rc = parse_row(row, &model);
-    if (!rc && !is_whole(&model))
+    struct tariff tariff;
+    int rc = parse_row(row, &model, &tariff);
+    if (!rc && !tariff_is_whole(tariff.prices))
         return METE_E_INVALID;
-    if (!rc)
-        rc = keep_texts(pricing, &model);
     if (rc)
         return rc;
+    tariff_cover(&tariff);
+    rc = keep_model(pricing, &tariff, &model);
+    if (rc)
+        return rc;
+    model.is_ceiling = true;
     pricing->ceiling = model;
     pricing->has_ceiling = true;
     add_to_version(pricing, &model, true);
@@ -330,6 +450,19 @@ int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row)
 }
 
 /* ---- Looking up ------------------------------------------------------------------------------ */
+
+/* The model at the end of a path that Google or Amazon names it by: models/M,
+ * publishers/P/models/M, arn:aws:bedrock:REGION:ACCOUNT:inference-profile/M. Others stay as they
+ * are. */
+static struct slice end_of_path(struct slice name)
+{
+    static const char *const begins[] = {"models/", "publishers/", "arn:aws"};
+    const char *slash = name.len ? memrchr(name.data, '/', name.len) : NULL;
+    for (size_t i = 0; slash && i < sizeof begins / sizeof begins[0]; i++)
+        if (slice_starts(name, slice_of(begins[i])))
+            return slice_from(name, (size_t)(slash - name.data) + 1);
+    return name;
+}
 
 static bool is_date(struct slice text, const char *shape)
 {
@@ -346,8 +479,8 @@ static bool is_date(struct slice text, const char *shape)
 /* The name without its date, or as it is. */
 static struct slice without_date(struct slice name)
 {
-    static const char *const shapes[] = {"-0000-00-00", "-00000000"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const shapes[] = {"-0000-00-00", "-00000000", "@00000000"};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         size_t len = strlen(shapes[i]);
         if (name.len > len && is_date(slice_from(name, name.len - len), shapes[i]))
             return slice_part(name, 0, name.len - len);
@@ -362,9 +495,19 @@ static const struct price_model *find_dated(const struct pricing *pricing, struc
     return model || undated.len == name.len ? model : find_exactly(pricing, undated);
 }
 
+/* "vertex_ai" has what "vertex_ai-language-models" lists; "google", as those who sell many makers'
+ * models call it, what Google's two doors list. */
+static bool is_of(const struct price_model *model, struct slice prefix)
+{
+    if (!model->provider.len || slice_starts(model->provider, prefix))
+        return true;
+    return slice_is(prefix, "google") &&
+           (slice_starts(model->provider, SLICE_LITERAL("gemini")) ||
+            slice_starts(model->provider, SLICE_LITERAL("vertex_ai")));
+}
+
 /* "openai/gpt-4o" is gpt-4o of openai's, and "elsewhere/gpt-4o" is nothing we know the price of:
- * the provider of what is found must begin with the prefix ("vertex_ai-language-models" does with
- * "vertex_ai"), unless the list names none. */
+ * what is found must be of the provider, unless the list names none. */
 static const struct price_model *find_of_provider(const struct pricing *pricing, struct slice name)
 {
     const char *slash = name.len ? memchr(name.data, '/', name.len) : NULL;
@@ -372,8 +515,7 @@ static const struct price_model *find_of_provider(const struct pricing *pricing,
         return NULL;
     struct slice provider = {name.data, (size_t)(slash - name.data)};
     const struct price_model *model = find_dated(pricing, slice_from(name, provider.len + 1));
-    bool fits = model && (!model->provider.len || slice_starts(model->provider, provider));
-    return fits ? model : NULL;
+    return model && is_of(model, provider) ? model : NULL;
 }
 
 static const struct price_model *find_listed(const struct pricing *pricing, struct slice name)
@@ -381,29 +523,63 @@ static const struct price_model *find_listed(const struct pricing *pricing, stru
     const struct price_model *model = find_exactly(pricing, name);
     if (!model)
         model = find_of_provider(pricing, name);
-    return model ? model : find_dated(pricing, name);
+    if (!model)
+        model = find_dated(pricing, name);
+    return model ? model : find_dated(pricing, end_of_path(name));
 }
 
-const struct price_model *pricing_find(const struct pricing *pricing, struct slice name)
+static const struct price_model *if_priced(const struct pricing *pricing,
+                                           const struct price_model *model)
 {
-    const struct price_model *model = find_listed(pricing, name);
     if (!model && pricing->has_ceiling)
         model = &pricing->ceiling;
     return model && is_whole(model) ? model : NULL;
 }
 
+const struct price_model *pricing_find(const struct pricing *pricing, struct slice model)
+{
+    return if_priced(pricing, find_listed(pricing, model));
+}
+
+/* "provider/model" if that is listed; NULL: it is not. */
+static const struct price_model *find_at_provider(const struct pricing *pricing,
+                                                  struct slice provider, struct slice model)
+{
+    char name[LIMIT_PROVIDER + 1 + LIMIT_ID];
+    struct slice bare = end_of_path(model);
+    if (!provider.len || provider.len > LIMIT_PROVIDER || !bare.len || bare.len > LIMIT_ID)
+        return NULL;
+    memcpy(name, provider.data, provider.len);
+    name[provider.len] = '/';
+    memcpy(name + provider.len + 1, bare.data, bare.len);
+    return find_dated(pricing, (struct slice){name, provider.len + 1 + bare.len});
+}
+
+/* What the operator put goes before what came with the list. */
+const struct price_model *pricing_find_of(const struct pricing *pricing, struct slice provider,
+                                          struct slice model)
+{
+    const struct price_model *there = find_at_provider(pricing, provider, model);
+    const struct price_model *named = find_exactly(pricing, model);
+    if (there && (there->is_put || !named || !named->is_put))
+        return if_priced(pricing, there);
+    return if_priced(pricing, named && named->is_put ? named : find_listed(pricing, model));
+}
+
 int pricing_put(struct pricing *pricing, const struct pricing_row *row)
 {
     struct price_model model;
+    struct tariff tariff;
     if (row->name.len == 0)
         return METE_E_INVALID;
-    int rc = parse_row(row, &model);
+    int rc = parse_row(row, &model, &tariff);
     if (rc)
         return rc;
     const struct price_model *listed = find_listed(pricing, row->name);
     if (listed)
         model.reasons &= listed->reasons;
-    rc = keep_texts(pricing, &model);
+    model.is_put = true;
+    rc = keep_model(pricing, &tariff, &model);
     if (!rc)
         rc = insert(pricing, &model);
     if (!rc)
@@ -436,32 +612,82 @@ static bool add_product(int128 *sum, int64_t units, struct price price)
            !__builtin_add_overflow(*sum, product, sum);
 }
 
-static bool usage_holds(const struct pricing_usage *usage)
+bool pricing_prices(const struct price_model *model, enum price_meter meter)
 {
-    return usage->input >= 0 && usage->cached_input >= 0 && usage->cache_write >= 0 &&
-           usage->output >= 0 && usage->reasoning >= 0 && usage->cached_input <= usage->input &&
-           usage->cache_write <= usage->input - usage->cached_input &&
-           usage->reasoning <= usage->output;
+    return model->prices[meter].atto_per_million >= 0;
 }
 
-int pricing_charge(const struct price_model *model, const struct pricing_usage *usage,
-                   int64_t *ret_nano)
+/* Parts that lie apart in their whole; false: one is negative, or they are more. */
+static bool parts_fit(int64_t whole, const int64_t *parts, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (parts[i] < 0 || parts[i] > whole)
+            return false;
+        whole -= parts[i];
+    }
+    return whole >= 0;
+}
+
+static bool usage_holds(const struct pricing_usage *u)
+{
+    const int64_t input[] = {u->cached_input, u->cache_write, u->audio_input, u->image_input};
+    const int64_t output[] = {u->reasoning, u->audio_output, u->image_output};
+    return parts_fit(u->input, input, sizeof input / sizeof input[0]) &&
+           parts_fit(u->output, output, sizeof output / sizeof output[0]) &&
+           parts_fit(u->cache_write, &u->cache_write_1h, 1) && u->searches >= 0;
+}
+
+static void count_units(const struct pricing_usage *u, int64_t ret_units[PRICE_METERS])
+{
+    const int64_t units[PRICE_METERS] = {
+        [PRICE_INPUT] =
+            u->input - u->cached_input - u->cache_write - u->audio_input - u->image_input,
+        [PRICE_CACHED_INPUT] = u->cached_input,
+        [PRICE_CACHE_WRITE] = u->cache_write - u->cache_write_1h,
+        [PRICE_CACHE_WRITE_1H] = u->cache_write_1h,
+        [PRICE_AUDIO_INPUT] = u->audio_input,
+        [PRICE_IMAGE_INPUT] = u->image_input,
+        [PRICE_OUTPUT] = u->output - u->reasoning - u->audio_output - u->image_output,
+        [PRICE_REASONING] = u->reasoning,
+        [PRICE_AUDIO_OUTPUT] = u->audio_output,
+        [PRICE_IMAGE_OUTPUT] = u->image_output,
+        [PRICE_SEARCH] = u->searches,
+        [PRICE_SEARCHED] = u->searches > 0,
+        [PRICE_REQUEST] = 1,
+    };
+    memcpy(ret_units, units, sizeof units);
+}
+
+int pricing_terms(const struct price_model *model, const struct pricing_usage *usage,
+                  int128 ret_yocto[PRICE_METERS])
 {
     ASSERT_INV("INV-11", is_whole(model));
+    ASSERT(usage->service < PRICE_SERVICES);
     if (!usage_holds(usage))
         return METE_E_INVALID;
-    const int64_t units[PRICE_METERS] = {
-        [PRICE_INPUT] = usage->input - usage->cached_input - usage->cache_write,
-        [PRICE_CACHED_INPUT] = usage->cached_input,
-        [PRICE_CACHE_WRITE] = usage->cache_write,
-        [PRICE_OUTPUT] = usage->output - usage->reasoning,
-        [PRICE_REASONING] = usage->reasoning,
-    };
-    int128 yocto = 0;
-    for (int meter = 0; meter < PRICE_METERS; meter++)
-        if (!add_product(&yocto, units[meter], model->prices[meter]))
+    struct price prices[PRICE_METERS];
+    int rc = tariff_find(model, usage->service, usage->input, prices);
+    if (rc)
+        return rc;
+    int64_t units[PRICE_METERS];
+    count_units(usage, units);
+    for (int meter = 0; meter < PRICE_METERS; meter++) {
+        ret_yocto[meter] = units[meter] ? 0 : -1;
+        if (units[meter] && prices[meter].atto_per_million < 0)
+            return METE_E_UNPRICED;
+        if (units[meter] && !add_product(&ret_yocto[meter], units[meter], prices[meter]))
             return METE_E_TOO_LARGE;
-    int128 nano = div_half_even(yocto, YOCTO_PER_NANO);
+    }
+    return 0;
+}
+
+int pricing_round(const int128 yocto[PRICE_METERS], int64_t *ret_nano)
+{
+    int128 sum = 0;
+    for (int meter = 0; meter < PRICE_METERS; meter++)
+        if (yocto[meter] > 0 && __builtin_add_overflow(sum, yocto[meter], &sum))
+            return METE_E_TOO_LARGE;
+    int128 nano = div_half_even(sum, YOCTO_PER_NANO);
     if (nano > METE_AMOUNT_MAX)
         return METE_E_TOO_LARGE;
     ASSERT_INV("INV-08", nano >= 0);
@@ -469,40 +695,82 @@ int pricing_charge(const struct price_model *model, const struct pricing_usage *
     return 0;
 }
 
-static struct price dearest(const struct price_model *model, enum price_meter from,
-                            enum price_meter to)
+int pricing_charge(const struct price_model *model, const struct pricing_usage *usage,
+                   int64_t *ret_nano)
 {
-    struct price price = model->prices[from];
-    for (enum price_meter meter = from; meter <= to; meter++)
-        if (model->prices[meter].atto_per_million > price.atto_per_million)
-            price = model->prices[meter];
-    return price;
+    int128 yocto[PRICE_METERS];
+    int rc = pricing_terms(model, usage, yocto);
+    return rc ? rc : pricing_round(yocto, ret_nano);
 }
 
-/* ceil(units * price / divisor) */
-static int product_up(int64_t units, struct price price, int64_t divisor, int64_t *ret_nano)
+/* ceil(yocto / divisor) */
+static int divide_up(int128 yocto, int64_t divisor, int64_t *ret_nano)
 {
-    int128 product = 0;
-    if (!add_product(&product, units, price))
-        return METE_E_TOO_LARGE;
-    int128 nano = product / divisor + (product % divisor != 0);
+    int128 nano = yocto / divisor + (yocto % divisor != 0);
     if (nano > METE_AMOUNT_MAX)
         return METE_E_TOO_LARGE;
     *ret_nano = (int64_t)nano;
     return 0;
 }
 
-int pricing_bound(const struct price_model *model, int64_t input_bound, int64_t choices,
+/* What any call may have, on either side. */
+#define INPUT_KINDS                                                                                \
+    (PRICE_BIT(PRICE_INPUT) | PRICE_BIT(PRICE_CACHED_INPUT) | PRICE_BIT(PRICE_CACHE_WRITE) |       \
+     PRICE_BIT(PRICE_IMAGE_INPUT))
+#define OUTPUT_KINDS (PRICE_BIT(PRICE_OUTPUT) | PRICE_BIT(PRICE_REASONING))
+
+/* Of the kinds from one to the other; -1: one of them has no price. */
+static struct price dearest(const struct price *prices, uint32_t kinds, enum price_meter from,
+                            enum price_meter to)
+{
+    struct price price = {0};
+    for (enum price_meter meter = from; meter <= to; meter++) {
+        if (!(kinds & PRICE_BIT(meter)))
+            continue;
+        if (prices[meter].atto_per_million < 0)
+            return prices[meter];
+        if (prices[meter].atto_per_million > price.atto_per_million)
+            price = prices[meter];
+    }
+    return price;
+}
+
+/* Of the call and its searches, whatever its tokens. */
+static int add_fees(const struct price *prices, int64_t searches, int128 *yocto)
+{
+    *yocto += prices[PRICE_REQUEST].atto_per_million;
+    if (!searches)
+        return 0;
+    if (prices[PRICE_SEARCH].atto_per_million < 0)
+        return METE_E_UNPRICED;
+    *yocto += prices[PRICE_SEARCHED].atto_per_million;
+    return add_product(yocto, searches, prices[PRICE_SEARCH]) ? 0 : METE_E_TOO_LARGE;
+}
+
+int pricing_bound(const struct price_model *model, const struct pricing_limits *limits,
                   struct mete_demand *ret_demand)
 {
     ASSERT_INV("INV-11", is_whole(model));
-    ASSERT(input_bound >= 0 && choices >= 1);
+    ASSERT(limits->input >= 0 && limits->choices >= 1 && limits->searches >= 0);
+    uint32_t kinds = limits->also | INPUT_KINDS | OUTPUT_KINDS;
+    struct price prices[PRICE_METERS];
+    int rc = tariff_dearest(model, limits, prices);
+    if (rc)
+        return rc;
+    struct price in = dearest(prices, kinds, PRICE_INPUT, PRICE_IMAGE_INPUT);
+    struct price out = dearest(prices, kinds, PRICE_OUTPUT, PRICE_IMAGE_OUTPUT);
+    if (in.atto_per_million < 0 || out.atto_per_million < 0)
+        return METE_E_UNPRICED;
     struct mete_demand demand = {.meter = METE_COST, .currency = model->currency};
-    int rc = product_up(input_bound, dearest(model, PRICE_INPUT, PRICE_CACHE_WRITE), YOCTO_PER_NANO,
-                        &demand.fixed);
+    int128 fixed = 0, variable = 0;
+    rc = add_fees(prices, limits->searches, &fixed);
+    if (!rc &&
+        (!add_product(&fixed, limits->input, in) || !add_product(&variable, limits->choices, out)))
+        rc = METE_E_TOO_LARGE;
     if (!rc)
-        rc = product_up(choices, dearest(model, PRICE_OUTPUT, PRICE_REASONING), ATTO_PER_NANO,
-                        &demand.per_million);
+        rc = divide_up(fixed, YOCTO_PER_NANO, &demand.fixed);
+    if (!rc)
+        rc = divide_up(variable, ATTO_PER_NANO, &demand.per_million);
     if (!rc)
         *ret_demand = demand;
     return rc;

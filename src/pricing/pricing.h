@@ -19,26 +19,59 @@ enum price_meter {
     PRICE_INPUT = 0,
     PRICE_CACHED_INPUT,
     PRICE_CACHE_WRITE,
+    PRICE_CACHE_WRITE_1H,
+    PRICE_AUDIO_INPUT,
+    PRICE_IMAGE_INPUT,
     PRICE_OUTPUT,
     PRICE_REASONING,
+    PRICE_AUDIO_OUTPUT,
+    PRICE_IMAGE_OUTPUT,
+    PRICE_SEARCH,   /* a million searches */
+    PRICE_SEARCHED, /* a million calls with any search: some bill by the call, not by the search */
+    PRICE_REQUEST,  /* a million calls, whatever they come to */
     PRICE_METERS
 };
 
+/* What the provider calls its service tier, or speed: another price for the same tokens. */
+enum price_service {
+    PRICE_STANDARD = 0,
+    PRICE_PRIORITY,
+    PRICE_FLEX,
+    PRICE_BATCH,
+    PRICE_FAST,
+    PRICE_SERVICES
+};
+
+struct price_tier;
 struct price_model {
     struct slice name, provider; /* provider as the source has it: "openai"; may be empty */
+    const struct price *prices;  /* PRICE_METERS of them, of the standard service and a short input.
+                                    Missing: cached_input, cache_write and image_input are the
+                                    input's, cache_write_1h is cache_write's, reasoning the
+                                    output's, a request is free; others are -1 */
+    const struct price_tier *tiers;
+    int64_t output_max; /* tokens the model can make in one call; 0: not known */
     uint32_t currency;
-    struct price prices[PRICE_METERS]; /* a missing cached or cache-write price is the input's, a
-                                          missing reasoning price the output's */
-    int64_t output_max;                /* tokens the model can make in one call; 0: not known */
-    bool reasons;                      /* it may make output that is billed and not shown */
+    uint8_t tiers_len;
+    bool reasons;    /* it may make output that is billed and not shown */
+    bool is_put;     /* by pricing_put(), not built in */
+    bool is_ceiling; /* it is that of a model that is not listed */
 };
 
 struct pricing;
 
-/* Tokens of one call: input includes cached and written, output includes reasoning.
- * All >= 0, cached + written <= input, reasoning <= output (else METE_E_INVALID). */
+/* Of one call. Input includes what is read from the cache, written to it, sound and pictures: four
+ * parts apart from each other, so sound read from the cache is cached_input. Output includes
+ * reasoning, sound and pictures, apart from each other. All >= 0, parts together <= their whole
+ * (else METE_E_INVALID). */
 struct pricing_usage {
-    int64_t input, cached_input, cache_write, output, reasoning;
+    int64_t input, cached_input, cache_write;
+    int64_t output, reasoning;
+    int64_t cache_write_1h; /* the part of cache_write that is kept for an hour */
+    int64_t audio_input, image_input;
+    int64_t audio_output, image_output;
+    int64_t searches; /* made by the provider; no tokens */
+    enum price_service service;
 };
 
 /* A new list with the built-in prices. METE_E_MEMORY. */
@@ -46,41 +79,81 @@ METE_MUST_USE int pricing_new(struct pricing **ret_pricing);
 void pricing_free(struct pricing *pricing);
 /* Price texts are exact decimals of the currency per million units, at most 18 places; empty: not
  * set. */
+struct pricing_tier_row { /* what holds instead, for a call as a whole */
+    enum price_service service;
+    int64_t above;                          /* more input tokens than this; 0: any */
+    struct slice per_million[PRICE_METERS]; /* input and output; the others are as in the row */
+};
 struct pricing_row {
     struct slice name, provider, currency; /* currency empty: USD */
     struct slice per_million[PRICE_METERS];
+    const struct pricing_tier_row *tiers; /* each another service or length */
+    size_t tiers_len;                     /* at most LIMIT_PRICE_TIERS */
     int64_t output_max;
     bool shows_all; /* it is known not to reason. Else it reasons if what the list had under this
                        name does; of a name the list has not, nothing is known: it does */
 };
 /* Adds a model, or replaces the one of that name whole, but for what is known of its reasoning.
  * Before first use only: it moves the others. INVALID: no name or one too long, a price that is
- * negative, over LIMIT_PRICE a million or finer than can be kept; SYNTAX: no decimal, no currency,
+ * negative, over LIMIT_PRICE a million or finer than can be kept, too many tiers, one without input
+ * and output price or there twice; SYNTAX: no decimal, no currency,
  * no printable name; MEMORY. */
 METE_MUST_USE int pricing_put(struct pricing *pricing, const struct pricing_row *row);
-/* What an unlisted model costs; without this it is refused (INV-11). The name may be empty. INVALID
- * also without an input or output price. It reasons unless it shows_all. */
+/* What an unlisted model costs; without this it is refused (INV-11). The name may be empty. Its
+ * input and output prices are those of every token, sound and pictures too, that has no other;
+ * searches are unpriced unless it prices them. INVALID also without an input or output price. It
+ * reasons unless it shows_all. */
 METE_MUST_USE int pricing_set_ceiling(struct pricing *pricing, const struct pricing_row *row);
 
 /* By exact name; then without a leading "provider/", if what is found is of that provider or of
- * none; then without a date suffix (-2024-08-06, -20250929); then the ceiling. NULL: unpriced, or
- * listed without an input or output price. */
+ * none; then without a date suffix (-2024-08-06, -20250929, @20250929); then what a path of
+ * Google's or Amazon's (models/M, publishers/P/models/M, arn:aws:.../M) ends in; then the ceiling.
+ * NULL: unpriced, or listed without an input or output price. */
 const struct price_model *pricing_find(const struct pricing *pricing, struct slice model);
+/* The same of a model that this provider is asked for: what was put under just this name; then
+ * "provider/model" if that is listed, as it is or but for its date; else as pricing_find(). An
+ * empty provider is none. */
+const struct price_model *pricing_find_of(const struct pricing *pricing, struct slice provider,
+                                          struct slice model);
 /* Name of this state of the list for records: "builtin-2026-07-24" or that + "+" + a hash of what
  * was added. Lives as long as the list. */
 struct slice pricing_version(const struct pricing *pricing);
 size_t pricing_len(const struct pricing *pricing);
 const struct price_model *pricing_at(const struct pricing *pricing, size_t i); /* sorted by name */
 
-/* What one call costs, rounded half-even once. METE_E_INVALID; METE_E_TOO_LARGE. */
+/* Whether the list says what units of this meter cost. What it does not say of sound, pictures made
+ * and searches is no other meter's price: such a call is to be refused. */
+bool pricing_prices(const struct price_model *model, enum price_meter meter);
+
+/* What one call costs, rounded half-even once. METE_E_INVALID; METE_E_UNPRICED: units of a meter
+ * or a service that the list does not price; METE_E_TOO_LARGE. */
 METE_MUST_USE int pricing_charge(const struct price_model *model, const struct pricing_usage *usage,
                                  int64_t *ret_nano);
 
-/* The demand a call's worst case makes: fixed = input_bound tokens at the dearest input-side price,
- * per_million = the dearest output-side price, both rounded up. Times choices (n) for the output.
- * What it makes for a quantity is never below pricing_charge() of a usage with input <= input_bound
- * and output <= choices * quantity. input_bound >= 0, choices >= 1. METE_E_TOO_LARGE. */
-METE_MUST_USE int pricing_bound(const struct price_model *model, int64_t input_bound,
-                                int64_t choices, struct mete_demand *ret_demand);
+/* The parts of what pricing_charge() says, for a record: they add up to just that. Each is what its
+ * units cost, rounded down, and the nano-units that are left over go one each to those that lost
+ * most. A part of what was not used is not there. Errors as pricing_charge(). */
+METE_MUST_USE int pricing_parts(const struct price_model *model, const struct pricing_usage *usage,
+                                struct mete_part ret_parts[METE_PARTS_MAX], size_t *ret_len);
+
+/* What a call may come to. */
+struct pricing_limits {
+    int64_t input;     /* tokens, at most; >= 0 */
+    int64_t choices;   /* answers, each of the quantity that is granted; >= 1 */
+    int64_t searches;  /* at most; >= 0 */
+    uint32_t also;     /* PRICE_BIT() of the kinds of token it may have beyond input, cached_input,
+                          cache_write, image_input, output and reasoning, which any call may */
+    uint32_t services; /* PRICE_BIT() of those that may serve it; 0: the standard one */
+};
+#define PRICE_BIT(meter_or_service) (UINT32_C(1) << (meter_or_service))
+
+/* The demand a call's worst case makes: fixed = its input at the dearest input-side price and its
+ * searches, per_million = the dearest output-side price times the choices, both rounded up.
+ * What it makes for a quantity is never below pricing_charge() of a usage within the limits whose
+ * output <= choices * quantity. METE_E_UNPRICED: one of what it may have or be served by has no
+ * price; METE_E_TOO_LARGE. */
+METE_MUST_USE int pricing_bound(const struct price_model *model,
+                                const struct pricing_limits *limits,
+                                struct mete_demand *ret_demand);
 
 #endif

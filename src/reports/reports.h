@@ -16,6 +16,9 @@
 METE_MUST_USE int reports_records(struct records_reader *reader,
                                   const struct records_filter *filter, struct buffer *out);
 
+/* The ending of this name, as a record shows it; METE_ENDINGS: there is none. */
+enum mete_ending reports_ending(struct slice name);
+
 /* One record as the API shows it. Ids of its scopes are read through reader. */
 METE_MUST_USE int reports_record_json(struct records_reader *reader,
                                       const struct records_usage *usage, struct buffer *out);

@@ -42,7 +42,11 @@ enum {
     HEADER = 16,
     ROW_FRONT = 12,        /* of a row in a piece */
     CUT_STEP = 512 * 1024, /* bytes deleted at once, and a group more: about 2 ms a megabyte */
-    CHECKPOINT_FRAMES = 64 /* a megabyte: small enough that no flush waits long behind one */
+    /* What journal_tidy() waits for: a megabyte of new groups, small enough that no flush waits
+     * long behind its move; or, where each group is one call, so many frames of few pages, since a
+     * move costs three flushes however little it moves. */
+    CHECKPOINT_BYTES = 1024 * 1024,
+    CHECKPOINT_FRAMES = 1024
 };
 
 struct journal {
@@ -55,6 +59,7 @@ struct journal {
     struct journal_mark base;
     _Atomic uint64_t bytes;
     int frames;    /* in the write-ahead file */
+    size_t moving; /* bytes of groups there that are not yet in their place, or to be deleted */
     bool was_read; /* last_seq and head are known */
     bool failed;   /* nothing may be appended any more */
     bool read_only;
@@ -118,7 +123,7 @@ static int count_frames(void *user, sqlite3 *db, const char *schema, int frames)
 static int set_up(struct journal *journal)
 {
     int error = db_exec(journal->db, "PRAGMA locking_mode=EXCLUSIVE;"
-                                     "PRAGMA page_size=16384;"
+                                     "PRAGMA page_size=4096;"
                                      "PRAGMA journal_mode=WAL;"
                                      "PRAGMA synchronous=FULL;"
                                      "PRAGMA wal_autocheckpoint=0;"
@@ -271,12 +276,20 @@ static int final(int error)
     return error == METE_E_MEMORY ? error : METE_E_STORAGE;
 }
 
+/* Not within a transaction: what it does not hold yet cannot be moved. */
+static bool is_untidy(const struct journal *journal)
+{
+    if (!sqlite3_get_autocommit(journal->db))
+        return false;
+    return journal->moving >= CHECKPOINT_BYTES || journal->frames >= CHECKPOINT_FRAMES;
+}
+
 int journal_append(struct journal *journal, const struct journal_group *group)
 {
     ASSERT(journal->was_read && !journal->read_only);
     ASSERT_INV("INV-15", !journal->failed);
     ASSERT(group->first_seq == journal->last_seq + 1 && group->count > 0);
-    int error = journal->frames >= CHECKPOINT_FRAMES ? journal_tidy(journal) : 0;
+    int error = journal_tidy(journal);
     if (error)
         return error;
     uint8_t head[JOURNAL_HASH];
@@ -293,6 +306,7 @@ int journal_append(struct journal *journal, const struct journal_group *group)
     }
     memcpy(journal->head, head, sizeof head);
     journal->last_seq += group->count;
+    journal->moving += len;
     atomic_fetch_add_explicit(&journal->bytes, len, memory_order_relaxed);
     return 0;
 }
@@ -300,7 +314,7 @@ int journal_append(struct journal *journal, const struct journal_group *group)
 int journal_tidy(struct journal *journal)
 {
     ASSERT_INV("INV-15", !journal->failed);
-    if (journal->frames < CHECKPOINT_FRAMES)
+    if (!is_untidy(journal))
         return 0;
     int rc = sqlite3_wal_checkpoint_v2(journal->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc) {
@@ -308,6 +322,7 @@ int journal_tidy(struct journal *journal)
         return final(db_error(rc));
     }
     journal->frames = 0;
+    journal->moving = 0;
     return 0;
 }
 
@@ -443,6 +458,7 @@ static int leave_no_torn_tail(struct journal *journal)
 {
     int rc = sqlite3_wal_checkpoint_v2(journal->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     journal->frames = 0;
+    journal->moving = 0;
     return db_error(rc);
 }
 
@@ -668,6 +684,7 @@ int journal_cut_step(struct journal *journal, int *ret_more)
     journal->failed = error != 0;
     if (error)
         return METE_E_STORAGE;
+    journal->moving += bytes;
     uint64_t all = atomic_load_explicit(&journal->bytes, memory_order_relaxed);
     atomic_store_explicit(&journal->bytes, all > bytes ? all - bytes : 0, memory_order_relaxed);
     *ret_more = last != 0;

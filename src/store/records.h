@@ -25,8 +25,11 @@ struct records_usage {
     uint64_t reservation; /* 0: metered after the fact */
     uint64_t corrects;    /* the record that this one corrects; 0: none */
     uint64_t corrected;   /* read from a list only: the record that corrects this one; 0: none */
+    uint64_t fingerprint; /* of what was asked, keyed; 0: not known */
     struct mete_scope_id scope, organization, department, user, key; /* n = 0: none on its path */
-    struct slice request_id, model, provider;
+    struct slice request_id, model, provider, session;
+    struct slice tags;    /* in one, with a line feed between two */
+    struct slice details; /* packed (base/details.h); those of the outcome are not looked at */
     int64_t started_us, ended_us;
     enum mete_state state; /* COMMITTED, RELEASED, EXPIRED */
     int overrun;
@@ -65,6 +68,11 @@ METE_MUST_USE int records_end(struct records *records, uint64_t last_seq);
 /* Everything written so far, and that it reaches up to last_seq, survives a power cut when it
  * returns 0; no batch is open. STORAGE. */
 METE_MUST_USE int records_flush(struct records *records, uint64_t last_seq);
+/* Moves what has gathered in the write-ahead file to its place, once there is enough of it: much if
+ * there is more to write, a megabyte at leisure, since what is flushed at once holds up the
+ * journal's flushes on the same disk. Cheap when there is nothing to do; no batch is open. STORAGE,
+ * MEMORY. */
+METE_MUST_USE int records_tidy(struct records *records, bool at_leisure);
 
 /* ---- Copying: any thread, beside the writer ----------------------------------------------------
  */
@@ -89,14 +97,21 @@ METE_MUST_USE int records_reader_open(const struct os *os, const char *directory
 void records_reader_close(struct records_reader *reader);
 /* STORAGE, CORRUPT, MEMORY: as every question below, which then has told nothing, or too little. */
 METE_MUST_USE int records_reader_last_seq(struct records_reader *reader, uint64_t *ret_seq);
+/* Calls made by entries up to this one may have lost session, tags and fingerprint: the file was
+ * begun by a mete that kept none. */
+METE_MUST_USE int records_reader_labels_from(struct records_reader *reader, uint64_t *ret_seq);
 
 struct records_filter {
-    struct mete_scope_id scope;     /* any scope on the record's path; 0: all */
-    struct slice request_id, model; /* empty: all */
-    int64_t from_us, to_us;         /* ended in [from, to); 0: open */
-    uint64_t before_seq;            /* newest first, those before this one; 0: from the newest */
-    int provisional;                /* 1: only provisional ones without a correction */
-    size_t limit;                   /* at least 1 */
+    struct mete_scope_id scope; /* any scope on the record's path; 0: all */
+    struct slice request_id, model, provider, session, upstream_id; /* empty: all */
+    struct slice tag;       /* one of its tags; empty: all */
+    int ending;             /* 1 + an enum mete_ending; 0: all */
+    int status;             /* 0: all */
+    uint64_t seq;           /* this one; 0: all */
+    int64_t from_us, to_us; /* ended in [from, to); 0: open */
+    uint64_t before_seq;    /* newest first, those before this one; 0: from the newest */
+    int provisional;        /* 1: only provisional ones without a correction */
+    size_t limit;           /* at least 1 */
 };
 
 /* Newest first. Slices die when fn returns. fn returning non-zero stops and is returned. */

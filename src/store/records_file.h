@@ -8,9 +8,14 @@
 #include "store/records.h"
 
 enum {
-    RECORDS_APPLICATION = 0x6d657472, /* "metr" */
-    RECORDS_VERSION = 1
+    RECORDS_APPLICATION = 0x6d657472,                                   /* "metr" */
+    RECORDS_VERSION = 2 /* 1: without the tables detail and upstream */ /* 1: without session and
+                                                                           what follows it */
 };
+
+/* The meters before this one have a column; those that came later lie packed in the last one, so
+ * that records of any age are one table. */
+enum { RECORDS_COLUMN_METERS = METE_CACHE_WRITE_1H };
 
 /* Columns of usage, in order. A NULL meter was not reported, which is not the same as 0. */
 enum {
@@ -30,7 +35,7 @@ enum {
     USAGE_OVERRUN,
     USAGE_CURRENCY, /* of cost, the first one reported */
     USAGE_METERS,   /* cost, input, ... in the order of enum mete_meter */
-    USAGE_EXTRA = USAGE_METERS + METE_METERS_BUILTIN, /* the others, packed */
+    USAGE_EXTRA = USAGE_METERS + RECORDS_COLUMN_METERS, /* the others, packed */
     USAGE_ENDING,
     USAGE_FLAGS,
     USAGE_STATUS,
@@ -40,6 +45,11 @@ enum {
     USAGE_PRICE_LIST,
     USAGE_NOTE,
     USAGE_CORRECTS,
+    USAGE_OWN, /* how many are of the table usage; the rest is of detail, or NULL */
+    USAGE_SESSION = USAGE_OWN,
+    USAGE_TAGS, /* with a line feed between two */
+    USAGE_FINGERPRINT,
+    USAGE_DETAILS, /* as base/details.h packs them */
     USAGE_COLUMNS
 };
 
@@ -49,6 +59,8 @@ enum {
     " cache_write, output, reasoning, total_tokens, requests, images, audio_seconds, extra,"       \
     " ending, flags, status, attempts, latency_ms, first_token_ms, price_list, note,"              \
     " corrects"
+
+#define RECORDS_DETAIL_COLUMNS "session, tags, fingerprint, details"
 
 #define RECORDS_ENTITY_COLUMNS                                                                     \
     "kind, handle, organization, parent, id, document, ended, seq, at_us, actor"

@@ -16,6 +16,7 @@
 #include "store/db.h"
 #include "store/records_file.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,23 @@
 struct records_reader {
     sqlite3 *db;
     sqlite3_stmt *last, *ended_from;
+    const char *detail; /* what is there of a record beside its row in usage */
+    bool is_first;      /* the file is of version 1 */
 };
+
+/* Of a file of version 1 that nobody has opened to write since: nothing. */
+static const char detail_of_version_1[] =
+    "(SELECT 0 AS seq, NULL AS session, NULL AS tags, NULL AS fingerprint, NULL AS details"
+    " WHERE 0) AS detail";
+
+static int find_version(struct records_reader *reader)
+{
+    int64_t version = 0;
+    int error = db_number(reader->db, "PRAGMA user_version", &version);
+    reader->is_first = version == 1;
+    reader->detail = reader->is_first ? detail_of_version_1 : "detail";
+    return error;
+}
 
 int records_reader_open(const struct os *os, const char *directory,
                         struct records_reader **ret_reader)
@@ -38,6 +55,8 @@ int records_reader_open(const struct os *os, const char *directory,
         error = db_identify(reader->db, RECORDS_APPLICATION, RECORDS_VERSION, &fresh);
     if (!error && fresh)
         error = METE_E_STORAGE;
+    if (!error)
+        error = find_version(reader);
     if (!error)
         error =
             db_prepare(reader->db, "SELECT value FROM meta WHERE name='last_seq'", &reader->last);
@@ -84,6 +103,20 @@ int records_reader_last_seq(struct records_reader *reader, uint64_t *ret_seq)
     return error;
 }
 
+int records_reader_labels_from(struct records_reader *reader, uint64_t *ret_seq)
+{
+    int64_t seq = 0;
+    if (reader->is_first)
+        return records_reader_last_seq(reader, ret_seq);
+    int error = db_number(
+        reader->db, "SELECT coalesce(sum(value), 0) FROM meta WHERE name='labels_from'", &seq);
+    if (!error && seq < 0)
+        error = METE_E_CORRUPT;
+    if (!error)
+        *ret_seq = (uint64_t)seq;
+    return error;
+}
+
 /* ---- Filters --------------------------------------------------------------------------------- */
 
 /* The smallest seq from which on every record has ended_us >= at_us. */
@@ -114,6 +147,14 @@ struct bounds {
     int64_t from_seq, to_seq; /* [from, to) */
 };
 
+/* One entry of those within the bounds. */
+static struct bounds only(struct bounds bounds, uint64_t seq)
+{
+    if (seq < (uint64_t)bounds.from_seq || seq >= (uint64_t)bounds.to_seq)
+        return (struct bounds){0, 0};
+    return (struct bounds){(int64_t)seq, (int64_t)seq + 1};
+}
+
 static int find_bounds(struct records_reader *reader, const struct records_filter *filter,
                        struct bounds *ret_bounds)
 {
@@ -125,6 +166,8 @@ static int find_bounds(struct records_reader *reader, const struct records_filte
         error = first_seq_ended(reader, filter->to_us, &bounds.to_seq);
     if (filter->before_seq && filter->before_seq < (uint64_t)bounds.to_seq)
         bounds.to_seq = (int64_t)filter->before_seq;
+    if (filter->seq)
+        bounds = only(bounds, filter->seq);
     *ret_bounds = bounds;
     return error;
 }
@@ -166,25 +209,81 @@ static int scope_clause(struct records_reader *reader, struct mete_scope_id scop
 #define CORRECTED "(SELECT c.seq FROM usage AS c WHERE c.corrects=usage.seq AND c.corrects<>0)"
 #define IS_PROVISIONAL "(flags & 1) AND corrects=0 AND " CORRECTED " IS NULL"
 
+__attribute__((format(printf, 4, 5))) static void append(char *sql, size_t room, size_t *len,
+                                                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int more = vsnprintf(sql + *len, room - *len, format, args);
+    va_end(args);
+    ASSERT(more >= 0 && (size_t)more < room - *len);
+    *len += (size_t)more;
+}
+
+/* The clauses that are a comparison with one text or number each: ?5 and on. */
+enum { CLAUSES = 8 };
+struct clause {
+    const char *sql;
+    struct slice text;
+    int number; /* where there is no text; neither: the filter does not ask */
+};
+
+static void list_clauses(const struct records_filter *filter, bool is_first,
+                         struct clause ret[CLAUSES])
+{
+    const struct clause all[CLAUSES] = {
+        {" AND request_id=?5 AND request_id<>''", filter->request_id, 0},
+        {" AND model=?6", filter->model, 0},
+        {" AND provider=?7", filter->provider, 0},
+        {" AND session=?8", filter->session, 0},
+        {is_first ? " AND ?9 IS NULL" : " AND usage.seq IN (SELECT seq FROM upstream WHERE id=?9)",
+         filter->upstream_id, 0},
+        {" AND instr(char(10)||tags||char(10),char(10)||?10||char(10))>0", filter->tag, 0},
+        {" AND ending=?11-1", {0}, filter->ending},
+        {" AND status=?12", {0}, filter->status},
+    };
+    memcpy(ret, all, sizeof all);
+}
+
+static bool is_asked(const struct clause *clause)
+{
+    return clause->text.len || clause->number;
+}
+
+static void bind_clauses(sqlite3_stmt *rows, const struct clause clauses[CLAUSES])
+{
+    for (int i = 0; i < CLAUSES; i++) {
+        if (clauses[i].text.len)
+            db_bind_text(rows, 5 + i, clauses[i].text);
+        else if (clauses[i].number)
+            sqlite3_bind_int(rows, 5 + i, clauses[i].number);
+    }
+}
+
 /* Prepares SELECT what FROM usage, where the filter holds, in the order or groups of last. */
 static int prepare_usage(struct records_reader *reader, const char *what, const char *last,
                          const struct records_filter *filter, sqlite3_stmt **ret_rows)
 {
     ASSERT(filter);
-    char sql[1600];
+    char sql[2400];
     const char *of_scope;
     struct bounds bounds;
+    struct clause clauses[CLAUSES];
     int error = scope_clause(reader, filter->scope, &of_scope);
     if (!error)
         error = find_bounds(reader, filter, &bounds);
     if (error)
         return error;
-    int len = snprintf(
-        sql, sizeof sql, "SELECT %s FROM usage WHERE seq>=?1 AND seq<?2%s%s%s%s %s LIMIT ?3", what,
-        of_scope, filter->request_id.len ? " AND request_id=?5 AND request_id<>''" : "",
-        filter->model.len ? " AND model=?6" : "", filter->provisional ? " AND " IS_PROVISIONAL : "",
-        last);
-    ASSERT(len > 0 && len < (int)sizeof sql);
+    list_clauses(filter, reader->is_first, clauses);
+    size_t len = 0;
+    append(sql, sizeof sql, &len,
+           "SELECT %s FROM usage LEFT JOIN %s USING (seq) WHERE usage.seq>=?1 AND usage.seq<?2%s",
+           what, reader->detail, of_scope);
+    for (size_t i = 0; i < CLAUSES; i++)
+        if (is_asked(&clauses[i]))
+            append(sql, sizeof sql, &len, "%s", clauses[i].sql);
+    append(sql, sizeof sql, &len, "%s %s LIMIT ?3",
+           filter->provisional ? " AND " IS_PROVISIONAL : "", last);
     sqlite3_stmt *rows = NULL;
     error = db_prepare(reader->db, sql, &rows);
     if (error)
@@ -194,10 +293,7 @@ static int prepare_usage(struct records_reader *reader, const char *what, const 
     sqlite3_bind_int64(rows, 3, filter->limit ? (int64_t)filter->limit : -1);
     if (filter->scope.n)
         sqlite3_bind_int64(rows, 4, filter->scope.n);
-    if (filter->request_id.len)
-        db_bind_text(rows, 5, filter->request_id);
-    if (filter->model.len)
-        db_bind_text(rows, 6, filter->model);
+    bind_clauses(rows, clauses);
     *ret_rows = rows;
     return 0;
 }
@@ -207,7 +303,7 @@ static int prepare_usage(struct records_reader *reader, const char *what, const 
 static size_t read_usage(sqlite3_stmt *row, struct mete_usage to[RECORDS_METERS_MAX])
 {
     size_t len = 0;
-    for (int i = 0; i < METE_METERS_BUILTIN; i++) {
+    for (int i = 0; i < RECORDS_COLUMN_METERS; i++) {
         if (sqlite3_column_type(row, USAGE_METERS + i) == SQLITE_NULL)
             continue;
         uint32_t currency =
@@ -238,6 +334,12 @@ static uint32_t number(sqlite3_stmt *row, int column)
     return (uint32_t)sqlite3_column_int64(row, column);
 }
 
+static struct slice details_of(sqlite3_stmt *row)
+{
+    const char *packed = sqlite3_column_blob(row, USAGE_DETAILS);
+    return (struct slice){packed, packed ? (size_t)sqlite3_column_bytes(row, USAGE_DETAILS) : 0};
+}
+
 static int read_record(sqlite3_stmt *row, struct mete_usage usage[RECORDS_METERS_MAX],
                        struct records_usage *ret_record)
 {
@@ -253,6 +355,10 @@ static int read_record(sqlite3_stmt *row, struct mete_usage usage[RECORDS_METERS
         .request_id = db_column_text(row, USAGE_REQUEST_ID),
         .model = db_column_text(row, USAGE_MODEL),
         .provider = db_column_text(row, USAGE_PROVIDER),
+        .session = db_column_text(row, USAGE_SESSION),
+        .tags = db_column_text(row, USAGE_TAGS),
+        .fingerprint = (uint64_t)sqlite3_column_int64(row, USAGE_FINGERPRINT),
+        .details = details_of(row),
         .started_us = sqlite3_column_int64(row, USAGE_STARTED),
         .ended_us = sqlite3_column_int64(row, USAGE_ENDED),
         .state = (enum mete_state)number(row, USAGE_STATE),
@@ -281,8 +387,9 @@ int records_each_usage(struct records_reader *reader, const struct records_filte
 {
     ASSERT(reader && fn && filter->limit >= 1);
     sqlite3_stmt *rows;
-    int error = prepare_usage(reader, RECORDS_USAGE_COLUMNS ", " MAYBE_CORRECTED,
-                              "ORDER BY seq DESC", filter, &rows);
+    int error = prepare_usage(
+        reader, RECORDS_USAGE_COLUMNS ", " RECORDS_DETAIL_COLUMNS ", " MAYBE_CORRECTED,
+        "ORDER BY usage.seq DESC", filter, &rows);
     if (error)
         return error;
     int rc = SQLITE_DONE;
@@ -530,9 +637,13 @@ int records_cursor_open(struct records_reader *reader, uint64_t after_seq,
     struct records_cursor *cursor = calloc(1, sizeof *cursor);
     if (!cursor)
         return METE_E_MEMORY;
-    int error = db_prepare(reader->db,
-                           "SELECT " RECORDS_USAGE_COLUMNS " FROM usage WHERE seq > ? ORDER BY seq",
-                           &cursor->usage);
+    char sql[1200];
+    size_t len = 0;
+    append(sql, sizeof sql, &len,
+           "SELECT " RECORDS_USAGE_COLUMNS ", " RECORDS_DETAIL_COLUMNS
+           " FROM usage LEFT JOIN %s USING (seq) WHERE usage.seq > ? ORDER BY usage.seq",
+           reader->detail);
+    int error = db_prepare(reader->db, sql, &cursor->usage);
     if (!error)
         error = db_prepare(
             reader->db, "SELECT " RECORDS_EVENT_COLUMNS " FROM event WHERE seq > ? ORDER BY seq, n",

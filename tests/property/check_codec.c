@@ -14,14 +14,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#define HOLDS(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond);              \
-            return 1;                                                                              \
-        }                                                                                          \
-    } while (0)
-
 /* Memory of exactly that size, so that a sanitizer sees what is read or written beyond it. */
 static char *exact(struct slice bytes)
 {
@@ -268,7 +260,7 @@ static void write_event(struct buffer *out, struct slice name, struct slice data
     ASSERT(rc == 0);
 }
 
-static int hear(void *user, const struct sse_event *event)
+static int hear(void *user, const struct frame *event)
 {
     struct heard *heard = user;
     ASSERT(event->has_data || event->data.len == 0);

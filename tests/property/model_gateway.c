@@ -9,6 +9,47 @@
 #include <stdlib.h>
 #include <strings.h>
 
+/* ---- Workers: theirs is done when the bench turns ----------------------------------------------
+ */
+
+static struct bench *of_workers(struct workers *workers)
+{
+    return (struct bench *)(void *)((char *)workers - offsetof(struct bench, workers));
+}
+
+static bool workers_submit(struct workers *workers, struct work *work)
+{
+    struct bench *bench = of_workers(workers);
+    if (bench->works_full)
+        return false;
+    struct work **tail = &bench->works;
+    while (*tail)
+        tail = &(*tail)->next;
+    work->next = NULL;
+    *tail = work;
+    return true;
+}
+
+static bool counters_submit(struct workers *counters, struct work *work)
+{
+    struct bench *bench =
+        (struct bench *)(void *)((char *)counters - offsetof(struct bench, counters));
+    bool taken = workers_submit(&bench->workers, work);
+    bench->shared += taken;
+    work->thread = LIMIT_COUNTERS;
+    return taken;
+}
+
+static void do_works(struct bench *bench)
+{
+    while (bench->works && !bench->works_wait) {
+        struct work *work = bench->works;
+        bench->works = work->next;
+        work->run(work);
+        work->done(work);
+    }
+}
+
 /* ---- The engine ------------------------------------------------------------------------------ */
 
 static void wait_done(struct mete_op *op)
@@ -22,6 +63,7 @@ static void turn_once(struct bench *bench)
     (void)mete_turn(bench->mete, NULL);
     (void)poll(&fd, 1, 1);
     (void)mete_poll(bench->port, 64);
+    do_works(bench);
 }
 
 void bench_do(struct bench *bench, struct mete_op *op)
@@ -152,8 +194,16 @@ static void client_finish(struct exchange *exchange)
     client->replies++;
 }
 
-static const struct exchange_ops client_ops = {client_header, client_reply, client_start,
-                                               client_write, client_finish};
+static struct buffer client_take_body(struct exchange *exchange)
+{
+    struct client *client = of_exchange(exchange);
+    struct buffer body = client->body;
+    client->body = (struct buffer){0};
+    return body;
+}
+
+static const struct exchange_ops client_ops = {client_header, client_reply,  client_start,
+                                               client_write,  client_finish, client_take_body};
 
 void bench_header(struct client *client, const char *name, const char *value)
 {
@@ -187,12 +237,16 @@ void bench_begin(struct client *client)
 {
     struct bench *bench = client->bench;
     struct exchange_handler handler = gateway_handler(bench->gateway);
+    buffer_init(&client->body, client->exchange.body.len + 1);
+    ASSERT(!buffer_append(&client->body, client->exchange.body));
+    client->exchange.body = buffer_slice(&client->body);
     handler.begin(handler.self, &client->exchange);
-    for (int i = 0; i < 5000 && !client->times_asked && !client->replies; i++) {
+    bool waits = bench->works && bench->works_wait;
+    for (int i = 0; i < 5000 && !client->times_asked && !client->replies && !waits; i++) {
         turn_once(bench);
         fire_timers(bench);
     }
-    ASSERT(client->times_asked || client->replies);
+    ASSERT(client->times_asked || client->replies || waits);
 }
 
 struct client *bench_post(struct bench *bench, const char *body)
@@ -231,12 +285,21 @@ static struct client *of_transfer(struct upstream_transfer *transfer)
     return transfer->carrier;
 }
 
-/* Calls begin one at a time: it is the youngest client's. */
+/* Calls begin in the order of their clients: it is the first one's who was not asked for; an
+ * attempt after the first, the youngest client's. */
+static struct client *whose_turn(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->clients_len; i++)
+        if (!bench->clients[i].times_asked && !bench->clients[i].replies)
+            return &bench->clients[i];
+    return &bench->clients[bench->clients_len - 1];
+}
+
 static int upstream_start(struct upstream *upstream, const struct upstream_request *request,
                           struct upstream_transfer *transfer)
 {
     struct bench *bench = of_upstream(upstream);
-    struct client *client = &bench->clients[bench->clients_len - 1];
+    struct client *client = whose_turn(bench);
     ASSERT(!client->transfer);
     if (bench->no_connection)
         return METE_E_BUSY;
@@ -247,7 +310,8 @@ static int upstream_start(struct upstream *upstream, const struct upstream_reque
     for (size_t i = 0; i < request->headers_len; i++)
         ASSERT(!buffer_format(&client->asked_headers, "%s: %.*s\n", request->headers[i].name,
                               (int)request->headers[i].value.len, request->headers[i].value.data));
-    ASSERT(!buffer_append(&client->asked, request->body));
+    for (size_t i = 0; i < request->body_len; i++)
+        ASSERT(!buffer_append(&client->asked, request->body[i]));
     return 0;
 }
 
@@ -276,6 +340,7 @@ void bench_head(struct client *client, int status, const char *content_type)
 {
     ASSERT(client->transfer);
     client->content_type = content_type;
+    client->transfer->body_sent = true;
     client->transfer->head(client->transfer, status);
 }
 
@@ -400,6 +465,7 @@ static void put_model(struct bench *bench, const char *name, const char *provide
                                     .provider = slice_of(provider),
                                     .per_million = {[PRICE_INPUT] = SLICE_LITERAL("1"),
                                                     [PRICE_CACHED_INPUT] = SLICE_LITERAL("0.5"),
+                                                    [PRICE_CACHE_WRITE_1H] = SLICE_LITERAL("3"),
                                                     [PRICE_OUTPUT] = SLICE_LITERAL("2")},
                                     .output_max = output_max,
                                     .shows_all = !bench->reasons};
@@ -408,18 +474,22 @@ static void put_model(struct bench *bench, const char *name, const char *provide
 
 static void make_gateway(struct bench *bench, const struct bench_setup *setup)
 {
-    bench->config =
-        (struct gateway_config){.providers = {{.name = "main",
-                                               .base_url = "http://provider/v1",
-                                               .credential = "provider-secret",
-                                               .models = {"bench-*", "open-*", "dear-*"},
-                                               .models_len = 3}},
-                                .providers_len = 1,
-                                .disconnect = setup->cancel ? GATEWAY_CANCEL : GATEWAY_DRAIN,
-                                .clamp = !setup->no_clamp,
-                                .floor_tokens = 16,
-                                .default_output_tokens = 500,
-                                .response_max = setup->response_max ? setup->response_max : 65536};
+    bench->config = (struct gateway_config){
+        .providers = {{.name = "main",
+                       .family = setup->family,
+                       .priced_as = setup->priced_as,
+                       .base_url = "http://provider/v1",
+                       .credential = "provider-secret",
+                       .models = {"bench-*", "open-*", "dear-*", "gpt-4o", "claude-*"},
+                       .models_len = 5}},
+        .providers_len = 1,
+        .disconnect = setup->cancel ? GATEWAY_CANCEL : GATEWAY_DRAIN,
+        .clamp = !setup->no_clamp,
+        .count_tokens = !setup->no_count,
+        .key_calls_max = setup->key_calls_max,
+        .floor_tokens = 16,
+        .default_output_tokens = 500,
+        .response_max = setup->response_max ? setup->response_max : 65536};
     if (setup->catch_all) {
         bench->config.providers[0].name = setup->catch_all;
         bench->config.providers[0].models_len = 0;
@@ -427,12 +497,16 @@ static void make_gateway(struct bench *bench, const struct bench_setup *setup)
     bench->upstream =
         (struct upstream){upstream_start, upstream_cancel, upstream_pause, upstream_header};
     bench->timers = (struct timers){timer_set, timer_stop, timer_now};
+    bench->workers = (struct workers){workers_submit};
+    bench->counters = (struct workers){counters_submit};
     const struct gateway_parts parts = {.mete = bench->mete,
                                         .port = bench->port,
                                         .directory = bench->directory,
                                         .pricing = bench->pricing,
                                         .upstream = &bench->upstream,
                                         .timers = &bench->timers,
+                                        .workers = setup->workers ? &bench->workers : NULL,
+                                        .counters = setup->counters ? &bench->counters : NULL,
                                         .call_done = call_done,
                                         .user = bench};
     ASSERT(!gateway_new(&parts, &bench->config, &bench->gateway));
@@ -453,6 +527,8 @@ void bench_open(struct bench *bench, const struct bench_setup *setup)
     ASSERT(!pricing_new(&bench->pricing));
     put_model(bench, "bench-model", "openai", 1000);
     put_model(bench, "open-model", "other", 0);
+    put_model(bench, "gpt-4o", "openai", 1000);
+    put_model(bench, "claude-haiku-4-5", "anthropic", 1000);
     make_scopes(bench, setup->limit_nano ? setup->limit_nano : INT64_C(1000000000000));
     make_gateway(bench, setup);
 }
@@ -466,6 +542,7 @@ void bench_close(struct bench *bench)
         struct client *client = &bench->clients[i];
         ASSERT(client->replies == 1 && !client->transfer);
         buffer_done(&client->headers);
+        buffer_done(&client->body);
         buffer_done(&client->got);
         buffer_done(&client->asked);
         buffer_done(&client->asked_headers);

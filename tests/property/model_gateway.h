@@ -12,7 +12,8 @@
 enum { BENCH_CLIENTS = 64, BENCH_HEADERS = 16 };
 
 /* "bench-model": 1 and 2 USD a million in and out, cached input half, 1000 tokens at most, by
- * "openai". "open-model": the same, no known maximum, by "other". "dear-model": no price. */
+ * "openai". "open-model": the same, no known maximum, by "other". "dear-model": no price. "gpt-4o":
+ * as bench-model, and its tokens can be counted. "claude-haiku-4-5": the same, and they cannot. */
 
 struct bench;
 
@@ -21,6 +22,7 @@ struct client {
     struct bench *bench;
     const char *names[BENCH_HEADERS], *values[BENCH_HEADERS]; /* of the request; ends with NULL */
     char request[1024];
+    struct buffer body; /* a block of its own, so that ASan sees who reads it when it is gone */
     int status;
     struct buffer headers; /* "name: value\n" of the reply, behind a first "\n" */
     struct buffer got;
@@ -39,10 +41,15 @@ struct client {
 
 struct bench_setup {
     int64_t limit_nano; /* of the organization's budget on cost, a day; 0: 1000 USD */
-    bool cancel, no_clamp;
+    bool cancel, no_clamp, no_count;
+    uint32_t key_calls_max;
     int64_t response_max;  /* 0: 64 KiB */
     bool no_connection;    /* start() fails */
     bool reasons;          /* the models may make output that is not shown */
+    const char *family;    /* of the provider; NULL: "openai" */
+    const char *priced_as; /* NULL: its name */
+    bool workers;          /* there are some; they work when the bench turns */
+    bool counters;         /* the same of those who share in counting */
     const char *catch_all; /* name of the one provider, without globs; NULL: "main", with some */
 };
 
@@ -56,6 +63,11 @@ struct bench {
     struct upstream upstream;
     struct timers timers;
     struct timer *timer[BENCH_CLIENTS]; /* set ones */
+    struct workers workers, counters;
+    struct work *works; /* submitted, the first one first */
+    int shared;         /* that the counters were given */
+    bool works_full;    /* no more is taken */
+    bool works_wait;    /* none is done; bench_begin() does not wait for it */
     int64_t now_us;
     bool no_connection, reasons;
     struct client clients[BENCH_CLIENTS];

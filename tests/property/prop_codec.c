@@ -18,14 +18,6 @@
 #include <time.h>
 #include <cmocka.h>
 
-#define HOLDS(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond);              \
-            return 1;                                                                              \
-        }                                                                                          \
-    } while (0)
-
 static void put(struct buffer *out, const char *text)
 {
     int rc = buffer_text(out, text);

@@ -75,8 +75,13 @@ static struct pricing *pricing; /* one for all tapes: each replaces its one row 
 
 enum { UNITS_MAX = 1000 * 1000 * 1000, CASES_MAX = 64 };
 
+enum { TIERS_MAX = 4 };
+
+/* "" where there is no price. Place 0 is the row's own; the others are tiers. */
 struct texts {
-    char at[PRICE_METERS][64];
+    char at[1 + TIERS_MAX][PRICE_METERS][64];
+    struct pricing_tier_row tiers[TIERS_MAX];
+    size_t tiers_len;
 };
 
 /* "0", short ones, ties at half a nano, 17 digits, the finest there is. */
@@ -96,39 +101,198 @@ static void draw_price(struct tape *tape, char *room)
     room[len] = 0;
 }
 
+/* What has no price and falls back to none. */
+static bool may_lack(enum price_meter meter)
+{
+    return meter == PRICE_AUDIO_INPUT || meter == PRICE_AUDIO_OUTPUT ||
+           meter == PRICE_IMAGE_OUTPUT || meter == PRICE_SEARCH || meter == PRICE_SEARCHED;
+}
+
+static void draw_prices(struct tape *tape, char (*texts)[64], struct slice *ret_per_million)
+{
+    for (int meter = 0; meter < PRICE_METERS; meter++) {
+        texts[meter][0] = 0;
+        if (!may_lack((enum price_meter)meter) || !tape_chance(tape, 10))
+            draw_price(tape, texts[meter]);
+        ret_per_million[meter] = slice_of(texts[meter]);
+    }
+}
+
+static bool is_new(const struct texts *texts, const struct pricing_tier_row *tier)
+{
+    for (size_t i = 0; i < texts->tiers_len; i++)
+        if (texts->tiers[i].service == tier->service && texts->tiers[i].above == tier->above)
+            return false;
+    return tier->above || tier->service;
+}
+
 static const struct price_model *draw_model(struct tape *tape, struct texts *ret_texts)
 {
-    struct pricing_row row = {.name = SLICE_LITERAL("drawn")};
-    for (int meter = 0; meter < PRICE_METERS; meter++) {
-        draw_price(tape, ret_texts->at[meter]);
-        row.per_million[meter] = slice_of(ret_texts->at[meter]);
+    static const int64_t thresholds[] = {0, 1, 1000, UNITS_MAX / 1000, UNITS_MAX / 2, UNITS_MAX};
+    struct pricing_row row = {.name = SLICE_LITERAL("drawn"), .tiers = ret_texts->tiers};
+    draw_prices(tape, ret_texts->at[0], row.per_million);
+    ret_texts->tiers_len = 0;
+    for (size_t i = 0, len = tape_pick(tape, TIERS_MAX + 1); i < len; i++) {
+        struct pricing_tier_row *tier = &ret_texts->tiers[ret_texts->tiers_len];
+        *tier = (struct pricing_tier_row){
+            .service = (enum price_service)tape_pick(tape, PRICE_SERVICES),
+            .above = thresholds[tape_pick(tape, sizeof thresholds / sizeof thresholds[0])]};
+        if (is_new(ret_texts, tier))
+            draw_prices(tape, ret_texts->at[++ret_texts->tiers_len], tier->per_million);
     }
+    row.tiers_len = ret_texts->tiers_len;
     int rc = pricing_put(pricing, &row);
     ASSERT(rc == 0);
     return pricing_find(pricing, row.name);
 }
 
-static struct pricing_usage draw_usage(struct tape *tape, int64_t input_max, int64_t output_max)
+/* Takes some of what is left. */
+static int64_t draw_part(struct tape *tape, int64_t *left)
 {
-    struct pricing_usage usage = {0};
-    usage.input = tape_range(tape, 0, input_max);
-    usage.cached_input = tape_range(tape, 0, usage.input);
-    usage.cache_write = tape_range(tape, 0, usage.input - usage.cached_input);
-    usage.output = tape_range(tape, 0, output_max);
-    usage.reasoning = tape_range(tape, 0, usage.output);
+    int64_t part = tape_range(tape, 0, *left);
+    *left -= part;
+    return part;
+}
+
+static bool also(const struct pricing_limits *limits, enum price_meter meter)
+{
+    return limits->also & PRICE_BIT(meter);
+}
+
+/* Any within the limits. */
+static struct pricing_usage draw_usage(struct tape *tape, const struct pricing_limits *limits,
+                                       int64_t output_max)
+{
+    struct pricing_usage usage = {.input = tape_range(tape, 0, limits->input),
+                                  .output = tape_range(tape, 0, output_max),
+                                  .searches = tape_range(tape, 0, limits->searches)};
+    int64_t left = usage.input;
+    usage.cached_input = draw_part(tape, &left);
+    usage.cache_write = draw_part(tape, &left);
+    usage.image_input = draw_part(tape, &left);
+    if (also(limits, PRICE_AUDIO_INPUT))
+        usage.audio_input = draw_part(tape, &left);
+    if (also(limits, PRICE_CACHE_WRITE_1H))
+        usage.cache_write_1h = tape_range(tape, 0, usage.cache_write);
+    left = usage.output;
+    usage.reasoning = draw_part(tape, &left);
+    if (also(limits, PRICE_AUDIO_OUTPUT))
+        usage.audio_output = draw_part(tape, &left);
+    if (also(limits, PRICE_IMAGE_OUTPUT))
+        usage.image_output = draw_part(tape, &left);
+    do
+        usage.service = (enum price_service)tape_pick(tape, PRICE_SERVICES);
+    while (!(limits->services & PRICE_BIT(usage.service)) && !tape_done(tape));
+    if (!(limits->services & PRICE_BIT(usage.service)))
+        usage.service = PRICE_STANDARD;
     return usage;
 }
 
-static int128 charge_slowly(const struct texts *texts, const struct pricing_usage *usage)
+static struct pricing_limits draw_limits(struct tape *tape)
 {
-    const int64_t units[PRICE_METERS] = {usage->input - usage->cached_input - usage->cache_write,
-                                         usage->cached_input, usage->cache_write,
-                                         usage->output - usage->reasoning, usage->reasoning};
-    struct digits sum = {{0}};
-    for (int meter = 0; meter < PRICE_METERS; meter++) {
-        struct digits product = times(texts->at[meter], units[meter]);
-        add(&sum, &product);
+    struct pricing_limits limits = {.input = tape_range(tape, 0, UNITS_MAX),
+                                    .choices = tape_range(tape, 1, 128)};
+    for (int meter = 0; meter < PRICE_SEARCH; meter++)
+        if (tape_chance(tape, 50))
+            limits.also |= PRICE_BIT(meter);
+    if (tape_chance(tape, 30))
+        limits.searches = tape_range(tape, 1, 1000);
+    limits.services = PRICE_BIT(PRICE_STANDARD) | (uint32_t)tape_pick(tape, 1 << PRICE_SERVICES);
+    return limits;
+}
+
+/* ---- What a call costs, slowly ----------------------------------------------------------------
+ */
+
+static int highest(const struct texts *texts, enum price_service service, int64_t input)
+{
+    int found = -1;
+    for (int i = 0; i < (int)texts->tiers_len; i++) {
+        const struct pricing_tier_row *tier = &texts->tiers[i];
+        if (tier->service == service && (!tier->above || tier->above < input) &&
+            (found < 0 || tier->above > texts->tiers[found].above))
+            found = i;
     }
+    return found;
+}
+
+static bool is_dearer(const char *a, const char *b)
+{
+    struct digits x = times(a, 1), y = times(b, 1);
+    int i = DIGITS - 1;
+    while (i > 0 && x.at[i] == y.at[i])
+        i--;
+    return x.at[i] > y.at[i];
+}
+
+/* A tier's text, else the row's; a search or a call that searched costs nothing if only the other
+ * has a price. */
+static const char *text_in(const struct texts *texts, int place, enum price_meter meter)
+{
+    const char *text = texts->at[place][meter];
+    if (!*text && place)
+        text = text_in(texts, 0, meter);
+    enum price_meter other = meter == PRICE_SEARCH ? PRICE_SEARCHED : PRICE_SEARCH;
+    if (!*text && (meter == PRICE_SEARCH || meter == PRICE_SEARCHED) && *texts->at[place][other])
+        return "0";
+    return text;
+}
+
+/* "": it has none. */
+static const char *text_of(const struct texts *texts, const struct pricing_usage *u,
+                           enum price_meter meter)
+{
+    int standard = highest(texts, PRICE_STANDARD, u->input),
+        own = highest(texts, u->service, u->input);
+    const char *usual = text_in(texts, standard + 1, meter);
+    if (own < 0)
+        return u->service == PRICE_PRIORITY || u->service == PRICE_FAST ? "" : usual;
+    const char *text = text_in(texts, own + 1, meter);
+    if (standard < 0 || texts->tiers[standard].above <= texts->tiers[own].above)
+        return text;
+    return !*text || !*usual ? "" : is_dearer(usual, text) ? usual : text;
+}
+
+static void list_units(const struct pricing_usage *u, int64_t ret_units[PRICE_METERS])
+{
+    const int64_t units[PRICE_METERS] = {
+        [PRICE_CACHED_INPUT] = u->cached_input,
+        [PRICE_CACHE_WRITE] = u->cache_write - u->cache_write_1h,
+        [PRICE_CACHE_WRITE_1H] = u->cache_write_1h,
+        [PRICE_AUDIO_INPUT] = u->audio_input,
+        [PRICE_IMAGE_INPUT] = u->image_input,
+        [PRICE_INPUT] =
+            u->input - u->cached_input - u->cache_write - u->audio_input - u->image_input,
+        [PRICE_REASONING] = u->reasoning,
+        [PRICE_AUDIO_OUTPUT] = u->audio_output,
+        [PRICE_IMAGE_OUTPUT] = u->image_output,
+        [PRICE_OUTPUT] = u->output - u->reasoning - u->audio_output - u->image_output,
+        [PRICE_SEARCH] = u->searches,
+        [PRICE_SEARCHED] = u->searches ? 1 : 0,
+        [PRICE_REQUEST] = 1,
+    };
+    memcpy(ret_units, units, sizeof units);
+}
+
+/* Adds what the units of one meter cost. false: they have no price. */
+static bool add_slowly(const struct texts *texts, const struct pricing_usage *u,
+                       enum price_meter meter, struct digits *sum)
+{
+    int64_t units[PRICE_METERS];
+    list_units(u, units);
+    const char *text = text_of(texts, u, meter);
+    struct digits product = times(*text ? text : "0", units[meter]);
+    add(sum, &product);
+    return *text || !units[meter];
+}
+
+/* -1: it has no price. */
+static int128 charge_slowly(const struct texts *texts, const struct pricing_usage *u)
+{
+    struct digits sum = {{0}};
+    for (int i = 0; i < PRICE_METERS; i++)
+        if (!add_slowly(texts, u, (enum price_meter)i, &sum))
+            return -1;
     return to_nano(&sum);
 }
 
@@ -137,9 +301,63 @@ static int a_charge_is_the_exact_sum_rounded_once(struct tape *tape)
     for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
         struct texts texts;
         const struct price_model *model = draw_model(tape, &texts);
-        struct pricing_usage usage = draw_usage(tape, UNITS_MAX, UNITS_MAX);
+        struct pricing_limits limits = draw_limits(tape);
+        struct pricing_usage usage = draw_usage(tape, &limits, UNITS_MAX);
         int64_t nano = -1;
-        if (!model || pricing_charge(model, &usage, &nano) || nano != charge_slowly(&texts, &usage))
+        int rc = model ? pricing_charge(model, &usage, &nano) : METE_E_INVALID;
+        if ((rc && rc != METE_E_UNPRICED) || nano != charge_slowly(&texts, &usage))
+            return 1;
+    }
+    return 0;
+}
+
+/* Each is what its units cost, but for less than a nano, and the parts are the charge. */
+static int the_parts_of_a_charge_are_the_charge(struct tape *tape)
+{
+    static const struct {
+        uint16_t meter;
+        enum price_meter first, last;
+    } prices_of[] = {{METE_INPUT, PRICE_INPUT, PRICE_INPUT},
+                     {METE_CACHED_INPUT, PRICE_CACHED_INPUT, PRICE_CACHED_INPUT},
+                     {METE_CACHE_WRITE, PRICE_CACHE_WRITE, PRICE_CACHE_WRITE},
+                     {METE_CACHE_WRITE_1H, PRICE_CACHE_WRITE_1H, PRICE_CACHE_WRITE_1H},
+                     {METE_AUDIO_INPUT, PRICE_AUDIO_INPUT, PRICE_AUDIO_INPUT},
+                     {METE_IMAGE_INPUT, PRICE_IMAGE_INPUT, PRICE_IMAGE_INPUT},
+                     {METE_OUTPUT, PRICE_OUTPUT, PRICE_OUTPUT},
+                     {METE_REASONING, PRICE_REASONING, PRICE_REASONING},
+                     {METE_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT},
+                     {METE_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT},
+                     {METE_SEARCHES, PRICE_SEARCH, PRICE_SEARCHED},
+                     {METE_REQUESTS, PRICE_REQUEST, PRICE_REQUEST}};
+    for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
+        struct texts texts;
+        const struct price_model *model = draw_model(tape, &texts);
+        struct pricing_limits limits = draw_limits(tape);
+        struct pricing_usage usage = draw_usage(tape, &limits, UNITS_MAX);
+        struct mete_part parts[METE_PARTS_MAX];
+        size_t len = 0, found = 0;
+        int64_t nano = 0, sum = 0;
+        int rc = pricing_charge(model, &usage, &nano);
+        if (pricing_parts(model, &usage, parts, &len) != rc)
+            return 1;
+        for (size_t k = 0; k < len; k++)
+            sum += parts[k].nano;
+        if (rc ? len : sum != nano)
+            return 1;
+        for (size_t k = 0; k < len; k++)
+            for (size_t m = 0; m < sizeof prices_of / sizeof prices_of[0]; m++) {
+                struct digits exact = {{0}};
+                if (prices_of[m].meter != parts[k].meter)
+                    continue;
+                add_slowly(&texts, &usage, prices_of[m].first, &exact);
+                if (prices_of[m].last != prices_of[m].first)
+                    add_slowly(&texts, &usage, prices_of[m].last, &exact);
+                int128 near = to_nano(&exact); /* within a half */
+                if (parts[k].nano < near - 1 || parts[k].nano > near + 1)
+                    return 1;
+                found++;
+            }
+        if (found != len) /* of a meter that is none of these */
             return 1;
     }
     return 0;
@@ -150,15 +368,16 @@ static int no_usage_within_the_bound_costs_more_than_is_reserved(struct tape *ta
     for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
         struct texts texts;
         const struct price_model *model = draw_model(tape, &texts);
-        int64_t input_bound = tape_range(tape, 0, UNITS_MAX);
-        int64_t quantity = tape_range(tape, 0, UNITS_MAX), choices = tape_range(tape, 1, 128);
+        struct pricing_limits limits = draw_limits(tape);
+        int64_t quantity = tape_range(tape, 0, UNITS_MAX);
         struct mete_demand demand;
         int64_t variable = 0, nano = 0;
-        if (pricing_bound(model, input_bound, choices, &demand) ||
-            !checked_mul_div_up(demand.per_million, quantity, 1000000, &variable))
+        int rc = pricing_bound(model, &limits, &demand);
+        if ((rc && rc != METE_E_UNPRICED) ||
+            (!rc && !checked_mul_div_up(demand.per_million, quantity, 1000000, &variable)))
             return 1;
-        for (int j = 0; j < 4; j++) {
-            struct pricing_usage usage = draw_usage(tape, input_bound, quantity * choices);
+        for (int j = 0; j < 4 && !rc; j++) {
+            struct pricing_usage usage = draw_usage(tape, &limits, quantity * limits.choices);
             if (pricing_charge(model, &usage, &nano) || nano > demand.fixed + variable)
                 return 1;
         }
@@ -191,6 +410,8 @@ int main(void)
         return 1;
     int failed = tape_run("a_charge_is_the_exact_sum_rounded_once",
                           a_charge_is_the_exact_sum_rounded_once, TAPES, TAPE_MAX);
+    failed |= tape_run("the_parts_of_a_charge_are_the_charge", the_parts_of_a_charge_are_the_charge,
+                       TAPES, TAPE_MAX);
     failed |= tape_run("no_usage_within_the_bound_costs_more_than_is_reserved",
                        no_usage_within_the_bound_costs_more_than_is_reserved, TAPES, TAPE_MAX);
     failed |= tape_run("the_finest_prices_of_the_source_keep_every_digit",

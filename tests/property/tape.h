@@ -14,7 +14,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+/* In a property: ends it as failed, and says where. */
+#define HOLDS(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond);              \
+            return 1;                                                                              \
+        }                                                                                          \
+    } while (0)
 
 struct tape {
     const uint8_t *data;

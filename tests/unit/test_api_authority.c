@@ -233,6 +233,34 @@ static void usage_is_priced(void **state)
     assert_memory_equal(member(c, "data.0.price_list"), "builtin", 7);
 }
 
+/* claude-sonnet-4-5: 3 and 15 a million, 6 for an hour in the cache, 0.01 for a search; it has no
+ * price for sound. gpt-4o-audio-preview: 40 a million for sound heard, 80 for sound said. */
+static void every_kind_of_usage_is_priced_or_refused(void **state)
+{
+    struct api_case *c = *state;
+    make_budget(c, "b", "USD", "1.00");
+    reserve(c, "{\"request_id\":\"r1\"," ADA ",\"model\":\"claude-sonnet-4-5\","
+               "\"usage\":{\"input_tokens\":1000,\"cache_write_tokens\":1000,"
+               "\"cache_write_1h_tokens\":1000,\"output_tokens\":100,\"searches\":3}}");
+    expect_member(c, "amount", "0.0375");
+    expect(c, 200, "POST", DEDUCT,
+           ending(",\"model\":\"claude-sonnet-4-5\",\"usage\":{\"input_tokens\":1000,"
+                  "\"cache_write_tokens\":600,\"cache_write_1h_tokens\":600,"
+                  "\"output_tokens\":100,\"searches\":2}"));
+    expect_member(c, "amount", "0.0263");
+    reserve(c, "{\"request_id\":\"r2\"," ADA ",\"model\":\"gpt-4o-audio-preview\","
+               "\"usage\":{\"input_tokens\":100,\"audio_input_tokens\":90,"
+               "\"output_tokens\":10,\"audio_output_tokens\":10}}");
+    expect_member(c, "amount", "0.0048");
+    for (int i = 0; i < 2; i++)
+        expect_problem(c, 400, "unpriced", "usage", "POST", i ? RECORD : RESERVE,
+                       "{\"request_id\":\"r3\"," ADA ",\"model\":\"claude-sonnet-4-5\","
+                       "\"usage\":{\"input_tokens\":5,\"audio_input_tokens\":5}}");
+    expect(c, 200, "GET", "/api/v1/records", NULL);
+    expect_member(c, "data.0.cache_write_1h_tokens", "600");
+    expect_member(c, "data.0.searches", "2");
+}
+
 /* What a deduct does not say is charged as it was reserved, known to this process or not. */
 static void what_is_not_said_is_as_reserved(void **state)
 {
@@ -493,6 +521,17 @@ static void each_wrong_field_is_named(void **state)
          "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":1,\"cached_input_tokens\":2}}"},
         {400, RESERVE, "usage.reasoning_tokens",
          "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":1,\"reasoning_tokens\":2}}"},
+        {400, RESERVE, "usage.cache_write_1h_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":9,\"cache_write_tokens\":1,"
+         "\"cache_write_1h_tokens\":2}}"},
+        {400, RESERVE, "usage.audio_input_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"input_tokens\":9,\"cached_input_tokens\":8,"
+         "\"audio_input_tokens\":2}}"},
+        {400, RESERVE, "usage.audio_output_tokens",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":9,\"reasoning_tokens\":8,"
+         "\"audio_output_tokens\":2}}"},
+        {400, RESERVE, "usage.searches",
+         "{\"request_id\":\"r\"," ADA ",\"usage\":{\"searches\":-2}}"},
         {400, RESERVE, "usage.total_tokens",
          "{\"request_id\":\"r\"," ADA ",\"usage\":{\"output_tokens\":5,\"total_tokens\":2}}"},
         {501, RESERVE, "usage.images", "{\"request_id\":\"r\"," ADA ",\"usage\":{\"images\":2}}"},
@@ -596,6 +635,7 @@ int main(void)
         TEST(a_shadow_budget_refuses_nobody),
         TEST(a_check_takes_nothing),
         TEST(usage_is_priced),
+        TEST(every_kind_of_usage_is_priced_or_refused),
         TEST(what_is_not_said_is_as_reserved),
         TEST(tokens_and_requests),
         TEST(an_overrun_is_charged_and_told),

@@ -29,7 +29,8 @@ static void a_key_as_it_is_shown(void **state)
              "{\"id\":\"%s\",\"prefix\":\"%.12s\",\"name\":\"notebook\",\"organization\":\"acme\","
              "\"department\":\"research\",\"user\":\"ada\",\"models\":[\"gpt-4o*\",\"o3\"],"
              "\"monthly_request_quota\":null,\"requests_per_minute\":null,"
-             "\"tokens_per_minute\":null,\"concurrent_requests\":null,\"status\":\"active\","
+             "\"tokens_per_minute\":null,\"concurrent_requests\":null,\"disconnect\":null,"
+             "\"status\":\"active\","
              "\"expires_at\":\"2026-12-31T23:00:00Z\",\"created_at\":\"2026-11-21T09:00:00Z\"",
              id, text);
     size_t len = strlen(wanted);

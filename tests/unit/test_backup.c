@@ -88,6 +88,8 @@ static void a_backup_under_traffic_opens_and_verifies(void **state)
     open_at(data);
     assert_int_equal(help_tree(port, INT64_C(1000000000000)), 0);
     spend(port, 200);
+    struct mete_answer answer; /* the records follow the journal: until they are there */
+    assert_int_equal(help_ask(port, METE_QUERY_PROJECTED, &answer), 0);
     struct mete_port *other;
     pthread_t thread;
     uint64_t seq = 0, snapshot;

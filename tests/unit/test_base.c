@@ -208,6 +208,25 @@ static void a_buffer_keeps_its_maximum(void **state)
     buffer_done(&b);
 }
 
+static void a_buffer_that_relaxes_keeps_little_and_its_maximum(void **state)
+{
+    (void)state;
+    struct buffer b;
+    buffer_init(&b, 1000);
+    assert_int_equal(buffer_text(&b, "0123456789"), 0);
+    const char *kept = b.data;
+    buffer_relax(&b, b.room);
+    assert_ptr_equal(b.data, kept);
+    assert_int_equal(b.len, 0);
+    buffer_relax(&b, b.room - 1);
+    assert_null(b.data);
+    assert_int_equal(b.room, 0);
+    assert_int_equal(buffer_text(&b, "again"), 0);
+    assert_true(slice_is(buffer_slice(&b), "again"));
+    assert_int_equal(b.max, 1000);
+    buffer_done(&b);
+}
+
 static void a_ring_fills_and_empties_in_order(void **state)
 {
     (void)state;
@@ -330,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_failed_append_changes_nothing),
         cmocka_unit_test(a_failed_assertion_ends_the_process),
         cmocka_unit_test(a_buffer_keeps_its_maximum),
+        cmocka_unit_test(a_buffer_that_relaxes_keeps_little_and_its_maximum),
         cmocka_unit_test(a_ring_fills_and_empties_in_order),
         cmocka_unit_test(a_ring_shows_what_is_ahead),
         cmocka_unit_test(a_ring_keeps_order_between_two_threads),

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,6 +55,7 @@ static void nothing_gives_the_defaults(void **state)
         struct gateway_config gateway;
         config_gateway(config, &gateway);
         assert_true(gateway.clamp);
+        assert_true(gateway.count_tokens);
         assert_int_equal(gateway.disconnect, GATEWAY_DRAIN);
         assert_int_equal(gateway.connect_timeout_ms, 10000);
         assert_int_equal(gateway.response_max, 32 << 20);
@@ -100,7 +102,7 @@ static const char whole[] = "listen: \"[::1]:80\"\n"
                             "          provider: two}\n"
                             "unpriced: {input_per_million: 10, output_per_million: 20}\n"
                             "gateway: {disconnect: cancel, clamp: false, idle_timeout: 5m,\n"
-                            "          max_response_bytes: 2MiB}\n"
+                            "          count_tokens: false, max_response_bytes: 2MiB}\n"
                             "limits: {max_body_bytes: 64KiB, max_connections: 10}\n"
                             "log: {level: debug, format: words}\n";
 
@@ -131,6 +133,7 @@ static void what_is_written_is_taken(void **state)
     config_gateway(config, &gateway);
     assert_int_equal(gateway.disconnect, GATEWAY_CANCEL);
     assert_false(gateway.clamp);
+    assert_false(gateway.count_tokens);
     assert_int_equal(gateway.idle_timeout_ms, 300000);
     assert_int_equal(gateway.providers_len, 2);
     assert_string_equal(gateway.providers[0].models[0], "gpt-*");
@@ -143,6 +146,8 @@ static void what_is_wrong_is_named_with_its_place(void **state)
 {
     (void)state;
     unsetenv("CONFIG_TEST_UNSET");
+    bad("tls: {certificate: a.pem}\n", "t.yaml:1:6", "tls needs certificate and key");
+    bad("tls: {certificate: a, key: b, min_version: \"1.1\"}\n", "t.yaml:1:", "1.2 or 1.3");
     bad("lissten: x\n", "t.yaml:1:1", "lissten");
     bad("gateway:\n  clamp: true\n  clampp: true\n", "t.yaml:3:3", "gateway.clampp");
     bad("providers:\n  - name: a\n    apikey: x\n", "t.yaml:3:5", "apikey");
@@ -187,6 +192,17 @@ static void what_is_wrong_is_named_with_its_place(void **state)
     bad("model_costs:\n  m:\n    input_per_million: 1e-19\n", "t.yaml:3", "input_per_million");
     bad("model_costs:\n  m: {input_per_million: 1, input_cost_per_1k: 1}\n", "t.yaml:2", "twice");
     bad("model_costs:\n  m: {}\n  m: {}\n", "t.yaml:3", "twice");
+    bad("model_costs:\n  m: {tiers: 1}\n", "t.yaml:2", "list");
+    bad("model_costs:\n  m:\n    tiers: [{above: 5, input_per_million: 1}]\n", "t.yaml:3",
+        "output_per_million");
+    bad("model_costs:\n  m:\n    tiers: [{input_per_million: 1, output_per_million: 1}]\n",
+        "t.yaml:3", "above");
+    bad("model_costs:\n  m:\n    tiers: [{above: -1}]\n", "t.yaml:3", "whole number");
+    bad("model_costs:\n  m:\n    tiers: [{service: quick}]\n", "t.yaml:3", "flex");
+    bad("model_costs:\n  m:\n    tiers:\n"
+        "    - {above: 5, input_per_million: 1, output_per_million: 1}\n"
+        "    - {above: 5, input_per_million: 2, output_per_million: 2}\n",
+        "t.yaml:5", "twice");
     bad("unpriced: allow\n", "t.yaml:1", "deny");
     bad("unpriced: {input_per_million: 1}\n", "t.yaml:1", "output_per_million");
 }
@@ -198,6 +214,45 @@ static void count_odd(void *user, const struct config_cost *cost)
     (void)user;
     odd_models++;
     assert_string_equal(cost->model, "gpt-4o");
+}
+
+static void a_providers_wire_is_taken_or_named(void **state)
+{
+    (void)state;
+    static struct gateway_config gateway;
+    struct config *config = good("providers:\n"
+                                 "  - {name: a, base_url: \"https://a/v1\"}\n"
+                                 "  - name: b\n"
+                                 "    base_url: https://b/v1\n"
+                                 "    proxy: socks5h://u:p@127.0.0.1:1080\n"
+                                 "    ca_file: /dev/null\n"
+                                 "    client_certificate: /dev/null\n"
+                                 "    client_key: /dev/zero\n"
+                                 "    http_version: 1.1\n"
+                                 "    max_connections: 7\n"
+                                 "    max_idle_connections: 3\n");
+    config_gateway(config, &gateway);
+    const struct upstream_wire *wire = &gateway.providers[0].wire;
+    assert_string_equal(wire->proxy, "");
+    assert_string_equal(wire->ca_file, "");
+    assert_int_equal(wire->http, UPSTREAM_HTTP_AUTO);
+    assert_int_equal(wire->connections_max, 0);
+    wire = &gateway.providers[1].wire;
+    assert_string_equal(wire->proxy, "socks5h://u:p@127.0.0.1:1080");
+    assert_string_equal(wire->ca_file, "/dev/null");
+    assert_string_equal(wire->cert_file, "/dev/null");
+    assert_string_equal(wire->key_file, "/dev/zero");
+    assert_int_equal(wire->http, UPSTREAM_HTTP_1_1);
+    assert_int_equal(wire->connections_max, 7);
+    assert_int_equal(wire->idle_max, 3);
+    config_free(config);
+#define WITH(member) "providers:\n  - {name: a, base_url: \"https://a/v1\", " member "}\n"
+    bad(WITH("proxy: \"127.0.0.1:3128\""), "t.yaml:2", "providers[].proxy must begin");
+    bad(WITH("proxy: \"http://\""), "t.yaml:2", "proxy");
+    bad(WITH("ca_file: /nonexistent/ca.pem"), "t.yaml:2", "ca_file names a file");
+    bad(WITH("client_key: /dev/null"), "t.yaml:2", "client_key is of no use");
+    bad(WITH("http_version: 3"), "t.yaml:2", "auto, 1.1 or 2");
+#undef WITH
 }
 
 /* The first seed's sample prices are per 1K what they should be per 1M. */
@@ -227,6 +282,64 @@ static void a_price_quoted_per_thousand_that_is_per_million_is_said(void **state
     config_free(config);
 }
 
+static int64_t cost_of(const struct price_model *model, struct pricing_usage usage)
+{
+    int64_t nano = -1;
+    assert_int_equal(pricing_charge(model, &usage, &nano), 0);
+    return nano;
+}
+
+static void every_kind_of_price_can_be_given(void **state)
+{
+    (void)state;
+    char detail[512];
+    struct pricing *pricing = NULL;
+    struct config *config = good("model_costs:\n"
+                                 "  m:\n"
+                                 "    input_per_million: 1\n"
+                                 "    output_per_million: 2\n"
+                                 "    cache_write_per_million: 3\n"
+                                 "    cache_write_1h_per_million: 4\n"
+                                 "    audio_input_per_million: 5\n"
+                                 "    image_input_per_million: 6\n"
+                                 "    audio_output_per_million: 7\n"
+                                 "    image_output_per_million: 8\n"
+                                 "    search_per_thousand: 10\n"
+                                 "    searched_per_thousand: 20\n"
+                                 "    request_per_thousand: 30\n"
+                                 "    tiers:\n"
+                                 "      - {above: 1000, input_per_million: 11,\n"
+                                 "         output_per_million: 12}\n"
+                                 "      - {service: priority, input_per_million: 21,\n"
+                                 "         output_per_million: 22, audio_input_per_million: 25}\n"
+                                 "unpriced: {input_per_million: 9, output_per_million: 9,\n"
+                                 "           search_per_thousand: 1}\n");
+    assert_int_equal(config_pricing(config, &pricing, NULL, NULL, detail), 0);
+    const struct price_model *model = pricing_find(pricing, SLICE_LITERAL("m"));
+    const int64_t call = 30000000;
+    assert_int_equal(cost_of(model, (struct pricing_usage){0}), call);
+    struct pricing_usage usage = {.input = 4,
+                                  .cache_write = 2,
+                                  .cache_write_1h = 1,
+                                  .audio_input = 1,
+                                  .image_input = 1,
+                                  .output = 2,
+                                  .audio_output = 1,
+                                  .image_output = 1,
+                                  .searches = 2};
+    assert_int_equal(cost_of(model, usage), call + 33000 + 2 * 10000000 + 20000000);
+    usage = (struct pricing_usage){.input = 1001, .output = 1};
+    assert_int_equal(cost_of(model, usage), call + 1001 * 11000 + 12000);
+    usage = (struct pricing_usage){
+        .input = 2, .audio_input = 1, .output = 1, .service = PRICE_PRIORITY};
+    assert_int_equal(cost_of(model, usage), call + 21000 + 25000 + 22000);
+    usage.searches = 1;
+    model = pricing_find(pricing, SLICE_LITERAL("unheard-of"));
+    assert_int_equal(cost_of(model, usage), 27000 + 1000000);
+    pricing_free(pricing);
+    config_free(config);
+}
+
 static void a_file_that_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -237,14 +350,60 @@ static void a_file_that_is_not_there_is_said(void **state)
     assert_int_equal(config_load("/", &config, detail), METE_E_STORAGE);
 }
 
+/* A .tiktoken file of all bytes. Its path is for the caller to unlink. */
+static void write_ranks(char path[64])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    snprintf(path, 64, "/tmp/mete_ranks_XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "w");
+    for (unsigned i = 0; i < 256; i++)
+        fprintf(file, "%c%c== %u\n", digits[i >> 2], digits[i << 4 & 63], i);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void encodings_are_read_from_their_files(void **state)
+{
+    char path[64], text[300], detail[512];
+    (void)state;
+    write_ranks(path);
+    snprintf(text, sizeof text,
+             "encodings: [{name: bytes, file: %s, pattern: qwen, models: [Qwen3, x]}]", path);
+    struct config *config = good(text);
+    assert_int_equal(config->encodings_len, 1);
+    assert_null(encoding_added(SLICE_LITERAL("qwen3-8b")));
+    assert_int_equal(config_encodings_add(config, detail), 0);
+    assert_ptr_equal(encoding_added(SLICE_LITERAL("qwen3-8b")), config->encodings[0].encoding);
+    assert_ptr_equal(encoding_find(SLICE_LITERAL("bytes")), config->encodings[0].encoding);
+    assert_null(encoding_added(SLICE_LITERAL("qwen2")));
+    assert_int_equal(config_encodings_add(config, detail), METE_E_EXISTS);
+    assert_null(encoding_added(SLICE_LITERAL("qwen3-8b")));
+    encodings_forget();
+    config_free(config);
+    snprintf(text, sizeof text, "encodings:\n  - {name: bytes, file: %s}", path);
+    bad(text, "t.yaml:2:5", "needs the name of its pattern");
+    snprintf(text, sizeof text, "encodings:\n  - {name: o200k_base, file: %s, pattern: qwen}",
+             path);
+    bad(text, "t.yaml:2:5", "o200k_base is there already");
+    bad("encodings:\n  - {name: a, file: /nonexistent/a.json}", "t.yaml:2:5", "No such file");
+    bad("encodings: [{name: a}]", "t.yaml:1:13", "encodings[].file is missing");
+    bad("encodings: [{name: a, file: b, models: qwen}]", "t.yaml:1:40",
+        "encodings[].models must be");
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encodings_are_read_from_their_files),
         cmocka_unit_test(nothing_gives_the_defaults),
         cmocka_unit_test(the_environment_alone_makes_a_gateway),
         cmocka_unit_test(what_is_written_is_taken),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
+        cmocka_unit_test(a_providers_wire_is_taken_or_named),
         cmocka_unit_test(a_price_quoted_per_thousand_that_is_per_million_is_said),
+        cmocka_unit_test(every_kind_of_price_can_be_given),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, forget_environment, NULL);

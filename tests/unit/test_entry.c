@@ -2,6 +2,7 @@
  * Proves that every kind of entry reads back as it was written, that no cut-off or out-of-range
  * entry is taken for one, that the common ones are small, and that the bytes are those of
  * docs/journal-format.md: a golden journal, written by hand, applies to its end. */
+#include "base/details.h"
 #include "ledger/ledger.h"
 
 #include <setjmp.h>
@@ -402,6 +403,36 @@ static void sessions_and_tags_read_back(void **state)
     same_outcome(&read.u.record.outcome);
 }
 
+static void details_and_the_content_of_a_call_without_an_id_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = plain_reserve();
+    entry.u.reserve.request_id = (struct slice){0};
+    size_t with = write(&entry);
+    struct entry read = back(&entry);
+    assert_true(read.u.reserve.request_id.len == 0 && read.u.reserve.content == UINT64_MAX);
+    entry.u.reserve.content = 0;
+    assert_int_equal(write(&entry), with - 8); /* what is not known takes no room */
+    assert_true(back(&entry).u.reserve.content == 0);
+
+    const struct mete_part parts[] = {{METE_INPUT, 3}, {METE_OUTPUT, 4}};
+    const struct mete_details details = {
+        .upstream_id = mete_text("chatcmpl-9"), .parts = parts, .parts_len = 2};
+    uint8_t packed[DETAILS_MAX];
+    struct entry end = new_entry(ENTRY_COMMIT);
+    end.u.commit.reservation = UINT64_MAX;
+    end.u.commit.outcome = outcome();
+    end.u.commit.outcome.details =
+        (struct slice){(const char *)packed, details_write(&details, packed)};
+    read = back(&end);
+    same_outcome(&read.u.commit.outcome);
+    assert_true(slice_equal(read.u.commit.outcome.details, end.u.commit.outcome.details));
+    packed[0] = 64; /* a bit that nobody knows */
+    size_t len = write(&end);
+    struct reader r = {room, room + len, false};
+    assert_int_equal(entry_read(&r, T0 - 1000, &read), METE_E_CORRUPT);
+}
+
 static void other_ends_read_back(void **state)
 {
     (void)state;
@@ -581,6 +612,7 @@ int main(void)
         cmocka_unit_test(quotas_read_back),
         cmocka_unit_test(a_plain_reserve_and_commit_are_under_128_bytes),
         cmocka_unit_test(sessions_and_tags_read_back),
+        cmocka_unit_test(details_and_the_content_of_a_call_without_an_id_read_back),
         cmocka_unit_test(other_ends_read_back),
         cmocka_unit_test(what_is_out_of_range_is_no_entry),
         cmocka_unit_test(a_kind_of_a_newer_version_says_so),

@@ -3,9 +3,9 @@
  * same. tests/golden/NAME.journal has an entry a line, in hex, as docs/journal-format.md has its
  * bytes, each as the first of its group; NAME.figures what the state must then say.
  *
- * A journal is never changed once it is released. A new kind of entry gets into the journal that
- * METE_GOLDEN_WRITE=1 makes here (in tests/golden, to be committed); the test fails while a kind
- * that the ledger applies is in none of them.
+ * A journal is never changed once it is released. A new kind of entry, or part of one, gets into a
+ * new journal; METE_GOLDEN_WRITE=1 makes those here (in tests/golden, to be committed) that are not
+ * there. The test fails while a kind that the ledger applies is in none of them.
  *
  * Proves for each journal, on whatever build runs it: every entry is read and applied, writing it
  * again gives the same bytes, the figures are as they were, the state hash is the same for two
@@ -20,6 +20,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -385,6 +386,57 @@ static void live(void)
     commit(reserve("last", 5, 60000), 5, 0);
 }
 
+/* Calls with and without a request id, with what only their records say, and every detail. */
+static void live_details(void)
+{
+    const struct mete_part parts[] = {
+        {METE_INPUT, 100}, {METE_CACHED_INPUT, 20}, {METE_OUTPUT, 380}};
+    const struct mete_usage usage = {METE_COST, METE_USD, 500};
+    const struct mete_outcome outcome = {.status = 200,
+                                         .price_list = help_text("builtin"),
+                                         .details = {.model = help_text("gpt-4o-2024-08-06"),
+                                                     .upstream_id = help_text("chatcmpl-1"),
+                                                     .dialect = help_text("openai-chat"),
+                                                     .stream = 1,
+                                                     .has_confidence = 1,
+                                                     .confidence_ppm = 875000,
+                                                     .parts = parts,
+                                                     .parts_len = 3}};
+    const struct mete_demand demand = {METE_COST, METE_USD, 1000, 0};
+    const struct mete_text tags[] = {help_text("blue"), help_text("check out")};
+    struct mete_reserve args = {.scope = {HELP_KEY},
+                                .content = 4711,
+                                .session = help_text("chat 7"),
+                                .tags = tags,
+                                .tags_len = 2,
+                                .demands = &demand,
+                                .demands_len = 1,
+                                .ttl_ms = 60000,
+                                .flags = METE_RESERVE_CALL};
+    assert_int_equal(help_tree(port, 3000000), 0);
+    for (int i = 0; i < 3; i++) { /* the last one stays open */
+        struct mete_verdict verdict;
+        struct mete_receipt receipt;
+        assert_int_equal(mete_reserve(port, &args, NULL, 0, &verdict), 0);
+        struct mete_commit commit = {.reservation = verdict.reservation,
+                                     .usage = &usage,
+                                     .usage_len = 1,
+                                     .outcome = outcome};
+        if (i < 2)
+            assert_int_equal(mete_commit(port, &commit, &receipt), 0);
+        args.request_id = help_text(i ? "" : "r-1");
+    }
+    const struct mete_record record = {.scope = {HELP_KEY},
+                                       .session = help_text("chat 7"),
+                                       .tags = tags,
+                                       .tags_len = 1,
+                                       .usage = &usage,
+                                       .usage_len = 1,
+                                       .outcome = outcome};
+    struct mete_receipt receipt;
+    assert_int_equal(mete_record(port, &record, &receipt), 0);
+}
+
 static void write_line(FILE *file, const struct entry *entry)
 {
     static uint8_t bytes[ENTRY_ROOM];
@@ -425,12 +477,14 @@ static void write_journal(const char *directory, const char *path)
     fclose(file);
 }
 
-static void write_golden(void **state)
+static void write_one(const char *name, void (*life)(void))
 {
-    (void)state;
     char directory[64], path[128];
     static char figures[FIGURES_ROOM];
     struct text_out out = {figures, 0};
+    snprintf(path, sizeof path, "%s/%s.journal", golden, name);
+    if (!access(path, F_OK))
+        return;
     assert_int_equal(temp_make(directory, sizeof directory), 0);
     clock_us = INT64_C(1795251600000000); /* 2026-11-21T09:00:00Z */
     const struct mete_options options = {.directory = directory,
@@ -442,20 +496,26 @@ static void write_golden(void **state)
                                          .no_audit = 1};
     assert_int_equal(mete_open(&options, &mete), 0);
     assert_int_equal(mete_port_open(mete, &port), 0);
-    live();
+    life();
     mete_port_close(port);
     mete_close(mete);
-    snprintf(path, sizeof path, "%s/life.journal", golden);
     write_journal(directory, path);
     struct ledger *ledger = replay(path, false);
     say_all(&out, ledger);
     ledger_close(ledger);
-    snprintf(path, sizeof path, "%s/life.figures", golden);
+    snprintf(path, sizeof path, "%s/%s.figures", golden, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs(figures, file);
     fclose(file);
     assert_int_equal(temp_remove(directory), 0);
+}
+
+static void write_golden(void **state)
+{
+    (void)state;
+    write_one("life", live);
+    write_one("details", live_details);
 }
 
 int main(void)

@@ -281,7 +281,7 @@ static void flip_in_wal(off_t at)
     close(fd);
 }
 
-enum { WAL_FRAME = 24 + 16384 };
+enum { WAL_FRAME = 24 + 4096 };
 
 static void groups_survive_a_kill(void **state)
 {
@@ -309,9 +309,9 @@ static void damage_in_the_middle_of_the_wal_is_refused(void **state)
     (void)state;
     write_and_die(20);
     struct journal *journal;
-    flip_in_wal(32 + 8 * WAL_FRAME + 5000);
+    flip_in_wal(32 + 8 * WAL_FRAME + 1250);
     assert_int_equal(journal_open(os_system(), directory, 0, &journal), METE_E_CORRUPT);
-    flip_in_wal(32 + 8 * WAL_FRAME + 5000);
+    flip_in_wal(32 + 8 * WAL_FRAME + 1250);
     flip_in_wal(3);
     assert_int_equal(journal_open(os_system(), directory, 0, &journal), METE_E_CORRUPT);
     flip_in_wal(3);

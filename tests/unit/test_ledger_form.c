@@ -291,6 +291,34 @@ static void what_was_used(void **state)
     COMMIT(args.outcome.note = of_len(LIMIT_NOTE + 1), METE_E_TOO_LARGE);
     COMMIT(args.outcome.ending = METE_ENDINGS, METE_E_INVALID);
     COMMIT(args.outcome.flags = 4, METE_E_INVALID);
+    COMMIT(args.outcome.details.model = of_len(LIMIT_ID), 0);
+    COMMIT(args.outcome.details.upstream_id = of_len(LIMIT_ID + 1), METE_E_TOO_LARGE);
+    COMMIT(args.outcome.details.dialect = text("a\nb"), METE_E_INVALID);
+}
+
+/* The parts of a cost are exactly the first cost; and of what is exact. */
+static void what_it_is_made_of(void **state)
+{
+    struct bench *b = *state;
+    struct mete_reserve asks = ask(b, &one_dollar);
+    assert_int_equal(reserve(b, &asks), 0);
+    uint64_t id = b->verdict.reservation.n;
+    struct mete_part parts[] = {{METE_INPUT, 30}, {METE_CACHED_INPUT, 0}, {METE_OUTPUT, 70}};
+    const struct mete_details details = {.parts = parts, .parts_len = 3};
+    COMMIT((usage[0].amount = 100, args.outcome.details = details), 0);
+    COMMIT((usage[0].amount = 99, args.outcome.details = details), METE_E_INVALID);
+    COMMIT((usage[0].amount = 101, args.outcome.details = details), METE_E_INVALID);
+    COMMIT((usage[0].amount = 100, args.outcome.details = details, args.usage_len = 2,
+            usage[1] = usage[0], usage[1].currency = WORLD_EUR, usage[1].amount = 7),
+           0);
+    COMMIT((usage[0] = usage[1], args.outcome.details = details), METE_E_INVALID); /* no money */
+    COMMIT((usage[0].amount = 100, args.outcome.details = details,
+            args.outcome.flags = METE_OUTCOME_PROVISIONAL),
+           METE_E_INVALID);
+    parts[0].nano = parts[2].nano = METE_AMOUNT_MAX;
+    COMMIT((usage[0].amount = -2, args.outcome.details = details), METE_E_INVALID);
+    parts[1].nano = METE_AMOUNT_MAX;
+    COMMIT((usage[0].amount = METE_AMOUNT_MAX, args.outcome.details = details), METE_E_INVALID);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -304,6 +332,7 @@ int main(void)
                                        TEST(a_rate_limit_and_a_grant),
                                        TEST(a_reserve),
                                        TEST(a_quantity_that_comes_to_more_than_an_amount),
-                                       TEST(what_was_used)};
+                                       TEST(what_was_used),
+                                       TEST(what_it_is_made_of)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

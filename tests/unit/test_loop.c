@@ -4,10 +4,11 @@
  * done elsewhere and finished here, bounded. */
 #include "base/assert.h"
 #include "base/limits.h"
-#include "server/loop.h"
-#include "server/workers.h"
+#include "net/loop.h"
+#include "net/workers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -181,7 +182,7 @@ static void work_is_done_elsewhere_and_finished_here(void **state)
     assert_int_equal(loop_new(&loop), 0);
     assert_int_equal(workers_open(loop, 2, &workers), 0);
     for (int i = 0; i < LIMIT_WORK + 50; i++) {
-        jobs[i] = (struct job){.work = {job_run, job_done, NULL}, .finished = &finished};
+        jobs[i] = (struct job){.work = {.run = job_run, .done = job_done}, .finished = &finished};
         accepted += workers->submit(workers, &jobs[i].work);
     }
     assert_int_equal(accepted, LIMIT_WORK); /* none is let go before the loop turns */
@@ -199,6 +200,86 @@ static void work_is_done_elsewhere_and_finished_here(void **state)
     loop_free(loop);
 }
 
+static bool ran_here(const struct job *job)
+{
+    return pthread_equal(job->ran_on, pthread_self());
+}
+
+static void shared_work_is_done_by_a_loop_that_has_nothing_else_to_do(void **state)
+{
+    (void)state;
+    struct loop *loop;
+    struct workers *workers;
+    int finished = 0;
+    assert_int_equal(loop_new(&loop), 0);
+    assert_int_equal(workers_open_shared(loop, 2, &workers), 0);
+    for (int i = 0; i < 20; i++) {
+        struct job job = {.work = {.run = job_run, .done = job_done}, .finished = &finished};
+        assert_true(workers->submit(workers, &job.work));
+        while (finished == i)
+            loop_round(loop);
+        assert_int_equal(job.runs, 1);
+        assert_true(ran_here(&job));
+        assert_int_equal(job.work.thread, 0);
+    }
+    workers_close(workers);
+    loop_free(loop);
+}
+
+static void shared_work_is_done_elsewhere_while_the_loop_is_busy(void **state)
+{
+    (void)state;
+    struct loop *loop;
+    struct workers *workers;
+    int finished = 0;
+    struct job job = {.work = {.run = job_run, .done = job_done}, .finished = &finished};
+    assert_int_equal(loop_new(&loop), 0);
+    assert_int_equal(workers_open_shared(loop, 2, &workers), 0);
+    assert_true(workers->submit(workers, &job.work));
+    while (finished == 0) {
+        loop_wake(loop); /* each wait brings something */
+        loop_round(loop);
+    }
+    assert_false(ran_here(&job));
+    assert_in_range(job.work.thread, 1, 2);
+    workers_close(workers);
+    loop_free(loop);
+}
+
+static void slow_run(struct work *work)
+{
+    usleep(2000);
+    job_run(work);
+}
+
+static void much_shared_work_is_done_on_both_sides(void **state)
+{
+    (void)state;
+    enum { MUCH = 40 };
+    static struct job jobs[MUCH];
+    struct loop *loop;
+    struct workers *workers;
+    int finished = 0, here = 0;
+    assert_int_equal(loop_new(&loop), 0);
+    assert_int_equal(workers_open_shared(loop, 2, &workers), 0);
+    for (int i = 0; i < MUCH; i++) {
+        jobs[i] = (struct job){.work = {.run = slow_run, .done = job_done}, .finished = &finished};
+        assert_true(workers->submit(workers, &jobs[i].work));
+    }
+    while (finished < MUCH)
+        loop_round(loop);
+    for (int i = 0; i < MUCH; i++) {
+        assert_int_equal(jobs[i].runs, 1);
+        assert_int_equal(ran_here(&jobs[i]), jobs[i].work.thread == 0);
+        here += ran_here(&jobs[i]);
+    }
+    assert_in_range(here, 1, MUCH - 1);
+    assert_true(workers->submit(workers, &jobs[0].work));
+    workers_close(workers); /* what waits is finished first */
+    assert_int_equal(finished, MUCH + 1);
+    loop_free(loop);
+}
+
 static void *waker(void *user)
 {
     for (int i = 0; i < 2000; i++) {
@@ -208,6 +289,39 @@ static void *waker(void *user)
     }
     loop_stop(user);
     return NULL;
+}
+
+struct waking {
+    struct loop *loop;
+    atomic_bool enough;
+};
+
+static void *wake_without_end(void *user)
+{
+    struct waking *waking = user;
+    while (!atomic_load(&waking->enough))
+        loop_wake(waking->loop);
+    return NULL;
+}
+
+/* A wake that fell between the two steps of seeing one left the flag up and nothing to read: every
+ * later wake found the flag and wrote nothing, and the loop slept for ever. */
+static void a_wake_while_one_is_seen_does_not_silence_the_later_ones(void **state)
+{
+    (void)state;
+    struct waking waking = {.enough = false};
+    pthread_t threads[2];
+    assert_int_equal(loop_new(&waking.loop), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, wake_without_end, &waking), 0);
+    alarm(20); /* the round that never ends */
+    for (int i = 0; i < 200000; i++)
+        loop_round(waking.loop);
+    alarm(0);
+    atomic_store(&waking.enough, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    loop_free(waking.loop);
 }
 
 static void a_stop_from_another_thread_is_never_lost(void **state)
@@ -230,6 +344,10 @@ int main(void)
         cmocka_unit_test(a_timer_set_while_timers_fire_waits_for_the_next_round),
         cmocka_unit_test(an_event_of_a_closed_descriptor_does_not_reach_its_successor),
         cmocka_unit_test(work_is_done_elsewhere_and_finished_here),
+        cmocka_unit_test(shared_work_is_done_by_a_loop_that_has_nothing_else_to_do),
+        cmocka_unit_test(shared_work_is_done_elsewhere_while_the_loop_is_busy),
+        cmocka_unit_test(much_shared_work_is_done_on_both_sides),
+        cmocka_unit_test(a_wake_while_one_is_seen_does_not_silence_the_later_ones),
         cmocka_unit_test(a_stop_from_another_thread_is_never_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,9 @@ static int tear_down(void **state)
 
 #define TEXT(literal) ((struct mete_text){(literal), sizeof(literal) - 1})
 
+/* Details with the provider's id "up-1". */
+static const char packed[] = {8, 4, 'u', 'p', '-', '1'};
+
 /* Record seq: key 4 + seq % 2 of user 3, department 2, organization 1, ended at seq * 10. */
 static struct records_usage usage_of(uint64_t seq, struct mete_usage meters[3])
 {
@@ -59,6 +62,12 @@ static struct records_usage usage_of(uint64_t seq, struct mete_usage meters[3])
         .overrun = seq % 5 == 0,
         .usage = meters,
         .usage_len = 3,
+        .session = seq % 4 ? slice_of("") : slice_of("chat 7"),
+        .tags = seq % 4 == 1 ? slice_of("red")
+                : seq % 4    ? slice_of("")
+                             : slice_of("re\nblue\nd"),
+        .fingerprint = seq % 4 == 2 ? UINT64_MAX - seq : 0,
+        .details = seq % 4 ? slice_of("") : (struct slice){packed, sizeof packed},
         .outcome = {.ending = METE_ENDED_CUT,
                     .flags = METE_OUTCOME_COUNTED,
                     .status = 200,
@@ -115,6 +124,8 @@ static int compare(void *user, const struct records_usage *got)
     assert_true(slice_equal(got->request_id, put.request_id));
     assert_true(slice_equal(got->model, put.model));
     assert_true(slice_equal(got->provider, put.provider));
+    assert_true(slice_equal(got->session, put.session) && slice_equal(got->tags, put.tags));
+    assert_true(slice_equal(got->details, put.details) && got->fingerprint == put.fingerprint);
     assert_int_equal(got->started_us, put.started_us);
     assert_int_equal(got->ended_us, put.ended_us);
     assert_int_equal(got->state, METE_COMMITTED);
@@ -169,6 +180,105 @@ static void every_field_of_a_filter_filters(void **state)
     assert_int_equal(find((struct records_filter){.to_us = 100}).len, 9);
     assert_int_equal(find((struct records_filter){.from_us = 50, .to_us = 60}).len, 1);
     assert_int_equal(find((struct records_filter){.from_us = 500}).len, 0);
+    assert_int_equal(find((struct records_filter){.provider = slice_of("openai")}).len, 20);
+    assert_int_equal(find((struct records_filter){.provider = slice_of("azure")}).len, 0);
+    assert_int_equal(find((struct records_filter){.session = slice_of("chat 7")}).len, 5);
+    assert_int_equal(find((struct records_filter){.session = slice_of("chat")}).len, 0);
+    assert_int_equal(find((struct records_filter){.ending = 1 + METE_ENDED_CUT}).len, 20);
+    assert_int_equal(find((struct records_filter){.ending = 1 + METE_ENDED_OK}).len, 0);
+    assert_int_equal(find((struct records_filter){.status = 200}).len, 20);
+    assert_int_equal(find((struct records_filter){.status = 404}).len, 0);
+    assert_int_equal(find((struct records_filter){.upstream_id = slice_of("up-1")}).len, 5);
+    assert_int_equal(find((struct records_filter){.upstream_id = slice_of("up-")}).len, 0);
+    assert_int_equal(find((struct records_filter){
+                              .upstream_id = slice_of("up-1"), .before_seq = 12, .scope = {4}})
+                         .len,
+                     2);
+}
+
+static void a_tag_is_one_of_a_record_s_whole_tags(void **state)
+{
+    (void)state;
+    put_usages(1, 21);
+    assert_int_equal(find((struct records_filter){.tag = slice_of("red")}).len, 5);
+    assert_int_equal(find((struct records_filter){.tag = slice_of("re")}).len, 5);
+    assert_int_equal(find((struct records_filter){.tag = slice_of("blue")}).len, 5);
+    assert_int_equal(find((struct records_filter){.tag = slice_of("d")}).len, 5);
+    assert_int_equal(find((struct records_filter){.tag = slice_of("lue")}).len, 0);
+    struct records_filter both = {.tag = slice_of("blue"), .session = slice_of("chat 7")};
+    assert_int_equal(find(both).len, 5);
+    both.tag = slice_of("red");
+    assert_int_equal(find(both).len, 0);
+}
+
+static void one_is_found_by_its_number(void **state)
+{
+    (void)state;
+    put_usages(1, 21);
+    assert_int_equal(find((struct records_filter){.seq = 7}).len, 1);
+    assert_int_equal(find((struct records_filter){.seq = 7}).seq[0], 7);
+    assert_int_equal(find((struct records_filter){.seq = 7, .scope = {4}}).len, 0);
+    assert_int_equal(find((struct records_filter){.seq = 7, .before_seq = 7}).len, 0);
+    assert_int_equal(find((struct records_filter){.seq = 70}).len, 0);
+    assert_int_equal(find((struct records_filter){.seq = UINT64_MAX}).len, 0);
+}
+
+/* Makes of the file what the version before would have. */
+static void make_version_1(void)
+{
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/records.db", directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TABLE detail; DROP TABLE upstream;"
+                                  "PRAGMA user_version=1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static int has_none(void *user, const struct records_usage *got)
+{
+    ++*(int *)user;
+    assert_true(!got->session.len && !got->tags.len && !got->details.len && !got->fingerprint);
+    assert_true(slice_is(got->provider, "openai"));
+    return 0;
+}
+
+static void a_file_of_version_1_is_read_and_brought_up(void **state)
+{
+    (void)state;
+    const struct records_filter all = {.limit = 100};
+    uint64_t from = 99;
+    int count = 0;
+    put_usages(1, 9);
+    assert_int_equal(records_reader_labels_from(reader, &from), 0);
+    assert_int_equal(from, 0);
+    records_reader_close(reader);
+    records_close(records);
+    records = NULL;
+    make_version_1();
+    assert_int_equal(records_reader_open(os_system(), directory, &reader), 0);
+    assert_int_equal(records_each_usage(reader, &all, has_none, &count), 0);
+    assert_int_equal(count, 8);
+    assert_int_equal(find((struct records_filter){.session = slice_of("chat 7")}).len, 0);
+    assert_int_equal(find((struct records_filter){.upstream_id = slice_of("up-1")}).len, 0);
+    assert_int_equal(records_reader_labels_from(reader, &from), 0);
+    assert_int_equal(from, 9); /* whatever there is */
+    records_reader_close(reader);
+    assert_int_equal(records_open(os_system(), directory, &records), 0);
+    assert_int_equal(records_last_seq(records), 9);
+    put_usages(10, 13);
+    assert_int_equal(records_reader_open(os_system(), directory, &reader), 0);
+    assert_int_equal(find((struct records_filter){0}).len, 11);
+    assert_int_equal(find((struct records_filter){.upstream_id = slice_of("up-1")}).seq[0], 12);
+    assert_int_equal(records_reader_labels_from(reader, &from), 0);
+    assert_int_equal(from, 9);
+    records_close(records); /* the second time there is nothing to do */
+    assert_int_equal(records_open(os_system(), directory, &records), 0);
+    assert_int_equal(records_reader_labels_from(reader, &from), 0);
+    assert_int_equal(from, 9);
 }
 
 static struct records_entity entity_of(int kind, uint32_t handle, uint32_t parent, const char *id)
@@ -370,7 +480,7 @@ static void a_newer_file_is_refused(void **state)
     snprintf(path, sizeof path, "%s/records.db", directory);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=2", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     struct records *second;
     assert_int_equal(records_open(os_system(), directory, &second), METE_E_FORMAT);
@@ -382,6 +492,9 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         CASE(usage_reads_back),
         CASE(every_field_of_a_filter_filters),
+        CASE(a_tag_is_one_of_a_record_s_whole_tags),
+        CASE(one_is_found_by_its_number),
+        CASE(a_file_of_version_1_is_read_and_brought_up),
         CASE(a_scope_is_found_anywhere_on_the_path),
         CASE(totals_are_exact_per_currency),
         CASE(an_ended_budget_leaves_its_id_free),

@@ -137,7 +137,7 @@ static void finish(struct exchange *exchange)
     client->ends++;
 }
 
-static const struct exchange_ops ops = {get_header, reply, start, write_piece, finish};
+static const struct exchange_ops ops = {get_header, reply, start, write_piece, finish, NULL};
 
 /* ---- One simulator and its clients ----------------------------------------------------------- */
 

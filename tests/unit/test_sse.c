@@ -19,7 +19,7 @@ struct seen {
     const char *raw_at;
 };
 
-static int see(void *user, const struct sse_event *event)
+static int see(void *user, const struct frame *event)
 {
     struct seen *seen = user;
     if (event->has_data)

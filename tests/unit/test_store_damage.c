@@ -219,6 +219,18 @@ static void change_byte(const char *name, long at, uint8_t value)
     close(fd);
 }
 
+static uint8_t byte_of(const char *name, long at)
+{
+    char path[128];
+    uint8_t value = 0;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &value, 1, at), 1);
+    close(fd);
+    return value;
+}
+
 static void copy_file(const char *from, const char *to)
 {
     char command[400];
@@ -238,7 +250,7 @@ static void a_write_ahead_file_of_another_is_damage(void **state)
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
         copy_file("kept-db", "journal.db");
         copy_file("kept-wal", "journal.db-wal");
-        change_byte("journal.db-wal", at[i], 0x5a);
+        change_byte("journal.db-wal", at[i], (uint8_t)(byte_of("kept-wal", at[i]) ^ 0x5a));
         int error = read_journal(1);
         if (error != METE_E_CORRUPT)
             fail_msg("byte %ld: %s", at[i], mete_error_name(error));

@@ -1,108 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proves what server/upstream.h and gateway/upstream.h promise, against the toy server and against
- * sockets that misbehave: bytes and headers arrive, connections are reused, nothing is sent twice,
- * every time limit ends what it should, pause holds, cancel and failures end exactly once. */
-#include "toy.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-struct fetch {
-    struct upstream_transfer transfer; /* first */
-    struct upstream *upstream;
-    int status, heads, ends;
-    enum upstream_end end;
-    char why[128], type[64];
-    size_t bytes;
-    int cancel_at_head, pause_at;
-    bool paused;
-};
-
-static void fetch_head(struct upstream_transfer *transfer, int status)
-{
-    struct fetch *fetch = (struct fetch *)transfer;
-    struct slice type = fetch->upstream->header(fetch->upstream, transfer, "content-TYPE");
-    fetch->heads++;
-    fetch->status = status;
-    snprintf(fetch->type, sizeof fetch->type, "%.*s", (int)type.len, type.len ? type.data : "");
-    if (fetch->cancel_at_head)
-        fetch->upstream->cancel(fetch->upstream, transfer);
-}
-
-static void fetch_data(struct upstream_transfer *transfer, struct slice bytes)
-{
-    struct fetch *fetch = (struct fetch *)transfer;
-    assert_false(fetch->paused);
-    assert_int_equal(fetch->heads, 1);
-    fetch->bytes += bytes.len;
-    if (fetch->pause_at && fetch->bytes >= (size_t)fetch->pause_at) {
-        fetch->pause_at = 0;
-        fetch->paused = true;
-        fetch->upstream->pause(fetch->upstream, transfer, true);
-    }
-}
-
-static void fetch_end(struct upstream_transfer *transfer, enum upstream_end end, const char *why)
-{
-    struct fetch *fetch = (struct fetch *)transfer;
-    fetch->ends++;
-    fetch->end = end;
-    snprintf(fetch->why, sizeof fetch->why, "%s", why);
-}
-
-struct bench {
-    struct loop *loop;
-    struct upstream *upstream;
-};
-
-static void bench_open(struct bench *bench)
-{
-    assert_int_equal(loop_new(&bench->loop), 0);
-    assert_int_equal(upstream_open(bench->loop, &bench->upstream), 0);
-}
-
-static void bench_close(struct bench *bench)
-{
-    upstream_close(bench->upstream);
-    loop_free(bench->loop);
-}
-
-static void begin(struct bench *bench, struct fetch *fetch, int port, const char *path,
-                  struct upstream_request *request)
-{
-    char url[128];
-    fetch->transfer = (struct upstream_transfer){fetch_head, fetch_data, fetch_end, NULL};
-    fetch->upstream = bench->upstream;
-    snprintf(url, sizeof url, "http://127.0.0.1:%d%s", port, path);
-    request->url = url; /* copied by the time start() returns */
-    request->method = request->method ? request->method : "GET";
-    assert_int_equal(bench->upstream->start(bench->upstream, request, &fetch->transfer), 0);
-    assert_int_equal(fetch->heads + fetch->ends, 0);
-}
-
-static void nothing(struct timer *timer)
-{
-    (void)timer;
-}
-
-static void run_for(struct bench *bench, int64_t us)
-{
-    struct timers *timers = loop_timers(bench->loop);
-    struct timer alarm = {.fire = nothing};
-    timers->set(timers, &alarm, us);
-    while (alarm.slot)
-        loop_round(bench->loop);
-}
-
-static void run_to_end(struct bench *bench, struct fetch *fetch)
-{
-    struct timers *timers = loop_timers(bench->loop);
-    int64_t end = timers->now_us(timers) + 10000000;
-    while (!fetch->ends && timers->now_us(timers) < end)
-        loop_round(bench->loop);
-    assert_int_equal(fetch->ends, 1);
-}
+ * Proves what net/upstream.h and gateway/upstream.h promise, whichever way a request goes,
+ * against the toy server and against sockets that misbehave: bytes and headers arrive, connections
+ * are reused, nothing is sent twice, every time limit ends what it should, pause holds, cancel and
+ * failures end exactly once. */
+#include "fetch.h"
 
 static void bytes_arrive_and_connections_are_reused(void **state)
 {
@@ -114,14 +15,14 @@ static void bytes_arrive_and_connections_are_reused(void **state)
     bench_open(&bench);
     static char body[300000];
     for (int i = 0; i < 20; i++) {
-        struct upstream_request request = {.method = "POST",
-                                           .body = {body, sizeof body / (size_t)(i + 1)}};
+        const struct slice whole = {body, sizeof body / (size_t)(i + 1)};
+        struct upstream_request request = {.method = "POST", .body = &whole, .body_len = 1};
         struct fetch fetch = {0};
         begin(&bench, &fetch, toy.port, "/echo", &request);
         run_to_end(&bench, &fetch);
         assert_int_equal(fetch.end, UPSTREAM_DONE);
         assert_int_equal(fetch.status, 200);
-        assert_int_equal(fetch.bytes, request.body.len);
+        assert_int_equal(fetch.bytes, whole.len);
     }
     struct fetch fetch = {0};
     struct upstream_request request = {0};
@@ -136,6 +37,116 @@ static void bytes_arrive_and_connections_are_reused(void **state)
     toy_stop(&toy);
 }
 
+/* Small bodies are joined, large ones are read from where their pieces lie. */
+static void a_body_in_pieces_arrives_as_one(void **state)
+{
+    (void)state;
+    static char large[UPSTREAM_PIECES_MAX * 40000];
+    struct toy toy;
+    struct bench bench;
+    toy_start(&toy, NULL);
+    bench_open(&bench);
+    for (size_t i = 0; i < sizeof large; i++)
+        large[i] = (char)('a' + i * 2654435761U % 26);
+    const size_t lens[] = {0, 1, 700, 40000};
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+        struct slice pieces[UPSTREAM_PIECES_MAX];
+        for (size_t at = 0; at < UPSTREAM_PIECES_MAX; at++)
+            pieces[at] = (struct slice){large + at * lens[i], lens[i]};
+        size_t total = UPSTREAM_PIECES_MAX * lens[i];
+        pieces[3].len = 0;
+        struct upstream_request request = {
+            .method = "POST", .body = pieces, .body_len = UPSTREAM_PIECES_MAX};
+        struct fetch fetch = {.keep = true};
+        begin(&bench, &fetch, toy.port, "/echo", &request);
+        memset(pieces, 0xff, sizeof pieces); /* theirs until start() only */
+        run_to_end(&bench, &fetch);
+        assert_int_equal(fetch.end, UPSTREAM_DONE);
+        assert_int_equal(fetch.bytes, total - lens[i]);
+        assert_int_equal(fetch.got.len, fetch.bytes);
+        assert_memory_equal(fetch.got.data, large, 3 * lens[i]);
+        assert_memory_equal(fetch.got.data + 3 * lens[i], large + 4 * lens[i], total - 4 * lens[i]);
+        buffer_done(&fetch.got);
+    }
+    bench_close(&bench);
+    toy_stop(&toy);
+}
+
+/* A provider's limits are its own: what differs in any option shares no connection. */
+static void equal_wires_share_connections_and_others_do_not(void **state)
+{
+    (void)state;
+    struct toy toy;
+    struct bench bench;
+    struct upstream_counts counts;
+    toy_start(&toy, NULL);
+    bench_open(&bench);
+    struct upstream_wire wires[] = {{.idle_max = 4},
+                                    {.idle_max = 4, .key_file = ""},
+                                    {.idle_max = 5},
+                                    {.connections_max = 2},
+                                    {.http = UPSTREAM_HTTP_1_1}};
+    const int connects[] = {1, 1, 2, 3, 4};
+    for (int i = 0; i < 10; i++) {
+        struct upstream_request request = {.wire = &wires[i % 5]};
+        struct fetch fetch = {0};
+        begin(&bench, &fetch, toy.port, "/header", &request);
+        run_to_end(&bench, &fetch);
+        assert_int_equal(fetch.end, UPSTREAM_DONE);
+        upstream_counts(bench.upstream, &counts);
+        assert_int_equal(counts.connects, i < 5 ? connects[i] : 4);
+    }
+    bench_close(&bench);
+    toy_stop(&toy);
+}
+
+/* Many configurations, one after another: a pool that nothing uses makes room. */
+static void pools_make_room_for_others(void **state)
+{
+    (void)state;
+    struct toy toy;
+    struct bench bench;
+    toy_start(&toy, NULL);
+    bench_open(&bench);
+    for (uint32_t i = 1; i <= 200; i++) {
+        struct upstream_wire wire = {.idle_max = i};
+        struct upstream_request request = {.wire = &wire};
+        struct fetch fetch = {0};
+        begin(&bench, &fetch, toy.port, "/header", &request);
+        wire = (struct upstream_wire){0};
+        run_to_end(&bench, &fetch);
+        assert_int_equal(fetch.end, UPSTREAM_DONE);
+    }
+    bench_close(&bench);
+    toy_stop(&toy);
+}
+
+static void connections_to_a_host_are_limited(void **state)
+{
+    (void)state;
+    enum { MANY = 20 };
+    static struct fetch fetches[MANY];
+    struct toy toy;
+    struct bench bench;
+    struct upstream_counts counts;
+    const struct upstream_wire wire = {.connections_max = 3};
+    memset(fetches, 0, sizeof fetches);
+    toy_start(&toy, NULL);
+    bench_open(&bench);
+    for (int i = 0; i < MANY; i++) {
+        struct upstream_request request = {.wire = &wire};
+        begin(&bench, &fetches[i], toy.port, "/later", &request);
+    }
+    for (int i = 0; i < MANY; i++) {
+        run_to_end(&bench, &fetches[i]);
+        assert_int_equal(fetches[i].end, UPSTREAM_DONE);
+    }
+    upstream_counts(bench.upstream, &counts);
+    assert_int_equal(counts.connects, 3);
+    bench_close(&bench);
+    toy_stop(&toy);
+}
+
 static void header_and_many_at_once(void **state)
 {
     (void)state;
@@ -143,6 +154,7 @@ static void header_and_many_at_once(void **state)
     static struct fetch fetches[MANY];
     struct toy toy;
     struct bench bench;
+    memset(fetches, 0, sizeof fetches);
     toy_start(&toy, NULL);
     bench_open(&bench);
     const struct exchange_header probe = {"X-Probe", SLICE_LITERAL("twelve bytes")};
@@ -240,22 +252,9 @@ static void every_time_limit_ends_what_it_should(void **state)
     toy_stop(&toy);
 }
 
-/* A listening socket that answers by hand. */
-static int listen_raw(int *ret_port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t at_len = sizeof at;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    getsockname(fd, (struct sockaddr *)&at, &at_len);
-    *ret_port = ntohs(at.sin_port);
-    return fd;
-}
-
 struct raw {
     int fd;
+    char seen[2048];        /* the first request's first bytes; terminated */
     const char *answers[4]; /* one a request, all on one connection; NULL: close */
     atomic_int requests;
 };
@@ -263,13 +262,14 @@ struct raw {
 static void *raw_main(void *user)
 {
     struct raw *raw = user;
-    char room[65536];
+    char room[65536] = "";
     for (int i = 0; raw->answers[i];) {
         int fd = accept(raw->fd, NULL, NULL);
         if (fd < 0)
             return NULL;
         while (recv(fd, room, sizeof room, 0) > 0) {
-            raw->requests++;
+            if (!raw->requests++)
+                snprintf(raw->seen, sizeof raw->seen, "%s", room);
             if (!raw->answers[i] || !*raw->answers[i])
                 break;
             say(fd, raw->answers[i++]);
@@ -281,9 +281,12 @@ static void *raw_main(void *user)
     return NULL;
 }
 
+static const struct slice braces = {"{}", 2};
+
 #define PLAIN "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-/* libcurl sends a request again when a kept connection dies under it: a provider billed twice. */
+/* libcurl by itself sends a request again when a kept connection dies under it: a provider billed
+ * twice. */
 static void a_request_is_never_sent_twice(void **state)
 {
     (void)state;
@@ -295,7 +298,7 @@ static void a_request_is_never_sent_twice(void **state)
     pthread_create(&thread, NULL, raw_main, &raw);
     bench_open(&bench);
     struct fetch first = {0}, second = {0};
-    struct upstream_request request = {.method = "POST", .body = SLICE_LITERAL("{}")};
+    struct upstream_request request = {.method = "POST", .body = &braces, .body_len = 1};
     begin(&bench, &first, port, "/", &request);
     run_to_end(&bench, &first);
     assert_int_equal(first.end, UPSTREAM_DONE);
@@ -305,6 +308,94 @@ static void a_request_is_never_sent_twice(void **state)
     for (int i = 0; i < 20; i++)
         usleep(1000);
     assert_int_equal(raw.requests, 2);
+    bench_close(&bench);
+    shutdown(raw.fd, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(raw.fd);
+}
+
+/* Of a body that has arrived whole the bytes may go when the answer begins, and not before. */
+static void a_body_that_was_sent_is_not_needed_any_more(void **state)
+{
+    (void)state;
+    const size_t lens[] = {1, 1000, 3000000};
+    struct toy toy;
+    struct bench bench;
+    toy_start(&toy, NULL);
+    bench_open(&bench);
+    for (int i = 0; i < 6; i++) {
+        size_t len = lens[i / 2];
+        char *bytes = malloc(len);
+        const struct slice halves[] = {{bytes, len / 2}, {bytes + len / 2, len - len / 2}};
+        const struct slice whole = {bytes, len};
+        memset(bytes, 'b', len);
+        struct upstream_request request = {
+            .method = "POST", .body = i % 2 ? halves : &whole, .body_len = i % 2 ? 2 : 1};
+        struct fetch fetch = {.let_go = bytes};
+        begin(&bench, &fetch, toy.port, "/echo", &request);
+        run_to_end(&bench, &fetch);
+        assert_int_equal(fetch.end, UPSTREAM_DONE);
+        assert_int_equal(fetch.bytes, len);
+        assert_null(fetch.let_go); /* the toy reads it whole before it answers */
+    }
+    bench_close(&bench);
+    toy_stop(&toy);
+    /* One that is answered before it was read. */
+    static char large[8000000];
+    const struct slice all = {large, sizeof large};
+    struct raw raw = {.answers = {PLAIN, "", NULL}};
+    int port;
+    raw.fd = listen_raw(&port);
+    pthread_t thread;
+    pthread_create(&thread, NULL, raw_main, &raw);
+    bench_open(&bench);
+    struct fetch early = {.let_go = NULL};
+    struct upstream_request request = {
+        .method = "POST", .body = &all, .body_len = 1, .total_timeout_ms = 2000};
+    begin(&bench, &early, port, "/", &request);
+    run_to_end(&bench, &early);
+    assert_false(early.heads && early.transfer.body_sent);
+    bench_close(&bench);
+    shutdown(raw.fd, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(raw.fd);
+}
+
+static void what_is_to_be_signed_goes_out_signed(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct raw raw = {.answers = {PLAIN, "", NULL}};
+    const struct upstream_wire wire = {.aws_region = "eu-north-1"};
+    int port;
+    char host[64];
+    raw.fd = listen_raw(&port);
+    pthread_t thread;
+    pthread_create(&thread, NULL, raw_main, &raw);
+    bench_open(&bench);
+    struct fetch fetch = {0}, none = {0};
+    struct upstream_request request = {.method = "POST",
+                                       .body = &braces,
+                                       .body_len = 1,
+                                       .wire = &wire,
+                                       .sign_with = SLICE_LITERAL("AKID:hidden:session")};
+    begin(&bench, &fetch, port, "/model/a%3A0/converse", &request);
+    run_to_end(&bench, &fetch);
+    assert_int_equal(fetch.end, UPSTREAM_DONE);
+    snprintf(host, sizeof host, "\r\nHost: 127.0.0.1:%d\r\n", port); /* which is signed */
+    assert_non_null(strstr(raw.seen, host));
+    assert_non_null(strstr(raw.seen, "POST /model/a%3A0/converse HTTP/1.1"));
+    assert_non_null(strstr(raw.seen, "\r\nauthorization: AWS4-HMAC-SHA256 Credential=AKID/"));
+    assert_non_null(strstr(raw.seen, "/eu-north-1/bedrock/aws4_request, "));
+    assert_non_null(strstr(raw.seen, "\r\nx-amz-date: 2"));
+    assert_non_null(strstr(raw.seen, "\r\nx-amz-security-token: session\r\n"));
+    assert_null(strstr(raw.seen, "hidden"));
+    none.transfer =
+        (struct upstream_transfer){.head = fetch_head, .data = fetch_data, .end = fetch_end};
+    request.wire = NULL; /* and so of no region */
+    request.url = "http://127.0.0.1/";
+    assert_int_equal(bench.upstream->start(bench.upstream, &request, &none.transfer),
+                     METE_E_INVALID);
     bench_close(&bench);
     shutdown(raw.fd, SHUT_RDWR);
     pthread_join(thread, NULL);
@@ -336,7 +427,8 @@ static void failures_say_whether_anything_was_sent(void **state)
         pthread_t thread;
         raw.fd = listen_raw(&port);
         request = (struct upstream_request){.method = "POST",
-                                            .body = SLICE_LITERAL("{}"),
+                                            .body = &braces,
+                                            .body_len = 1,
                                             .first_byte_timeout_ms = 300,
                                             .idle_timeout_ms = 300};
         pthread_create(&thread, NULL, raw_main, &raw);
@@ -348,7 +440,8 @@ static void failures_say_whether_anything_was_sent(void **state)
         close(raw.fd);
     }
     struct fetch none = {0};
-    none.transfer = (struct upstream_transfer){fetch_head, fetch_data, fetch_end, NULL};
+    none.transfer =
+        (struct upstream_transfer){.head = fetch_head, .data = fetch_data, .end = fetch_end};
     request = (struct upstream_request){.method = "GET", .url = "file:///etc/passwd"};
     assert_int_equal(bench.upstream->start(bench.upstream, &request, &none.transfer),
                      METE_E_INVALID);
@@ -383,13 +476,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_arrive_and_connections_are_reused),
+        cmocka_unit_test(a_body_in_pieces_arrives_as_one),
+        cmocka_unit_test(equal_wires_share_connections_and_others_do_not),
+        cmocka_unit_test(pools_make_room_for_others),
+        cmocka_unit_test(connections_to_a_host_are_limited),
         cmocka_unit_test(header_and_many_at_once),
         cmocka_unit_test(a_paused_transfer_holds_still_and_goes_on),
         cmocka_unit_test(cancel_ends_once_wherever_it_is_called),
         cmocka_unit_test(every_time_limit_ends_what_it_should),
         cmocka_unit_test(a_request_is_never_sent_twice),
+        cmocka_unit_test(a_body_that_was_sent_is_not_needed_any_more),
+        cmocka_unit_test(what_is_to_be_signed_goes_out_signed),
         cmocka_unit_test(failures_say_whether_anything_was_sent),
         cmocka_unit_test(one_that_is_never_reached_was_not_sent),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("HTTP/1.1 of our own", tests, NULL, NULL);
+    by_curl = true;
+    return failed + cmocka_run_group_tests_name("libcurl", tests, NULL, NULL);
 }

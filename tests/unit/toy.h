@@ -6,15 +6,17 @@
  *   /hang    never; only when the client has gone  /header  the value of X-Probe
  *   /target  path and query as received            /close   starts a stream and breaks it off
  *   /burst   a million bytes in one write, at once
+ *   /events  a hundred events, written one by one, at once
+ *   /open    one event, and the stream's end when its client has gone
  * Counters are read by the test after toy_stop(), or are atomic. */
 #ifndef TESTS_UNIT_TOY_H
 #define TESTS_UNIT_TOY_H
 
 #include "base/assert.h"
 #include "base/buffer.h"
-#include "server/listener.h"
-#include "server/loop.h"
-#include "server/upstream.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/upstream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -105,6 +107,14 @@ static inline void toy_burst(struct exchange *exchange)
     exchange->ops->finish(exchange);
 }
 
+static inline void toy_events(struct exchange *exchange)
+{
+    exchange->ops->start(exchange, 200, NULL, 0);
+    for (int i = 0; i < 100; i++)
+        exchange->ops->write(exchange, SLICE_LITERAL("data: event\n\n"));
+    exchange->ops->finish(exchange);
+}
+
 static inline void toy_slow(struct toy *toy, struct exchange *exchange)
 {
     struct timers *timers = loop_timers(toy->loop);
@@ -121,6 +131,9 @@ static inline void toy_slow(struct toy *toy, struct exchange *exchange)
     } else if (slice_is(exchange->path, "/flood")) {
         exchange->ops->start(exchange, 200, &type, 1);
         toy_flood(call);
+    } else if (slice_is(exchange->path, "/open")) {
+        exchange->ops->start(exchange, 200, &type, 1);
+        exchange->ops->write(exchange, SLICE_LITERAL("data: event\n\n"));
     } else if (!slice_is(exchange->path, "/hang")) {
         free(call);
         exchange->ops->reply(exchange, 404, NULL, 0, (struct slice){NULL, 0});
@@ -143,6 +156,8 @@ static inline void toy_begin(void *self, struct exchange *exchange)
         exchange->ops->reply(exchange, 200, NULL, 0, (struct slice){text, (size_t)len});
     } else if (slice_is(exchange->path, "/burst")) {
         toy_burst(exchange);
+    } else if (slice_is(exchange->path, "/events")) {
+        toy_events(exchange);
     } else {
         toy_slow(toy, exchange);
     }

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is asked, by whom, of whom it can be asked, and the most it can cost: from the exchange to
+ * the reservation.
+ *
+ * The order of refusals is that of the design: the key, what it may use, what has no price; then
+ * the engine's own verdict. */
+#include "gateway/call.h"
+
+#include "base/assert.h"
+#include "codec/base62.h"
+#include "gateway/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { ID_DIGITS = 11 };
+
+/* ---- The caller ------------------------------------------------------------------------------ */
+
+static bool id_fits(struct slice id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (id.data[i] <= ' ' || id.data[i] > '~')
+            return false;
+    return id.len <= LIMIT_ID;
+}
+
+/* The caller's id: the first header that is there. False: it cannot be one. */
+static bool read_id(struct call *call)
+{
+    static const char *const names[] = {"idempotency-key", "x-trace-id", "x-request-id"};
+    struct slice id = {0};
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !id.len; i++)
+        id = call->exchange->ops->header(call->exchange, names[i]);
+    if (id.len && id_fits(id)) {
+        call->request_id = call->shown_id = id;
+        return true;
+    }
+    memcpy(call->id_room, "req_", 4);
+    base62_encode((uint64_t)mete_now(call->gateway->parts.mete).us, call->id_room + 4, ID_DIGITS);
+    base62_encode(call->exchange->id, call->id_room + 4 + ID_DIGITS, ID_DIGITS);
+    call->shown_id = (struct slice){call->id_room, 4 + 2 * ID_DIGITS};
+    return !id.len;
+}
+
+static void read_trace(struct call *call)
+{
+    const struct exchange *exchange = call->exchange;
+    uint64_t random[TRACE_RANDOM / sizeof(uint64_t)];
+    for (size_t i = 0; i < sizeof random / sizeof random[0]; i++)
+        random[i] = providers_random(&call->gateway->providers);
+    trace_context_make(exchange->ops->header(exchange, "traceparent"),
+                       exchange->ops->header(exchange, "tracestate"), (const uint8_t *)random,
+                       &call->trace);
+}
+
+/* Always false. */
+static bool refuse_model(struct call *call, int status, const char *code, const char *why,
+                         struct dialect_error *ret_error)
+{
+    snprintf(call->asking->message, sizeof call->asking->message, "%s: %s", why,
+             call->request.model);
+    *ret_error = (struct dialect_error){status,  "invalid_request_error", code,
+                                        "model", call->asking->message,   {0}};
+    return false;
+}
+
+/* What is stored elsewhere may be gone on from by those whose it is (INV-12). */
+static bool may_continue(const struct call *call, struct dialect_error *ret_error)
+{
+    static const struct dialect_error foreign = {404,
+                                                 "invalid_request_error",
+                                                 "previous_response_not_found",
+                                                 "previous_response_id",
+                                                 "There is no such answer here.",
+                                                 {0}};
+    char id[LIMIT_ID];
+    struct json string = {JSON_STRING, call->request.continues};
+    long len = call->request.continues.len ? json_string_copy(string, id, sizeof id) : 0;
+    if (len <= 0 ||
+        !fetch_is_foreign(call->gateway, (struct slice){id, (size_t)len}, call->organization))
+        return true;
+    *ret_error = foreign;
+    return false;
+}
+
+static bool read_key(struct call *call, struct dialect_error *ret_error)
+{
+    const struct directory_key *key =
+        gateway_good_key(call->gateway, call->exchange, ret_error, &call->refused_for);
+    if (!key)
+        return false;
+    call->scope = key->scope;
+    call->organization = key->organization;
+    if (key->disconnect != DIRECTORY_AS_CONFIGURED)
+        call->disconnect = key->disconnect == DIRECTORY_DRAIN ? GATEWAY_DRAIN : GATEWAY_CANCEL;
+    if (call->format->read_request(&call->target, call->exchange->body, &call->request,
+                                   ret_error) ||
+        !may_continue(call, ret_error))
+        return false;
+    struct slice model = {call->request.model, call->request.model_len};
+    if (directory_allows_model(key, model))
+        return true;
+    call->refused_for = METE_NOT_PERMITTED;
+    return refuse_model(call, 403, "model_not_allowed", "The API key may not use this model",
+                        ret_error);
+}
+
+/* One more of the key's calls at once. Where many are held open, none of them knows of the others,
+ * nor has a budget anything against them: what they take is sockets and memory. */
+static bool take_place(struct call *call, struct dialect_error *ret_error)
+{
+    struct gateway *gateway = call->gateway;
+    uint32_t max = gateway->config->key_calls_max;
+    if (!max)
+        return true;
+    if (crowd_enter(&gateway->crowd, call->scope.n, max)) {
+        call->crowd = call->scope.n;
+        return true;
+    }
+    call->refused_for = METE_CONCURRENCY;
+    *ret_error =
+        (struct dialect_error){429,
+                               "requests",
+                               "rate_limit_exceeded",
+                               NULL,
+                               "The API key has as many calls open as it may have at once.",
+                               {0}};
+    return false;
+}
+
+/* ---- Of whom it can be asked ----------------------------------------------------------------- */
+
+static bool find_providers(struct call *call, struct dialect_error *ret_error)
+{
+    struct gateway *gateway = call->gateway;
+    struct candidates *candidates = &call->asking->candidates;
+    providers_choose(&gateway->providers, gateway->parts.pricing,
+                     (struct slice){call->request.model, call->request.model_len}, call->format,
+                     candidates);
+    if (!candidates->answers)
+        return refuse_model(call, 404, "model_not_found", "No provider here answers this model",
+                            ret_error);
+    if (!candidates->speaks)
+        return refuse_model(call, 400, "format_not_spoken",
+                            "The provider of this model does not speak this API", ret_error);
+    if (candidates->len) {
+        call->price = candidates->list[0].price;
+        return true;
+    }
+    call->refused_for = METE_UNPRICED;
+    return refuse_model(call, 400, "model_not_priced",
+                        "This model has no price here, so it cannot be budgeted", ret_error);
+}
+
+/* ---- The worst case -------------------------------------------------------------------------- */
+
+struct pricing_limits call_limits(const struct dialect_request *request)
+{
+    static const struct {
+        uint32_t use;
+        enum price_meter meter;
+    } kinds[] = {
+        {DIALECT_AUDIO_INPUT, PRICE_AUDIO_INPUT},
+        {DIALECT_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT},
+        {DIALECT_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT},
+        {DIALECT_LONG_CACHE, PRICE_CACHE_WRITE_1H},
+    };
+    struct pricing_limits limits = {.input = request->input_bound, .choices = request->choices};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (request->uses & kinds[i].use)
+            limits.also |= PRICE_BIT(kinds[i].meter);
+    if (request->uses & DIALECT_SEARCHES)
+        limits.searches = max_i64(request->searches, 1);
+    if (request->uses & DIALECT_PRIORITY)
+        limits.services |= PRICE_BIT(PRICE_PRIORITY) | PRICE_BIT(PRICE_STANDARD);
+    if (request->uses & DIALECT_FLEX)
+        limits.services |= PRICE_BIT(PRICE_FLEX) | PRICE_BIT(PRICE_STANDARD);
+    return limits;
+}
+
+/* Money, tokens and one request for one attempt at this price. */
+static int add_demand(const struct dialect_request *request, const struct price_model *price,
+                      struct mete_demand *cost)
+{
+    const struct pricing_limits limits = call_limits(request);
+    struct mete_demand one;
+    int64_t extra;
+    int rc = pricing_bound(price, &limits, &one);
+    if (rc)
+        return rc;
+    if (!checked_mul_div_up(one.per_million, request->output_fixed, 1000000, &extra) ||
+        !checked_add(one.fixed, extra, &one.fixed) || one.fixed > METE_AMOUNT_MAX)
+        return METE_E_TOO_LARGE;
+    one.fixed = max_i64(one.fixed, cost->fixed);
+    one.per_million = max_i64(one.per_million, cost->per_million);
+    *cost = one;
+    return 0;
+}
+
+static int set_demands(struct call *call, struct mete_demand cost)
+{
+    const struct dialect_request *request = &call->request;
+    int64_t more;
+    if (!checked_mul(request->output_fixed, request->choices, &more))
+        return METE_E_TOO_LARGE;
+    call->demands[0] = cost;
+    call->demands[1] = (struct mete_demand){METE_TOTAL_TOKENS, 0, request->input_bound + more,
+                                            request->choices * 1000000};
+    call->demands[2] = (struct mete_demand){METE_REQUESTS, 0, 1, 0};
+    return 0;
+}
+
+/* At the dearest price of those that may be asked. Who cannot bound it, or bills in another
+ * currency than the first, is not asked. */
+static int make_demands(struct call *call)
+{
+    struct candidates *all = &call->asking->candidates;
+    struct mete_demand cost = {0};
+    size_t kept = 0;
+    int rc = 0, first = 0;
+    for (size_t i = 0; i < all->len; i++) {
+        if (kept && all->list[i].price->currency != all->list[0].price->currency)
+            continue;
+        rc = add_demand(&call->request, all->list[i].price, &cost);
+        if (rc && !first)
+            first = rc;
+        if (!rc)
+            all->list[kept++] = all->list[i];
+    }
+    all->len = kept;
+    if (!kept)
+        return first;
+    call->price = all->list[0].price;
+    return set_demands(call, cost);
+}
+
+/* What the first who was to be asked has no price for. */
+static void name_unpriced(struct call *call, struct dialect_error *ret_error)
+{
+    static const struct {
+        uint32_t use;
+        enum price_meter meter;
+        const char *what;
+    } kinds[] = {
+        {DIALECT_AUDIO_INPUT, PRICE_AUDIO_INPUT, "sound in its input"},
+        {DIALECT_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT, "sound in its output"},
+        {DIALECT_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT, "pictures in its output"},
+        {DIALECT_SEARCHES, PRICE_SEARCH, "searches made by the provider"},
+    };
+    const char *what = "another service tier";
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (call->request.uses & kinds[i].use && !pricing_prices(call->price, kinds[i].meter)) {
+            what = kinds[i].what;
+            break;
+        }
+    snprintf(call->asking->message, sizeof call->asking->message,
+             "The call may have %s, which %.128s has no price for here, so it cannot be budgeted.",
+             what, call->request.model);
+    call->refused_for = METE_UNPRICED;
+    *ret_error = (struct dialect_error){400,  "invalid_request_error", "unsupported_parameter",
+                                        NULL, call->asking->message,   {0}};
+}
+
+static void refuse_demands(struct call *call, int rc)
+{
+    static const struct dialect_error too_dear = {400,
+                                                  "invalid_request_error",
+                                                  "too_large",
+                                                  NULL,
+                                                  "The call's worst case is beyond any budget.",
+                                                  {0}};
+    struct dialect_error error = too_dear;
+    if (rc == METE_E_UNPRICED)
+        name_unpriced(call, &error);
+    call_reply_failure(call, &error);
+}
+
+/* ---- The reservation ------------------------------------------------------------------------- */
+
+static void on_reserved(struct mete_op *op)
+{
+    struct call *call = CALL_OF(op, op);
+    call->op_open = false;
+    ASSERT(call->state == CALL_RESERVING);
+    if (op->status) {
+        call_refuse_error(call, op->status);
+        return;
+    }
+    const struct mete_verdict *verdict = &op->result.verdict;
+    if (!verdict->allowed) {
+        call_refuse(call);
+        return;
+    }
+    ASSERT_INV("INV-05", verdict->reservation.n);
+    call->reservation = verdict->reservation;
+    call->granted = verdict->granted;
+    spares_give(&call->gateway->refused, call->refused);
+    call->refused = NULL;
+    if (call->gone) {
+        call_release(call, &call_left);
+        return;
+    }
+    call_ask_rates(call);
+    call_ask(call);
+}
+
+static int64_t wish_of(const struct call *call)
+{
+    if (call->request.makes_no_output)
+        return 0;
+    if (call->request.asked)
+        return call->request.asked;
+    return call->price->output_max ? call->price->output_max
+                                   : max_i64(call->gateway->config->default_output_tokens, 1);
+}
+
+static uint64_t fingerprint(const struct call *call)
+{
+    struct slice body = call->exchange->body, path = call->exchange->path;
+    return XXH3_64bits_withSeed(body.data, body.len, XXH3_64bits(path.data, path.len));
+}
+
+static void reserve(struct call *call)
+{
+    const struct gateway_config *config = call->gateway->config;
+    call->reserved_for = call->asking->candidates.list[0].provider;
+    const char *provider = call->reserved_for->config->name;
+    ASSERT_INV("INV-11", call->price != NULL);
+    call->refused = spares_take(&call->gateway->refused);
+    if (!call->refused) {
+        call_reply_failure(call, &call_no_memory);
+        return;
+    }
+    call->wish = wish_of(call);
+    int64_t least = max_i64(config->floor_tokens, call->request.output_least);
+    int64_t floor = min_i64(max_i64(least, 1), call->wish);
+    call->op.args.reserve =
+        (struct mete_reserve){.scope = call->scope,
+                              .request_id = {call->request_id.data, call->request_id.len},
+                              .content = fingerprint(call),
+                              .model = {call->request.model, call->request.model_len},
+                              .provider = {provider, strlen(provider)},
+                              .session = {call->session.data, call->session.len},
+                              .tags = call->asking->tags,
+                              .tags_len = call->tags_len,
+                              .demands = call->demands,
+                              .demands_len = CALL_DEMANDS,
+                              .floor = config->clamp ? floor : call->wish,
+                              .wish = call->wish,
+                              .ttl_ms = LIMIT_TTL_MS,
+                              .on_expiry = METE_EXPIRY_CHARGE,
+                              .flags = METE_RESERVE_CALL};
+    call->op.refusals = call->refused->all;
+    call->op.refusals_max = METE_REFUSALS_MAX;
+    call->op.kind = METE_OP_RESERVE;
+    call->op.done = on_reserved;
+    call->state = CALL_RESERVING;
+    if (!call_try_submit(call))
+        call_reply_failure(call, &call_busy);
+}
+
+void call_read(struct call *call)
+{
+    struct dialect_error error = {
+        400,
+        "invalid_request_error",
+        "invalid_value",
+        NULL,
+        "The request id must be 1 to 128 bytes of printable ASCII without "
+        "spaces.",
+        {0}};
+    if (!read_id(call) || !call_read_labels(call, &error) || !read_key(call, &error) ||
+        !take_place(call, &error) || !find_providers(call, &error)) {
+        call_reply_failure(call, &error);
+        return;
+    }
+    read_trace(call);
+    call_count_input(call);
+}
+
+void call_counted(struct call *call)
+{
+    int rc = make_demands(call);
+    if (rc)
+        refuse_demands(call, rc);
+    else
+        reserve(call);
+}

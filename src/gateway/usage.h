@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a call used, as the engine is told it. */
+#ifndef GATEWAY_USAGE_H
+#define GATEWAY_USAGE_H
+
+#include "mete.h"
+#include "pricing/pricing.h"
+
+enum { USAGE_METERS = 14 };
+
+/* Cost, total and one request, then each meter of which something was used. total: -1, of input and
+ * output. Returns how many. */
+size_t usage_write(const struct pricing_usage *usage, uint32_t currency, int64_t cost,
+                   int64_t total, struct mete_usage ret_list[USAGE_METERS]);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One usage record as JSON. Internal to reports/. */
+#ifndef REPORTS_RECORD_H
+#define REPORTS_RECORD_H
+
+#include "base/buffer.h"
+#include "store/records.h"
+
+/* Ids of scopes, looked up once each as long as few are wanted. NULL: no memory. */
+struct record_names;
+struct record_names *record_names_new(struct records_reader *reader);
+void record_names_free(struct record_names *names);
+
+const char *record_ending_name(enum mete_ending ending);
+/* docs/openapi.yaml, Record, is the contract. TOO_LARGE, MEMORY: out is full, and has a part of it;
+ * STORAGE, CORRUPT: of the records. */
+METE_MUST_USE int record_put(struct record_names *names, const struct records_usage *usage,
+                             struct buffer *out);
+
+#endif
