@@ -7,7 +7,7 @@
  *       pieces but for line ends (an event of CRLF lines that is cut before its last LF is over
  *       already, and that LF belongs to the next) */
 #include "base/assert.h"
-#include "gateway/chat.h"
+#include "dialect/chat.h"
 #include "gateway/stream.h"
 
 #include <stdint.h>
@@ -29,16 +29,20 @@ static void request(struct slice body)
     struct dialect_request first, second;
     struct dialect_error error;
     struct json value;
-    if (chat_read_request(body, &first, &error)) {
+    if (chat_read_request(NULL, body, &first, &error)) {
         ASSERT(error.status == 400 && error.message);
         return;
     }
     ASSERT(first.input_bound >= LIMIT_TEMPLATE_TOKENS && first.choices >= 1);
     struct buffer out;
     buffer_init(&out, body.len + 256);
-    ASSERT(!chat_write_request(&first, body, 1, body.len & 1, &out));
+    const struct dialect_changes changes = {.granted = 1, .newer_bound = body.len & 1};
+    struct dialect_body changed;
+    dialect_change(&first, body, &changes, &changed);
+    for (size_t i = 0; i < changed.pieces_len; i++)
+        ASSERT(!buffer_append(&out, changed.pieces[i]));
     ASSERT(!json_scan(buffer_slice(&out), &value, NULL));
-    ASSERT(!chat_read_request(buffer_slice(&out), &second, &error));
+    ASSERT(!chat_read_request(NULL, buffer_slice(&out), &second, &error));
     ASSERT(second.asked == 1 && second.stream == first.stream);
     ASSERT(!first.stream || second.wants_usage);
     ASSERT(first.model_len == second.model_len && !strcmp(first.model, second.model));
@@ -50,7 +54,8 @@ static bool run(struct slice text, size_t step, struct buffer *ret_out)
 {
     struct stream stream;
     int rc = 0;
-    stream_init(&stream, dialect_chat(), step & 1, EVENT_MAX);
+    const struct stream_formats formats = {dialect_chat(), dialect_chat(), FRAMES_SSE, step & 1};
+    ASSERT(!stream_init(&stream, &formats, EVENT_MAX));
     for (size_t at = 0; at < text.len && !rc; at += step) {
         size_t len = step < text.len - at ? step : text.len - at;
         rc = stream_feed(&stream, slice_part(text, at, len));
@@ -64,7 +69,7 @@ static bool run(struct slice text, size_t step, struct buffer *ret_out)
         ASSERT(stream_output_bytes(&stream) >= 0);
         if (stream.has_usage)
             check_usage(&stream.usage);
-        ASSERT(!stream_finish(&stream, SLICE_LITERAL("0.25")));
+        ASSERT(!stream_finish(&stream, &stream.usage, SLICE_LITERAL("0.25")));
         ASSERT(!buffer_append(ret_out, buffer_slice(&stream.out)));
     }
     stream_done(&stream);
@@ -103,12 +108,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size)
         return 0;
     struct slice text = {(const char *)data + 1, size - 1};
-    struct pricing_usage usage;
+    struct dialect_answer answer;
     if (data[0] == 'r')
         request(text);
-    else if (data[0] == 'a' && chat_read_usage(text, &usage))
-        check_usage(&usage);
-    else if (data[0] != 'a')
+    else if (data[0] == 'a')
+        chat_read_answer(text, &answer);
+    else
         stream(text, data[0] ? data[0] : 1);
+    if (data[0] == 'a' && answer.has_usage)
+        check_usage(&answer.usage);
     return 0;
 }

@@ -37,7 +37,7 @@ expect 0 'usage: mete COMMAND' - --help
 expect 2 - 'usage: mete COMMAND'
 expect 2 - 'no command nonsense' nonsense
 expect 2 - 'no command nonsense' help nonsense
-for command in serve init key budget rate quota replay verify backup cut restore sim bench; do
+for command in serve init key budget rate quota credential tokens replay verify backup cut restore sim bench; do
     expect 0 "usage: mete $command" - help $command
     expect 0 "usage: mete $command" - $command --help
     expect 0 "usage: mete $command" - $command -h
@@ -45,7 +45,7 @@ for command in serve init key budget rate quota replay verify backup cut restore
     expect 0 "usage: mete $command" - help $command --help
     expect 2 - . $command --nonsense
 done
-for command in key budget rate quota replay verify backup restore; do
+for command in key budget rate quota credential tokens replay verify backup restore; do
     expect 2 - . $command
 done
 expect 2 - '--config' serve --config

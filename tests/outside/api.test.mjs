@@ -323,6 +323,69 @@ test('records: one a call, found by every name it has', async () => {
   assert.equal(await count(`organization=rec&to=${since}`), 0);
 });
 
+const SIDES = { input: 'input_cost', cached_input: 'input_cost', cache_write: 'input_cost', output: 'output_cost', reasoning: 'output_cost' };
+// The parts add up to their sides, and those to the cost.
+function addsUp(record) {
+  const sums = { input_cost: 0n, output_cost: 0n, other_cost: 0n };
+  for (const [part, cost] of Object.entries(record.costs)) sums[SIDES[part] ?? 'other_cost'] += nano(cost);
+  for (const [side, sum] of Object.entries(sums)) assert.equal(nano(record[side]), sum, side);
+  assert.equal(sums.input_cost + sums.output_cost + sums.other_cost, nano(record.cost));
+}
+
+test('records: all that was said of a call, and found by it', async () => {
+  const key = await mete.organization('said');
+  const other = await mete.organization('unsaid');
+  const scope = { kind: 'api_key', id: key.id };
+  const usage = { input_tokens: 1001, cached_input_tokens: 300, output_tokens: 41, reasoning_tokens: 7 };
+  const held = await must('POST', '/api/v1/budget/reserve', { request_id: 'one', scope, model: 'gpt-4o', usage: { input_tokens: 2000, output_tokens: 100 },
+    provider: 'openai', session: 'chat-7', tags: ['blue', 'team:red'] });
+  const said = { status: 200, latency_ms: 812, confidence: 0.875, upstream_id: 'chatcmpl-said', metadata: { project: 'x' } };
+  const deducted = await must('POST', '/api/v1/budget/deduct', { reserve_id: held.reserve_id, model: 'gpt-4o', usage, ...said });
+  const recorded = await must('POST', '/api/v1/budget/record', { request_id: 'two', scope, model: 'gpt-4o', usage, provider: 'openai', session: 'chat-7', tags: ['blue'],
+    ...said, status: 500, confidence: 0, upstream_id: 'resp_said' });
+  await must('POST', '/api/v1/budget/record', { request_id: 'three', scope, amount: '0.5', session: 'chat-8' });
+  const gone = await must('POST', '/api/v1/budget/reserve', { request_id: 'four', scope, amount: '0.1', session: 'chat-7', tags: ['team:red'] });
+  await must('POST', '/api/v1/budget/release', { reserve_id: gone.reserve_id });
+  await mete.settled();
+
+  const one = await must('GET', `/api/v1/records/${deducted.record_id}`);
+  assert.deepEqual([one.id, one.session, one.tags, one.model, one.provider], [deducted.record_id, 'chat-7', ['blue', 'team:red'], 'gpt-4o', 'openai']);
+  assert.deepEqual([one.latency_ms, one.confidence, one.upstream_id, one.metadata, one.status], [812, 0.875, 'chatcmpl-said', { project: 'x' }, 200]);
+  assert.deepEqual([one.success, one.cache_hit, one.query_complexity, one.stream, one.fingerprint], [true, true, 'medium', null, null]);
+  assert.deepEqual(Object.keys(one.costs), ['input', 'cached_input', 'output', 'reasoning']);
+  assert.ok(nano(one.input_cost) > 0n && nano(one.output_cost) > 0n);
+  addsUp(one);
+  const two = await must('GET', `/api/v1/records/${recorded.record_id}`);
+  addsUp(two);
+  assert.deepEqual([two.cost, two.costs, two.success, two.confidence, two.tags], [one.cost, one.costs, false, 0, ['blue']]);
+  const three = (await mete.all('/api/v1/records?session=chat-8'))[0];
+  assert.deepEqual([three.input_cost, three.output_cost, three.costs, nano(three.other_cost)], [null, null, null, nano('0.5')]);
+  assert.deepEqual([three.tags, three.query_complexity, three.cache_hit, three.success, three.confidence], [[], null, false, true, null]);
+
+  const found = async (query) => (await mete.all(`/api/v1/records?organization=said&${query}`)).map((record) => record.request_id);
+  assert.deepEqual(await found('session=chat-7'), ['four', 'two', 'one']);
+  assert.deepEqual(await found('tag=team:red'), ['four', 'one']);
+  assert.deepEqual(await found('tag=team'), []);
+  assert.deepEqual(await found('tag=blue&session=chat-7&limit=1'), ['two', 'one'], 'page by page');
+  assert.deepEqual(await found('upstream_id=chatcmpl-said'), ['one']);
+  assert.deepEqual(await found('upstream_id=resp_said'), ['two']);
+  assert.deepEqual(await found('provider=openai'), ['two', 'one']);
+  assert.deepEqual(await found('ending=not_sent'), ['four']);
+  assert.deepEqual(await found('ending=recorded&status=500'), ['two']);
+  assert.deepEqual(await found('status=404'), []);
+  for (const wrong of ['ending=fine', 'status=7', 'status=abc', 'status=20x', `tag=${'x'.repeat(129)}`, 'colour=blue'])
+    assert.equal((await mete.api('GET', `/api/v1/records?${wrong}`)).status, 400, wrong);
+
+  // A key sees its own, by number too (INV-12).
+  assert.equal((await must('GET', `/api/v1/records/${one.id}`, undefined, { token: key.key })).id, one.id);
+  assert.equal((await mete.api('GET', `/api/v1/records/${one.id}`, undefined, { token: other.key })).status, 404);
+  assert.equal((await mete.all('/api/v1/records?upstream_id=chatcmpl-said', { token: other.key })).length, 0);
+  for (const id of ['rec_0', 'rec_999999999', 'one', 'rec_1x']) assert.equal((await mete.api('GET', `/api/v1/records/${id}`)).status, 404, id);
+
+  for (const wrong of [{ confidence: 1.1 }, { confidence: -0.1 }, { confidence: '0.5' }, { latency_ms: -1 }, { upstream_id: '' }, { upstream_id: 'a b' }, { status: 99 }])
+    assert.equal((await mete.api('POST', '/api/v1/budget/record', { request_id: 'five', scope, amount: '0.1', ...wrong })).status, 400, JSON.stringify(wrong));
+});
+
 test('keys: the text once, the rest always', async () => {
   await mete.organization('k1');
   const made = await must('POST', orgPath('k1', '/api-keys'), { name: 'k', user: 'ada', models: ['gpt-*', 'test-small'], expires_at: '2099-01-01T02:00:00+02:00' });

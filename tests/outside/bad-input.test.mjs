@@ -5,9 +5,10 @@
 // JSON. Each must get a 4xx (501 for what is known and not built yet) whose `field` is that member,
 // and leave the hash of the whole state as it was.
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { operations, requestSchema, resolve, validator } from './contract.mjs';
-import { Mete, PRICES, configuration } from './mete.mjs';
+import { Mete, PRICES, configuration, run, temporary } from './mete.mjs';
 import { Provider } from './provider.mjs';
 
 const ORG = 'strict';
@@ -18,7 +19,12 @@ let reservation;
 
 before(async () => {
   provider = await new Provider(PRICES).start();
-  mete = await Mete.start({ config: configuration(provider) });
+  const directory = temporary();
+  const sealing = path.join(directory, 'sealing.key');
+  assert.equal(run(['credential', 'new-key', sealing]).status, 0);
+  const config = configuration(provider, { sealing_key_file: sealing });
+  config.providers.push({ name: 'sealed', base_url: provider.url, models: ['sealed-*'] });
+  mete = await Mete.start({ directory, config });
   key = await mete.organization(ORG);
   await mete.budget(ORG, { id: 'own', amount: '100.00' });
   await mete.must('POST', `/api/v1/organizations/${ORG}/grants`, { id: 'base-grant', scope: { kind: 'api_key', id: key.id }, unit: 'tokens', amount: '10' });
@@ -49,6 +55,9 @@ const GOOD = {
   revokeApiKey: {},
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },
   backup: { directory: '/tmp/mete-backup-never-made' },
+  setCredential: { secret: 'a-credential-of-a-provider' },
+  resealCredentials: { key_file: '/nonexistent/sealing.key' },
+  countTokens: { model: 'gpt-4o', text: 'a', ids: true, special: true },
   check: { scope: SCOPE, amount: '0.05' },
   reserve: { request_id: 'new-1', scope: SCOPE, amount: '0.05', ttl_seconds: 60, timestamp: '2026-01-01T00:00:00Z' },
   extend: { amount: '0.05', ttl_seconds: 60 },
@@ -160,7 +169,8 @@ function* membersOf(id, object, base, path) {
     const at = [...path, member];
     // An alias that excludes its original takes its place.
     const start = member === 'monthly_limit' ? changed(base, ['amount'], REMOVE)
-      : member === 'expire_time' ? changed(base, ['ttl_seconds'], REMOVE) : base;
+      : member === 'expire_time' ? changed(base, ['ttl_seconds'], REMOVE)
+        : member === 'texts' ? changed(base, ['text'], REMOVE) : base;
     for (const [what, value, part = ''] of wrongValues(node)) yield { what, body: changed(start, at, value), field: name(member) + part };
     const unknown = UNKNOWN[`${id}.${name(member)}`];
     if (unknown) yield { what: 'of an unknown id or zone', body: changed(start, at, unknown), field: name(member), valid: true };
@@ -197,7 +207,7 @@ async function refused(method, path, body, expected) {
   assert.equal(await mete.hash(), before_, `${where} changed the state`);
 }
 
-const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{grant}', 'base-grant').replace('{rate}', 'base-rate');
+const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{grant}', 'base-grant').replace('{rate}', 'base-rate').replace('{provider}', 'sealed');
 const writing = operations.filter((o) => o.path.startsWith('/api/') && o.operation.requestBody);
 
 for (const { method, path, operation } of writing) {

@@ -22,7 +22,7 @@ const listOf = (value) => (Array.isArray(value) ? value : value.data);
 test('help, version and usage', () => {
   assert.match(ok(['--version']).stdout, /\d+\.\d+\.\d+/);
   const help = ok(['help']).stdout;
-  for (const word of ['serve', 'init', 'key', 'budget', 'record', 'replay', 'verify', 'sim', 'bench']) {
+  for (const word of ['serve', 'init', 'key', 'budget', 'record', 'replay', 'verify', 'tokens', 'sim', 'bench']) {
     assert.ok(help.includes(word), word);
     assert.ok(ok(['help', word]).stdout.length > 40, `help ${word}`);
   }

@@ -154,10 +154,15 @@ test('a provider that never answers: 504, charged provisionally, since it may ha
   assert.equal(nano((await budget()).held), 0n);
 });
 
-test('a provider that answers nonsense is charged and handed through', async () => {
+// A client library would only say that it cannot parse it, and try again.
+test('a provider that answers nonsense is charged, and the client told in its own format', async () => {
   const reply = await ask({ raw: 'this is no JSON' }, { max_tokens: 10 }, { headers: { 'X-Request-ID': 'raw-1' } });
-  assert.equal(await reply.text(), 'this is no JSON');
-  assert.ok(nano((await recordOf('raw-1')).cost) > 0n);
+  assert.equal(reply.status, 502);
+  assert.equal(reply.headers.get('x-should-retry'), 'false');
+  assert.equal((await reply.json()).error.code, 'upstream_unreadable');
+  const record = await recordOf('raw-1');
+  assert.equal(record.provisional, true);
+  assert.ok(nano(record.cost) > 0n);
 });
 
 test('one request id is one call: a repeat is 409 with its cost', async () => {
@@ -297,4 +302,24 @@ test('at the end nothing is held, and the budget is the sum of its records', asy
   assert.equal(nano(now.held), 0n);
   assert.equal(nano(now.used), records.reduce((sum, r) => sum + nano(r.cost), 0n));
   assert.equal((await mete.stats()).drift, 0);
+});
+
+test('how the rate limits stand is in the headers that the format\'s clients read', async () => {
+  const { key: limited } = await mete.organization('limited');
+  const plain = await mete.chat(limited, { model: 'test-odd', messages: say({ output: 3 }) });
+  assert.equal(plain.headers.get('x-ratelimit-limit-requests'), null, 'none without a limit');
+  await plain.text();
+  const { key: second } = await mete.organization('rated');
+  await mete.must('POST', '/api/v1/organizations/rated/rate-limits', { id: 'calls', scope: { kind: 'organization', id: 'rated' }, limit: '60', burst: '10', period_seconds: 60 });
+  await mete.must('POST', '/api/v1/organizations/rated/rate-limits', { id: 'tokens', scope: { kind: 'organization', id: 'rated' }, unit: 'tokens', limit: '600000', burst: '100000', period_seconds: 60 });
+  for (const stream of [false, true]) {
+    // Ten thousand come back in a second: what is held must be more than a slow machine gives back.
+    const reply = await mete.chat(second, { model: 'test-odd', stream, max_tokens: 9000, messages: say({ output: 3, delay_ms: 30 }) });
+    await reply.text();
+    const got = (name) => reply.headers.get(`x-ratelimit-${name}`);
+    assert.deepEqual([got('limit-requests'), got('limit-tokens')], ['60', '600000']);
+    assert.equal(got('remaining-requests'), stream ? '8' : '9');
+    assert.ok(Number(got('remaining-tokens')) < 100000 && Number(got('remaining-tokens')) > 90000);
+    assert.match(got('reset-requests'), /^(\d+ms|\d+\.\d{3}s)$/);
+  }
 });

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -79,9 +80,10 @@ export function configuration(provider, more = {}) {
 }
 
 export class Mete {
-  /** Starts it and waits until it is ready. */
-  static async start({ config, directory = temporary(), env = {} } = {}) {
+  /** Starts it and waits until it is ready. agent: of node:https, for a server that has TLS. */
+  static async start({ config, directory = temporary(), env = {}, agent } = {}) {
     const mete = new Mete();
+    mete.agent = agent;
     mete.directory = directory;
     mete.data = path.join(directory, 'data');
     mete.configFile = path.join(directory, 'mete.yaml');
@@ -101,12 +103,25 @@ export class Mete {
     this.child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; });
     this.lines = readline.createInterface({ input: this.child.stdout });
     this.lines.on('line', (line) => this.stdout.push(line));
-    const address = /^mete: listening on (http:\/\/[^ ]+)$/;
+    const address = /^mete: listening on (https?:\/\/[^ ]+)$/;
     const metrics = /^mete: metrics on (http:\/\/[^ ]+?)(\/metrics)?$/;
     await this.until(() => this.stdout.some((line) => metrics.test(line)) && this.stdout.some((line) => address.test(line)));
     this.url = this.stdout.map((line) => address.exec(line)).find(Boolean)[1];
     this.metricsUrl = this.stdout.map((line) => metrics.exec(line)).find(Boolean)[1];
-    await this.until(async () => (await fetch(`${this.url}/readyz`).catch(() => null))?.status === 200);
+    await this.until(async () => (await this.fetch(`${this.url}/readyz`).catch(() => null))?.status === 200);
+  }
+
+  /** As the global one, which cannot be told whom to trust. */
+  fetch(url, init = {}) {
+    if (!this.agent) return fetch(url, init);
+    return new Promise((done, failed) => {
+      const request = https.request(url, { method: init.method, headers: init.headers, agent: this.agent }, (response) => {
+        const pieces = [];
+        response.on('data', (piece) => pieces.push(piece)).on('error', failed);
+        response.on('end', () => done(new Response(Buffer.concat(pieces), { status: response.statusCode, headers: response.headers })));
+      });
+      request.on('error', failed).end(init.body);
+    });
   }
 
   async until(condition) {
@@ -144,7 +159,7 @@ export class Mete {
       init.headers['content-type'] ??= 'application/json';
       init.body = typeof body === 'string' ? body : JSON.stringify(body);
     }
-    const response = await fetch(`${this.url}${pathAndQuery}`, init);
+    const response = await this.fetch(`${this.url}${pathAndQuery}`, init);
     const text = await response.text();
     const reply = { status: response.status, headers: response.headers, text, body: undefined };
     if (/json/.test(response.headers.get('content-type') ?? '')) reply.body = JSON.parse(text);
@@ -174,7 +189,7 @@ export class Mete {
   }
 
   chat(key, body, { headers = {}, signal } = {}) {
-    return fetch(`${this.url}/v1/chat/completions`, {
+    return this.fetch(`${this.url}/v1/chat/completions`, {
       method: 'POST',
       signal,
       headers: { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers },

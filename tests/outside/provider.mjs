@@ -12,6 +12,7 @@
 //   !{"cut": 3}                 break the connection off after so many chunks
 //   !{"hang": true}             never answer
 //   !{"raw": "text"}            a 200 whose body is this text
+//   !{"fill": 40000}            so many bytes in each chunk of a stream
 //   !{"cached": 10, "reasoning": 5}   parts of input and output, in the usage's details
 // Without a word the sizes are drawn from a seeded generator. Streams are written in pieces that
 // end anywhere, also within a character or a line end.
@@ -169,7 +170,7 @@ export class Provider {
       ...envelope, choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }], ...(asked ? { usage: null } : {}),
     });
     const events = [chunk({ role: 'assistant', content: '' }, null)];
-    for (let i = 0; i < Math.min(usage.output, 24); i += 1) events.push(chunk({ content: this.content(2) }, null));
+    for (let i = 0; i < Math.min(usage.output, 24); i += 1) events.push(chunk({ content: words.fill ? 'x'.repeat(words.fill) : this.content(2) }, null));
     events.push(chunk({}, 'stop'));
     if (asked) events.push({ ...envelope, choices: [], usage: wire(usage) });
     const line = this.random() < 0.3 ? '\r\n' : '\n';
@@ -196,7 +197,8 @@ export class Provider {
   async pieces(response, bytes, words) {
     let at = 0;
     while (at < bytes.length && !response.destroyed) {
-      const length = this.random() < 0.2 ? 1 + Math.floor(this.random() * 5) : 1 + Math.floor(this.random() * 900);
+      const most = words.fill ? 65536 : 900;
+      const length = this.random() < 0.2 ? 1 + Math.floor(this.random() * 5) : 1 + Math.floor(this.random() * most);
       response.write(bytes.subarray(at, at + length));
       at += length;
       if (words.chunk_ms) await sleep(words.chunk_ms);

@@ -25,8 +25,8 @@ after(async () => { await mete?.stop(); await provider?.stop(); });
 const used = async () => nano((await mete.must('GET', `/api/v1/organizations/${ORG}/budgets/roof`)).used);
 const recordsOf = async (id) => (await mete.must('GET', `/api/v1/records?request_id=${id}`)).data;
 const provisional = () => mete.all('/api/v1/records?provisional=true');
-const hang = (id, signal) => mete.chat(key, { model: 'test-odd', messages: [{ role: 'user', content: '!{"hang":true}' }], max_tokens: 10 },
-  { headers: { 'X-Request-ID': id }, signal });
+const hang = (id, signal, labels = {}) => mete.chat(key, { model: 'test-odd', messages: [{ role: 'user', content: '!{"hang":true}' }], max_tokens: 10 },
+  { headers: { 'X-Request-ID': id, ...labels }, signal });
 async function timedOut(id) {
   assert.equal((await hang(id)).status, 504);
   await mete.settled();
@@ -100,9 +100,10 @@ test('a deduct that comes after its reservation expired is charged all the same'
 });
 
 test('what kill -9 interrupted is listed and settled by the command', { timeout: 120000 }, async () => {
+  const first = await timedOut('late-cut'); // asks the same, and lives to see its end
   const before_ = await used();
   const controller = new AbortController();
-  const lost = hang('cut-1', controller.signal).catch(() => null);
+  const lost = hang('cut-1', controller.signal, { 'X-Mete-Session': 'chat-7', 'X-Mete-Tags': 'blue, team:red' }).catch(() => null);
   await mete.until(async () => nano((await mete.must('GET', `/api/v1/organizations/${ORG}/budgets/roof`)).held) > 0n);
   await mete.kill();
   controller.abort();
@@ -114,6 +115,17 @@ test('what kill -9 interrupted is listed and settled by the command', { timeout:
   assert.equal(listed.status, 0, listed.stderr);
   const record = listed.json().data.find(({ request_id: id }) => id === 'cut-1');
   assert.ok(record, 'the call is listed');
+  assert.deepEqual([record.ending, record.provisional, record.success, record.session, record.tags, record.model], ['expired', true, false, 'chat-7', ['blue', 'team:red'], 'test-odd']);
+  assert.equal(record.provider, first.provider, 'whom it was sent to');
+  assert.ok(record.fingerprint && record.fingerprint === first.fingerprint, 'the same was asked as before');
+  const shown = run(['record', 'show', record.id, '--data', mete.data, '--json'], { env });
+  assert.equal(shown.status, 0, shown.stderr);
+  assert.deepEqual(shown.json(), record);
+  assert.match(run(['record', 'show', record.id, '--data', mete.data], { env }).stdout, /ending +expired/);
+  assert.equal(run(['record', 'show', 'rec_999999999', '--data', mete.data], { env }).status, 1);
+  const of = (...words) => run(['record', 'list', ...words, '--data', mete.data, '--json'], { env }).json().data.map(({ id }) => id);
+  assert.deepEqual(of('--session', 'chat-7', '--tag', 'blue', '--ending', 'expired', '--provider', record.provider), [record.id]);
+  assert.deepEqual(of('--tag', 'red'), []);
   assert.equal(await used() - before_, nano(record.cost));
   const settled = run(['record', 'settle', record.id, '--amount', '0.000001', '--data', mete.data, '--json'], { env });
   assert.equal(settled.status, 0, settled.stderr);
@@ -121,7 +133,7 @@ test('what kill -9 interrupted is listed and settled by the command', { timeout:
   assert.equal(await used() - before_, nano('0.000001'));
   const other = run(['record', 'settle', record.id, '--amount', '2', '--data', mete.data], { env });
   assert.equal(other.status, 1, other.stderr);
-  for (const words of [['record'], ['record', 'settle'], ['record', 'list', '--amount', '1'], ['record', 'settle', record.id, '--usage', 'nonsense']]) {
+  for (const words of [['record', 'show'], ['record', 'show', record.id, '--tag', 'x'], ['record'], ['record', 'settle'], ['record', 'list', '--amount', '1'], ['record', 'settle', record.id, '--usage', 'nonsense']]) {
     assert.equal(run([...words, '--data', mete.data], { env }).status, 2, words.join(' '));
   }
   assert.ok(run(['record', 'list', '--provisional', '--data', mete.data], { env }).stdout.length > 0);
