@@ -13,11 +13,13 @@
 #include "api/verbs.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "tokens/pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ORG "/api/v1/organizations/{org}"
+#define CREDENTIAL "/api/v1/providers/{provider}/credential"
 
 static const struct route routes[] = {
     {"POST", "/api/v1/budget/reserve", ACCESS_ANY_KEY, authority_call, VERB_RESERVE},
@@ -73,10 +75,17 @@ static const struct route routes[] = {
     {"POST", "/api/v1/api-keys/{key}/revoke", ACCESS_ADMIN, keys_revoke, 0},
     {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_create, 0},
     {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_list, 0},
+    {"GET", "/api/v1/credentials", ACCESS_ADMIN, credentials_list, 0},
+    {"POST", "/api/v1/credentials/reseal", ACCESS_ADMIN, credentials_reseal, 0},
+    {"GET", CREDENTIAL, ACCESS_ADMIN, credential_show, 0},
+    {"PUT", CREDENTIAL, ACCESS_ADMIN, credential_set, 0},
+    {"DELETE", CREDENTIAL, ACCESS_ADMIN, credential_remove, 0},
     {"POST", "/api/v1/backup", ACCESS_ADMIN, backup_create, 0},
     {"POST", "/api/v1/cut", ACCESS_ADMIN, cut_create, 0},
     {"GET", "/api/v1/records", ACCESS_KEY, records_list, 0},
+    {"GET", "/api/v1/records/{record}", ACCESS_KEY, records_show, 0},
     {"POST", "/api/v1/records/{record}/settle", ACCESS_ADMIN, records_settle, VERB_SETTLE},
+    {"POST", "/api/v1/tokens/count", ACCESS_KEY, tokens_count, 0},
     {"GET", "/api/v1/me", ACCESS_KEY, me_show, 0},
 };
 
@@ -286,6 +295,8 @@ int api_new(const struct api_parts *parts, struct api **ret_api)
         rc = holds_new(&api->holds);
     if (!rc)
         rc = readers_new(parts->os, parts->data_directory, &api->readers);
+    if (!rc)
+        rc = tokenizer_pool_new(&api->tokenizers);
     if (rc) {
         api_free(api);
         return rc;
@@ -299,6 +310,7 @@ void api_free(struct api *api)
     if (!api)
         return;
     request_pool_free(api);
+    tokenizer_pool_free(api->tokenizers);
     readers_free(api->readers);
     holds_free(api->holds);
     namebook_free(api->names);

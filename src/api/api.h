@@ -12,6 +12,26 @@
 #include "directory/directory.h"
 #include "mete.h"
 #include "pricing/pricing.h"
+#include "vault/vault.h"
+
+enum api_provider {
+    API_PROVIDER_UNKNOWN = 0, /* the configuration has none of this name */
+    API_PROVIDER_BARE,        /* it gives it no credential: a sealed one is used */
+    API_PROVIDER_GIVEN        /* it gives it one, which goes before a sealed one */
+};
+
+enum api_credential { API_CREDENTIAL_SET = 0, API_CREDENTIAL_REMOVED, API_CREDENTIALS_RESEALED };
+
+/* The credentials of providers, and who is to know of their changes. */
+struct api_credentials {
+    struct vault *vault; /* NULL: there is no sealing key, and nothing is sealed */
+    enum api_provider (*provider)(void *user, struct slice name); /* NULL: nobody knows */
+    /* It is on disk: from now on it is used. Empty where it does not apply. NULL: nobody uses it.
+     */
+    int (*changed)(void *user, enum api_credential what, struct slice provider,
+                   struct slice secret);
+    void *user;
+};
 
 struct api_parts {
     struct mete *mete;      /* for mete_now() */
@@ -24,6 +44,7 @@ struct api_parts {
     void (*random)(void *user, void *ret_bytes, size_t len);
     void *random_user;
     const char *admin_token; /* the one that may do everything; borrowed for the API's life */
+    struct api_credentials credentials;
 };
 
 struct api;

@@ -30,6 +30,11 @@ struct item {
     uint32_t said;     /* meters the caller has had a say in; the others are as reserved */
     int64_t ttl_ms;
     uint16_t status;
+    struct slice upstream_id;
+    uint32_t latency_ms, confidence_ppm;
+    bool has_confidence;
+    struct mete_part *parts; /* of the cost, where a charge was priced */
+    size_t parts_len;
     bool seen;   /* the stage that is under way is done with it */
     bool shrink; /* extend: gives back */
     struct mete_refusal *refusals;

@@ -16,9 +16,10 @@
 
 struct call_in {
     struct slice request_id, model, provider, session, reserve_id, amount, currency;
-    struct slice advertiser_id, campaign_id;
+    struct slice advertiser_id, campaign_id, upstream_id;
     struct json scope, usage, metadata, tags;
-    int64_t ttl_seconds, expire_time_us, timestamp_us, status;
+    int64_t ttl_seconds, expire_time_us, timestamp_us, status, latency_ms;
+    int64_t confidence_ppm; /* -1: not said */
     bool shrink;
 };
 
@@ -66,6 +67,19 @@ struct call_in {
     {                                                                                              \
         .name = "metadata", .type = FIELD_OBJECT, .offset = AT(metadata)                           \
     }
+/* What a charge may say of the call, for its record. */
+#define CALL                                                                                       \
+    {.name = "status", .type = FIELD_COUNT, .offset = AT(status), .min = 100, .max = 599},         \
+        {.name = "latency_ms", .type = FIELD_COUNT, .offset = AT(latency_ms), .max = UINT32_MAX},  \
+        {.name = "confidence", .type = FIELD_SHARE, .offset = AT(confidence_ppm)},                 \
+        {.name = "upstream_id",                                                                    \
+         .type = FIELD_TOKEN,                                                                      \
+         .offset = AT(upstream_id),                                                                \
+         .min = 1,                                                                                 \
+         .max = LIMIT_ID},                                                                         \
+    {                                                                                              \
+        .name = "metadata", .type = FIELD_OBJECT, .offset = AT(metadata)                           \
+    }
 #define TIMESTAMP                                                                                  \
     {                                                                                              \
         .name = "timestamp", .type = FIELD_INSTANT, .offset = AT(timestamp_us)                     \
@@ -110,8 +124,8 @@ static const struct field extend_table[] = {
     USAGE,      MODEL,     {.name = "shrink", .type = FIELD_BOOL, .offset = AT(shrink)},
     TTL,        TIMESTAMP,
 };
-static const struct field deduct_table[] = {RESERVE_ID, AMOUNT,   CURRENCY, USAGE,
-                                            MODEL,      METADATA, TIMESTAMP};
+static const struct field deduct_table[] = {RESERVE_ID, AMOUNT, CURRENCY, USAGE,
+                                            MODEL,      CALL,   TIMESTAMP};
 static const struct field settle_table[] = {AMOUNT, USAGE, MODEL, METADATA};
 static const struct field release_table[] = {RESERVE_ID, TIMESTAMP};
 static const struct field record_table[] = {
@@ -124,8 +138,7 @@ static const struct field record_table[] = {
     PROVIDER,
     SESSION,
     TAGS,
-    {.name = "status", .type = FIELD_COUNT, .offset = AT(status), .min = 100, .max = 599},
-    METADATA,
+    CALL,
     TIMESTAMP,
 };
 #undef AT
@@ -164,10 +177,15 @@ static const struct field usage_table[] = {
     METER("requests", METE_REQUESTS, 0),
     METER("images", METE_IMAGES, FIELD_LATER),
     METER("audio_seconds", METE_AUDIO_SECONDS, FIELD_LATER),
+    METER("cache_write_1h_tokens", METE_CACHE_WRITE_1H, 0),
+    METER("audio_input_tokens", METE_AUDIO_INPUT, 0),
+    METER("image_input_tokens", METE_IMAGE_INPUT, 0),
+    METER("audio_output_tokens", METE_AUDIO_OUTPUT, 0),
+    METER("image_output_tokens", METE_IMAGE_OUTPUT, 0),
+    METER("searches", METE_SEARCHES, 0),
 };
 
 #define BIT(meter) (UINT32_C(1) << (meter))
-enum { PARTS = 5 }; /* METE_INPUT .. METE_REASONING: what a price is made of */
 
 const char *authority_meter_member(uint16_t meter)
 {
@@ -190,18 +208,31 @@ static int64_t said_or_zero(const struct usage_in *in, uint16_t meter)
     return in->meters[meter] < 0 ? 0 : in->meters[meter];
 }
 
-/* Parts are not more than their whole, and the total is not less than its parts. */
+/* Each is a part of its whole, and lies apart from the other parts of it. */
+static const struct {
+    uint16_t part, whole;
+} part_of[] = {
+    {METE_CACHED_INPUT, METE_INPUT},  {METE_CACHE_WRITE, METE_INPUT},
+    {METE_AUDIO_INPUT, METE_INPUT},   {METE_IMAGE_INPUT, METE_INPUT},
+    {METE_REASONING, METE_OUTPUT},    {METE_AUDIO_OUTPUT, METE_OUTPUT},
+    {METE_IMAGE_OUTPUT, METE_OUTPUT}, {METE_CACHE_WRITE_1H, METE_CACHE_WRITE},
+};
+
+/* Parts are together not more than their whole, and the total is not less than its parts. */
 static int check_parts(const struct fields *fields, const struct usage_in *in)
 {
     int64_t input = said_or_zero(in, METE_INPUT), output = said_or_zero(in, METE_OUTPUT);
-    if (said_or_zero(in, METE_CACHED_INPUT) + said_or_zero(in, METE_CACHE_WRITE) > input)
-        return fields_fault(fields, METE_E_INVALID,
-                            in->meters[METE_CACHED_INPUT] > 0 ? "cached_input_tokens"
-                                                              : "cache_write_tokens",
-                            "It is a part of input_tokens, and more than that.");
-    if (said_or_zero(in, METE_REASONING) > output)
-        return fields_fault(fields, METE_E_INVALID, "reasoning_tokens",
-                            "It is a part of output_tokens, and more than that.");
+    int64_t rest[HOLDS_METERS];
+    for (uint16_t i = 0; i < HOLDS_METERS; i++)
+        rest[i] = said_or_zero(in, i);
+    for (size_t i = 0; i < LEN(part_of); i++) {
+        int64_t *whole = &rest[part_of[i].whole], part = said_or_zero(in, part_of[i].part);
+        if (part > *whole)
+            return fields_fault(fields, METE_E_INVALID, authority_meter_member(part_of[i].part),
+                                "It is a part of %s, and more than that.",
+                                authority_meter_member(part_of[i].whole));
+        *whole -= part;
+    }
     if (input + output > METE_AMOUNT_MAX)
         return fields_fault(fields, METE_E_INVALID, "input_tokens", "It is too large.");
     if (in->meters[METE_TOTAL_TOKENS] >= 0 && in->meters[METE_TOTAL_TOKENS] < input + output)
@@ -223,7 +254,7 @@ static int read_usage(struct request *request, struct json object, struct item *
     if (rc)
         return rc;
     bool any = false;
-    for (uint16_t i = METE_INPUT; i <= METE_REQUESTS; i++) {
+    for (uint16_t i = METE_INPUT; i < HOLDS_METERS; i++) {
         if (in.meters[i] < 0)
             continue;
         put(item, i, in.meters[i]);
@@ -238,15 +269,31 @@ static int read_usage(struct request *request, struct json object, struct item *
     return 0;
 }
 
+/* What a call has only if it says so. */
+static const struct {
+    uint16_t meter;
+    enum price_meter price;
+} also[] = {
+    {METE_CACHE_WRITE_1H, PRICE_CACHE_WRITE_1H},
+    {METE_AUDIO_INPUT, PRICE_AUDIO_INPUT},
+    {METE_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT},
+    {METE_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT},
+};
+
 /* The dearest that so many tokens can be; of a bare total, all on the dearer side. */
 static int price_bound(const struct price_model *model, const struct item *item, int64_t *ret_nano)
 {
     bool split = (item->mask & (BIT(METE_INPUT) | BIT(METE_OUTPUT))) != 0;
     int64_t input = split ? item->amounts[METE_INPUT] : item->amounts[METE_TOTAL_TOKENS];
     int64_t output = split ? item->amounts[METE_OUTPUT] : item->amounts[METE_TOTAL_TOKENS];
+    struct pricing_limits limits = {
+        .input = input, .choices = 1, .searches = item->amounts[METE_SEARCHES]};
+    for (size_t i = 0; i < LEN(also); i++)
+        if (item->amounts[also[i].meter])
+            limits.also |= PRICE_BIT(also[i].price);
     struct mete_demand demand = {0};
     int64_t out_nano, nano;
-    int rc = pricing_bound(model, input, 1, &demand);
+    int rc = pricing_bound(model, &limits, &demand);
     if (rc)
         return rc;
     if (!checked_mul_div_up(demand.per_million, output, 1000000, &out_nano))
@@ -261,14 +308,22 @@ static int price_bound(const struct price_model *model, const struct item *item,
     return 0;
 }
 
-static int price_charge(const struct price_model *model, const struct item *item, int64_t *ret_nano)
+/* And what it is made of, for the record. */
+static int price_charge(const struct price_model *model, struct item *item, int64_t *ret_nano)
 {
     struct pricing_usage usage = {.input = item->amounts[METE_INPUT],
                                   .cached_input = item->amounts[METE_CACHED_INPUT],
                                   .cache_write = item->amounts[METE_CACHE_WRITE],
+                                  .cache_write_1h = item->amounts[METE_CACHE_WRITE_1H],
+                                  .audio_input = item->amounts[METE_AUDIO_INPUT],
+                                  .image_input = item->amounts[METE_IMAGE_INPUT],
                                   .output = item->amounts[METE_OUTPUT],
-                                  .reasoning = item->amounts[METE_REASONING]};
-    return pricing_charge(model, &usage, ret_nano);
+                                  .reasoning = item->amounts[METE_REASONING],
+                                  .audio_output = item->amounts[METE_AUDIO_OUTPUT],
+                                  .image_output = item->amounts[METE_IMAGE_OUTPUT],
+                                  .searches = item->amounts[METE_SEARCHES]};
+    int rc = item->parts ? pricing_parts(model, &usage, item->parts, &item->parts_len) : 0;
+    return rc ? rc : pricing_charge(model, &usage, ret_nano);
 }
 
 /* Model and usage to money. */
@@ -281,12 +336,17 @@ static int price(struct request *request, struct item *item)
         return problem_set(&request->problem, METE_E_INVALID, "usage.input_tokens",
                            "A price needs input_tokens or output_tokens; or say the amount.");
     const struct pricing *pricing = request->api->parts.pricing;
-    const struct price_model *model = pricing_find(pricing, item->model);
+    const struct price_model *model = pricing_find_of(pricing, item->provider, item->model);
     if (!model)
         return problem_set(&request->problem, METE_E_UNPRICED, "model", NULL);
     item->currency = model->currency;
+    if (charge) /* without memory it is not told apart */
+        item->parts = arena_take(&request->arena, METE_PARTS_MAX * sizeof *item->parts);
     int64_t nano = 0;
     int rc = charge ? price_charge(model, item, &nano) : price_bound(model, item, &nano);
+    if (rc == METE_E_UNPRICED)
+        return problem_set(&request->problem, METE_E_UNPRICED, "usage",
+                           "The model has no price here for a meter of it; say the amount.");
     if (rc)
         return problem_set(&request->problem, METE_E_INVALID, "usage", "It costs too much.");
     put(item, METE_COST, nano);
@@ -437,12 +497,12 @@ static uint64_t hash_of(struct slice text)
 /* What makes a repeat equal: the amounts, what they are for, and how long. */
 static uint64_t fingerprint(const struct call_in *in, const struct item *item)
 {
-    enum { TEXTS = 4 }; /* model, provider, session, tags */
+    enum { TEXTS = 4 /* model, provider, session, tags */, FIRST = METE_CACHE_WRITE_1H };
     struct {
-        int64_t amounts[HOLDS_METERS], ttl_seconds, expire_time_us;
+        int64_t amounts[FIRST], ttl_seconds, expire_time_us;
         uint64_t mask, currency, texts[TEXTS];
     } asked = {.ttl_seconds = in->ttl_seconds, .expire_time_us = in->expire_time_us};
-    _Static_assert(sizeof asked == (HOLDS_METERS + 4 + TEXTS) * 8, "no padding goes into the hash");
+    _Static_assert(sizeof asked == (FIRST + 4 + TEXTS) * 8, "no padding goes into the hash");
     memcpy(asked.amounts, item->amounts, sizeof asked.amounts);
     asked.mask = item->mask;
     asked.currency = item->currency;
@@ -452,7 +512,12 @@ static uint64_t fingerprint(const struct call_in *in, const struct item *item)
     for (size_t i = 0; i < item->tags_len; i++)
         asked.texts[3] =
             asked.texts[3] * 31 + hash_of((struct slice){item->tags[i].data, item->tags[i].len});
-    return XXH3_64bits(&asked, sizeof asked);
+    uint64_t hash = XXH3_64bits(&asked, sizeof asked);
+    /* Meters that came later: a request without them has the hash that an older version stored. */
+    if (asked.mask >> FIRST)
+        hash = XXH3_64bits_withSeed(&item->amounts[FIRST],
+                                    sizeof item->amounts - sizeof asked.amounts, hash);
+    return hash;
 }
 
 static int read_rest(struct request *request, const struct call_in *in, struct item *item)
@@ -482,7 +547,7 @@ static int read_rest(struct request *request, const struct call_in *in, struct i
 int authority_read(struct request *request, struct json object, struct item *item)
 {
     enum verb verb = (enum verb)request->route->verb;
-    struct call_in in = {0};
+    struct call_in in = {.confidence_ppm = -1};
     struct fields fields = {tables[verb].table, tables[verb].len, "", &request->arena,
                             &request->problem};
     int rc = fields_read(&fields, object, &in);
@@ -496,6 +561,10 @@ int authority_read(struct request *request, struct json object, struct item *ite
     item->session = in.session;
     item->metadata = in.metadata.raw;
     item->status = (uint16_t)in.status;
+    item->latency_ms = (uint32_t)in.latency_ms;
+    item->upstream_id = in.upstream_id;
+    item->has_confidence = in.confidence_ppm >= 0;
+    item->confidence_ppm = item->has_confidence ? (uint32_t)in.confidence_ppm : 0;
     item->shrink = in.shrink;
     rc = read_rest(request, &in, item);
     if (!rc)
@@ -508,8 +577,10 @@ int authority_read(struct request *request, struct json object, struct item *ite
 
 /* Money first: what remains is told of the first demand. */
 static const uint16_t order[HOLDS_METERS] = {
-    METE_COST,   METE_TOTAL_TOKENS, METE_INPUT,    METE_CACHED_INPUT, METE_CACHE_WRITE,
-    METE_OUTPUT, METE_REASONING,    METE_REQUESTS, METE_IMAGES,       METE_AUDIO_SECONDS,
+    METE_COST,        METE_TOTAL_TOKENS,  METE_INPUT,          METE_CACHED_INPUT,
+    METE_CACHE_WRITE, METE_OUTPUT,        METE_REASONING,      METE_REQUESTS,
+    METE_IMAGES,      METE_AUDIO_SECONDS, METE_CACHE_WRITE_1H, METE_AUDIO_INPUT,
+    METE_IMAGE_INPUT, METE_AUDIO_OUTPUT,  METE_IMAGE_OUTPUT,   METE_SEARCHES,
 };
 
 static uint32_t currency_of(const struct item *item, uint16_t meter)
@@ -549,8 +620,14 @@ static struct mete_outcome outcome_of(const struct item *item, enum mete_ending 
     return (struct mete_outcome){.ending = ending,
                                  .status = item->status,
                                  .attempts = 1,
+                                 .latency_ms = item->latency_ms,
                                  .price_list = request_text(item->price_list),
-                                 .note = request_text(item->metadata)};
+                                 .note = request_text(item->metadata),
+                                 .details = {.upstream_id = request_text(item->upstream_id),
+                                             .has_confidence = item->has_confidence,
+                                             .confidence_ppm = item->confidence_ppm,
+                                             .parts = item->parts,
+                                             .parts_len = item->parts_len}};
 }
 
 void authority_prepare(struct request *request, struct item *item)

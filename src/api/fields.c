@@ -194,6 +194,17 @@ static int read_ratio(const struct fields *fields, const struct field *field, st
     return 0;
 }
 
+static int read_share(const struct fields *fields, const struct field *field, struct json value,
+                      int64_t *ret_ppm)
+{
+    int128 ppm;
+    if (value.type != JSON_NUMBER || decimal_parse128(value.raw, 6, true, &ppm) || ppm < 0 ||
+        ppm > 1000000)
+        return fields_fault(fields, METE_E_INVALID, field->name, "It must be a number, 0 to 1.");
+    *ret_ppm = (int64_t)ppm;
+    return 0;
+}
+
 static int read_bool(const struct fields *fields, const struct field *field, struct json value,
                      bool *ret_value)
 {
@@ -224,6 +235,15 @@ static int read_instant(const struct fields *fields, const struct field *field, 
         return fields_fault(fields, METE_E_INVALID, field->name,
                             "It must be an instant, such as \"2030-01-31T00:00:00Z\".");
     *ret_us = us;
+    return 0;
+}
+
+static int read_string(const struct fields *fields, const struct field *field, struct json value,
+                       struct json *ret_value)
+{
+    if (value.type != JSON_STRING)
+        return fields_fault(fields, METE_E_INVALID, field->name, "It must be a string.");
+    *ret_value = value;
     return 0;
 }
 
@@ -285,10 +305,14 @@ static int read_value(const struct fields *fields, const struct field *field, st
         return read_count(fields, field, value, at);
     case FIELD_RATIO:
         return read_ratio(fields, field, value, at);
+    case FIELD_SHARE:
+        return read_share(fields, field, value, at);
     case FIELD_BOOL:
         return read_bool(fields, field, value, at);
     case FIELD_INSTANT:
         return read_instant(fields, field, value, at);
+    case FIELD_STRING:
+        return read_string(fields, field, value, at);
     case FIELD_OBJECT:
         return read_object(fields, field, value, at);
     case FIELD_LIST:

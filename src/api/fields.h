@@ -18,8 +18,10 @@ enum field_type {
     FIELD_AMOUNT,  /* struct slice: the decimal text of a string or a number, as it was written */
     FIELD_COUNT,   /* int64_t: a whole number, min..max */
     FIELD_RATIO,   /* int64_t: a number above 0 and at most max, in millionths */
+    FIELD_SHARE,   /* int64_t: a number from 0 to 1, in millionths */
     FIELD_BOOL,    /* bool */
     FIELD_INSTANT, /* int64_t: microseconds; a string of RFC 3339 */
+    FIELD_STRING,  /* struct json: a string of any characters and any length */
     FIELD_OBJECT,  /* struct json */
     FIELD_LIST,    /* struct json: an array of min..max elements */
     FIELD_TEXTS    /* the same, each a string of 1..item_max bytes of printable ASCII */

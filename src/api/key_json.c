@@ -51,6 +51,7 @@ void key_json_write(struct request *request, struct slice id, struct json docume
     entities_member(request, document, "requests_per_minute", JSON_NUMBER, "null");
     entities_member(request, document, "tokens_per_minute", JSON_NUMBER, "null");
     entities_member(request, document, "concurrent_requests", JSON_NUMBER, "null");
+    entities_member(request, document, "disconnect", JSON_STRING, "null");
     out_member_text(out, "status", slice_of(status_word(request, document)));
     entities_member(request, document, "expires_at", JSON_STRING, "null");
     entities_member(request, document, "created_at", JSON_STRING, "");

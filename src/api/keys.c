@@ -11,7 +11,7 @@
 #include "base/assert.h"
 
 struct key_in {
-    struct slice name, user, department;
+    struct slice name, user, department, disconnect;
     struct json models;
     int64_t quota, requests_per_minute, tokens_per_minute, concurrent, expires_at;
 };
@@ -62,6 +62,7 @@ static const struct field table[] = {
      .type = FIELD_COUNT,
      .offset = AT(concurrent),
      .max = 1000000000},
+    {.name = "disconnect", .type = FIELD_TEXT, .offset = AT(disconnect), .min = 1, .max = 6},
     {.name = "expires_at", .type = FIELD_INSTANT, .offset = AT(expires_at)},
 };
 #undef AT
@@ -153,6 +154,8 @@ static int write_document(struct request *request, int64_t now_us)
     member_if_given(out, "requests_per_minute", in->requests_per_minute);
     member_if_given(out, "tokens_per_minute", in->tokens_per_minute);
     member_if_given(out, "concurrent_requests", in->concurrent);
+    if (in->disconnect.len)
+        out_member_text(out, "disconnect", in->disconnect);
     out_member_instant(out, "expires_at", in->expires_at ? in->expires_at : INT64_MAX);
     out_member_bool(out, "revoked", false);
     out_member_instant(out, "created_at", now_us);
@@ -353,6 +356,10 @@ void keys_create(struct request *request)
     if (!rc && expires_at && expires_at <= mete_now(request->api->parts.mete).us)
         rc = problem_set(&request->problem, METE_E_INVALID, "expires_at",
                          "It must be in the future.");
+    struct slice leaves = state->in.disconnect;
+    if (!rc && leaves.len && !slice_is(leaves, "drain") && !slice_is(leaves, "cancel"))
+        rc = problem_set(&request->problem, METE_E_INVALID, "disconnect",
+                         "It must be drain or cancel.");
     if (rc)
         request_problem(request);
     else

@@ -86,7 +86,8 @@ static int open_api(struct local *local, const struct local_options *options)
                               .data_directory = options->directory,
                               .random = system_random,
                               .random_user = os.passed,
-                              .admin_token = options->admin_token};
+                              .admin_token = options->admin_token,
+                              .credentials = {.vault = options->vault}};
     int rc = api_new(&parts, &local->api);
     if (!rc)
         local->handler = api_handler(local->api);
@@ -204,7 +205,14 @@ static void no_finish(struct exchange *exchange)
     ASSERT(false); /* the API streams nothing */
 }
 
+static struct buffer take_body(struct exchange *exchange)
+{
+    (void)exchange;
+    return (struct buffer){0}; /* it is the caller's, and stays */
+}
+
 static const struct exchange_ops ops = {.header = get_header,
+                                        .take_body = take_body,
                                         .reply = take_reply,
                                         .start = no_start,
                                         .write = no_write,

@@ -13,6 +13,7 @@ struct local_options {
     uint8_t secret[32];      /* of the installation (directory.h) */
     const char *admin_token; /* what a call shows to be the admin; borrowed */
     struct mete_clock clock; /* as mete_options has it */
+    struct vault *vault;     /* of the directory, borrowed; NULL: there is no sealing key */
 };
 
 struct local;

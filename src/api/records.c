@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Usage records, newest first. A key sees its own alone (INV-12): its scope replaces whatever
- * scope it may ask for. */
+ * Usage records, newest first, or one by its id. A key sees its own alone (INV-12): its scope
+ * replaces whatever scope it may ask for. */
 #include "api/request.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "codec/timestamp.h"
 #include "reports/reports.h"
+
+uint64_t records_number(struct slice id)
+{
+    enum { DIGITS_MAX = 18 };
+    uint64_t number = 0;
+    if (id.len < 5 || id.len > 4 + DIGITS_MAX || !slice_starts(id, SLICE_LITERAL("rec_")) ||
+        id.data[4] == '0')
+        return 0;
+    for (size_t i = 4; i < id.len; i++) {
+        if (id.data[i] < '0' || id.data[i] > '9')
+            return 0;
+        number = number * 10 + (uint64_t)(id.data[i] - '0');
+    }
+    return number;
+}
 
 struct records_state {
     struct records_filter filter;
@@ -89,18 +104,72 @@ static int read_provisional(struct request *request, int *ret_provisional)
     return 0;
 }
 
+static int read_ending(struct request *request, int *ret_ending)
+{
+    struct slice text;
+    int rc = request_query(request, "ending", 32, &text);
+    if (rc || !text.len)
+        return rc;
+    enum mete_ending ending = reports_ending(text);
+    if (ending == METE_ENDINGS)
+        return problem_set(&request->problem, METE_E_INVALID, "ending",
+                           "It must be an ending that a record can have, such as timeout.");
+    *ret_ending = 1 + (int)ending;
+    return 0;
+}
+
+static int read_status(struct request *request, int *ret_status)
+{
+    struct slice text;
+    int status = 0, rc = request_query(request, "status", 3, &text);
+    if (rc || !text.len)
+        return rc;
+    for (size_t i = 0; i < text.len; i++) {
+        bool is_digit = text.data[i] >= '0' && text.data[i] <= '9';
+        status = is_digit ? status * 10 + (text.data[i] - '0') : -1000;
+    }
+    if (status < 100)
+        return problem_set(&request->problem, METE_E_INVALID, "status",
+                           "It must be an HTTP status, 100 to 999.");
+    *ret_status = status;
+    return 0;
+}
+
+/* What a record's text must be. */
+static int read_texts(struct request *request, struct records_filter *filter)
+{
+    const struct {
+        const char *name;
+        size_t len_max;
+        struct slice *to;
+    } texts[] = {{"model", LIMIT_ID, &filter->model},
+                 {"provider", LIMIT_PROVIDER, &filter->provider},
+                 {"session", LIMIT_SESSION, &filter->session},
+                 {"tag", LIMIT_SESSION, &filter->tag},
+                 {"upstream_id", LIMIT_ID, &filter->upstream_id}};
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof texts / sizeof texts[0]; i++)
+        rc = request_query(request, texts[i].name, texts[i].len_max, texts[i].to);
+    return rc;
+}
+
 static int read_filter(struct request *request, struct records_state *state)
 {
-    static const char *const known[] = {"request_id", "organization", "department",  "user",
-                                        "api_key",    "model",        "from",        "to",
-                                        "limit",      "cursor",       "provisional", NULL};
+    static const char *const known[] = {
+        "request_id", "organization", "department", "user",        "api_key",     "model",
+        "provider",   "session",      "tag",        "upstream_id", "ending",      "status",
+        "from",       "to",           "limit",      "cursor",      "provisional", NULL};
     struct records_filter *filter = &state->filter;
     struct page page;
     int rc = request_query_known(request, known);
     if (!rc)
         rc = read_request_id(request, &filter->request_id);
     if (!rc)
-        rc = request_query(request, "model", 128, &filter->model);
+        rc = read_texts(request, filter);
+    if (!rc)
+        rc = read_ending(request, &filter->ending);
+    if (!rc)
+        rc = read_status(request, &filter->status);
     if (!rc)
         rc = read_provisional(request, &filter->provisional);
     if (!rc)
@@ -154,6 +223,60 @@ static void read_any(struct request *request)
     }
     request_work(request, run, done);
 }
+
+/* ---- One ------------------------------------------------------------------------------------- */
+
+struct record_state {
+    struct records_filter filter;
+    bool found;
+    struct records_reader *reader;
+    struct buffer *out;
+};
+
+static int put_found(void *user, const struct records_usage *usage)
+{
+    struct record_state *state = user;
+    state->found = true;
+    return reports_record_json(state->reader, usage, state->out);
+}
+
+static int run_one(struct request *request, struct records_reader *reader)
+{
+    struct record_state *state = request->state;
+    state->reader = reader;
+    state->out = &request->out.bytes;
+    return records_each_usage(reader, &state->filter, put_found, state);
+}
+
+static void one_done(struct request *request)
+{
+    const struct record_state *state = request->state;
+    if (request_failed(request))
+        return;
+    if (state->found)
+        request_reply(request, 200);
+    else
+        request_fail(request, METE_E_NOT_FOUND, "record", "There is no such record.");
+}
+
+void records_show(struct request *request)
+{
+    struct record_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    state->filter = (struct records_filter){.limit = 1, .seq = records_number(request->params[0])};
+    if (!request->who.admin) { /* another's is not there (INV-12) */
+        ASSERT_INV("INV-12", request->who.scope.n > 0);
+        state->filter.scope = request->who.scope;
+    }
+    if (state->filter.seq)
+        request_work(request, run_one, one_done);
+    else
+        request_fail(request, METE_E_NOT_FOUND, "record", "There is no such record.");
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
 void records_list(struct request *request)
 {

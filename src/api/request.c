@@ -302,16 +302,23 @@ static void work_done(struct work *work)
     request->after_work(request);
 }
 
+static void submit_work(struct request *request, void (*run)(struct work *work))
+{
+    struct workers *workers = request->api->parts.workers;
+    request->work = (struct work){.run = run, .done = work_done};
+    if (workers->submit(workers, &request->work))
+        return;
+    request->work_status = METE_E_BUSY;
+    request->after_work(request);
+}
+
 static void projected(struct request *request)
 {
-    request->work = (struct work){.run = work_run, .done = work_done};
     request->work_status = request->op.status;
-    struct workers *workers = request->api->parts.workers;
-    if (!request->work_status && workers->submit(workers, &request->work))
-        return;
-    if (!request->work_status)
-        request->work_status = METE_E_BUSY;
-    request->after_work(request);
+    if (request->work_status)
+        request->after_work(request);
+    else
+        submit_work(request, work_run);
 }
 
 void request_work(struct request *request,
@@ -323,6 +330,21 @@ void request_work(struct request *request,
     request->op =
         (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_PROJECTED}};
     request_ask(request, projected);
+}
+
+static void compute_run(struct work *work)
+{
+    struct request *request = (struct request *)((char *)work - offsetof(struct request, work));
+    request->work_status = request->run(request, NULL);
+}
+
+void request_compute(struct request *request,
+                     int (*run)(struct request *request, struct records_reader *reader),
+                     void (*then)(struct request *request))
+{
+    request->run = run;
+    request->after_work = then;
+    submit_work(request, compute_run);
 }
 
 /* ---- Turns -------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@
  *   request_find()     a scope by its id
  *   inquiry_begin()    many questions to the engine, a batch at a time
  *   request_work()     a read of the records, on a worker, after everything before it is projected
+ *   request_compute()  what takes longer than the loop may be held, on a worker, without them
  *   request_turn()     waiting for one's turn to read something and write it back changed
  *
  * After a step that ended it the request is gone: return at once.
- * THREAD the event loop; only run() of request_work() is on a worker. */
+ * THREAD the event loop; only run() of request_work() and request_compute() is on a worker. */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
@@ -24,6 +25,7 @@ enum { REQUEST_PARAMS = 3, REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
 
 struct request;
 struct readers;
+struct tokenizer_pool;
 struct holds;
 
 struct principal {
@@ -51,6 +53,7 @@ struct api {
     struct namebook *names;
     struct holds *holds;
     struct readers *readers;
+    struct tokenizer_pool *tokenizers;
     struct request *idle; /* kept for the next request */
     size_t idle_len, open;
     struct request *turn_first, *turn_last; /* waiting for their turn to change something */
@@ -149,6 +152,10 @@ void request_find_organization(struct request *request, void (*then)(struct requ
 void request_work(struct request *request,
                   int (*run)(struct request *request, struct records_reader *reader),
                   void (*then)(struct request *request));
+/* The same, without a barrier and without records: reader is NULL. */
+void request_compute(struct request *request,
+                     int (*run)(struct request *request, struct records_reader *reader),
+                     void (*then)(struct request *request));
 void request_turn(struct request *request, void (*then)(struct request *request));
 void inquiry_begin(struct request *request, const struct inquiry_plan *plan);
 
@@ -210,13 +217,21 @@ void keys_list(struct request *request);
 void keys_show(struct request *request);
 void keys_revoke(struct request *request);
 void records_list(struct request *request);
+void records_show(struct request *request);
 void records_settle(struct request *request);
+uint64_t records_number(struct slice id); /* of a record's id; 0: it is none */
 void me_show(struct request *request);
 void stats_show(struct request *request);
 void authority_call(struct request *request);
+void credentials_list(struct request *request);
+void credentials_reseal(struct request *request);
+void credential_show(struct request *request);
+void credential_set(struct request *request);
+void credential_remove(struct request *request);
 void backup_create(struct request *request);
 void cut_create(struct request *request);
 void budget_events_list(struct request *request);
+void tokens_count(struct request *request);
 void budgets_explain(struct request *request);
 
 #endif

@@ -42,24 +42,8 @@ static int keep_record(void *user, const struct records_usage *usage)
 static int find_record(struct request *request, struct records_reader *reader)
 {
     struct settling *settling = request->state;
-    const struct records_filter filter = {.before_seq = settling->record + 1, .limit = 1};
+    const struct records_filter filter = {.seq = settling->record, .limit = 1};
     return records_each_usage(reader, &filter, keep_record, settling);
-}
-
-/* "rec_" and the number; 0: it is no such id. */
-static uint64_t number_of(struct slice id)
-{
-    enum { DIGITS_MAX = 18 };
-    uint64_t number = 0;
-    if (id.len < 5 || id.len > 4 + DIGITS_MAX || !slice_starts(id, SLICE_LITERAL("rec_")) ||
-        id.data[4] == '0')
-        return 0;
-    for (size_t i = 4; i < id.len; i++) {
-        if (id.data[i] < '0' || id.data[i] > '9')
-            return 0;
-        number = number * 10 + (uint64_t)(id.data[i] - '0');
-    }
-    return number;
 }
 
 /* What was not said is as it was charged. */
@@ -134,7 +118,7 @@ void records_settle(struct request *request)
         return;
     request->state = settling;
     settling->call = (struct call){.verb = VERB_SETTLE, .len = 1};
-    settling->record = number_of(request->params[0]);
+    settling->record = records_number(request->params[0]);
     settling->call.items = request_take(request, sizeof *settling->call.items);
     if (!settling->call.items)
         return;

@@ -51,6 +51,12 @@ static const char *const meters[METE_METERS_BUILTIN] = {
     [METE_REQUESTS] = "requests",
     [METE_IMAGES] = "images",
     [METE_AUDIO_SECONDS] = "audio_seconds",
+    [METE_CACHE_WRITE_1H] = "cache_write_1h_tokens",
+    [METE_AUDIO_INPUT] = "audio_input_tokens",
+    [METE_IMAGE_INPUT] = "image_input_tokens",
+    [METE_AUDIO_OUTPUT] = "audio_output_tokens",
+    [METE_IMAGE_OUTPUT] = "image_output_tokens",
+    [METE_SEARCHES] = "searches",
 };
 
 const char *units_meter(uint16_t meter)

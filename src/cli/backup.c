@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mete backup, mete restore. A backup is asked of the server that runs on the data, or made here
- * when none does; the files that are not the engine's (the secret, the admin token) are copied here
- * in either case, because a backup without the secret opens no key. */
+ * when none does; the files that are not the engine's (the secret, the admin token, what is sealed)
+ * are copied here in either case, because a backup without the secret opens no key. */
 #include "cli/cli.h"
 #include "cli/client_words.h"
 
 #include "base/limits.h"
 #include "engine/backup.h"
 #include "server/home.h"
+#include "vault/vault.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,9 +74,12 @@ static int make(const char *directory, const struct client_options *options)
     if (code || options->server)
         return code; /* the data of a server elsewhere are not here */
     const char *data = options->data ? options->data : home_default();
-    if (!home_copy(data, directory))
+    if (!home_copy(data, directory) && !vault_copy(data, directory))
         return CLI_DONE;
-    fprintf(stderr, "mete backup: secret.key and admin.token of %s could not be copied\n", data);
+    fprintf(stderr,
+            "mete backup: secret.key, admin.token and credentials.sealed of %s could not be "
+            "copied\n",
+            data);
     return CLI_FAILED;
 }
 

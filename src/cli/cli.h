@@ -9,6 +9,7 @@ enum { CLI_DONE = 0, CLI_NO /* is the answer */, CLI_USAGE, CLI_FAILED /* the sy
 int cli_serve(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_key(int argc, char **argv);
+int cli_credential(int argc, char **argv);
 int cli_exchange(int argc, char **argv);
 int cli_budget(int argc, char **argv);
 int cli_rate(int argc, char **argv);
@@ -18,6 +19,7 @@ int cli_replay(int argc, char **argv);
 int cli_backup(int argc, char **argv);
 int cli_cut(int argc, char **argv);
 int cli_restore(int argc, char **argv);
+int cli_tokens(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_sim(int argc, char **argv);
 int cli_bench(int argc, char **argv);

@@ -16,8 +16,10 @@
 struct client {
     CURL *curl;
     char base[HOME_ADDRESS + 16]; /* "http://127.0.0.1:8081" */
+    char pin[HOME_ADDRESS]; /* the server's key, which its data directory vouches for; or "" */
     struct curl_slist *headers;
     struct local *local; /* instead */
+    struct vault *vault; /* of local, or NULL */
     struct home home;
     char authorization[HOME_TOKEN + 16];
     bool is_patient;
@@ -82,6 +84,11 @@ static CURLcode http_call(struct client *client, const char *method, const char 
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, client->is_patient ? 0L : 60L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
+    if (client->pin[0]) { /* in place of a name and a chain: it may listen on any address */
+        curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, client->pin);
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (body.data) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body.len);
@@ -131,9 +138,26 @@ static void close_http(struct client *client)
 /* ---- In this process ---------------------------------------------------------------------------
  */
 
+/* With no key there is no vault, and the API says so. */
+static int open_vault(struct client *client, const struct client_options *options,
+                      char ret_detail[VAULT_DETAIL])
+{
+    struct vault_key *key = NULL;
+    const char *file = options->key_file ? options->key_file : getenv("METE_SEALING_KEY_FILE");
+    if (!options->seals || !file || !*file)
+        return 0;
+    int rc = vault_key_read(file, client->home.path, &key, ret_detail);
+    if (!rc) {
+        rc = vault_open(client->home.path, key, &client->vault, ret_detail);
+        if (rc)
+            vault_key_free(key);
+    }
+    return rc;
+}
+
 static int open_local(struct client *client, const struct client_options *options)
 {
-    char detail[256] = "", file[HOME_PATH + 16];
+    char detail[VAULT_DETAIL] = "", file[HOME_PATH + 16];
     snprintf(file, sizeof file, "%s/secret.key", options->data);
     if (access(file, F_OK) != 0) { /* or opening it would make one */
         fprintf(stderr, "mete: %s is no data directory, and no server runs on it (mete init)\n",
@@ -141,9 +165,12 @@ static int open_local(struct client *client, const struct client_options *option
         return CLI_FAILED;
     }
     int rc = home_open(options->data, &client->home, detail);
+    if (!rc)
+        rc = open_vault(client, options, detail);
     if (!rc) {
         struct local_options local = {.directory = client->home.path,
-                                      .admin_token = client->home.admin_token};
+                                      .admin_token = client->home.admin_token,
+                                      .vault = client->vault};
         memcpy(local.secret, client->home.secret, sizeof local.secret);
         rc = local_open(&local, &client->local);
     }
@@ -173,6 +200,18 @@ static int local_request(struct client *client, const char *method, const char *
 /* ---- Either -------------------------------------------------------------------------------------
  */
 
+/* "HOST:PORT", or "https://HOST:PORT#PIN". */
+static void take_address(struct client *client, char *address)
+{
+    char *mark = strchr(address, '#');
+    bool https = strncmp(address, "https://", 8) == 0;
+    if (mark) {
+        snprintf(client->pin, sizeof client->pin, "%s", mark + 1);
+        *mark = 0;
+    }
+    snprintf(client->base, sizeof client->base, "%s%s", https ? "" : "http://", address);
+}
+
 /* Finds the server and the token for it. true: there is a server to try. */
 static bool find_server(struct client *client, const struct client_options *options)
 {
@@ -185,7 +224,7 @@ static bool find_server(struct client *client, const struct client_options *opti
     } else if (home_server(options->data, address)) {
         return false;
     } else {
-        snprintf(client->base, sizeof client->base, "http://%s", address);
+        take_address(client, address);
     }
     if (options->token)
         snprintf(token, sizeof token, "%s", options->token);
@@ -231,6 +270,7 @@ void client_close(struct client *client)
         return;
     close_http(client);
     local_close(client->local);
+    vault_close(client->vault);
     free(client);
 }
 

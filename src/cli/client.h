@@ -11,10 +11,12 @@
 
 /* Options that every such command has. */
 struct client_options {
-    const char *data;   /* --data: the directory */
-    const char *server; /* --server: "http://127.0.0.1:8081"; NULL: whoever runs on data */
-    const char *token;  /* --token; NULL: METE_ADMIN_TOKEN, or the directory's */
-    bool json;          /* --json */
+    const char *data;     /* --data: the directory */
+    const char *server;   /* --server: "http://127.0.0.1:8081"; NULL: whoever runs on data */
+    const char *token;    /* --token; NULL: METE_ADMIN_TOKEN, or the directory's */
+    bool json;            /* --json */
+    bool seals;           /* data opened here are opened with their sealing key */
+    const char *key_file; /* of that; NULL: $METE_SEALING_KEY_FILE */
 };
 
 /* Whether --help or help is among the arguments. */

@@ -17,7 +17,7 @@ _mete()
         -*) words=$(grep -oE -- '--[a-z][a-z-]*' <<<"$help" | sort -u) ;;
         *)
             [ "$COMP_CWORD" -ne 2 ] ||
-                words=$(sed -n "s/.*mete $command \([a-z][a-z]*\).*/\1/p" <<<"$help") ;;
+                words=$(sed -n "s/.*mete $command \([a-z][a-z-]*\).*/\1/p" <<<"$help") ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -12,6 +12,7 @@ static const char usage[] =
     "usage: mete key create --organization O [--user U] [--department D] [--name N]\n"
     "                       [--model GLOB]... [--expires-at T] [--monthly-requests N]\n"
     "                       [--requests-per-minute N] [--tokens-per-minute N] [--concurrent N]\n"
+    "                       [--disconnect drain|cancel]\n"
     "       mete key list --organization O\n"
     "       mete key show ID\n"
     "       mete key revoke ID\n"
@@ -24,6 +25,7 @@ struct key_options {
     struct client_options client;
     const char *organization, *user, *department, *name, *expires_at, *id;
     const char *monthly_requests, *requests_per_minute, *tokens_per_minute, *concurrent;
+    const char *disconnect;
     const char *models[DIRECTORY_MODELS_MAX];
     size_t models_len;
 };
@@ -41,6 +43,7 @@ static const struct client_column columns[] = {
     {"requests a minute", "requests_per_minute"},
     {"tokens a minute", "tokens_per_minute"},
     {"calls at once", "concurrent_requests"},
+    {"client left", "disconnect"},
     {"organization", "organization"},
     {"made", "created_at"},
 };
@@ -61,7 +64,8 @@ static int read_options(int argc, char **argv, struct key_options *options)
                                         {"--monthly-requests", &options->monthly_requests},
                                         {"--requests-per-minute", &options->requests_per_minute},
                                         {"--tokens-per-minute", &options->tokens_per_minute},
-                                        {"--concurrent", &options->concurrent}};
+                                        {"--concurrent", &options->concurrent},
+                                        {"--disconnect", &options->disconnect}};
     const struct client_words words = {.command = "key",
                                        .usage = usage,
                                        .options = &options->client,
@@ -94,6 +98,7 @@ static void write_body(const struct key_options *options, struct out *out)
     put_number(out, "requests_per_minute", options->requests_per_minute);
     put_number(out, "tokens_per_minute", options->tokens_per_minute);
     put_number(out, "concurrent_requests", options->concurrent);
+    client_put(out, "disconnect", options->disconnect);
     if (options->models_len) {
         out_key(out, "models");
         out_open(out, '[');

@@ -23,8 +23,10 @@ static const struct command commands[] = {
     {"budget", "set, list and delete budgets", cli_budget},
     {"rate", "set, list, show and delete rate limits", cli_rate},
     {"quota", "grant, show, refund and end prepaid balances, tell their history", cli_quota},
-    {"record", "list usage records, settle provisional ones", cli_record},
+    {"record", "list and show usage records, settle provisional ones", cli_record},
     {"exchange", "add and list exchange rates", cli_exchange},
+    {"credential", "seal, list and remove the credentials of providers", cli_credential},
+    {"tokens", "count the tokens of texts, as a model does", cli_tokens},
     {"replay", "run a usage trace through the engine under a policy", cli_replay},
     {"verify", "prove a data directory", cli_verify},
     {"backup", "copy the data while it is in use", cli_backup},
@@ -48,7 +50,7 @@ static void print_usage(FILE *to)
     fprintf(to, "usage: mete COMMAND [ARGUMENTS]\n\n"
                 "mete " METE_VERSION ": spend control for what is billed by use.\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(to, "\n"
                 "  help COMMAND, COMMAND --help   more of one\n"
                 "  --version                      this one's version\n\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * mete record - lists usage records, and settles those that were charged provisionally. */
+ * mete record - lists usage records, shows one, and settles those that were charged provisionally.
+ */
 #include "cli/cli.h"
 #include "cli/client_words.h"
 
@@ -9,19 +10,26 @@ enum { METERS_MAX = 16 };
 
 static const char usage[] =
     "usage: mete record list [--provisional] [--organization O] [--department D] [--user U]\n"
-    "                        [--key ID] [--model M] [--request-id R] [--from T] [--to T]\n"
+    "                        [--key ID] [--model M] [--provider P] [--session S] [--tag TAG]\n"
+    "                        [--request-id R] [--upstream-id I] [--ending E] [--status N]\n"
+    "                        [--from T] [--to T]\n"
+    "       mete record show ID\n"
     "       mete record settle ID [--amount A] [--usage METER=N]... [--model M]\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A provisional record was charged though its outcome was unknown, after a crash or a timeout;\n"
     "settle gives it the true figures within 24 hours, once. A is in US dollars; METER is\n"
     "input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,\n"
-    "total_tokens or requests. What is not said stays as it was charged; usage without an amount\n"
-    "is priced. T is an instant such as 2030-01-31T00:00:00Z.\n";
+    "total_tokens, requests, cache_write_1h_tokens, audio_input_tokens, image_input_tokens,\n"
+    "audio_output_tokens, image_output_tokens or searches. What is not said stays as it was\n"
+    "charged; usage without an amount is priced. T is an instant such as 2030-01-31T00:00:00Z; I "
+    "is\n"
+    "what the provider calls its answer; E is ok, error, timeout or another ending of a record.\n";
 
 struct record_options {
     struct client_options client;
     const char *organization, *department, *user, *key, *model, *request_id, *from, *to;
+    const char *provider, *session, *tag, *upstream_id, *ending, *status;
     const char *amount, *id;
     const char *meters[METERS_MAX];
     size_t meters_len;
@@ -39,6 +47,54 @@ static const struct client_column listed[] = {
     {"provisional", "provisional"},
     {"corrects", "corrects"},
     {"request", "request_id"},
+};
+
+static const struct client_column shown[] = {
+    {"id", "id"},
+    {"request", "request_id"},
+    {"started", "started_at"},
+    {"ended", "ended_at"},
+    {"organization", "organization"},
+    {"department", "department"},
+    {"user", "user"},
+    {"key", "api_key"},
+    {"session", "session"},
+    {"tags", "tags"},
+    {"model", "model"},
+    {"answered by", "model_response"},
+    {"provider", "provider"},
+    {"its id", "upstream_id"},
+    {"dialect", "dialect"},
+    {"stream", "stream"},
+    {"input", "input_tokens"},
+    {"cached", "cached_input_tokens"},
+    {"cache write", "cache_write_tokens"},
+    {"output", "output_tokens"},
+    {"reasoning", "reasoning_tokens"},
+    {"tokens", "total_tokens"},
+    {"cost", "cost"},
+    {"of input", "input_cost"},
+    {"of output", "output_cost"},
+    {"of other", "other_cost"},
+    {"currency", "currency"},
+    {"prices", "price_list"},
+    {"ending", "ending"},
+    {"state", "state"},
+    {"status", "status"},
+    {"success", "success"},
+    {"provisional", "provisional"},
+    {"counted", "counted"},
+    {"overrun", "overrun"},
+    {"attempts", "attempts"},
+    {"took ms", "latency_ms"},
+    {"first token ms", "first_token_ms"},
+    {"cache hit", "cache_hit"},
+    {"complexity", "query_complexity"},
+    {"confidence", "confidence"},
+    {"fingerprint", "fingerprint"},
+    {"corrects", "corrects"},
+    {"corrected by", "corrected_by"},
+    {"metadata", "metadata"},
 };
 
 static const struct client_column settled[] = {
@@ -71,7 +127,13 @@ static int read_options(int argc, char **argv, struct record_options *options)
                                         {"--user", &options->user},
                                         {"--key", &options->key},
                                         {"--model", &options->model},
+                                        {"--provider", &options->provider},
+                                        {"--session", &options->session},
+                                        {"--tag", &options->tag},
                                         {"--request-id", &options->request_id},
+                                        {"--upstream-id", &options->upstream_id},
+                                        {"--ending", &options->ending},
+                                        {"--status", &options->status},
                                         {"--from", &options->from},
                                         {"--to", &options->to},
                                         {"--amount", &options->amount}};
@@ -112,7 +174,13 @@ static int list(const struct record_options *options, struct buffer *path)
     put_query(path, "user", options->user);
     put_query(path, "api_key", options->key);
     put_query(path, "model", options->model);
+    put_query(path, "provider", options->provider);
+    put_query(path, "session", options->session);
+    put_query(path, "tag", options->tag);
     put_query(path, "request_id", options->request_id);
+    put_query(path, "upstream_id", options->upstream_id);
+    put_query(path, "ending", options->ending);
+    put_query(path, "status", options->status);
     put_query(path, "from", options->from);
     put_query(path, "to", options->to);
     if (rc || buffer_append(path, (struct slice){"", 1}))
@@ -157,43 +225,70 @@ static int write_body(const struct record_options *options, struct out *out)
     return out->failed ? CLI_FAILED : CLI_DONE;
 }
 
-static int post(const struct record_options *options, const char *path, struct slice body)
+/* What only a list may be asked for. */
+static bool asks_list(const struct record_options *options)
+{
+    return options->provisional || options->organization || options->department || options->user ||
+           options->key || options->provider || options->session || options->tag ||
+           options->request_id || options->upstream_id || options->ending || options->status ||
+           options->from || options->to;
+}
+
+/* One request about one record, without a body to see it, and its reply. */
+static int ask(const struct record_options *options, const char *path, struct slice body)
 {
     struct client *client;
     struct client_reply reply;
     int code = client_open(&options->client, &client);
     if (code)
         return code;
-    code = client_call(client, "POST", path, body, &reply);
+    bool shows = !body.len;
+    code = client_call(client, shows ? "GET" : "POST", path, body, &reply);
     if (!code) {
         code = client_problem(&reply);
         if (!code)
-            client_print_one(buffer_slice(&reply.body), &options->client, settled,
-                             sizeof settled / sizeof settled[0]);
+            client_print_one(buffer_slice(&reply.body), &options->client, shows ? shown : settled,
+                             shows ? sizeof shown / sizeof shown[0]
+                                   : sizeof settled / sizeof settled[0]);
         client_reply_done(&reply);
     }
     client_close(client);
     return code;
 }
 
-static int settle(const struct record_options *options, struct buffer *path)
+static int put_path(const struct record_options *options, struct buffer *path, const char *end)
 {
     if (!options->id)
         return wrong("the ID is missing", "");
-    if (options->provisional || options->organization || options->department || options->user ||
-        options->key || options->request_id || options->from || options->to)
+    if (asks_list(options))
         return wrong("that belongs to list", "");
     int rc = buffer_text(path, "/api/v1/records/");
     client_encode(path, options->id);
     if (!rc)
-        rc = buffer_text(path, "/settle");
+        rc = buffer_text(path, end);
     if (rc || buffer_append(path, (struct slice){"", 1}))
         return wrong("too long: ", options->id);
+    return CLI_DONE;
+}
+
+static int show(const struct record_options *options, struct buffer *path)
+{
+    if (options->amount || options->meters_len || options->model)
+        return wrong("show takes the ID alone", "");
+    int code = put_path(options, path, "");
+    return code ? code : ask(options, path->data, (struct slice){0});
+}
+
+static int settle(const struct record_options *options, struct buffer *path)
+{
     struct out body;
+    int code = put_path(options, path, "/settle");
+    if (code)
+        return code;
     out_init(&body, 64 * 1024);
-    int code = write_body(options, &body);
+    code = write_body(options, &body);
     if (!code)
-        code = post(options, path->data, buffer_slice(&body.bytes));
+        code = ask(options, path->data, buffer_slice(&body.bytes));
     out_done(&body);
     return code;
 }
@@ -206,7 +301,7 @@ int cli_record(int argc, char **argv)
         fputs(usage, stdout);
         return CLI_DONE;
     }
-    if (strcmp(word, "list") && strcmp(word, "settle"))
+    if (strcmp(word, "list") && strcmp(word, "show") && strcmp(word, "settle"))
         return wrong(word[0] ? "unknown: " : "say what to do", word);
     argc = take_flag(argc, argv, &options.provisional);
     int code = read_options(argc, argv, &options);
@@ -214,7 +309,10 @@ int cli_record(int argc, char **argv)
         return code;
     struct buffer path;
     buffer_init(&path, 8192);
-    code = !strcmp(word, "list") ? list(&options, &path) : settle(&options, &path);
+    if (!strcmp(word, "list"))
+        code = list(&options, &path);
+    else
+        code = !strcmp(word, "show") ? show(&options, &path) : settle(&options, &path);
     buffer_done(&path);
     return code;
 }

@@ -346,7 +346,8 @@ static int begin_call(struct replay *r, uint32_t index)
     }
     struct mete_refusal refusals[METE_REFUSALS_MAX];
     struct mete_verdict verdict;
-    int rc = pricing_bound(policy->model, call->input, 1, &demands[0]);
+    const struct pricing_limits limits = {.input = call->input, .choices = 1};
+    int rc = pricing_bound(policy->model, &limits, &demands[0]);
     if (!rc)
         rc = user_of(r, call->client, &args.scope);
     if (!rc)

@@ -82,7 +82,8 @@ static int check(const struct config *config, const char *file)
 static void announce(const struct server *server)
 {
     const struct home *home = server_home(server);
-    printf("mete: listening on http://%s\n", server_address(server));
+    printf("mete: listening on http%s://%s\n", server_has_tls(server) ? "s" : "",
+           server_address(server));
     if (*server_metrics_address(server))
         printf("mete: metrics on http://%s/metrics\n", server_metrics_address(server));
     if (home->token_from_env)

@@ -8,8 +8,8 @@
 #include "base/limits.h"
 #include "cli/cli.h"
 #include "codec/decimal.h"
-#include "server/listener.h"
-#include "server/loop.h"
+#include "net/listener.h"
+#include "net/loop.h"
 
 #include <getopt.h>
 #include <signal.h>
