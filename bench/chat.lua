@@ -1,4 +1,4 @@
--- One chat completion after the other, with a prompt of 1 KB. Counts the answers that are 200.
+-- One chat completion after the other, with the body of the file BODY. Counts the answers that are 200.
 local threads = {}
 function setup(thread) table.insert(threads, thread) end
 
@@ -10,8 +10,9 @@ if os.getenv("PORTKEY_HOST") then
    wrk.headers["x-portkey-provider"] = "openai"
    wrk.headers["x-portkey-custom-host"] = os.getenv("PORTKEY_HOST")
 end
-wrk.body = '{"model":"bench-model","max_tokens":64,"messages":[{"role":"user","content":"'
-   .. string.rep("measure twice, cut once; ", 40) .. '"}]}'
+local file = io.open(os.getenv("BODY"), "rb")
+wrk.body = file:read("*a")
+file:close()
 
 function response(status)
    if status == 200 then answered = answered + 1 else failures = failures + 1 end
