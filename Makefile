@@ -35,6 +35,7 @@ proof: packages-test
 
 bench: all
 	@tools/packages bench
+	@cmake --build build --target bench_programs
 	@bench/run
 
 asan tsan: packages-test

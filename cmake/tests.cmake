@@ -23,6 +23,8 @@ foreach(source ${unit_tests})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endforeach()
 
+target_link_options(test_upstream_links PRIVATE -Wl,--wrap=getaddrinfo)
+
 foreach(name ${proofs})
   add_executable(${name} tests/fault/${name}.c tests/fault/lying_files.c)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
