@@ -7,10 +7,9 @@
  * another organization (INV-12); what keys may call filters by the key's own scope. */
 #include "api/api.h"
 
-#include "api/holds.h"
+#include "api/authority/holds.h"
 #include "api/readers.h"
 #include "api/request.h"
-#include "api/verbs.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "tokens/pool.h"
@@ -18,76 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ORG "/api/v1/organizations/{org}"
-#define CREDENTIAL "/api/v1/providers/{provider}/credential"
-
-static const struct route routes[] = {
-    {"POST", "/api/v1/budget/reserve", ACCESS_ANY_KEY, authority_call, VERB_RESERVE},
-    {"POST", "/api/v1/budget/extend", ACCESS_ANY_KEY, authority_call, VERB_EXTEND},
-    {"POST", "/api/v1/budget/deduct", ACCESS_ANY_KEY, authority_call, VERB_DEDUCT},
-    {"POST", "/api/v1/budget/release", ACCESS_ANY_KEY, authority_call, VERB_RELEASE},
-    {"POST", "/api/v1/budget/check", ACCESS_ANY_KEY, authority_call, VERB_CHECK},
-    {"POST", "/api/v1/budget/record", ACCESS_KEY, authority_call, VERB_RECORD},
-    {"GET", "/api/v1/budget/stats", ACCESS_KEY, stats_show, 0},
-    {"POST", "/api/v1/organizations", ACCESS_ADMIN, organizations_create, 0},
-    {"GET", "/api/v1/organizations", ACCESS_ADMIN, organizations_list, 0},
-    {"GET", ORG, ACCESS_ADMIN, organizations_show, 0},
-    {"DELETE", ORG, ACCESS_ADMIN, organizations_delete, 0},
-    {"POST", ORG "/departments", ACCESS_ADMIN, departments_create, 0},
-    {"GET", ORG "/departments", ACCESS_ADMIN, departments_list, 0},
-    {"GET", ORG "/departments/{department}", ACCESS_ADMIN, departments_show, 0},
-    {"DELETE", ORG "/departments/{department}", ACCESS_ADMIN, departments_delete, 0},
-    {"POST", ORG "/users", ACCESS_ADMIN, users_create, 0},
-    {"GET", ORG "/users", ACCESS_ADMIN, users_list, 0},
-    {"GET", ORG "/users/{user}", ACCESS_ADMIN, users_show, 0},
-    {"PUT", ORG "/users/{user}", ACCESS_ADMIN, users_update, 0},
-    {"DELETE", ORG "/users/{user}", ACCESS_ADMIN, users_delete, 0},
-    {"POST", ORG "/rate-limits", ACCESS_ADMIN, rate_limits_create, 0},
-    {"GET", ORG "/rate-limits", ACCESS_ADMIN, rate_limits_list, 0},
-    {"GET", ORG "/rate-limits/{rate}", ACCESS_ADMIN, rate_limits_show, 0},
-    {"PUT", ORG "/rate-limits/{rate}", ACCESS_ADMIN, rate_limits_update, 0},
-    {"DELETE", ORG "/rate-limits/{rate}", ACCESS_ADMIN, rate_limits_delete, 0},
-    {"GET", ORG "/quotas", ACCESS_ADMIN, quotas_list, 0},
-    {"DELETE", ORG "/quotas", ACCESS_ADMIN, quotas_end, 0},
-    {"GET", ORG "/quotas/history", ACCESS_ADMIN, quotas_history, 0},
-    {"POST", ORG "/grants", ACCESS_ADMIN, grants_create, 0},
-    {"GET", ORG "/grants", ACCESS_ADMIN, grants_list, 0},
-    {"GET", ORG "/grants/{grant}", ACCESS_ADMIN, grants_show, 0},
-    {"PUT", ORG "/grants/{grant}", ACCESS_ADMIN, grants_update, 0},
-    {"POST", ORG "/grants/{grant}/refund", ACCESS_ADMIN, grants_refund, 0},
-    {"POST", ORG "/budgets", ACCESS_ADMIN, budgets_create, 0},
-    {"GET", ORG "/budgets", ACCESS_ADMIN, budgets_list, 0},
-    {"PUT", ORG "/budgets", ACCESS_ADMIN, budgets_update, 0},
-    {"DELETE", ORG "/budgets", ACCESS_ADMIN, budgets_delete, 0},
-    {"GET", ORG "/budgets/{budget}", ACCESS_ADMIN, budgets_show, 0},
-    {"PUT", ORG "/budgets/{budget}", ACCESS_ADMIN, budgets_update, 0},
-    {"DELETE", ORG "/budgets/{budget}", ACCESS_ADMIN, budgets_delete, 0},
-    {"GET", ORG "/budget-events", ACCESS_ADMIN, budget_events_list, 0},
-    {"POST", ORG "/budgets/{budget}/lift", ACCESS_ADMIN, budgets_lift, 0},
-    {"POST", ORG "/budgets/{budget}/increases", ACCESS_ADMIN, increases_create, 0},
-    {"GET", ORG "/budgets/{budget}/increases", ACCESS_ADMIN, increases_list, 0},
-    {"DELETE", ORG "/budgets/{budget}/increases/{increase}", ACCESS_ADMIN, increases_delete, 0},
-    {"GET", ORG "/budgets/{budget}/explain", ACCESS_ADMIN, budgets_explain, 0},
-    {"POST", ORG "/api-keys", ACCESS_ADMIN, keys_create, 0},
-    {"GET", ORG "/api-keys", ACCESS_ADMIN, keys_list, 0},
-    {"GET", "/api/v1/api-keys/{key}", ACCESS_ADMIN, keys_show, 0},
-    {"DELETE", "/api/v1/api-keys/{key}", ACCESS_ADMIN, keys_delete, 0},
-    {"POST", "/api/v1/api-keys/{key}/revoke", ACCESS_ADMIN, keys_revoke, 0},
-    {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_create, 0},
-    {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, exchange_rates_list, 0},
-    {"GET", "/api/v1/credentials", ACCESS_ADMIN, credentials_list, 0},
-    {"POST", "/api/v1/credentials/reseal", ACCESS_ADMIN, credentials_reseal, 0},
-    {"GET", CREDENTIAL, ACCESS_ADMIN, credential_show, 0},
-    {"PUT", CREDENTIAL, ACCESS_ADMIN, credential_set, 0},
-    {"DELETE", CREDENTIAL, ACCESS_ADMIN, credential_remove, 0},
-    {"POST", "/api/v1/backup", ACCESS_ADMIN, backup_create, 0},
-    {"POST", "/api/v1/cut", ACCESS_ADMIN, cut_create, 0},
-    {"GET", "/api/v1/records", ACCESS_KEY, records_list, 0},
-    {"GET", "/api/v1/records/{record}", ACCESS_KEY, records_show, 0},
-    {"POST", "/api/v1/records/{record}/settle", ACCESS_ADMIN, records_settle, VERB_SETTLE},
-    {"POST", "/api/v1/tokens/count", ACCESS_KEY, tokens_count, 0},
-    {"GET", "/api/v1/me", ACCESS_KEY, me_show, 0},
-};
+static const struct room *const rooms[] = {&authority_room, &tenancy_room, &limits_room,
+                                           &quotas_room,    &catalog_room, &usage_room,
+                                           &upkeep_room};
+enum { ROOMS = sizeof rooms / sizeof rooms[0] };
 
 static struct slice segment(struct slice *rest)
 {
@@ -154,10 +87,11 @@ static void allowed(struct slice path, char *room, size_t room_len)
     struct slice params[REQUEST_PARAMS];
     size_t len = 0;
     room[0] = 0;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-        if (matches(routes[i].path, path, params))
-            len += (size_t)snprintf(room + len, room_len - len, "%s%s", len ? ", " : "",
-                                    routes[i].method);
+    for (size_t i = 0; i < ROOMS; i++)
+        for (const struct route *at = rooms[i]->routes; at < rooms[i]->routes + rooms[i]->len; at++)
+            if (matches(at->path, path, params))
+                len += (size_t)snprintf(room + len, room_len - len, "%s%s", len ? ", " : "",
+                                        at->method);
     ASSERT(len < room_len);
 }
 
@@ -177,12 +111,14 @@ static void fail_unrouted(struct request *request)
 static const struct route *find_route(struct request *request)
 {
     const struct exchange *exchange = request->exchange;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (!slice_is(exchange->method, routes[i].method))
-            continue;
-        memset(request->params, 0, sizeof request->params);
-        if (matches(routes[i].path, exchange->path, request->params))
-            return &routes[i];
+    for (size_t i = 0; i < ROOMS; i++) {
+        for (const struct route *at = rooms[i]->routes; at < rooms[i]->routes + rooms[i]->len;
+             at++) {
+            memset(request->params, 0, sizeof request->params);
+            if (slice_is(exchange->method, at->method) &&
+                matches(at->path, exchange->path, request->params))
+                return at;
+        }
     }
     return NULL;
 }
@@ -230,7 +166,7 @@ static int authenticate(struct request *request)
     if (access != ACCESS_ANY_KEY && key_is_over(request, key))
         return problem_set(&request->problem, METE_E_UNAUTHENTICATED, NULL,
                            key->revoked ? "The key has been revoked." : "The key has expired.");
-    if (access == ACCESS_ADMIN)
+    if (access == ACCESS_ADMIN || access == ACCESS_MEMBER)
         return problem_set(&request->problem, METE_E_FORBIDDEN, NULL,
                            "This needs the admin token.");
     request->who.scope = key->scope;

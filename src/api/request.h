@@ -20,32 +20,19 @@
 #include "api/fields.h"
 #include "api/namebook.h"
 #include "api/problem.h"
+#include "api/room.h"
 
-enum { REQUEST_PARAMS = 3, REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
+enum { REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
 
-struct request;
 struct readers;
 struct tokenizer_pool;
 struct holds;
 
 struct principal {
-    bool admin;
-    struct mete_scope_id scope, organization; /* of a key */
-    const struct directory_key *key;          /* the same; for the first step only */
-};
-
-enum access {
-    ACCESS_ADMIN,  /* the admin token alone */
-    ACCESS_KEY,    /* a key too, while it is good */
-    ACCESS_ANY_KEY /* a revoked or expired one too: the ledger has the say, open calls may end */
-};
-
-struct route {
-    const char *method;
-    const char *path; /* "{org}" stands for one segment, and names it in problems */
-    enum access access;
-    void (*begin)(struct request *request);
-    int verb; /* for handlers that serve several */
+    bool admin;           /* the installation's: everything is permitted, in every organization */
+    uint64_t permissions; /* a bit for each enum permission */
+    struct mete_scope_id scope, organization; /* of a key; of others the organization twice */
+    const struct directory_key *key;          /* for the first step only; NULL: not a key */
 };
 
 struct api {
@@ -172,66 +159,5 @@ void request_pool_free(struct api *api);
 struct mete_text request_text(struct slice slice);
 /* An id that nobody can guess: prefix and 16 digits, in the arena. Empty: no memory. */
 struct slice request_make_id(struct request *request, const char *prefix);
-
-/* The handlers, a file a noun. */
-void organizations_create(struct request *request);
-void organizations_list(struct request *request);
-void organizations_show(struct request *request);
-void organizations_delete(struct request *request);
-void departments_delete(struct request *request);
-void users_update(struct request *request);
-void users_delete(struct request *request);
-void keys_delete(struct request *request);
-void quotas_list(struct request *request);
-void quotas_end(struct request *request);
-void quotas_history(struct request *request);
-void rate_limits_create(struct request *request);
-void rate_limits_list(struct request *request);
-void rate_limits_show(struct request *request);
-void rate_limits_update(struct request *request);
-void rate_limits_delete(struct request *request);
-void grants_create(struct request *request);
-void grants_list(struct request *request);
-void grants_show(struct request *request);
-void grants_update(struct request *request);
-void grants_refund(struct request *request);
-void departments_create(struct request *request);
-void departments_list(struct request *request);
-void departments_show(struct request *request);
-void users_create(struct request *request);
-void users_list(struct request *request);
-void users_show(struct request *request);
-void budgets_create(struct request *request);
-void budgets_list(struct request *request);
-void budgets_show(struct request *request);
-void budgets_update(struct request *request);
-void budgets_delete(struct request *request);
-void budgets_lift(struct request *request);
-void increases_create(struct request *request);
-void increases_list(struct request *request);
-void increases_delete(struct request *request);
-void exchange_rates_create(struct request *request);
-void exchange_rates_list(struct request *request);
-void keys_create(struct request *request);
-void keys_list(struct request *request);
-void keys_show(struct request *request);
-void keys_revoke(struct request *request);
-void records_list(struct request *request);
-void records_show(struct request *request);
-void records_settle(struct request *request);
-uint64_t records_number(struct slice id); /* of a record's id; 0: it is none */
-void me_show(struct request *request);
-void stats_show(struct request *request);
-void authority_call(struct request *request);
-void credentials_list(struct request *request);
-void credentials_reseal(struct request *request);
-void credential_show(struct request *request);
-void credential_set(struct request *request);
-void credential_remove(struct request *request);
-void backup_create(struct request *request);
-void cut_create(struct request *request);
-void budget_events_list(struct request *request);
-void tokens_count(struct request *request);
-void budgets_explain(struct request *request);
 
 #endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The first step of each route of this room (routes.c). */
+#ifndef API_CATALOG_HANDLERS_H
+#define API_CATALOG_HANDLERS_H
+
+#include "api/request.h"
+
+void exchange_rates_create(struct request *request);
+void exchange_rates_list(struct request *request);
+void credentials_list(struct request *request);
+void credentials_reseal(struct request *request);
+void credential_show(struct request *request);
+void credential_set(struct request *request);
+void credential_remove(struct request *request);
+
+#endif

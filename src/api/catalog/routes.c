@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The paths of catalog. */
+#include "api/catalog/handlers.h"
+#include "api/room.h"
+
+#define CREDENTIAL "/api/v1/providers/{provider}/credential"
+
+static const struct route routes[] = {
+    {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_create, 0},
+    {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_list, 0},
+    {"GET", "/api/v1/credentials", ACCESS_ADMIN, PERMIT_INSTALLATION, credentials_list, 0},
+    {"POST", "/api/v1/credentials/reseal", ACCESS_ADMIN, PERMIT_INSTALLATION, credentials_reseal,
+     0},
+    {"GET", CREDENTIAL, ACCESS_ADMIN, PERMIT_INSTALLATION, credential_show, 0},
+    {"PUT", CREDENTIAL, ACCESS_ADMIN, PERMIT_INSTALLATION, credential_set, 0},
+    {"DELETE", CREDENTIAL, ACCESS_ADMIN, PERMIT_INSTALLATION, credential_remove, 0},
+};
+
+const struct room catalog_room = {routes, sizeof routes / sizeof routes[0]};

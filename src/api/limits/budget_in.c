@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Two tables, one for what a new budget may say and one for a change; what depends on several
+ * members is checked after them. */
+#include "api/limits/budgets.h"
+
+#include "api/units.h"
+#include "api/tenancy/zones.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "calendar/calendar.h"
+#include "codec/decimal.h"
+
+#include <stdio.h>
+
+#define AT(member) offsetof(struct budget_in, member)
+#define NAME                                                                                       \
+    {                                                                                              \
+        .name = "name", .type = FIELD_TEXT, .offset = AT(name), .min = 1, .max = 256               \
+    }
+#define AMOUNT                                                                                     \
+    {                                                                                              \
+        .name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)                               \
+    }
+#define MONTHLY                                                                                    \
+    {                                                                                              \
+        .name = "monthly_limit", .type = FIELD_AMOUNT, .offset = AT(monthly_limit)                 \
+    }
+#define MODE                                                                                       \
+    {                                                                                              \
+        .name = "mode", .type = FIELD_WORD, .offset = AT(mode), .words = units_modes               \
+    }
+#define THRESHOLDS                                                                                 \
+    {                                                                                              \
+        .name = "alert_thresholds", .type = FIELD_LIST, .offset = AT(alert_thresholds),            \
+        .max = METE_THRESHOLDS_MAX                                                                 \
+    }
+#define ROLLOVER                                                                                   \
+    {                                                                                              \
+        .name = "rollover", .type = FIELD_AMOUNT, .offset = AT(rollover)                           \
+    }
+#define CONTROLS                                                                                   \
+    {                                                                                              \
+        .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls_json)                      \
+    }
+static const struct field create_table[] = {
+    {.name = "id", .type = FIELD_ID, .offset = AT(id)},
+    NAME,
+    {.name = "scope", .type = FIELD_OBJECT, .offset = AT(scope)},
+    {.name = "for_kind", .type = FIELD_WORD, .offset = AT(for_kind), .words = units_template_kinds},
+    {.name = "unit", .type = FIELD_TOKEN, .offset = AT(unit), .min = 1, .max = 64},
+    AMOUNT,
+    {.name = "period", .type = FIELD_WORD, .offset = AT(period), .words = units_periods},
+    MONTHLY,
+    {.name = "window_seconds",
+     .type = FIELD_COUNT,
+     .offset = AT(window_seconds),
+     .min = 1,
+     .max = LIMIT_ROLLING_S},
+    {.name = "anchor", .type = FIELD_COUNT, .offset = AT(anchor), .min = 1, .max = 86399},
+    ROLLOVER,
+    {.name = "time_zone", .type = FIELD_TOKEN, .offset = AT(time_zone), .min = 1, .max = 64},
+    MATCHES_FIELDS(struct budget_in),
+    MODE,
+    THRESHOLDS,
+    CONTROLS,
+};
+
+static const struct field update_table[] = {NAME,       AMOUNT,   MONTHLY, MODE,
+                                            THRESHOLDS, ROLLOVER, CONTROLS};
+#undef AT
+
+static const struct field scope_table[] = {
+    {.name = "kind",
+     .type = FIELD_WORD,
+     .flags = FIELD_REQUIRED,
+     .offset = offsetof(struct scope_in, kind),
+     .words = units_kinds},
+    {.name = "id",
+     .type = FIELD_ID,
+     .flags = FIELD_REQUIRED,
+     .offset = offsetof(struct scope_in, id)},
+    {.name = "organization", .type = FIELD_ID, .offset = offsetof(struct scope_in, organization)},
+    {.name = "advertiser",
+     .type = FIELD_ID,
+     .flags = FIELD_LATER,
+     .offset = offsetof(struct scope_in, advertiser)},
+};
+
+#define LEN(table) (sizeof(table) / sizeof(table)[0])
+
+int scope_in_read(struct request *request, struct json object, const char *path,
+                  struct scope_in *ret_scope)
+{
+    struct scope_in scope = {0};
+    struct fields fields = {scope_table, LEN(scope_table), path, &request->arena,
+                            &request->problem};
+    int rc = fields_read(&fields, object, &scope);
+    if (rc)
+        return rc;
+    if (scope.kind == METE_ADVERTISER || scope.kind == METE_CAMPAIGN)
+        return fields_fault(&fields, METE_E_NOT_YET, "kind",
+                            "Advertisers and campaigns are planned, and not built yet.");
+    *ret_scope = scope;
+    return 0;
+}
+
+/* A new budget says all four, or the one alias that stands for them. */
+static int check_create(const struct fields *fields, const struct budget_in *in)
+{
+    bool alias = in->monthly_limit.len > 0;
+    if (alias && in->amount.len)
+        return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
+    if (alias && in->period >= 0 && in->period != METE_MONTHLY)
+        return fields_fault(fields, METE_E_INVALID, "period", "A monthly_limit is monthly.");
+    const char *missing = NULL;
+    if (!alias && !in->scope.type)
+        missing = "scope";
+    else if (!alias && !in->unit.len)
+        missing = "unit";
+    else if (!alias && !in->amount.len)
+        missing = "amount";
+    else if (!alias && in->period < 0)
+        missing = "period";
+    if (missing)
+        return fields_fault(fields, METE_E_INVALID, missing, "It is missing.");
+    return in->time_zone.len ? zones_check(fields->problem, "time_zone", in->time_zone) : 0;
+}
+
+static int check_update(const struct fields *fields, const struct budget_in *in)
+{
+    if (in->amount.len && in->monthly_limit.len)
+        return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
+    bool anything = in->name.len || in->amount.len || in->monthly_limit.len || in->mode >= 0 ||
+                    in->alert_thresholds.type || in->controls_json.type || in->rollover.len;
+    if (!anything)
+        return fields_fault(fields, METE_E_INVALID, "", "Say what is to change.");
+    return 0;
+}
+
+int budget_in_read(struct request *request, bool create, struct budget_in *ret_in)
+{
+    struct budget_in in = {.period = -1, .mode = -1};
+    const struct field *table = create ? create_table : update_table;
+    size_t len = create ? LEN(create_table) : LEN(update_table);
+    int rc = request_read(request, table, len, &in);
+    struct fields fields = {table, len, "", &request->arena, &request->problem};
+    if (!rc && in.controls_json.type)
+        rc = controls_in_read(request, in.controls_json, &in.controls);
+    if (!rc)
+        rc = create ? check_create(&fields, &in) : check_update(&fields, &in);
+    struct mete_budget_spec unused = {0};
+    if (!rc)
+        rc = budget_in_thresholds(request, &in, &unused);
+    if (!rc)
+        *ret_in = in;
+    return rc;
+}
+
+/* Keeps ppm in order; false: it is there already. */
+static bool insert(struct mete_budget_spec *spec, uint32_t ppm)
+{
+    ASSERT(spec->thresholds_len < METE_THRESHOLDS_MAX);
+    size_t at = spec->thresholds_len;
+    while (at > 0 && spec->thresholds_ppm[at - 1] > ppm)
+        at--;
+    if (at > 0 && spec->thresholds_ppm[at - 1] == ppm)
+        return false;
+    for (size_t i = spec->thresholds_len; i > at; i--)
+        spec->thresholds_ppm[i] = spec->thresholds_ppm[i - 1];
+    spec->thresholds_ppm[at] = ppm;
+    spec->thresholds_len++;
+    return true;
+}
+
+/* A fraction up to 1, a percentage above; both rounded up to a millionth. */
+static bool read_threshold(struct json value, uint32_t *ret_ppm)
+{
+    int128 ppm;
+    if (value.type != JSON_NUMBER || decimal_parse128(value.raw, 6, true, &ppm))
+        return false;
+    if (ppm <= 0 || ppm > 100000000)
+        return false;
+    *ret_ppm = (uint32_t)(ppm > 1000000 ? (ppm + 99) / 100 : ppm);
+    return true;
+}
+
+int budget_in_thresholds(struct request *request, const struct budget_in *in,
+                         struct mete_budget_spec *spec)
+{
+    spec->thresholds_len = 0;
+    if (!in->alert_thresholds.type) {
+        insert(spec, 800000);
+        insert(spec, 900000);
+        insert(spec, 950000);
+        return 0;
+    }
+    struct json element;
+    size_t at = 0;
+    for (int i = 0; json_next(in->alert_thresholds, &at, NULL, &element); i++) {
+        char field[32];
+        uint32_t ppm;
+        snprintf(field, sizeof field, "alert_thresholds[%d]", i);
+        if (!read_threshold(element, &ppm))
+            return problem_set(&request->problem, METE_E_INVALID, field,
+                               "It must be a number above 0 and at most 100.");
+        if (!insert(spec, ppm))
+            return problem_set(&request->problem, METE_E_INVALID, "alert_thresholds",
+                               "Element %d is there twice.", i);
+    }
+    return 0;
+}
+
+int budget_in_windows(struct request *request, const struct budget_in *in,
+                      struct mete_budget_spec *spec)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    spec->period = in->period < 0 ? METE_MONTHLY : (enum mete_period)in->period;
+    spec->time_zone = request_text(in->time_zone);
+    spec->anchor = in->anchor;
+    spec->window_seconds = in->window_seconds;
+    if (spec->period == METE_ROLLING && !in->window_seconds)
+        return fields_fault(&fields, METE_E_INVALID, "window_seconds", "It is missing.");
+    if (spec->period != METE_ROLLING && in->window_seconds)
+        return fields_fault(&fields, METE_E_INVALID, "window_seconds",
+                            "Only a rolling window has a length of its own.");
+    const struct calendar_rule rule = {spec->period, spec->anchor, spec->window_seconds, NULL};
+    if (!calendar_rule_is_valid(&rule))
+        return fields_fault(&fields, METE_E_INVALID, "anchor",
+                            "Windows of this period cannot begin there.");
+    return 0;
+}
+
+int budget_in_rollover(struct request *request, const struct budget_in *in,
+                       struct mete_budget_spec *spec)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    if (!in->rollover.len)
+        return 0;
+    int rc = units_amount(&fields, "rollover", spec->meter, in->rollover, &spec->rollover_cap);
+    bool has_windows = spec->period != METE_TOTAL && spec->period != METE_ROLLING;
+    if (!rc && spec->rollover_cap && !has_windows)
+        return fields_fault(&fields, METE_E_INVALID, "rollover", "A %s budget has no next window.",
+                            fields_word(units_periods, (int)spec->period));
+    return rc;
+}
+
+int budget_in_limit(struct request *request, const struct budget_in *in,
+                    struct mete_budget_spec *spec)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    bool alias = in->monthly_limit.len > 0;
+    if (alias && (spec->meter != METE_COST || spec->period != METE_MONTHLY))
+        return fields_fault(&fields, METE_E_INVALID, "monthly_limit",
+                            "Only a monthly budget in a currency has one.");
+    return units_amount(&fields, alias ? "monthly_limit" : "amount", spec->meter,
+                        alias ? in->monthly_limit : in->amount, &spec->limit);
+}

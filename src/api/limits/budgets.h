@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a request says of a budget, read and checked; shared by those who make and change one. */
+#ifndef API_LIMITS_BUDGETS_H
+#define API_LIMITS_BUDGETS_H
+
+#include "api/limits/controls.h"
+#include "api/limits/matches.h"
+#include "api/request.h"
+
+struct scope_in {
+    int kind;
+    struct slice id, organization, advertiser;
+};
+
+/* The object's members. path: "scope". Advertisers and campaigns are METE_E_NOT_YET. */
+METE_MUST_USE int scope_in_read(struct request *request, struct json object, const char *path,
+                                struct scope_in *ret_scope);
+
+struct budget_in {
+    struct slice id, name, unit, amount, monthly_limit, time_zone, rollover;
+    struct json scope, alert_thresholds, controls_json;
+    struct matches_in matches;
+    int period, mode; /* -1: not said */
+    int for_kind;     /* METE_KIND_NONE: no template */
+    int64_t anchor, window_seconds;
+    struct controls_in controls; /* if controls_json is there */
+};
+
+/* A budget's document, in the arena. One that a template made has none: then what its template's
+ * says, but for when it was made. On a worker. */
+METE_MUST_USE int budgets_document(struct request *request, const struct directory_entity *entity,
+                                   struct slice *ret_document);
+
+/* The body of a POST (create) or PUT, checked as far as it can be without the budget. */
+METE_MUST_USE int budget_in_read(struct request *request, bool create, struct budget_in *ret_in);
+/* The thresholds of the body, or the usual ones, into spec. */
+METE_MUST_USE int budget_in_thresholds(struct request *request, const struct budget_in *in,
+                                       struct mete_budget_spec *spec);
+/* Where a new budget's windows lie, into spec. */
+METE_MUST_USE int budget_in_windows(struct request *request, const struct budget_in *in,
+                                    struct mete_budget_spec *spec);
+/* The rollover, in the unit of spec->meter, into spec, whose period is known. */
+METE_MUST_USE int budget_in_rollover(struct request *request, const struct budget_in *in,
+                                     struct mete_budget_spec *spec);
+/* The amount (or its alias) in the unit of spec->meter, into spec->limit. */
+METE_MUST_USE int budget_in_limit(struct request *request, const struct budget_in *in,
+                                  struct mete_budget_spec *spec);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The first step of each route of this room (routes.c). */
+#ifndef API_QUOTAS_HANDLERS_H
+#define API_QUOTAS_HANDLERS_H
+
+#include "api/request.h"
+
+void quotas_list(struct request *request);
+void quotas_end(struct request *request);
+void quotas_history(struct request *request);
+void grants_create(struct request *request);
+void grants_list(struct request *request);
+void grants_show(struct request *request);
+void grants_update(struct request *request);
+void grants_refund(struct request *request);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The paths of quotas. */
+#include "api/quotas/handlers.h"
+#include "api/room.h"
+
+#define ORG "/api/v1/organizations/{org}"
+
+static const struct route routes[] = {
+    {"GET", ORG "/quotas", ACCESS_MEMBER, PERMIT_QUOTAS_READ, quotas_list, 0},
+    {"DELETE", ORG "/quotas", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, quotas_end, 0},
+    {"GET", ORG "/quotas/history", ACCESS_MEMBER, PERMIT_QUOTAS_READ, quotas_history, 0},
+    {"POST", ORG "/grants", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, grants_create, 0},
+    {"GET", ORG "/grants", ACCESS_MEMBER, PERMIT_QUOTAS_READ, grants_list, 0},
+    {"GET", ORG "/grants/{grant}", ACCESS_MEMBER, PERMIT_QUOTAS_READ, grants_show, 0},
+    {"PUT", ORG "/grants/{grant}", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, grants_update, 0},
+    {"POST", ORG "/grants/{grant}/refund", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, grants_refund, 0},
+};
+
+const struct room quotas_room = {routes, sizeof routes / sizeof routes[0]};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The first step of each route of this room (routes.c). */
+#ifndef API_TENANCY_HANDLERS_H
+#define API_TENANCY_HANDLERS_H
+
+#include "api/request.h"
+
+void stats_show(struct request *request);
+void organizations_create(struct request *request);
+void organizations_list(struct request *request);
+void organizations_show(struct request *request);
+void organizations_delete(struct request *request);
+void departments_create(struct request *request);
+void departments_list(struct request *request);
+void departments_show(struct request *request);
+void departments_delete(struct request *request);
+void users_create(struct request *request);
+void users_list(struct request *request);
+void users_show(struct request *request);
+void users_update(struct request *request);
+void users_delete(struct request *request);
+void keys_create(struct request *request);
+void keys_list(struct request *request);
+void keys_show(struct request *request);
+void keys_delete(struct request *request);
+void keys_revoke(struct request *request);
+void me_show(struct request *request);
+
+#endif

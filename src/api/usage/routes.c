@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The paths of usage. */
+#include "api/authority/verbs.h"
+#include "api/usage/handlers.h"
+#include "api/room.h"
+
+static const struct route routes[] = {
+    {"GET", "/api/v1/records", ACCESS_KEY, 0, records_list, 0},
+    {"GET", "/api/v1/records/{record}", ACCESS_KEY, 0, records_show, 0},
+    {"POST", "/api/v1/records/{record}/settle", ACCESS_MEMBER, PERMIT_USAGE_WRITE, records_settle,
+     VERB_SETTLE},
+    {"POST", "/api/v1/tokens/count", ACCESS_KEY, 0, tokens_count, 0},
+};
+
+const struct room usage_room = {routes, sizeof routes / sizeof routes[0]};
