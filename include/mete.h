@@ -599,6 +599,16 @@ struct mete_grant_spec {
     struct mete_text source;        /* "membership", "purchase", "admin", ...: 0..64 bytes */
 };
 
+/* A document of the caller's own, which the engine journals and projects and never reads: the last
+ * one put under (kind, organization, id) counts. In one batch with other changes it is there if and
+ * only if they are. */
+struct mete_document_id {
+    uint16_t kind;                     /* the caller's: 1 .. METE_DOCUMENT_KINDS */
+    struct mete_scope_id organization; /* n = 0: the installation's */
+    struct mete_text id;               /* 1..128 bytes, as other ids */
+};
+enum { METE_DOCUMENT_KINDS = 255 };
+
 /* One unit of `from` is numerator / denominator units of `to`, from effective_at on. */
 struct mete_exchange_spec {
     uint32_t from, to;
@@ -623,7 +633,9 @@ enum mete_change_kind {
     METE_END_INCREASE,
     METE_LIFT_STOP,    /* ends an emergency stop */
     METE_PUT_EXCHANGE, /* a rate; rates are only ever added; handle: its number */
-    METE_PUT_METER     /* names a meter of the user's own; handle: its number */
+    METE_PUT_METER,    /* names a meter of the user's own; handle: its number */
+    METE_PUT_DOCUMENT, /* no flags: whether it is there is not the ledger's to know */
+    METE_END_DOCUMENT  /* nothing, if it is not there */
 };
 
 enum {
@@ -634,20 +646,21 @@ enum {
 struct mete_change {
     enum mete_change_kind kind;
     uint32_t flags;
-    struct mete_scope_spec scope;       /* PUT_SCOPE */
-    struct mete_budget_spec budget;     /* PUT_BUDGET */
-    struct mete_budget_id end;          /* END_BUDGET, LIFT_STOP, END_INCREASE */
-    struct mete_scope_id at;            /* END_SCOPE, MOVE_SCOPE, END_QUOTA */
-    struct mete_scope_id parent;        /* MOVE_SCOPE */
-    struct mete_rate_spec rate;         /* PUT_RATE_LIMIT */
-    struct mete_rate_id end_rate;       /* END_RATE_LIMIT */
-    struct mete_grant_spec grant;       /* PUT_GRANT; END_QUOTA: meter and currency */
-    struct mete_grant_id refund;        /* REFUND */
-    int64_t amount;                     /* REFUND: 1 .. what is drawn */
-    struct mete_increase_spec increase; /* PUT_INCREASE */
-    uint32_t end_increase;              /* END_INCREASE: its number at the budget */
-    struct mete_exchange_spec exchange; /* PUT_EXCHANGE */
-    struct mete_text meter;             /* PUT_METER: 1..64 bytes, unique */
+    struct mete_scope_spec scope;        /* PUT_SCOPE */
+    struct mete_budget_spec budget;      /* PUT_BUDGET */
+    struct mete_budget_id end;           /* END_BUDGET, LIFT_STOP, END_INCREASE */
+    struct mete_scope_id at;             /* END_SCOPE, MOVE_SCOPE, END_QUOTA */
+    struct mete_scope_id parent;         /* MOVE_SCOPE */
+    struct mete_rate_spec rate;          /* PUT_RATE_LIMIT */
+    struct mete_rate_id end_rate;        /* END_RATE_LIMIT */
+    struct mete_grant_spec grant;        /* PUT_GRANT; END_QUOTA: meter and currency */
+    struct mete_grant_id refund;         /* REFUND */
+    int64_t amount;                      /* REFUND: 1 .. what is drawn */
+    struct mete_increase_spec increase;  /* PUT_INCREASE */
+    uint32_t end_increase;               /* END_INCREASE: its number at the budget */
+    struct mete_exchange_spec exchange;  /* PUT_EXCHANGE */
+    struct mete_text meter;              /* PUT_METER: 1..64 bytes, unique */
+    struct mete_document_id at_document; /* PUT_DOCUMENT, END_DOCUMENT */
     /* In a batch a scope or parent may be one that an earlier change of the batch creates: set
      * the handle's n to METE_FROM_CHANGE(i), i being that change's index. */
     struct mete_text document; /* JSON the engine keeps and projects but does not read,

@@ -66,16 +66,18 @@ void directory_make_key(const struct directory *directory,
  */
 
 struct directory_entity {
-    int kind; /* an enum mete_kind, or RECORDS_BUDGET and what follows it */
+    int kind; /* an enum mete_kind, RECORDS_BUDGET and what follows it, or document_entity() */
     uint32_t handle;
     struct mete_scope_id organization, parent;
     struct slice id, document; /* JSON as the API wrote it */
     int64_t changed_at_us;
+    uint64_t version; /* the journal's entry that changed it last */
 };
 
-/* Pages through one kind in order of handle; organization n = 0 only for METE_ORGANIZATION itself
- * (asserted). kind: as of struct directory_entity. Slices die when fn returns; fn non-zero stops
- * and is returned. On a worker thread, with the reader that thread has. */
+/* Pages through one kind in order of handle; organization n = 0 for METE_ORGANIZATION itself and
+ * for documents of the installation, and for nothing else (asserted). kind: as of struct
+ * directory_entity. Slices die when fn returns; fn non-zero stops and is returned. On a worker
+ * thread, with the reader that thread has. */
 METE_MUST_USE int directory_list(struct records_reader *reader, int kind,
                                  struct mete_scope_id organization, uint32_t after_handle,
                                  size_t limit,

@@ -4,6 +4,7 @@
  * this checks. */
 #include "base/assert.h"
 #include "directory/directory.h"
+#include "directory/documents.h"
 
 enum { LOAD_PAGE = 1024 };
 
@@ -13,6 +14,12 @@ struct walk {
     int (*fn)(void *user, const struct directory_entity *entity);
     void *user;
 };
+
+/* What is of no organization: organizations, and the installation's documents. */
+static bool is_of_none(int kind)
+{
+    return kind == METE_ORGANIZATION || document_is_installations(kind);
+}
 
 static int entity_of(void *user, const struct records_entity *entity)
 {
@@ -26,7 +33,8 @@ static int entity_of(void *user, const struct records_entity *entity)
                                      .parent = entity->parent,
                                      .id = entity->id,
                                      .document = entity->document,
-                                     .changed_at_us = entity->at_us};
+                                     .changed_at_us = entity->at_us,
+                                     .version = entity->seq};
     return walk->fn(walk->user, &shown);
 }
 
@@ -34,7 +42,7 @@ int directory_list(struct records_reader *reader, int kind, struct mete_scope_id
                    uint32_t after_handle, size_t limit,
                    int (*fn)(void *user, const struct directory_entity *), void *user)
 {
-    ASSERT_INV("INV-12", organization.n || kind == METE_ORGANIZATION);
+    ASSERT_INV("INV-12", (organization.n == 0) == is_of_none(kind));
     struct walk walk = {kind, organization, fn, user};
     return records_each_entity(reader, kind, organization, after_handle, limit, 0, entity_of,
                                &walk);
@@ -44,7 +52,7 @@ int directory_find(struct records_reader *reader, int kind, struct mete_scope_id
                    struct slice id, int (*fn)(void *user, const struct directory_entity *),
                    void *user)
 {
-    ASSERT_INV("INV-12", organization.n || kind == METE_ORGANIZATION);
+    ASSERT_INV("INV-12", (organization.n == 0) == is_of_none(kind));
     struct walk walk = {kind, organization, fn, user};
     return records_find_entity(reader, kind, organization, id, entity_of, &walk);
 }

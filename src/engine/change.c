@@ -34,6 +34,8 @@ static size_t texts_len(const struct mete_change *change)
         len += change->rate.id.len + matches_len(change->rate.matches, change->rate.matches_len);
     if (change->kind == METE_PUT_GRANT)
         len += change->grant.id.len + change->grant.source.len;
+    if (change->kind == METE_PUT_DOCUMENT || change->kind == METE_END_DOCUMENT)
+        len += change->at_document.id.len;
     len += change->meter.len;
     return len;
 }
@@ -126,6 +128,7 @@ static void enter(struct mete *mete, const struct mete_apply *args, size_t i)
     change.parent.n = resolve(mete, args->len, change.parent.n);
     change.grant.scope.n = resolve(mete, args->len, change.grant.scope.n);
     change.refund.n = resolve(mete, args->len, change.refund.n);
+    change.at_document.organization.n = resolve(mete, args->len, change.at_document.organization.n);
     struct slice actor = {args->actor.data, args->actor.len};
     uint32_t handle;
     int error = ledger_decide_change(mete->ledger, (struct mete_instant){mete->now_us}, &change,

@@ -226,6 +226,58 @@ static void project_end(const struct entry *entry, struct records_entity *to)
         .actor = is_rate ? entry->u.rate_end.actor : entry->u.budget_end.actor};
 }
 
+/* What a scope has: a budget, rate limit or grant. */
+static struct records_entity own_of(const struct lineage *lineage, int kind, uint32_t handle,
+                                    struct mete_scope_id scope, struct slice id)
+{
+    return (struct records_entity){.kind = kind,
+                                   .handle = handle,
+                                   .organization = {organization_of(lineage, scope.n)},
+                                   .parent = scope,
+                                   .id = id};
+}
+
+static void project_own(const struct lineage *lineage, const struct entry *entry,
+                        const struct ledger_effects *effects, struct records_entity *to)
+{
+    switch ((int)entry->kind) {
+    case ENTRY_BUDGET:
+        *to = own_of(lineage, RECORDS_BUDGET, entry->u.budget.handle, entry->u.budget.spec.scope,
+                     slice(entry->u.budget.spec.id));
+        to->document = entry->u.budget.document;
+        to->actor = entry->u.budget.actor;
+        return;
+    case ENTRY_DEFAULT:
+        *to = own_of(lineage, RECORDS_BUDGET, entry->u.by_default.handle,
+                     (struct mete_scope_id){entry->u.by_default.scope}, effects->made_id);
+        return;
+    case ENTRY_GRANT:
+        *to = own_of(lineage, RECORDS_GRANT, entry->u.grant.handle, entry->u.grant.spec.scope,
+                     slice(entry->u.grant.spec.id));
+        to->document = entry->u.grant.document;
+        to->actor = entry->u.grant.actor;
+        return;
+    case ENTRY_RATE:
+        *to = own_of(lineage, RECORDS_RATE, entry->u.rate.handle, entry->u.rate.spec.scope,
+                     slice(entry->u.rate.spec.id));
+        to->document = entry->u.rate.document;
+        to->actor = entry->u.rate.actor;
+        return;
+    default:
+        ASSERT(false && "what a scope has");
+    }
+}
+
+static void project_document(const struct entry *entry, struct records_entity *to)
+{
+    *to = (struct records_entity){.kind = RECORDS_DOCUMENT + entry->u.document.kind,
+                                  .organization = {entry->u.document.organization},
+                                  .id = entry->u.document.id,
+                                  .document = entry->u.document.document,
+                                  .ended = entry->kind == ENTRY_DOCUMENT_END,
+                                  .actor = entry->u.document.actor};
+}
+
 static bool project_entity(const struct lineage *lineage, const struct entry *entry,
                            const struct ledger_effects *effects, struct records_entity *to)
 {
@@ -248,42 +300,14 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
         project_end(entry, to);
         break;
     case ENTRY_BUDGET:
-        *to = (struct records_entity){
-            .kind = RECORDS_BUDGET,
-            .handle = entry->u.budget.handle,
-            .organization = {organization_of(lineage, entry->u.budget.spec.scope.n)},
-            .parent = entry->u.budget.spec.scope,
-            .id = slice(entry->u.budget.spec.id),
-            .document = entry->u.budget.document,
-            .actor = entry->u.budget.actor};
-        break;
     case ENTRY_DEFAULT:
-        *to = (struct records_entity){
-            .kind = RECORDS_BUDGET,
-            .handle = entry->u.by_default.handle,
-            .organization = {organization_of(lineage, entry->u.by_default.scope)},
-            .parent = {entry->u.by_default.scope},
-            .id = effects->made_id};
-        break;
     case ENTRY_GRANT:
-        *to = (struct records_entity){
-            .kind = RECORDS_GRANT,
-            .handle = entry->u.grant.handle,
-            .organization = {organization_of(lineage, entry->u.grant.spec.scope.n)},
-            .parent = entry->u.grant.spec.scope,
-            .id = slice(entry->u.grant.spec.id),
-            .document = entry->u.grant.document,
-            .actor = entry->u.grant.actor};
-        break;
     case ENTRY_RATE:
-        *to = (struct records_entity){
-            .kind = RECORDS_RATE,
-            .handle = entry->u.rate.handle,
-            .organization = {organization_of(lineage, entry->u.rate.spec.scope.n)},
-            .parent = entry->u.rate.spec.scope,
-            .id = slice(entry->u.rate.spec.id),
-            .document = entry->u.rate.document,
-            .actor = entry->u.rate.actor};
+        project_own(lineage, entry, effects, to);
+        break;
+    case ENTRY_DOCUMENT:
+    case ENTRY_DOCUMENT_END:
+        project_document(entry, to);
         break;
     default:
         return false;

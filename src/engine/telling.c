@@ -8,11 +8,11 @@
 const char *telling_word(enum entry_kind kind)
 {
     static const char *const names[ENTRY_KINDS] = {
-        "none",      "genesis",    "scope",    "budget",   "budget_end",   "window",
-        "reserve",   "refuse",     "commit",   "release",  "expire",       "record",
-        "scope_end", "scope_move", "limit",    "increase", "increase_end", "lift",
-        "default",   "rate",       "rate_end", "grant",    "refund",       "quota_end",
-        "exchange",  "meter",      "extend",   "correct",  "base"};
+        "none",   "genesis",  "scope",        "budget",   "budget_end", "window",    "reserve",
+        "refuse", "commit",   "release",      "expire",   "record",     "scope_end", "scope_move",
+        "limit",  "increase", "increase_end", "lift",     "default",    "rate",      "rate_end",
+        "grant",  "refund",   "quota_end",    "exchange", "meter",      "extend",    "correct",
+        "base",   "document", "document_end"};
     ASSERT(kind < ENTRY_KINDS);
     return names[kind];
 }

@@ -20,6 +20,7 @@
 #include "engine/replay.h"
 #include "engine/totals.h"
 #include "engine/verify_base.h"
+#include "engine/verify_documents.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ struct verify {
     struct verify_base base;
     struct expected *entities[ENTITY_SORTS]; /* [handle] */
     size_t entities_room[ENTITY_SORTS];
+    struct verify_documents documents;
     struct ledger_effects effects;
     struct projection projection;
 };
@@ -265,6 +267,8 @@ static void expect_new(struct verify *verify, int i, const struct records_entity
 
 static int expect(struct verify *verify, const struct records_entity *entity)
 {
+    if (entity->kind > RECORDS_DOCUMENT)
+        return verify_documents_expect(&verify->documents, entity);
     int i = which(entity);
     int error = make_room(verify, i, entity->handle);
     if (!error)
@@ -282,6 +286,8 @@ static int expect(struct verify *verify, const struct records_entity *entity)
     expected->ended = entity->ended != 0;
     if (entity->ended && i == SCOPES)
         expect_ends(verify, expected);
+    if (entity->ended && entity->kind == METE_ORGANIZATION)
+        verify_documents_end_of(&verify->documents, entity->handle);
     return 0;
 }
 
@@ -343,6 +349,34 @@ static int compare_entity(void *user, const struct records_entity *got)
     return 0;
 }
 
+static int compare_document(void *user, const struct records_entity *got)
+{
+    struct verify *verify = user;
+    bool known;
+    if (verify_documents_is(&verify->documents, got, &known)) {
+        verify->report->entities++;
+        return 0;
+    }
+    if (known || got->seq > verify->base.base.seq)
+        return differs(verify, "document %.*s of kind %d differs from the journal",
+                       (int)got->id.len, got->id.data, got->kind - RECORDS_DOCUMENT);
+    verify->report->primary++;
+    return 0;
+}
+
+static int compare_documents(struct verify *verify)
+{
+    const struct mete_scope_id all = {0};
+    for (int kind = 1; kind <= METE_DOCUMENT_KINDS; kind++) {
+        int error = records_each_entity(verify->reader, RECORDS_DOCUMENT + kind, all, 0,
+                                        SIZE_MAX >> 1, 1, compare_document, verify);
+        if (error)
+            return error;
+    }
+    size_t missing = verify_documents_missing(&verify->documents);
+    return missing ? differs(verify, "%zu documents are missing from the records", missing) : 0;
+}
+
 static int compare_entities(struct verify *verify)
 {
     const struct mete_scope_id all = {0};
@@ -357,7 +391,7 @@ static int compare_entities(struct verify *verify)
         for (size_t handle = 0; handle < verify->entities_room[i]; handle++)
             if (verify->entities[i][handle].kind && !verify->entities[i][handle].is_there)
                 return differs(verify, "%s %zu is missing from the records", sorts[i], handle);
-    return 0;
+    return compare_documents(verify);
 }
 
 /* ---- The pass -------------------------------------------------------------------------------- */
@@ -517,6 +551,7 @@ static void close_all(struct verify *verify)
     journal_close(verify->journal);
     for (int i = 0; i < ENTITY_SORTS; i++)
         free(verify->entities[i]);
+    verify_documents_done(&verify->documents);
 }
 
 int engine_verify(const char *directory, struct verify_report *ret_report)

@@ -7,6 +7,7 @@
  * batch has made or ended so far; once it agrees, each ledger_decide_change() in turn does too.
  * One function judges a change in either case; a lone change is a batch of one. */
 #include "ledger/batch.h"
+#include "ledger/documents.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/rates.h"
@@ -368,6 +369,9 @@ static int judge(const struct batch *batch, const struct mete_change *change, ui
     case METE_END_QUOTA:
     case METE_REFUND:
         return quotas_judge(batch, change, ret_handle);
+    case METE_PUT_DOCUMENT:
+    case METE_END_DOCUMENT:
+        return documents_judge(batch, change);
     case METE_END_SCOPE:
     case METE_MOVE_SCOPE:
         return scopes_judge(batch, change, ret_handle);
@@ -415,7 +419,7 @@ static int check_changes(struct batch *batch, const struct mete_apply *args, uin
         }
         if (is_stale(batch, change, handle, &ret_batch->due))
             return LEDGER_STALE;
-        ASSERT(handle > 0 || change->kind == METE_END_QUOTA);
+        ASSERT(handle > 0 || change->kind == METE_END_QUOTA || change->kind >= METE_PUT_DOCUMENT);
         ret_handles[batch->len] = handle;
         batch->scopes_len += change->kind == METE_PUT_SCOPE && handle > batch->scopes_len;
         batch->budgets_len += change->kind == METE_PUT_BUDGET && handle > batch->budgets_len;
@@ -514,6 +518,10 @@ static void write_change(const struct ledger *ledger, const struct mete_change *
         entry->kind = ENTRY_EXCHANGE;
         entry->u.exchange.spec = change->exchange;
         entry->u.exchange.actor = actor;
+        return;
+    case METE_PUT_DOCUMENT:
+    case METE_END_DOCUMENT:
+        documents_write(change, actor, entry);
         return;
     case METE_PUT_RATE_LIMIT:
     case METE_END_RATE_LIMIT:

@@ -41,6 +41,8 @@ enum entry_kind {
     ENTRY_EXTEND,   /* an open reservation becomes larger, smaller or longer */
     ENTRY_CORRECT,  /* an ended reservation gets its true figures */
     ENTRY_BASE,     /* a snapshot is the new base */
+    ENTRY_DOCUMENT, /* a document of the caller's is put */
+    ENTRY_DOCUMENT_END,
     ENTRY_KINDS
 };
 
@@ -200,6 +202,11 @@ struct entry {
             uint32_t currency;
             struct slice actor;
         } quota_end;
+        struct {
+            uint16_t kind;
+            uint32_t organization; /* 0: the installation's */
+            struct slice id, document, actor;
+        } document; /* DOCUMENT; without the document DOCUMENT_END */
         struct {
             struct mete_exchange_spec spec;
             struct slice actor;

@@ -95,4 +95,9 @@ bool entry_write_quota(struct writer *w, const struct entry *entry);
 bool entry_read_quota(struct reader *r, struct entry *entry);
 size_t entry_quota_size(const struct entry *entry);
 
+/* ---- documents.c: documents of the caller's; likewise ---- */
+bool entry_write_document(struct writer *w, const struct entry *entry);
+bool entry_read_document(struct reader *r, struct entry *entry);
+size_t entry_document_size(const struct entry *entry);
+
 #endif

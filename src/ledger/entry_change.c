@@ -253,7 +253,8 @@ bool entry_write_change(struct writer *w, const struct entry *entry)
         write_slice(w, entry->u.meter.actor);
         return true;
     default:
-        return write_budget_change(w, entry) || entry_write_quota(w, entry);
+        return write_budget_change(w, entry) || entry_write_quota(w, entry) ||
+               entry_write_document(w, entry);
     }
 }
 
@@ -307,7 +308,7 @@ size_t entry_change_size(const struct entry *entry)
     case ENTRY_METER:
         return entry->u.meter.name.len + entry->u.meter.actor.len;
     default:
-        return entry_quota_size(entry);
+        return entry_quota_size(entry) + entry_document_size(entry);
     }
 }
 
@@ -568,6 +569,7 @@ bool entry_read_change(struct reader *r, struct entry *entry)
         require(r, entry_is_id(entry->u.meter.name));
         return true;
     default:
-        return read_budget_change(r, entry) || entry_read_quota(r, entry);
+        return read_budget_change(r, entry) || entry_read_quota(r, entry) ||
+               entry_read_document(r, entry);
     }
 }

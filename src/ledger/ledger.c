@@ -9,6 +9,7 @@
  * Considered and not done: mremap or realloc as things grow (a pause, and pointers that move). */
 #include "ledger/controls.h"
 #include "ledger/endings.h"
+#include "ledger/documents.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
 #include "ledger/moves.h"
@@ -229,6 +230,9 @@ static bool apply_any(struct ledger *ledger, const struct entry *entry,
         return endings_apply_record(ledger, entry, effects);
     case ENTRY_CORRECT:
         return correct_apply(ledger, entry, effects);
+    case ENTRY_DOCUMENT:
+    case ENTRY_DOCUMENT_END:
+        return documents_apply(ledger, entry);
     case ENTRY_BASE:
         return apply_base(ledger, entry);
     case ENTRY_NONE:

@@ -31,6 +31,7 @@
 #include "base/assert.h"
 #include "base/details.h"
 #include "store/db.h"
+#include "store/documents.h"
 #include "store/records_file.h"
 
 #include <stdbool.h>
@@ -42,6 +43,7 @@ struct records {
     sqlite3 *db;
     sqlite3_stmt *begin, *commit, *rollback, *usage, *detail, *upstream, *entity, *entity_end,
         *entity_move, *own_end, *event, *last;
+    struct documents documents;
     uint64_t last_seq;
     uint64_t event_seq; /* events of one entry are numbered from 0 */
     int event_n;
@@ -54,6 +56,10 @@ struct records {
     " details BLOB);"                                                                              \
     "CREATE TABLE upstream (id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id, seq))"        \
     " WITHOUT ROWID;"
+
+/* The lists of one organization, whatever others have. */
+#define NEW_IN_VERSION_3                                                                           \
+    "CREATE INDEX entity_list ON entity (kind, organization, handle) WHERE ended = 0;"
 
 static const char schema[] =
     "BEGIN;"
@@ -81,9 +87,9 @@ static const char schema[] =
     "CREATE TABLE event (seq INTEGER NOT NULL, n INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " at_us INTEGER NOT NULL, scope INTEGER NOT NULL, budget INTEGER NOT NULL,"
     " threshold_ppm INTEGER NOT NULL, limit_amount INTEGER NOT NULL, committed INTEGER NOT NULL,"
-    " held INTEGER NOT NULL, PRIMARY KEY (seq, n)) WITHOUT ROWID;" NEW_IN_VERSION_2
+    " held INTEGER NOT NULL, PRIMARY KEY (seq, n)) WITHOUT ROWID;" NEW_IN_VERSION_2 NEW_IN_VERSION_3
     "PRAGMA application_id=1835365490;"
-    "PRAGMA user_version=2;"
+    "PRAGMA user_version=3;"
     "COMMIT";
 
 static const char from_version_1[] =
@@ -91,6 +97,9 @@ static const char from_version_1[] =
     "INSERT INTO meta SELECT 'labels_from', value FROM meta WHERE name='last_seq';"
     "PRAGMA user_version=2;"
     "COMMIT";
+
+static const char from_version_2[] = "BEGIN;" NEW_IN_VERSION_3 "PRAGMA user_version=3;"
+                                     "COMMIT";
 
 static const char put_usage[] =
     "INSERT INTO usage (" RECORDS_USAGE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
@@ -141,7 +150,7 @@ static int prepare(struct records *records)
         if (error)
             return error;
     }
-    return 0;
+    return documents_init(&records->documents, records->db);
 }
 
 /* What an earlier version made becomes as this one makes it. */
@@ -151,6 +160,8 @@ static int bring_up(struct records *records)
     int error = db_number(records->db, "PRAGMA user_version", &version);
     if (!error && version == 1)
         error = db_exec(records->db, from_version_1);
+    if (!error && (version == 1 || version == 2))
+        error = db_exec(records->db, from_version_2);
     return error; /* what was not committed goes as the file is closed */
 }
 
@@ -224,6 +235,7 @@ void records_close(struct records *records)
     sqlite3_finalize(records->own_end);
     sqlite3_finalize(records->event);
     sqlite3_finalize(records->last);
+    documents_done(&records->documents);
     db_close(records->db);
     free(records);
 }
@@ -431,14 +443,21 @@ static int change_there(struct records *records, const struct records_entity *en
     int error = change_row(records, records->entity_end, entity);
     if (!error && entity->kind < RECORDS_BUDGET)
         error = change_one(records->own_end, entity);
+    if (!error && entity->kind == METE_ORGANIZATION)
+        error = documents_end_of(&records->documents, (struct mete_scope_id){entity->handle});
     return error;
 }
 
 int records_put_entity(struct records *records, const struct records_entity *entity)
 {
     ASSERT(records->in_batch);
-    ASSERT(entity->handle && entity->seq > records->last_seq);
+    ASSERT(entity->seq > records->last_seq);
     int error;
+    if (entity->kind > RECORDS_DOCUMENT) {
+        error = documents_put(&records->documents, entity);
+        return error ? give_up(records, error) : 0;
+    }
+    ASSERT(entity->handle);
     if (entity->ended || entity->moved) {
         error = change_there(records, entity);
         return error ? give_up(records, error) : 0;

@@ -38,10 +38,15 @@ struct records_usage {
     struct mete_outcome outcome;
 };
 
-/* A scope, budget, rate limit or grant as the directory knows it. With a scope end its own budgets,
- * rate limits and grants; a quota that ends by itself leaves its grants here: that it has is the
- * ledger's to say. */
-enum { RECORDS_BUDGET = 100, RECORDS_RATE, RECORDS_GRANT /* else an enum mete_kind */ };
+/* A scope, budget, rate limit, grant or document as the directory knows it. With a scope end its
+ * own budgets, rate limits and grants; a quota that ends by itself leaves its grants here: that it
+ * has is the ledger's to say. */
+enum {
+    RECORDS_BUDGET = 100, /* less is an enum mete_kind */
+    RECORDS_RATE,
+    RECORDS_GRANT,
+    RECORDS_DOCUMENT = 1000 /* and a document's kind (mete.h): its handle is its row's number */
+};
 struct records_entity {
     int kind;
     uint32_t handle;

@@ -8,9 +8,8 @@
 #include "store/records.h"
 
 enum {
-    RECORDS_APPLICATION = 0x6d657472,                                   /* "metr" */
-    RECORDS_VERSION = 2 /* 1: without the tables detail and upstream */ /* 1: without session and
-                                                                           what follows it */
+    RECORDS_APPLICATION = 0x6d657472, /* "metr" */
+    RECORDS_VERSION = 3 /* 1: without the tables detail and upstream; 2: without entity_list */
 };
 
 /* The meters before this one have a column; those that came later lie packed in the last one, so

@@ -133,6 +133,13 @@ static inline void world_money(struct bench *b)
     const struct mete_change end = {
         .kind = METE_END_QUOTA, .at = {b->user}, .grant = {.meter = METE_METER_CUSTOM}};
     world_change(b, &end);
+    struct mete_change document = {.kind = METE_PUT_DOCUMENT,
+                                   .at_document = {7, {b->org}, text("plan-1")},
+                                   .document = text("{}")};
+    world_change(b, &document);
+    document.kind = METE_END_DOCUMENT;
+    document.document = text("");
+    world_change(b, &document);
 }
 
 /* A reservation of cost and images; flags and id as asked. */

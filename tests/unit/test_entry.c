@@ -222,6 +222,24 @@ static void moves_rates_of_exchange_and_meters_read_back(void **state)
     assert_true(slice_is(back(&entry).u.meter.name, "gpu-seconds"));
 }
 
+static void documents_read_back(void **state)
+{
+    (void)state;
+    struct entry entry = new_entry(ENTRY_DOCUMENT);
+    entry.u.document.kind = METE_DOCUMENT_KINDS;
+    entry.u.document.organization = 3;
+    entry.u.document.id = text("plan-1");
+    entry.u.document.document = text("{\"tokens\":1}");
+    struct entry read = back(&entry);
+    assert_int_equal(read.u.document.kind, METE_DOCUMENT_KINDS);
+    assert_int_equal(read.u.document.organization, 3);
+    assert_true(slice_is(read.u.document.id, "plan-1"));
+    assert_true(slice_is(read.u.document.document, "{\"tokens\":1}"));
+    entry.kind = ENTRY_DOCUMENT_END;
+    entry.u.document.document = text("");
+    assert_true(slice_is(back(&entry).u.document.id, "plan-1"));
+}
+
 static void a_rate_limit_reads_back(void **state)
 {
     (void)state;
@@ -607,6 +625,7 @@ int main(void)
         cmocka_unit_test(what_a_budget_may_also_have_reads_back),
         cmocka_unit_test(what_follows_a_budget_reads_back),
         cmocka_unit_test(moves_rates_of_exchange_and_meters_read_back),
+        cmocka_unit_test(documents_read_back),
         cmocka_unit_test(a_rate_limit_reads_back),
         cmocka_unit_test(changes_of_a_reservation_read_back),
         cmocka_unit_test(quotas_read_back),

@@ -511,11 +511,29 @@ static void write_one(const char *name, void (*life)(void))
     assert_int_equal(temp_remove(directory), 0);
 }
 
+/* Documents of an organization and of the installation, put twice, ended, and beside other changes.
+ */
+static void live_documents(void)
+{
+    assert_int_equal(help_tree(port, 3000000), 0);
+    struct mete_change put = {.kind = METE_PUT_DOCUMENT,
+                              .at_document = {4, {HELP_ORGANIZATION}, help_text("gold")},
+                              .document = help_text("{\"tokens\":1000}")};
+    apply(put);
+    put.document = help_text("{\"tokens\":2000}");
+    apply(put);
+    apply((struct mete_change){.kind = METE_END_DOCUMENT, .at_document = put.at_document});
+    put.at_document = (struct mete_document_id){11, {0}, help_text("gpt-4o")};
+    apply(put);
+    commit(reserve("last", 5, 60000), 5, 0);
+}
+
 static void write_golden(void **state)
 {
     (void)state;
     write_one("life", live);
     write_one("details", live_details);
+    write_one("documents", live_documents);
 }
 
 int main(void)

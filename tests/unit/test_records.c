@@ -231,7 +231,7 @@ static void make_version_1(void)
     snprintf(path, sizeof path, "%s/records.db", directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
-                                  "DROP TABLE detail; DROP TABLE upstream;"
+                                  "DROP TABLE detail; DROP TABLE upstream; DROP INDEX entity_list;"
                                   "PRAGMA user_version=1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
@@ -480,7 +480,7 @@ static void a_newer_file_is_refused(void **state)
     snprintf(path, sizeof path, "%s/records.db", directory);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=4", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     struct records *second;
     assert_int_equal(records_open(os_system(), directory, &second), METE_E_FORMAT);
