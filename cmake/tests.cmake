@@ -36,7 +36,8 @@ foreach(name ${proofs})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
 endforeach()
-add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary)
+# A canary ends when it is found; on a slow machine that may take longer than a run should.
+add_test(NAME crash_matrix_canary COMMAND crash_matrix --canary --seconds 300)
 add_test(NAME sim_engine_canary COMMAND sim_engine --canary)
 
 # Memory that runs out at any point, and calls into SQLite and for files that fail there.
@@ -55,9 +56,9 @@ foreach(program alloc_engine test_store_calls test_records_calls test_engine_cal
 endforeach()
 set_target_properties(alloc_engine PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME alloc_engine COMMAND alloc_engine)
-add_test(NAME alloc_engine_canary COMMAND alloc_engine --canary)
+add_test(NAME alloc_engine_canary COMMAND alloc_engine --canary --seconds 300)
 add_test(NAME alloc_engine_calls COMMAND alloc_engine --calls)
-add_test(NAME alloc_engine_calls_canary COMMAND alloc_engine --calls --canary)
+add_test(NAME alloc_engine_calls_canary COMMAND alloc_engine --calls --canary --seconds 300)
 
 # 64 threads on one root.
 add_executable(threads tests/proof/threads.c)
