@@ -188,8 +188,9 @@ enum mete_error {
     METE_E_UNPRICED = -22,        /* the model has no price */
     METE_E_SYNTAX = -23,          /* the bytes are not of their format */
     METE_E_METHOD = -24,          /* the path exists, the method does not */
-    METE_E_DISK = -25 /* the disk is nearly full: ends, corrections and administration still
-                         work, new reservations do not */
+    METE_E_DISK = -25,   /* the disk is nearly full: ends, corrections and administration still
+                           work, new reservations do not */
+    METE_E_CHANGED = -26 /* it has been changed since it was read */
 };
 
 /* ---- Engine ---------------------------------------------------------------------------------- */

@@ -27,5 +27,6 @@ ROW(TIMEOUT, timeout, 504, 1, "A time limit ran out.")
 ROW(UNPRICED, unpriced, 400, 0, "The model has no price here, so it cannot be budgeted.")
 ROW(SYNTAX, syntax, 400, 0, "The bytes are not of the format they should have.")
 ROW(METHOD, method, 405, 0, "The path exists, the method does not.")
+ROW(CHANGED, changed, 412, 0, "It has been changed since it was read.")
 ROW(DISK, disk, 507, 1, "The disk is nearly full: what is under way can be ended, nothing new can begin.")
 #undef ROW

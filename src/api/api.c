@@ -156,6 +156,7 @@ static int authenticate(struct request *request)
     struct slice text = credential(request->exchange);
     if (text.len && directory_same_secret(text, slice_of(parts->admin_token))) {
         request->who.admin = true;
+        request->who.name = SLICE_LITERAL("admin");
         return 0;
     }
     const struct directory_key *key = text.len ? directory_find_key(parts->directory, text) : NULL;
@@ -198,7 +199,7 @@ static void begin(void *self, struct exchange *exchange)
             return;
         }
     }
-    request->route->begin(request);
+    replays_begin(request, request->route->begin);
 }
 
 /* What was begun is finished: it may have been submitted. The reply goes nowhere. */

@@ -5,10 +5,11 @@
 #include "api/entities.h"
 
 #include "base/assert.h"
+#include "directory/documents.h"
 
 struct listing {
     struct page page;
-    enum mete_kind kind;
+    int kind;
     entities_write *write;
     const char *field;
     size_t count;
@@ -64,9 +65,8 @@ static int list_run(struct request *request, struct records_reader *reader)
 {
     struct listing *listing = request->state;
     out_page_open(&request->out);
-    int rc =
-        directory_list(reader, (int)listing->kind, request->found, (uint32_t)listing->page.after,
-                       listing->page.limit + 1, list_one, request);
+    int rc = directory_list(reader, listing->kind, request->found, (uint32_t)listing->page.after,
+                            listing->page.limit + 1, list_one, request);
     return rc < 0 ? rc : 0;
 }
 
@@ -88,7 +88,7 @@ static void list_read(struct request *request)
         request_work(request, list_run, list_done);
 }
 
-void entities_list(struct request *request, enum mete_kind kind, entities_write *write)
+void entities_list(struct request *request, int kind, entities_write *write)
 {
     static const char *const known[] = {"limit", "cursor", NULL};
     struct listing *listing = request_take(request, sizeof *listing);
@@ -106,7 +106,7 @@ void entities_list(struct request *request, enum mete_kind kind, entities_write 
         return;
     }
     request->found = (struct mete_scope_id){0};
-    if (kind == METE_ORGANIZATION)
+    if (kind == METE_ORGANIZATION || document_is_installations(kind))
         request_work(request, list_run, list_done);
     else
         request_find_organization(request, list_read);
@@ -123,13 +123,14 @@ static int show_one(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
     const struct listing *listing = request->state;
+    request->version = entity->version;
     return listing->write(request, entity);
 }
 
 static int show_run(struct request *request, struct records_reader *reader)
 {
     const struct listing *listing = request->state;
-    return directory_find(reader, (int)listing->kind, request->found, last_param(request), show_one,
+    return directory_find(reader, listing->kind, request->found, last_param(request), show_one,
                           request);
 }
 
@@ -150,8 +151,7 @@ static void show_read(struct request *request)
         request_work(request, show_run, show_done);
 }
 
-void entities_show(struct request *request, enum mete_kind kind, const char *field,
-                   entities_write *write)
+void entities_show(struct request *request, int kind, const char *field, entities_write *write)
 {
     static const char *const known[] = {NULL};
     if (request_query_known(request, known)) {
@@ -163,7 +163,11 @@ void entities_show(struct request *request, enum mete_kind kind, const char *fie
         return;
     *listing = (struct listing){.kind = kind, .write = write, .field = field};
     request->state = listing;
-    request_find_organization(request, show_read);
+    request->found = (struct mete_scope_id){0};
+    if (document_is_installations(kind))
+        request_work(request, show_run, show_done);
+    else
+        request_find_organization(request, show_read);
 }
 
 /* ---- Creating ---------------------------------------------------------------------------------
@@ -176,8 +180,10 @@ static void created(struct request *request)
         request_fail(request, status, "id", "This id is taken.");
     else if (status)
         request_fail(request, status, NULL, NULL);
-    else
+    else {
+        request->version = request->op.result.applied.seq;
         request_reply(request, 201);
+    }
 }
 
 void entities_create(struct request *request, const struct mete_scope_spec *spec)

@@ -9,11 +9,11 @@
 /* Writes one entity as its noun shows it. On a worker. Returns 0 or an error of the records. */
 typedef int entities_write(struct request *request, const struct directory_entity *entity);
 
-/* A page of one kind, of the organization in the path (kind METE_ORGANIZATION: of all). */
-void entities_list(struct request *request, enum mete_kind kind, entities_write *write);
+/* A page of one kind (an enum mete_kind or a document_entity()), of the organization in the path;
+ * of all, if the kind is of no organization. */
+void entities_list(struct request *request, int kind, entities_write *write);
 /* The one with the id of the last path parameter; field names it in the problem. */
-void entities_show(struct request *request, enum mete_kind kind, const char *field,
-                   entities_write *write);
+void entities_show(struct request *request, int kind, const char *field, entities_write *write);
 
 /* Starts an op that creates a scope with the document in request->out; then entities_created(). */
 void entities_create(struct request *request, const struct mete_scope_spec *spec);

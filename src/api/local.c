@@ -159,7 +159,10 @@ static struct local_call *call_of(const struct exchange *exchange)
 static struct slice get_header(const struct exchange *exchange, const char *name)
 {
     const struct local_call *call = call_of(exchange);
-    return slice_is(slice_of(name), "Authorization") ? call->authorization : (struct slice){0};
+    for (size_t i = 0; i < call->headers_len; i++)
+        if (!strcmp(call->headers[i].name, name))
+            return call->headers[i].value;
+    return strcmp(name, "Authorization") ? (struct slice){0} : call->authorization;
 }
 
 static void keep_headers(struct local_call *call, const struct exchange_header *headers, size_t len)
@@ -168,6 +171,10 @@ static void keep_headers(struct local_call *call, const struct exchange_header *
         struct slice value = headers[i].value;
         if (slice_is(slice_of(headers[i].name), "Allow"))
             snprintf(call->allow, sizeof call->allow, "%.*s", (int)value.len, value.data);
+        if (slice_is(slice_of(headers[i].name), "ETag"))
+            snprintf(call->etag, sizeof call->etag, "%.*s", (int)value.len, value.data);
+        if (slice_is(slice_of(headers[i].name), "Idempotency-Replayed"))
+            call->replayed = true;
         if (slice_is(slice_of(headers[i].name), "Content-Type"))
             call->problem = slice_is(value, "application/problem+json");
     }

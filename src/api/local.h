@@ -28,10 +28,14 @@ struct local_call {
     const char *method, *target; /* "/api/v1/records?limit=1" */
     struct slice authorization;  /* the header, "Bearer ..."; empty: none is sent */
     struct slice body;
+    const struct exchange_header *headers; /* others that are sent */
+    size_t headers_len;
     int status;
     struct buffer reply; /* local_call_done() frees it */
     bool problem;        /* the reply is application/problem+json */
     char allow[64];      /* header Allow, if there was one */
+    char etag[32];       /* ETag */
+    bool replayed;       /* Idempotency-Replayed */
 };
 
 void local_start(struct local *local, struct local_call *call);

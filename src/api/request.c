@@ -42,10 +42,15 @@ struct request *request_new(struct api *api, struct exchange *exchange)
     request->who = (struct principal){0};
     request->problem.error = 0;
     request->inquiry = NULL;
+    request->document = NULL;
     request->wants = NULL;
     request->has_turn = false;
     request->state = NULL;
     request->allow = NULL;
+    request->version = 0;
+    request->secret = (struct slice){0};
+    request->replay = NULL;
+    request->replayed = false;
     request->last_seq = 0;
     memset(request->params, 0, sizeof request->params);
     exchange->state = request;
@@ -95,6 +100,8 @@ static void end(struct request *request)
 {
     struct api *api = request->api;
     bool had_turn = request->has_turn;
+    if (request->replay)
+        replays_end(request);
     ASSERT(api->open > 0);
     api->open--;
     arena_clear(&request->arena);
@@ -114,14 +121,21 @@ static void end(struct request *request)
 
 static void reply(struct request *request, int status, const char *type)
 {
-    struct exchange_header headers[4];
+    struct exchange_header headers[6];
     size_t len = 0;
+    char etag[32];
     if (type)
         headers[len++] = (struct exchange_header){"Content-Type", slice_of(type)};
     if (status == 401)
         headers[len++] = (struct exchange_header){"WWW-Authenticate", SLICE_LITERAL("Bearer")};
     if (status == 503)
         headers[len++] = (struct exchange_header){"Retry-After", SLICE_LITERAL("1")};
+    if (request->replayed)
+        headers[len++] = (struct exchange_header){"Idempotency-Replayed", SLICE_LITERAL("true")};
+    if (request->version && status < 300) {
+        snprintf(etag, sizeof etag, "\"%llu\"", (unsigned long long)request->version);
+        headers[len++] = (struct exchange_header){"ETag", slice_of(etag)};
+    }
     if (request->allow)
         headers[len++] = (struct exchange_header){"Allow", slice_of(request->allow)};
     struct exchange *exchange = request->exchange;
@@ -153,19 +167,34 @@ void request_fail(struct request *request, int error, const char *field, const c
     request_problem(request);
 }
 
-void request_reply(struct request *request, int status)
+void request_answer(struct request *request, int status)
 {
     if (request->out.failed) {
         request_fail(request, METE_E_FULL, NULL, "The reply is too large: ask for less.");
         return;
     }
-    reply(request, status, "application/json");
+    reply(request, status, request->out.bytes.len ? "application/json" : NULL);
+}
+
+static void answer_kept(struct request *request)
+{
+    request_answer(request, request->kept_status);
+}
+
+void request_reply(struct request *request, int status)
+{
+    if (!request->replay || status >= 300 || request->out.failed) {
+        request_answer(request, status);
+        return;
+    }
+    request->kept_status = status;
+    replays_keep(request, status, answer_kept);
 }
 
 void request_reply_empty(struct request *request, int status)
 {
     out_clear(&request->out);
-    reply(request, status, NULL);
+    request_reply(request, status);
 }
 
 void *request_take(struct request *request, size_t len)
@@ -203,11 +232,37 @@ void request_ask(struct request *request, void (*then)(struct request *request))
 void request_apply(struct request *request, const struct mete_change *changes, size_t len,
                    void (*then)(struct request *request))
 {
-    request->op = (struct mete_op){.kind = METE_OP_APPLY,
-                                   .args.apply = {.changes = changes,
-                                                  .len = len,
-                                                  .actor = request_text(SLICE_LITERAL("admin"))}};
+    ASSERT(len <= REQUEST_CHANGES);
+    changes = replays_mark(request, changes, &len);
+    if (!changes) {
+        request_fail(request, METE_E_MEMORY, NULL, NULL);
+        return;
+    }
+    request->op = (struct mete_op){
+        .kind = METE_OP_APPLY,
+        .args.apply = {.changes = changes, .len = len, .actor = request_text(request->who.name)}};
     request_ask(request, then);
+}
+
+/* ---- Versions ---------------------------------------------------------------------------------
+ */
+
+bool request_matches(struct request *request, uint64_t version)
+{
+    const struct exchange *exchange = request->exchange;
+    struct slice wanted = exchange->ops->header(exchange, "If-Match");
+    char own[32];
+    snprintf(own, sizeof own, "\"%llu\"", (unsigned long long)version);
+    if (!wanted.len || slice_is(wanted, "*") || slice_is(wanted, own))
+        return true;
+    request_fail(request, METE_E_CHANGED, "If-Match", "It has been changed since: now it is %s.",
+                 own);
+    return false;
+}
+
+bool request_sees(const struct request *request, struct mete_scope_id organization)
+{
+    return request->who.admin || request->who.organization.n == organization.n;
 }
 
 /* ---- Scopes by id -----------------------------------------------------------------------------

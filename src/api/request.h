@@ -20,9 +20,10 @@
 #include "api/fields.h"
 #include "api/namebook.h"
 #include "api/problem.h"
+#include "api/replays.h"
 #include "api/room.h"
 
-enum { REQUEST_BATCH = 32, REQUEST_CHANGES = 8 };
+enum { REQUEST_BATCH = 32, REQUEST_CHANGES = 64 };
 
 struct readers;
 struct tokenizer_pool;
@@ -33,6 +34,7 @@ struct principal {
     uint64_t permissions; /* a bit for each enum permission */
     struct mete_scope_id scope, organization; /* of a key; of others the organization twice */
     const struct directory_key *key;          /* for the first step only; NULL: not a key */
+    struct slice name; /* who it is, for the journal and its readers: "admin", "key:ID" */
 };
 
 struct api {
@@ -47,6 +49,7 @@ struct api {
     bool turn_taken, passing;
     struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
     size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
+    struct replay *replays; /* writes with an Idempotency-Key that are being answered */
 };
 
 /* Questions asked many at a time. next() gives the next one to ask (false: no more for now), got()
@@ -70,8 +73,8 @@ struct request {
     struct out out;
     struct arena arena;
     struct mete_op op;
-    struct mete_answer answer;         /* of op */
-    uint32_t handles[REQUEST_CHANGES]; /* of op: what its changes made */
+    struct mete_answer answer;             /* of op */
+    uint32_t handles[REQUEST_CHANGES + 1]; /* of op: what its changes made, and its mark */
     struct mete_scope_id found;
     void (*then)(struct request *request);       /* after op */
     void (*after_find)(struct request *request); /* and after the steps that are made of it */
@@ -82,10 +85,17 @@ struct request {
     int work_status;
     uint64_t last_seq; /* what the records had when run() read them */
     struct inquiry *inquiry;
+    struct document_change *document; /* documents.c */
     struct wants *wants;
     bool has_turn;
-    const char *allow; /* header of a 405 */
-    void *state;       /* the handler's, in the arena */
+    const char *allow;   /* header of a 405 */
+    uint64_t version;    /* of what is shown or was made, for ETag; 0: it has none */
+    struct slice secret; /* what of the reply may not be kept */
+    struct replay *replay;
+    void (*replay_then)(struct request *request);
+    int kept_status;
+    bool replayed;
+    void *state; /* the handler's, in the arena */
 };
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
@@ -93,8 +103,19 @@ struct request {
 void request_reply(struct request *request, int status); /* what is in request->out */
 void request_reply_empty(struct request *request, int status);
 void request_problem(struct request *request); /* what is in request->problem */
+/* As request_reply(), and not kept for whoever repeats the request (replays.h). */
+void request_answer(struct request *request, int status);
 __attribute__((format(printf, 4, 5))) void request_fail(struct request *request, int error,
                                                         const char *field, const char *format, ...);
+
+/* ---- Versions ---------------------------------------------------------------------------------
+ */
+
+/* Whether If-Match, if the request has one, names this version of what it changes; if not, the
+ * request has been ended (412). To be asked in one's turn. */
+bool request_matches(struct request *request, uint64_t version);
+/* Whether the principal may know of what is this organization's; what it may not is 404, INV-12. */
+bool request_sees(const struct request *request, struct mete_scope_id organization);
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 

@@ -14,7 +14,9 @@ struct scope_state {
     bool sets_department;
     struct mete_scope_view view;
     struct slice document;
+    uint64_t version;
     struct mete_change changes[2];
+    size_t changes_len;
 };
 
 /* ---- Deleting -------------------------------------------------------------------------------- */
@@ -113,6 +115,7 @@ static int keep_document(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
     struct scope_state *state = request->state;
+    state->version = entity->version;
     state->document = arena_copy(&request->arena, entity->document);
     return state->document.data ? 0 : METE_E_MEMORY;
 }
@@ -156,8 +159,10 @@ static void user_updated(struct request *request)
     if (request->op.status == METE_E_FULL)
         request_fail(request, METE_E_FULL, "department",
                      "Too many calls of before the last moves are open; try again later.");
-    else if (!request_missed(request, state->field))
+    else if (!request_missed(request, state->field)) {
+        request->version = request->op.result.applied.seq + state->changes_len - 1;
         request_reply(request, 200);
+    }
 }
 
 /* The document as it was, but for what the request says. It is also the reply. */
@@ -188,7 +193,7 @@ static void user_read(struct request *request)
 {
     struct scope_state *state = request->state;
     request->op.status = request->work_status;
-    if (request_missed(request, "user"))
+    if (request_missed(request, "user") || !request_matches(request, state->version))
         return;
     write_user(request);
     state->document = arena_copy(&request->arena, buffer_slice(&request->out.bytes));
@@ -208,6 +213,7 @@ static void user_read(struct request *request)
                                                            .expires_at = state->view.expires_at,
                                                            .revoked = state->view.revoked},
                                                  .document = request_text(state->document)};
+    state->changes_len = len;
     request_apply(request, state->changes, len, user_updated);
 }
 
