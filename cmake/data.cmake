@@ -10,6 +10,8 @@ function(mete_embed layer file)
   target_sources(mete_${layer} PRIVATE ${out})
 endfunction()
 
+mete_embed(web docs/openapi.yaml)
+mete_embed(web src/web/page.css)
 if(TARGET mete_pricing AND EXISTS ${CMAKE_SOURCE_DIR}/data/prices.csv)
   mete_embed(pricing data/prices.csv)
 endif()

@@ -5,10 +5,12 @@
 
 #include "base/errors.h"
 #include "dialect/dialect.h"
+#include "web/pages.h"
 
 #include <stdio.h>
 
-static const char *const names[] = {"chat", "gateway", "authority", "api", "health", "other"};
+static const char *const names[] = {"chat",  "gateway", "authority", "api",
+                                    "pages", "health",  "other"};
 
 enum router_route router_route(struct slice path)
 {
@@ -27,7 +29,7 @@ enum router_route router_route(struct slice path)
         return ROUTER_API;
     if (slice_is(path, "/healthz") || slice_is(path, "/readyz"))
         return ROUTER_HEALTH;
-    return ROUTER_OTHER;
+    return pages_have(path) ? ROUTER_PAGES : ROUTER_OTHER;
 }
 
 const char *router_route_name(enum router_route route)
@@ -44,6 +46,8 @@ static const struct exchange_handler *handler_of(const struct router *router, st
     case ROUTER_AUTHORITY:
     case ROUTER_API:
         return &router->api;
+    case ROUTER_PAGES:
+        return &router->pages;
     case ROUTER_HEALTH:
     case ROUTER_OTHER:
     case ROUTER_ROUTES:

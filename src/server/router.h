@@ -7,8 +7,8 @@
 #include "codec/exchange.h"
 
 struct router {
-    struct exchange_handler gateway, api; /* begin NULL: not there yet, 503 */
-    const char *not_ready;                /* why /readyz is 503; NULL: ready */
+    struct exchange_handler gateway, api, pages; /* begin NULL: not there yet, 503 */
+    const char *not_ready;                       /* why /readyz is 503; NULL: ready */
 };
 
 struct exchange_handler router_handler(struct router *router); /* router is borrowed */
@@ -19,6 +19,7 @@ enum router_route {
     ROUTER_GATEWAY,
     ROUTER_AUTHORITY,
     ROUTER_API,
+    ROUTER_PAGES,
     ROUTER_HEALTH,
     ROUTER_OTHER,
     ROUTER_ROUTES

@@ -26,6 +26,7 @@
 #include "server/scrape.h"
 #include "net/workers.h"
 #include "store/records.h"
+#include "web/pages.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -60,6 +61,7 @@ struct server {
     struct credentials credentials;
     struct api *api;
     struct router router;
+    struct pages pages;
     struct metrics metrics;
     struct scraper scraper;
     struct listener *listener, *metrics_listener;
@@ -347,6 +349,8 @@ static int open_api(struct server *server)
     if (error)
         return because(server, error, "the API");
     server->router.api = api_handler(server->api);
+    pages_init(&server->pages);
+    server->router.pages = pages_handler(&server->pages);
     return 0;
 }
 
@@ -582,6 +586,7 @@ void server_close(struct server *server)
         listener_quiet(server->metrics_listener);
     listener_close(server->metrics_listener);
     listener_close(server->listener);
+    pages_done(&server->pages);
     api_free(server->api);
     gateway_free(server->gateway);
     credentials_close(&server->credentials);
