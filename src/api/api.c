@@ -176,6 +176,17 @@ static int authenticate(struct request *request)
     return 0;
 }
 
+static void enter(struct request *request)
+{
+    for (size_t i = 0; i < REQUEST_PARAMS; i++) {
+        if (!decode(request, &request->params[i])) {
+            request_fail(request, METE_E_MEMORY, NULL, NULL);
+            return;
+        }
+    }
+    replays_begin(request, request->route->begin);
+}
+
 static void begin(void *self, struct exchange *exchange)
 {
     struct api *api = self;
@@ -189,17 +200,33 @@ static void begin(void *self, struct exchange *exchange)
         fail_unrouted(request);
         return;
     }
-    if (authenticate(request)) {
+    if (authenticate(request))
         request_problem(request);
+    else
+        enter(request);
+}
+
+/* A transaction is the installation's, so whoever may ask for one may do all that can be in it. */
+void request_begin_within(struct request *request, struct step *step)
+{
+    union {
+        struct step *step;
+        struct exchange *exchange; /* its first member */
+    } at = {.step = step};
+    struct request *within = request_new(request->api, at.exchange);
+    if (!within) {
+        at.exchange->ops->reply(at.exchange, 503, NULL, 0, (struct slice){0});
         return;
     }
-    for (size_t i = 0; i < REQUEST_PARAMS; i++) {
-        if (!decode(request, &request->params[i])) {
-            request_fail(request, METE_E_MEMORY, NULL, NULL);
-            return;
-        }
-    }
-    replays_begin(request, request->route->begin);
+    within->step = step;
+    within->who = request->who;
+    within->route = find_route(within);
+    if (!within->route)
+        fail_unrouted(within);
+    else if (within->route->begin == transactions_create || within->route->access > ACCESS_MEMBER)
+        request_fail(within, METE_E_INVALID, "path", "This cannot be part of a transaction.");
+    else
+        enter(within);
 }
 
 /* What was begun is finished: it may have been submitted. The reply goes nowhere. */

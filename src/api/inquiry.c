@@ -131,8 +131,8 @@ static bool grow(struct request *request, struct wants *wants)
 void request_want(struct request *request, enum name_of of, uint32_t handle)
 {
     struct want want = {of, handle};
-    if (!handle || known(request, want))
-        return;
+    if (!handle || handle >= METE_FROM_CHANGE(0) || known(request, want))
+        return; /* or it is yet to be made, by the transaction that knows its name */
     if (!request->wants)
         request->wants = arena_take(&request->arena, sizeof *request->wants);
     struct wants *wants = request->wants;

@@ -43,6 +43,7 @@ struct request *request_new(struct api *api, struct exchange *exchange)
     request->problem.error = 0;
     request->inquiry = NULL;
     request->document = NULL;
+    request->step = NULL;
     request->wants = NULL;
     request->has_turn = false;
     request->state = NULL;
@@ -148,6 +149,8 @@ static void reply(struct request *request, int status, const char *type)
 void request_problem(struct request *request)
 {
     int status = errors_http_status(request->problem.error);
+    if (request->step)
+        transaction_problem(request);
     out_clear(&request->out);
     problem_write(&request->out, &request->problem);
     ASSERT(!request->out.failed);
@@ -219,9 +222,15 @@ void request_ask(struct request *request, void (*then)(struct request *request))
     request->then = then;
     op->user = request;
     op->done = op_done;
+    if (op->kind == METE_OP_QUERY && op->args.query.kind == METE_QUERY_SCOPE && request->step &&
+        transaction_view(request, op->args.query.scope, &request->answer.scope)) {
+        op->status = 0;
+        then(request);
+        return;
+    }
     if (op->kind == METE_OP_QUERY)
         op->result.answer = &request->answer;
-    else if (op->kind == METE_OP_APPLY)
+    else if (op->kind == METE_OP_APPLY && !op->handles)
         op->handles = request->handles;
     if (mete_submit(request->api->parts.port, &op, 1) == 1)
         return;
@@ -233,6 +242,8 @@ void request_apply(struct request *request, const struct mete_change *changes, s
                    void (*then)(struct request *request))
 {
     ASSERT(len <= REQUEST_CHANGES);
+    if (request->step && transaction_collect(request, changes, len, then))
+        return;
     changes = replays_mark(request, changes, &len);
     if (!changes) {
         request_fail(request, METE_E_MEMORY, NULL, NULL);
@@ -260,6 +271,20 @@ bool request_matches(struct request *request, uint64_t version)
     return false;
 }
 
+struct mete_scope_id request_made(const struct request *request, struct mete_scope_id scope)
+{
+    return request->step ? transaction_made(request, scope) : scope;
+}
+
+struct slice request_scope_name(struct request *request, struct mete_scope_id scope)
+{
+    struct mete_scope_view view;
+    if (request->step && transaction_view(request, scope, &view))
+        return arena_copy(&request->arena, slice_of(view.id));
+    const struct name *name = scope.n ? namebook_scope(request->api->names, scope.n) : NULL;
+    return name ? namebook_id(name) : (struct slice){0};
+}
+
 bool request_sees(const struct request *request, struct mete_scope_id organization)
 {
     return request->who.admin || request->who.organization.n == organization.n;
@@ -285,6 +310,14 @@ void request_find(struct request *request, enum mete_kind kind, struct slice id,
     struct mete_scope_id organization = request->found;
     if (kind == METE_ORGANIZATION)
         organization = (struct mete_scope_id){0};
+    struct mete_scope_id made =
+        request->step ? transaction_scope(request, kind, organization, id) : organization;
+    if (request->step && made.n) {
+        request->op.status = 0;
+        request->found = made;
+        then(request);
+        return;
+    }
     const struct name *name = namebook_find(request->api->names, kind, organization.n, id);
     if (name) {
         request->op.status = 0;
@@ -409,6 +442,10 @@ void request_turn(struct request *request, void (*then)(struct request *request)
 {
     struct api *api = request->api;
     ASSERT(!request->has_turn);
+    if (request->step) { /* the transaction has it */
+        then(request);
+        return;
+    }
     if (!api->turn_taken) {
         api->turn_taken = true;
         request->has_turn = true;

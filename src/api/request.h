@@ -22,6 +22,7 @@
 #include "api/problem.h"
 #include "api/replays.h"
 #include "api/room.h"
+#include "api/transactions.h"
 
 enum { REQUEST_BATCH = 32, REQUEST_CHANGES = 64 };
 
@@ -86,6 +87,7 @@ struct request {
     uint64_t last_seq; /* what the records had when run() read them */
     struct inquiry *inquiry;
     struct document_change *document; /* documents.c */
+    struct step *step;                /* of the transaction it is within; NULL: none */
     struct wants *wants;
     bool has_turn;
     const char *allow;   /* header of a 405 */
@@ -169,12 +171,20 @@ void inquiry_begin(struct request *request, const struct inquiry_plan *plan);
 
 /* Names of handles that the reply will show: want them all, then load. */
 void request_want(struct request *request, enum name_of of, uint32_t handle);
+/* The handle of a scope after its change was applied: within a transaction it may have been yet to
+ * be made when it was found. */
+struct mete_scope_id request_made(const struct request *request, struct mete_scope_id scope);
+/* Empty: it is not known. */
+struct slice request_scope_name(struct request *request, struct mete_scope_id scope);
 void request_load_names(struct request *request, void (*then)(struct request *request));
 
 /* ---- Of the API -------------------------------------------------------------------------------
  */
 
 struct request *request_new(struct api *api, struct exchange *exchange); /* NULL: no memory */
+/* Begins the request of a transaction's step, whose exchange is its first member, as the principal
+ * of the request that asked for the transaction. */
+void request_begin_within(struct request *request, struct step *step);
 void request_pool_free(struct api *api);
 
 struct mete_text request_text(struct slice slice);

@@ -236,6 +236,7 @@ int directory_put(struct directory *directory, const struct records_entity *enti
     if (entity->kind != METE_API_KEY || id.len != KEY_ID || entity->document.len == 0 ||
         !slice_starts(id, SLICE_LITERAL(ID_PREFIX)))
         return 0;
+    ASSERT_INV("INV-12", entity->organization.n < METE_FROM_CHANGE(0));
     struct entry entry = {.key = {.scope = {entity->handle}, .organization = entity->organization}};
     memcpy(entry.id, id.data + 4, ID_DIGITS);
     int rc = read_document(entity->document, &entry);

@@ -54,6 +54,7 @@ const GOOD = {
   createExchangeRate: { from: 'USD', to: 'EUR', rate: '0.9', effective_at: '2099-01-01T00:00:00Z' },
   revokeApiKey: {},
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },
+  createTransaction: { operations: [{ method: 'POST', path: `/api/v1/organizations/${ORG}/users`, body: { id: 'in-one', name: 'In one' } }] },
   backup: { directory: '/tmp/mete-backup-never-made' },
   setCredential: { secret: 'a-credential-of-a-provider' },
   resealCredentials: { key_file: '/nonexistent/sealing.key' },

@@ -77,15 +77,15 @@ static struct slice place_of(const struct key_state *state)
 static struct slice department_of(struct request *request)
 {
     const struct key_state *state = request->state;
-    const struct name *name =
-        state->department.n ? namebook_scope(request->api->names, state->department.n) : NULL;
-    return name ? arena_copy(&request->arena, namebook_id(name)) : (struct slice){0};
+    return arena_copy(&request->arena, request_scope_name(request, state->department));
 }
 
 /* Hands the document to the index, and shows it. */
 static void reply_key(struct request *request, struct slice text, int status)
 {
     struct key_state *state = request->state;
+    state->organization = request_made(request, state->organization);
+    state->parent = request_made(request, state->parent);
     struct records_entity entity = {.kind = METE_API_KEY,
                                     .handle = state->scope.n,
                                     .organization = state->organization,

@@ -87,8 +87,12 @@ static int keep_zone(void *user, const struct directory_entity *entity)
 int organizations_zone(struct request *request, struct slice id, struct slice *ret_zone)
 {
     struct zone zone = {.request = request};
-    int rc = directory_find(request->reader, METE_ORGANIZATION, (struct mete_scope_id){0}, id,
-                            keep_zone, &zone);
+    struct directory_entity made = {.id = id};
+    if (request->step)
+        made.document = transaction_document(request, METE_ORGANIZATION, id);
+    int rc = made.document.len ? keep_zone(&zone, &made)
+                               : directory_find(request->reader, METE_ORGANIZATION,
+                                                (struct mete_scope_id){0}, id, keep_zone, &zone);
     *ret_zone = zone.name;
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "api/room.h"
 
 static const struct route routes[] = {
+    {"POST", "/api/v1/transactions", ACCESS_ADMIN, PERMIT_INSTALLATION, transactions_create, 0},
     {"POST", "/api/v1/backup", ACCESS_ADMIN, PERMIT_INSTALLATION, backup_create, 0},
     {"POST", "/api/v1/cut", ACCESS_ADMIN, PERMIT_INSTALLATION, cut_create, 0},
 };
