@@ -66,6 +66,24 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *user)
     return buffer_append(body, (struct slice){bytes, size * count}) ? 0 : size * count;
 }
 
+static size_t take_header(char *bytes, size_t size, size_t count, void *user)
+{
+    struct client_reply *reply = user;
+    struct slice line = {bytes, size * count}, name = SLICE_LITERAL("etag:");
+    bool is_etag = line.len > name.len;
+    for (size_t i = 0; is_etag && i < name.len; i++)
+        is_etag = (line.data[i] | 0x20) == (name.data[i] | 0x20);
+    size_t at = name.len;
+    while (is_etag && at < line.len && line.data[at] == ' ')
+        at++;
+    size_t end = line.len;
+    while (is_etag && end > at && (unsigned char)line.data[end - 1] <= ' ')
+        end--;
+    if (is_etag)
+        snprintf(reply->etag, sizeof reply->etag, "%.*s", (int)(end - at), line.data + at);
+    return line.len;
+}
+
 /* CURLE_ codes; the reply's body is kept by whoever calls. */
 static CURLcode http_call(struct client *client, const char *method, const char *path,
                           struct slice body, struct client_reply *reply)
@@ -84,6 +102,8 @@ static CURLcode http_call(struct client *client, const char *method, const char 
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, client->is_patient ? 0L : 60L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, reply);
     if (client->pin[0]) { /* in place of a name and a chain: it may listen on any address */
         curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, client->pin);
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
@@ -193,6 +213,7 @@ static int local_request(struct client *client, const char *method, const char *
                               .body = body};
     local_ask(client->local, &call);
     reply->status = call.status;
+    memcpy(reply->etag, call.etag, sizeof reply->etag);
     reply->body = call.reply; /* moved */
     return CLI_DONE;
 }

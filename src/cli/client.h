@@ -34,6 +34,7 @@ void client_close(struct client *client);
 
 struct client_reply {
     int status;
+    char etag[32]; /* "" if there was none */
     struct buffer body;
 };
 

@@ -19,6 +19,7 @@ struct command {
 static const struct command commands[] = {
     {"serve", "run the gateway and the API", cli_serve},
     {"init", "make a data directory, its admin token and an example organization", cli_init},
+    {"config", "make what is there what a file declares, as one", cli_config},
     {"key", "create, list, show and revoke API keys", cli_key},
     {"budget", "set, list and delete budgets", cli_budget},
     {"rate", "set, list, show and delete rate limits", cli_rate},
