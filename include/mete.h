@@ -690,6 +690,7 @@ METE_API METE_MUST_USE int mete_apply(struct mete_port *port, const struct mete_
 struct mete_budget_view {
     struct mete_budget_id budget;
     struct mete_scope_id scope, organization;
+    enum mete_kind scope_kind;
     char id[129]; /* terminated */
     uint16_t meter;
     uint32_t currency;

@@ -111,6 +111,20 @@ static bool read_number(struct slice text, uint64_t *ret_value)
     return true;
 }
 
+int request_query_count(struct request *request, const char *name, size_t max, size_t *ret_count)
+{
+    struct slice text;
+    uint64_t count;
+    int rc = request_query(request, name, 64, &text);
+    if (rc || !text.len)
+        return rc;
+    if (!read_number(text, &count) || count < 1 || count > max)
+        return problem_set(&request->problem, METE_E_INVALID, name, "It must be from 1 to %zu.",
+                           max);
+    *ret_count = (size_t)count;
+    return 0;
+}
+
 int request_page(struct request *request, struct page *ret_page)
 {
     struct slice limit, cursor;

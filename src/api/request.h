@@ -131,6 +131,9 @@ METE_MUST_USE int request_query(struct request *request, const char *name, size_
                                 struct slice *ret_value);
 /* The same, of an id's characters. */
 METE_MUST_USE int request_query_id(struct request *request, const char *name, struct slice *ret_id);
+/* The same, a whole number from 1 to max; absent: *ret_count stays. */
+METE_MUST_USE int request_query_count(struct request *request, const char *name, size_t max,
+                                      size_t *ret_count);
 /* Refuses query parameters that names (ended by NULL) does not list. */
 METE_MUST_USE int request_query_known(struct request *request, const char *const *names);
 

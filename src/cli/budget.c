@@ -25,6 +25,14 @@ static const char usage[] =
     "       mete budget delete ID --organization O\n"
     "       mete budget explain ID --organization O [--since TIME]\n"
     "       mete budget events [ID] --organization O [--event KIND]\n"
+    "       mete budget usage [ID] --organization O [--history N]\n"
+    "       mete budget summary --organization O\n"
+    "       mete budget check [ID] --organization O --amount A [--unit U] [--scope KIND:ID]\n"
+    "                       [--model M] [--provider P]\n"
+    "       mete budget alerts [ID] --organization O [--test look|send]\n"
+    "       mete budget alerts [ID] --organization O [--threshold T]... [--notify A,B,...]\n"
+    "                       [--enabled true|false]\n"
+    "       mete budget alerts [--event KIND]\n"
     "       mete budget lift ID --organization O\n"
     "       mete budget increase ID --organization O --amount A --until TIME [--from TIME]\n"
     "       mete budget increase ID --organization O --end NUMBER\n"
@@ -46,6 +54,11 @@ static const char usage[] =
     "first call comes.\n"
     "events tells what happened, newest first: threshold, soft_limit, throttled, stopped, lifted,\n"
     "overrun, limit_below; of one budget or of all.\n"
+    "usage, check and alerts without an ID are of the organization's own budget. usage --history "
+    "N\n"
+    "adds N windows before the present one. check says whether a call of the amount would be let\n"
+    "through, and exits 1 if not. alerts shows or sets at which shares a budget alerts and who is\n"
+    "told; without an organization it lists the alerts of all.\n"
     "explain tells entry by entry how its figures came to be since TIME (an instant such as\n"
     "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n";
 
@@ -112,7 +125,13 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--from", &options->from},
                                         {"--until", &options->until},
                                         {"--end", &options->end},
-                                        {"--event", &options->event}};
+                                        {"--event", &options->event},
+                                        {"--history", &options->history},
+                                        {"--notify", &options->notify},
+                                        {"--enabled", &options->enabled},
+                                        {"--test", &options->test},
+                                        {"--model", &options->model},
+                                        {"--provider", &options->provider}};
     const struct client_words words = {.command = "budget",
                                        .usage = usage,
                                        .options = &options->client,
@@ -332,6 +351,14 @@ static int run(const char *word, const struct budget_options *options, const cha
         code = explain(client, options, one);
     } else if (!strcmp(word, "events")) {
         code = budget_events(client, options);
+    } else if (!strcmp(word, "usage")) {
+        code = budget_usage(client, options, all, one);
+    } else if (!strcmp(word, "alerts")) {
+        code = budget_alerts(client, options, all, one);
+    } else if (!strcmp(word, "check")) {
+        code = budget_check_amount(client, options, all, one);
+    } else if (!strcmp(word, "summary")) {
+        code = budget_summary(client, options, all);
     } else if (!strcmp(word, "increase")) {
         code = budget_increase(client, options, one);
     } else if (!strcmp(word, "increases")) {
@@ -343,34 +370,57 @@ static int run(const char *word, const struct budget_options *options, const cha
     return code;
 }
 
-static int check_options(const char *word, struct budget_options *options)
+/* Whether the word's budget is named: it must be, may be, or there is none. */
+enum names { NAMES_NONE, NAMES_ANY, NAMES_ONE };
+
+static const struct {
+    const char *word;
+    enum names names;
+} words[] = {
+    {"set", NAMES_NONE},    {"list", NAMES_NONE},    {"summary", NAMES_NONE},
+    {"events", NAMES_ANY},  {"usage", NAMES_ANY},    {"alerts", NAMES_ANY},
+    {"check", NAMES_ANY},   {"show", NAMES_ONE},     {"delete", NAMES_ONE},
+    {"lift", NAMES_ONE},    {"increase", NAMES_ONE}, {"increases", NAMES_ONE},
+    {"explain", NAMES_ONE},
+};
+enum { WORDS = sizeof words / sizeof words[0] };
+
+/* Its place in words; WORDS: it is none. */
+static size_t find_word(const char *word)
 {
-    bool may_name_one = !strcmp(word, "events");
-    bool names_one = strcmp(word, "set") && strcmp(word, "list") && !may_name_one;
-    if (!options->organization)
-        return wrong("--organization is missing", "");
+    size_t at = 0;
+    while (at < WORDS && strcmp(word, words[at].word) != 0)
+        at++;
+    return at;
+}
+
+static int check_amount(const char *word, const struct budget_options *options)
+{
     bool raises = !strcmp(word, "increase") && !options->end;
-    if ((!strcmp(word, "set") || raises) && !options->amount)
+    bool has_amount = !strcmp(word, "set") || !strcmp(word, "check") || raises;
+    if (has_amount && !options->amount)
         return wrong("--amount is missing", "");
     if (raises && !options->until)
         return wrong("--until is missing", "");
-    if (!names_one && !may_name_one && options->subject)
-        return wrong("unknown: ", options->subject);
-    if (names_one && !options->subject)
-        return wrong("the ID is missing", "");
-    if (names_one || may_name_one)
-        options->id = options->subject;
     return CLI_DONE;
 }
 
-static bool is_word(const char *word)
+static int check_options(const char *word, enum names names, struct budget_options *options)
 {
-    static const char *const words[] = {"set",      "list",      "show",    "delete", "lift",
-                                        "increase", "increases", "explain", "events"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (!strcmp(word, words[i]))
-            return true;
-    return false;
+    bool of_all = !strcmp(word, "alerts") && !options->subject;
+    if (!options->organization && !of_all)
+        return wrong("--organization is missing", "");
+    if (check_amount(word, options))
+        return CLI_USAGE;
+    if (options->test && strcmp(options->test, "look") != 0 && strcmp(options->test, "send") != 0)
+        return wrong("--test is look or send, not ", options->test);
+    if (names == NAMES_NONE && options->subject)
+        return wrong("unknown: ", options->subject);
+    if (names == NAMES_ONE && !options->subject)
+        return wrong("the ID is missing", "");
+    if (names != NAMES_NONE)
+        options->id = options->subject;
+    return CLI_DONE;
 }
 
 int cli_budget(int argc, char **argv)
@@ -381,18 +431,19 @@ int cli_budget(int argc, char **argv)
         fputs(usage, stdout);
         return CLI_DONE;
     }
-    if (!is_word(word))
+    size_t at = find_word(word);
+    if (at == WORDS)
         return wrong(word[0] ? "unknown: " : "say what to do", word);
     int code = read_options(argc, argv, &options);
     if (!code)
-        code = check_options(word, &options);
+        code = check_options(word, words[at].names, &options);
     if (code)
         return code;
     struct buffer all, one;
     buffer_init(&all, 1024);
     buffer_init(&one, 2048);
     int rc = buffer_text(&all, "/api/v1/organizations/");
-    client_encode(&all, options.organization);
+    client_encode(&all, options.organization ? options.organization : "");
     rc |= buffer_text(&all, "/budgets");
     rc |= buffer_append(&one, buffer_slice(&all)) | buffer_text(&one, "/");
     client_encode(&one, options.id ? options.id : "");

@@ -14,8 +14,11 @@ struct budget_options {
     const char *since;    /* explain */
     const char *event;    /* events: of this kind alone */
     const char *soft_limit, *throttle_at, *throttle_rate, *stop_at, *downgrade_at, *cooldown,
-        *grace;                     /* controls */
-    const char *from, *until, *end; /* of an increase */
+        *grace;                          /* controls */
+    const char *from, *until, *end;      /* of an increase */
+    const char *history;                 /* usage: windows before */
+    const char *notify, *enabled, *test; /* alerts */
+    const char *model, *provider;        /* check: of the call */
     const char *thresholds[METE_THRESHOLDS_MAX];
     size_t thresholds_len;
 };
@@ -26,5 +29,14 @@ int budget_events(struct client *client, const struct budget_options *options);
  * budget. */
 int budget_increases(struct client *client, const struct budget_options *options, const char *one);
 int budget_increase(struct client *client, const struct budget_options *options, const char *one);
+
+/* budget_ask.c. all: path of the organization's budgets. */
+int budget_usage(struct client *client, const struct budget_options *options, const char *all,
+                 const char *one);
+int budget_alerts(struct client *client, const struct budget_options *options, const char *all,
+                  const char *one);
+int budget_check_amount(struct client *client, const struct budget_options *options,
+                        const char *all, const char *one);
+int budget_summary(struct client *client, const struct budget_options *options, const char *all);
 
 #endif

@@ -70,6 +70,8 @@ __attribute__((warn_unused_result)) int client_print_data(struct slice body,
                                                           const struct client_options *options,
                                                           const struct client_column *columns,
                                                           size_t columns_len);
+/* A table of an array's objects. */
+void client_print_rows(struct json rows, const struct client_column *columns, size_t columns_len);
 /* One object: its members a line each, or as it came. */
 void client_print_one(struct slice json, const struct client_options *options,
                       const struct client_column *rows, size_t rows_len);

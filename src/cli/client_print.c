@@ -135,6 +135,11 @@ static void print_table(struct json rows, const struct client_column *columns, s
     }
 }
 
+void client_print_rows(struct json rows, const struct client_column *columns, size_t columns_len)
+{
+    print_table(rows, columns, columns_len < COLUMNS ? columns_len : COLUMNS);
+}
+
 int client_print_list(struct client *client, const char *path, const struct client_options *options,
                       const struct client_column *columns, size_t columns_len)
 {

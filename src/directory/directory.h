@@ -109,6 +109,12 @@ METE_MUST_USE int directory_events(struct records_reader *reader,
                                    int (*fn)(void *user, const struct mete_event *, uint32_t n),
                                    void *user);
 
+/* Of all organizations: for whoever may see each of them. filter->organization is 0. */
+METE_MUST_USE int directory_all_events(struct records_reader *reader,
+                                       const struct records_event_filter *filter,
+                                       int (*fn)(void *user, const struct mete_event *, uint32_t n),
+                                       void *user);
+
 /* Constant time. */
 bool directory_same_secret(struct slice a, struct slice b);
 

@@ -126,6 +126,13 @@ int directory_events(struct records_reader *reader, const struct records_event_f
     return records_each_budget_event(reader, filter, fn, user);
 }
 
+int directory_all_events(struct records_reader *reader, const struct records_event_filter *filter,
+                         int (*fn)(void *user, const struct mete_event *, uint32_t n), void *user)
+{
+    ASSERT(!filter->organization.n);
+    return records_each_budget_event(reader, filter, fn, user);
+}
+
 struct load {
     struct directory *directory;
     uint32_t last;

@@ -294,6 +294,7 @@ int ledger_budget(const struct ledger *ledger, uint32_t handle, struct mete_budg
         (struct mete_budget_view){.budget = {handle},
                                   .scope = {budget->scope},
                                   .organization = {scopes_organization(ledger, budget->scope)},
+                                  .scope_kind = (enum mete_kind)ledger->scopes[budget->scope].kind,
                                   .meter = unit_meter(budget->unit),
                                   .currency = unit_currency(budget->unit),
                                   .period = (enum mete_period)budget->period,

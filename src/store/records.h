@@ -147,7 +147,7 @@ METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t aft
                                      void *user);
 
 struct records_event_filter {
-    struct mete_scope_id organization;
+    struct mete_scope_id organization; /* 0: all */
     struct mete_budget_id budget; /* 0: all of the organization's budgets, ended ones too */
     enum mete_event_kind kind;    /* 0: all */
     uint64_t before_seq;          /* those before this place; 0: from the newest */

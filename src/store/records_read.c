@@ -592,13 +592,13 @@ int records_each_budget_event(struct records_reader *reader,
                               int (*fn)(void *user, const struct mete_event *, uint32_t n),
                               void *user)
 {
-    ASSERT(reader && fn && filter->organization.n && filter->limit >= 1);
+    ASSERT(reader && fn && filter->limit >= 1);
     sqlite3_stmt *rows;
     int error = db_prepare(reader->db,
                            "SELECT event.seq, n, event.kind, event.at_us, scope, budget,"
                            " threshold_ppm, limit_amount, committed, held"
                            " FROM event CROSS JOIN entity ON entity.kind=100 AND handle=budget"
-                           " WHERE organization=?1 AND (event.seq, n) < (?2, ?3)"
+                           " WHERE (?1=0 OR organization=?1) AND (event.seq, n) < (?2, ?3)"
                            " AND (?4=0 OR budget=?4) AND (?5=0 OR event.kind=?5)"
                            " ORDER BY event.seq DESC, n DESC LIMIT ?6",
                            &rows);

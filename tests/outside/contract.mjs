@@ -51,7 +51,8 @@ export const operations = Object.entries(document.paths).flatMap(([path, item]) 
 
 export function operationOf(method, path) {
   const matches = operations.filter((o) => o.method === method && o.pattern.test(path));
-  return matches.sort((a, b) => (a.path.includes('{') ? 1 : 0) - (b.path.includes('{') ? 1 : 0))[0];
+  const parameters = ({ path }) => path.split('{').length;
+  return matches.sort((a, b) => parameters(a) - parameters(b))[0];
 }
 
 export function requestSchema(operation) {

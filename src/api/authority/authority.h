@@ -64,6 +64,9 @@ void authority_prepare(struct request *request, struct item *item);
 void authority_submit(struct request *request);
 /* Writes item's answer, or its problem. */
 void authority_write(struct request *request, const struct item *item);
+/* "refused_by": who refuses, and why; their names are loaded. */
+void authority_write_refusals(struct request *request, const struct mete_refusal *refusals,
+                              size_t len);
 /* The member of a call that an amount of the meter comes from. */
 const char *authority_meter_member(uint16_t meter);
 /* "reserve_id": what a reservation is called outside. */

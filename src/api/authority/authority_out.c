@@ -68,15 +68,20 @@ static void write_refusal(struct request *request, const struct mete_refusal *re
     out_close(out, '}');
 }
 
-static void write_refusals(struct request *request, const struct item *item)
+void authority_write_refusals(struct request *request, const struct mete_refusal *refusals,
+                              size_t len)
 {
-    size_t len = item->op.result.verdict.refusals_len;
     ASSERT(len <= METE_REFUSALS_MAX);
     out_key(&request->out, "refused_by");
     out_open(&request->out, '[');
     for (size_t i = 0; i < len; i++)
-        write_refusal(request, &item->refusals[i]);
+        write_refusal(request, &refusals[i]);
     out_close(&request->out, ']');
+}
+
+static void write_refusals(struct request *request, const struct item *item)
+{
+    authority_write_refusals(request, item->refusals, item->op.result.verdict.refusals_len);
 }
 
 /* The meter of the first demand, which is what remains. */

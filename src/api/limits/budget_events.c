@@ -25,6 +25,7 @@ struct row {
 };
 
 struct events {
+    bool of_all; /* organizations that one may see */
     struct records_event_filter filter;
     struct slice budget;
     struct row *rows;
@@ -45,7 +46,9 @@ static int keep_row(void *user, const struct mete_event *event, uint32_t n)
 static int read_rows(struct request *request, struct records_reader *reader)
 {
     const struct events *events = request->state;
-    int rc = directory_events(reader, &events->filter, keep_row, request);
+    int rc = events->filter.organization.n
+                 ? directory_events(reader, &events->filter, keep_row, request)
+                 : directory_all_events(reader, &events->filter, keep_row, request);
     return rc < 0 ? rc : 0;
 }
 
@@ -68,6 +71,7 @@ static void got_row(struct request *request, size_t at, int status,
     else
         events->rows[at].view = answer->budget;
     request_want(request, NAME_SCOPE, answer->budget.scope.n);
+    request_want(request, NAME_SCOPE, answer->budget.organization.n);
 }
 
 /* ---- The reply ------------------------------------------------------------------------------- */
@@ -82,6 +86,16 @@ static void write_threshold(struct out *out, uint32_t ppm)
         out_null(out);
 }
 
+static void write_organization(struct request *request, uint32_t handle)
+{
+    const struct name *name = namebook_scope(request->api->names, handle);
+    out_key(&request->out, "organization");
+    if (name)
+        out_text(&request->out, namebook_id(name));
+    else
+        out_null(&request->out);
+}
+
 static void write_row(struct request *request, const struct row *row)
 {
     const struct mete_event *event = &row->event;
@@ -91,6 +105,8 @@ static void write_row(struct request *request, const struct row *row)
     out_member_integer(out, "seq", (int64_t)event->seq);
     out_member_instant(out, "at", event->at.us);
     out_member_text(out, "event", slice_of(fields_word(words, (int)event->kind)));
+    out_member_text(out, "level", slice_of(budget_json_level(event->kind, event->threshold_ppm)));
+    write_organization(request, row->view.organization.n);
     out_member_text(out, "budget", slice_of(row->view.id));
     budget_json_scope(request, "scope", row->view.scope.n);
     units_write(out, "unit", meter, row->view.currency);
@@ -173,10 +189,11 @@ static int read_word(struct request *request, struct events *events)
 
 static int read_question(struct request *request, struct events *events)
 {
-    static const char *const known[] = {"budget", "event", "limit", "cursor", NULL};
+    static const char *const of_one[] = {"budget", "event", "limit", "cursor", NULL};
+    static const char *const of_all[] = {"event", "limit", "cursor", NULL};
     struct page page;
-    int rc = request_query_known(request, known);
-    if (!rc)
+    int rc = request_query_known(request, events->of_all ? of_all : of_one);
+    if (!rc && !events->of_all)
         rc = request_query_id(request, "budget", &events->budget);
     if (!rc)
         rc = read_word(request, events);
@@ -191,17 +208,37 @@ static int read_question(struct request *request, struct events *events)
     return 0;
 }
 
-void budget_events_list(struct request *request)
+static struct events *begin(struct request *request, bool of_all)
 {
     struct events *events = request_take(request, sizeof *events);
     if (!events)
-        return;
+        return NULL;
     request->state = events;
+    events->of_all = of_all;
     if (read_question(request, events)) {
         request_problem(request);
-        return;
+        return NULL;
     }
     events->rows = request_take(request, events->limit * sizeof *events->rows);
-    if (events->rows)
+    return events->rows ? events : NULL;
+}
+
+void budget_events_list(struct request *request)
+{
+    if (begin(request, false))
         request_find_organization(request, organization_found);
+}
+
+/* Of the organization that asks; of all where the installation does (INV-12). */
+void budget_alerts_list(struct request *request)
+{
+    struct events *events = begin(request, true);
+    if (!events)
+        return;
+    if (!events->filter.kind)
+        events->filter.kind = METE_EVENT_THRESHOLD;
+    ASSERT_INV("INV-12", request->who.admin || request->who.organization.n);
+    if (!request->who.admin)
+        events->filter.organization = request->who.organization;
+    request_work(request, read_rows, rows_read);
 }

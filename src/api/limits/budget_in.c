@@ -3,6 +3,7 @@
  * members is checked after them. */
 #include "api/limits/budgets.h"
 
+#include "api/limits/budget_find.h"
 #include "api/units.h"
 #include "api/tenancy/zones.h"
 #include "base/assert.h"
@@ -42,6 +43,32 @@
     {                                                                                              \
         .name = "controls", .type = FIELD_OBJECT, .offset = AT(controls_json)                      \
     }
+/* What the document keeps as it was said; and figures, which nobody can set. */
+#define ALERT_ENABLED                                                                              \
+    {                                                                                              \
+        .name = "alert_enabled", .type = FIELD_BOOL, .offset = AT(alert_enabled)                   \
+    }
+#define NOTIFY                                                                                     \
+    {                                                                                              \
+        .name = "notify", .type = FIELD_TEXTS, .offset = AT(notify), .max = BUDGET_NOTIFY_MAX,     \
+        .item_max = BUDGET_NOTIFY_TEXT                                                             \
+    }
+#define PACING                                                                                     \
+    {                                                                                              \
+        .name = "pacing", .type = FIELD_OBJECT, .offset = AT(pacing)                               \
+    }
+#define METADATA                                                                                   \
+    {                                                                                              \
+        .name = "metadata", .type = FIELD_OBJECT, .offset = AT(metadata)                           \
+    }
+#define SPEND                                                                                      \
+    {                                                                                              \
+        .name = "current_spend", .type = FIELD_AMOUNT, .offset = AT(current_spend)                 \
+    }
+#define PERCENTAGE                                                                                 \
+    {                                                                                              \
+        .name = "usage_percentage", .type = FIELD_AMOUNT, .offset = AT(usage_percentage)           \
+    }
 static const struct field create_table[] = {
     {.name = "id", .type = FIELD_ID, .offset = AT(id)},
     NAME,
@@ -63,10 +90,23 @@ static const struct field create_table[] = {
     MODE,
     THRESHOLDS,
     CONTROLS,
+    ALERT_ENABLED,
+    NOTIFY,
+    PACING,
+    METADATA,
+    SPEND,
+    PERCENTAGE,
 };
 
-static const struct field update_table[] = {NAME,       AMOUNT,   MONTHLY, MODE,
-                                            THRESHOLDS, ROLLOVER, CONTROLS};
+static const struct field update_table[] = {NAME,     AMOUNT,   MONTHLY,       MODE,   THRESHOLDS,
+                                            ROLLOVER, CONTROLS, ALERT_ENABLED, NOTIFY, PACING,
+                                            METADATA, SPEND,    PERCENTAGE};
+static const struct field alerts_table[] = {
+    THRESHOLDS,
+    {.name = "usage_percentage", .type = FIELD_RATIO, .offset = AT(percent_ppm), .max = 100},
+    ALERT_ENABLED,
+    NOTIFY,
+};
 #undef AT
 
 static const struct field scope_table[] = {
@@ -123,6 +163,9 @@ static int check_create(const struct fields *fields, const struct budget_in *in)
         missing = "period";
     if (missing)
         return fields_fault(fields, METE_E_INVALID, missing, "It is missing.");
+    if (budget_find_is_word(in->id))
+        return fields_fault(fields, METE_E_INVALID, "id",
+                            "It stands in paths: no budget may be called so.");
     return in->time_zone.len ? zones_check(fields->problem, "time_zone", in->time_zone) : 0;
 }
 
@@ -131,15 +174,57 @@ static int check_update(const struct fields *fields, const struct budget_in *in)
     if (in->amount.len && in->monthly_limit.len)
         return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
     bool anything = in->name.len || in->amount.len || in->monthly_limit.len || in->mode >= 0 ||
-                    in->alert_thresholds.type || in->controls_json.type || in->rollover.len;
+                    in->alert_thresholds.type || in->controls_json.type || in->rollover.len ||
+                    in->alert_enabled != BUDGET_IN_UNSAID || in->notify.type || in->pacing.type ||
+                    in->metadata.type;
     if (!anything)
         return fields_fault(fields, METE_E_INVALID, "", "Say what is to change.");
     return 0;
 }
 
+struct pacing_in {
+    int strategy;
+    int64_t update_interval_s, min_allocation_ppm;
+};
+
+static const struct word pacing_strategies[] = {
+    {"even", 1}, {"proportional", 2}, {"aggressive", 3}, {NULL, 0}};
+
+/* How the money is meant to be spread over the window: kept, for whoever paces. */
+static int check_pacing(struct request *request, struct json pacing)
+{
+    static const struct field table[] = {
+        {.name = "strategy",
+         .type = FIELD_WORD,
+         .flags = FIELD_REQUIRED,
+         .offset = offsetof(struct pacing_in, strategy),
+         .words = pacing_strategies},
+        {.name = "update_interval_seconds",
+         .type = FIELD_COUNT,
+         .offset = offsetof(struct pacing_in, update_interval_s),
+         .min = 1,
+         .max = 86400},
+        {.name = "min_allocation",
+         .type = FIELD_SHARE,
+         .offset = offsetof(struct pacing_in, min_allocation_ppm)},
+    };
+    struct pacing_in in;
+    struct fields fields = {table, LEN(table), "pacing", &request->arena, &request->problem};
+    return pacing.type ? fields_read(&fields, pacing, &in) : 0;
+}
+
+static int check_kept(struct request *request, const struct fields *fields,
+                      const struct budget_in *in)
+{
+    if (in->metadata.raw.len > BUDGET_METADATA)
+        return fields_fault(fields, METE_E_TOO_LARGE, "metadata", "It has at most %d bytes.",
+                            BUDGET_METADATA);
+    return check_pacing(request, in->pacing);
+}
+
 int budget_in_read(struct request *request, bool create, struct budget_in *ret_in)
 {
-    struct budget_in in = {.period = -1, .mode = -1};
+    struct budget_in in = {.period = -1, .mode = -1, .alert_enabled = BUDGET_IN_UNSAID};
     const struct field *table = create ? create_table : update_table;
     size_t len = create ? LEN(create_table) : LEN(update_table);
     int rc = request_read(request, table, len, &in);
@@ -148,12 +233,53 @@ int budget_in_read(struct request *request, bool create, struct budget_in *ret_i
         rc = controls_in_read(request, in.controls_json, &in.controls);
     if (!rc)
         rc = create ? check_create(&fields, &in) : check_update(&fields, &in);
+    if (!rc)
+        rc = check_kept(request, &fields, &in);
     struct mete_budget_spec unused = {0};
     if (!rc)
         rc = budget_in_thresholds(request, &in, &unused);
     if (!rc)
         *ret_in = in;
     return rc;
+}
+
+int budget_in_read_alerts(struct request *request, struct budget_in *ret_in)
+{
+    struct budget_in in = {.period = -1, .mode = -1, .alert_enabled = BUDGET_IN_UNSAID};
+    int rc = request_read(request, alerts_table, LEN(alerts_table), &in);
+    struct fields fields = {alerts_table, LEN(alerts_table), "", &request->arena,
+                            &request->problem};
+    if (rc)
+        return rc;
+    if (in.alert_thresholds.type && in.percent_ppm)
+        return fields_fault(&fields, METE_E_INVALID, "usage_percentage",
+                            "alert_thresholds says the same.");
+    if (!in.alert_thresholds.type && !in.percent_ppm && !in.notify.type &&
+        in.alert_enabled == BUDGET_IN_UNSAID)
+        return fields_fault(&fields, METE_E_INVALID, "", "Say what is to change.");
+    struct mete_budget_spec unused = {0};
+    rc = budget_in_thresholds(request, &in, &unused);
+    if (!rc)
+        *ret_in = in;
+    return rc;
+}
+
+int budget_in_document(struct request *request, const struct budget_in *in,
+                       struct budget_document *document)
+{
+    if (in->name.len)
+        document->name = budget_document_quote(request, in->name);
+    if (in->name.len && !document->name.len)
+        return problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
+    if (in->notify.type)
+        document->notify = in->notify.raw;
+    if (in->pacing.type)
+        document->pacing = in->pacing.raw;
+    if (in->metadata.type)
+        document->metadata = in->metadata.raw;
+    if (in->alert_enabled != BUDGET_IN_UNSAID)
+        document->is_quiet = !in->alert_enabled;
+    return 0;
 }
 
 /* Keeps ppm in order; false: it is there already. */
@@ -188,6 +314,10 @@ int budget_in_thresholds(struct request *request, const struct budget_in *in,
                          struct mete_budget_spec *spec)
 {
     spec->thresholds_len = 0;
+    if (in->percent_ppm) { /* the alias: one, as a percentage */
+        insert(spec, (uint32_t)((in->percent_ppm + 99) / 100));
+        return 0;
+    }
     if (!in->alert_thresholds.type) {
         insert(spec, 800000);
         insert(spec, 900000);

@@ -3,8 +3,10 @@
  * carry the product. */
 #include "api/limits/budget_json.h"
 
+#include "api/limits/budget_document.h"
 #include "api/limits/controls.h"
 #include "api/limits/matches.h"
+#include "api/limits/projection.h"
 #include "api/units.h"
 #include "codec/decimal.h"
 
@@ -41,19 +43,39 @@ static void write_ratio(struct out *out, int128 value, unsigned scale)
     out_raw(out, (struct slice){room, len});
 }
 
-/* used / limit in millionths, rounded down; a limit of 0 is used up. */
-static int128 share_ppm(int128 used, int64_t limit)
+static int128 used_of(const struct mete_budget_view *view)
 {
-    return limit > 0 ? used * 1000000 / limit : 1000000;
+    return (int128)view->committed + view->held;
 }
 
-static const char *status_word(int128 used, int64_t limit)
+int128 budget_json_share(const struct mete_budget_view *view)
 {
+    return view->limit > 0 ? used_of(view) * 1000000 / view->limit : 1000000;
+}
+
+const char *budget_json_status(const struct mete_budget_view *view)
+{
+    int128 used = used_of(view), limit = view->limit;
     if (used >= limit)
         return "exceeded";
-    if (used * 10 >= (int128)limit * 9)
+    if (used * 10 >= limit * 9)
         return "critical";
-    return used * 10 >= (int128)limit * 8 ? "warning" : "active";
+    return used * 10 >= limit * 8 ? "warning" : "active";
+}
+
+const char *budget_json_level(enum mete_event_kind kind, uint32_t threshold_ppm)
+{
+    if (kind == METE_EVENT_STOPPED || kind == METE_EVENT_OVERRUN)
+        return "emergency";
+    if (kind == METE_EVENT_LIFTED)
+        return "info";
+    if (kind != METE_EVENT_THRESHOLD)
+        return "warning";
+    if (threshold_ppm >= 950000)
+        return "emergency";
+    if (threshold_ppm >= 900000)
+        return "critical";
+    return threshold_ppm >= 800000 ? "warning" : "info";
 }
 
 static void write_thresholds(struct out *out, const struct mete_budget_view *view)
@@ -65,16 +87,29 @@ static void write_thresholds(struct out *out, const struct mete_budget_view *vie
     out_close(out, ']');
 }
 
+static void write_share(struct out *out, const struct mete_budget_view *view)
+{
+    out_key(out, "usage_percentage");
+    write_ratio(out, budget_json_share(view), 4);
+    out_member_text(out, "status", slice_of(budget_json_status(view)));
+}
+
+/* How far it stands above its limit: lowered below what was spent, or overrun. */
+static void write_excess(struct out *out, const struct mete_budget_view *view)
+{
+    int128 over = used_of(view) - view->limit;
+    out_member_bool(out, "over_limit", over > 0);
+    if (over > 0)
+        out_member_amount(out, "over_by", view->meter, over);
+}
+
 static void write_figures(struct out *out, const struct mete_budget_view *view)
 {
-    int128 used = (int128)view->committed + view->held;
-    int128 remaining = view->limit - used;
+    int128 remaining = view->limit - used_of(view);
     out_member_amount(out, "used", view->meter, view->committed);
     out_member_amount(out, "held", view->meter, view->held);
     out_member_amount(out, "remaining", view->meter, remaining);
-    out_key(out, "usage_percentage");
-    write_ratio(out, share_ppm(used, view->limit), 4);
-    out_member_text(out, "status", slice_of(status_word(used, view->limit)));
+    write_share(out, view);
     bool whole = view->period == METE_TOTAL || view->for_kind;
     out_member_instant(out, "window_start", whole ? INT64_MAX : view->window_start.us);
     out_member_instant(out, "window_end", whole ? INT64_MAX : view->window_end.us);
@@ -84,6 +119,44 @@ static void write_figures(struct out *out, const struct mete_budget_view *view)
     out_member_amount(out, "current_spend", view->meter, view->committed);
     if (view->period == METE_MONTHLY && view->meter == METE_COST)
         out_member_amount(out, "monthly_limit", view->meter, view->base_limit);
+    write_excess(out, view);
+}
+
+static void write_projection(struct out *out, const struct mete_budget_view *view,
+                             const struct projection *projection)
+{
+    out_key(out, "projected_spend");
+    if (!projection) {
+        out_null(out);
+        out_key(out, "projection");
+        out_null(out);
+        return;
+    }
+    out_amount(out, view->meter, projection->amount);
+    out_key(out, "projection");
+    out_open(out, '{');
+    out_member_text(out, "method", SLICE_LITERAL("linear"));
+    out_member_instant(out, "from", projection->from_us);
+    out_member_instant(out, "until", projection->until_us);
+    out_close(out, '}');
+}
+
+/* What only the document says, and what rests on it. */
+static void write_kept(struct request *request, const struct mete_budget_view *view,
+                       struct json json)
+{
+    struct out *out = &request->out;
+    struct budget_document document;
+    struct projection projection;
+    budget_document_read(json, &document);
+    budget_document_show(out, &document);
+    bool is_known =
+        projection_of(view, document.made_us, mete_now(request->api->parts.mete).us, &projection);
+    write_projection(out, view, is_known ? &projection : NULL);
+    if (!document.made.len)
+        return;
+    out_key(out, "created_at");
+    out_raw(out, document.made);
 }
 
 /* Whose it is one of, or what it makes them for. */
@@ -113,13 +186,12 @@ static void write_windows(struct out *out, const struct mete_budget_view *view)
         out_member_amount(out, "carried", view->meter, view->carried);
 }
 
-void budget_json_write(struct request *request, const struct mete_budget_view *view,
-                       struct json document)
+void budget_json_open(struct request *request, const struct mete_budget_view *view,
+                      struct json document)
 {
     struct out *out = &request->out;
     const struct name *organization = namebook_scope(request->api->names, view->organization.n);
     struct json name = json_member(document, "name");
-    struct json made = json_member(document, "created_at");
     out_open(out, '{');
     out_member_text(out, "id", slice_of(view->id));
     if (document.type == JSON_OBJECT) {
@@ -142,9 +214,31 @@ void budget_json_write(struct request *request, const struct mete_budget_view *v
     controls_write(out, view, document);
     matches_write(out, view->matches, view->matches_len);
     write_figures(out, view);
-    if (made.type == JSON_STRING) {
-        out_key(out, "created_at");
-        out_raw(out, made.raw);
-    }
-    out_close(out, '}');
+    if (document.type == JSON_OBJECT)
+        write_kept(request, view, document);
+}
+
+void budget_json_write(struct request *request, const struct mete_budget_view *view,
+                       struct json document)
+{
+    budget_json_open(request, view, document);
+    out_close(&request->out, '}');
+}
+
+void budget_json_brief(struct request *request, const struct mete_budget_view *view)
+{
+    struct out *out = &request->out;
+    out_open(out, '{');
+    out_member_text(out, "budget", slice_of(view->id));
+    budget_json_scope(request, "scope", view->scope.n);
+    units_write(out, "unit", view->meter, view->currency);
+    out_member_text(out, "period", slice_of(fields_word(units_periods, (int)view->period)));
+    out_member_text(out, "mode", slice_of(fields_word(units_modes, (int)view->mode)));
+    out_member_amount(out, "limit", view->meter, view->limit);
+    out_member_amount(out, "used", view->meter, view->committed);
+    out_member_amount(out, "held", view->meter, view->held);
+    out_member_amount(out, "remaining", view->meter, view->limit - used_of(view));
+    write_share(out, view);
+    bool is_whole = view->period == METE_TOTAL;
+    out_member_instant(out, "window_end", is_whole ? INT64_MAX : view->window_end.us);
 }

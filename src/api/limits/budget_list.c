@@ -5,6 +5,7 @@
 #include "api/limits/budget_json.h"
 #include "api/limits/budgets.h"
 #include "base/assert.h"
+#include "codec/timestamp.h"
 
 #include <stdio.h>
 
@@ -28,26 +29,22 @@ struct rows {
 struct made {
     struct request *request;
     const struct directory_entity *entity;
+    struct slice *ret_document;
 };
 
-/* The name of the template, if it has one, and when the budget was made. */
+/* What the template's document says, under its own id and with the instant it was made at. */
 static int write_made(void *user, const struct directory_entity *template)
 {
     const struct made *made = user;
-    struct out *out = &made->request->out;
-    struct json document, name = {0};
-    if (template && template->document.len && !json_scan(template->document, &document, NULL))
-        name = json_member(document, "name");
-    out_clear(out);
-    out_open(out, '{');
-    out_member_text(out, "id", made->entity->id);
-    if (name.type == JSON_STRING) {
-        out_key(out, "name");
-        out_raw(out, name.raw);
-    }
-    out_member_instant(out, "created_at", made->entity->changed_at_us);
-    out_close(out, '}');
-    return 0;
+    struct budget_document document;
+    char room[TIMESTAMP_ROOM + 2] = "\"";
+    budget_document_read(budget_document_scan(template ? template->document : (struct slice){0}),
+                         &document);
+    size_t len = 1 + timestamp_format(made->entity->changed_at_us, room + 1);
+    room[len++] = '"';
+    document.id = made->entity->id;
+    document.made = (struct slice){room, len};
+    return budget_document_write(made->request, &document, made->ret_document);
 }
 
 /* The id of its template: ID~HANDLE is what one makes for the scope of that handle. */
@@ -68,17 +65,10 @@ int budgets_document(struct request *request, const struct directory_entity *ent
         *ret_document = arena_copy(&request->arena, entity->document);
         return ret_document->data ? 0 : METE_E_MEMORY;
     }
-    struct made made = {request, entity};
+    struct made made = {request, entity, ret_document};
     int rc = directory_find(request->reader, RECORDS_BUDGET, entity->organization, template,
                             write_made, &made);
-    if (rc == METE_E_NOT_FOUND)
-        rc = write_made(&made, NULL);
-    if (rc)
-        return rc;
-    *ret_document = arena_copy(&request->arena, buffer_slice(&request->out.bytes));
-    bool failed = request->out.failed || !ret_document->data;
-    out_clear(&request->out);
-    return failed ? METE_E_MEMORY : 0;
+    return rc == METE_E_NOT_FOUND ? write_made(&made, NULL) : rc;
 }
 
 static int keep_row(void *user, const struct directory_entity *entity)
@@ -134,12 +124,8 @@ static void got_row(struct request *request, size_t at, int status,
 
 static void write_row(struct request *request, const struct row *row)
 {
-    struct json document;
-    if (!row->there)
-        return;
-    if (!row->document.len || json_scan(row->document, &document, NULL))
-        document = (struct json){0};
-    budget_json_write(request, &row->view, document);
+    if (row->there)
+        budget_json_write(request, &row->view, budget_document_scan(row->document));
 }
 
 static void write_list(struct request *request)

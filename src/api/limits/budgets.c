@@ -8,6 +8,7 @@
 #include "api/limits/handlers.h"
 #include "api/limits/budgets.h"
 
+#include "api/limits/budget_find.h"
 #include "api/limits/budget_json.h"
 #include "api/entities.h"
 #include "api/units.h"
@@ -15,35 +16,23 @@
 #include "base/limits.h"
 
 struct budget_state {
+    struct budget_search search;
     struct budget_in in;
     struct scope_in scope;
-    struct mete_scope_id organization;
     struct mete_change change;
-    struct mete_budget_view view;
-    struct mete_budget_view *own; /* of a path without an id */
-    struct slice document;
-    int64_t soft_ppm; /* the soft limit, if it was said as a share of the limit */
+    struct budget_document document; /* as it will be */
     int reply_status;
-    enum { BUDGET_UPDATE, BUDGET_DELETE, BUDGET_LIFT } act;
 };
 
 /* ---- The reply --------------------------------------------------------------------------------
  */
 
-/* Of a budget; JSON_NONE where there is none. */
-static struct json read_json(struct slice document)
-{
-    struct json json = {0};
-    if (document.len && json_scan(document, &json, NULL))
-        json = (struct json){0};
-    return json;
-}
-
 static void reply_named(struct request *request)
 {
     const struct budget_state *state = request->state;
+    const struct budget_search *search = &state->search;
     out_clear(&request->out);
-    budget_json_write(request, &state->view, read_json(state->document));
+    budget_json_write(request, &search->view, budget_document_scan(search->document));
     request_reply(request, state->reply_status);
 }
 
@@ -52,8 +41,8 @@ static void reply_viewed(struct request *request)
     struct budget_state *state = request->state;
     if (request_missed(request, "budget"))
         return;
-    state->view = request->answer.budget;
-    budget_json_want(request, &state->view);
+    state->search.view = request->answer.budget;
+    budget_json_want(request, &state->search.view);
     request_load_names(request, reply_named);
 }
 
@@ -64,41 +53,14 @@ static void reply_budget(struct request *request, uint32_t handle)
     request_ask(request, reply_viewed);
 }
 
-/* {"id","name","soft_threshold","created_at"}; both of the JSON texts may be empty. */
-static int write_document(struct request *request, struct slice id, struct slice name_json,
-                          struct slice created_json)
+/* The document as the change and the reply will have it. */
+static int put_document(struct request *request)
 {
-    struct out *out = &request->out;
-    out_clear(out);
-    out_open(out, '{');
-    out_member_text(out, "id", id);
-    if (name_json.len) {
-        out_key(out, "name");
-        out_raw(out, name_json);
-    }
     struct budget_state *state = request->state;
-    controls_write_soft_ppm(out, state->soft_ppm);
-    if (created_json.len) {
-        out_key(out, "created_at");
-        out_raw(out, created_json);
-    } else {
-        out_member_instant(out, "created_at", mete_now(request->api->parts.mete).us);
-    }
-    out_close(out, '}');
-    state->document = arena_copy(&request->arena, buffer_slice(&out->bytes));
-    if (out->failed || !state->document.data)
-        return problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
-    state->change.document = request_text(state->document);
-    return 0;
-}
-
-static struct slice quoted(struct request *request, struct slice text)
-{
-    if (!text.len)
-        return (struct slice){0};
-    out_clear(&request->out);
-    out_text(&request->out, text);
-    return arena_copy(&request->arena, buffer_slice(&request->out.bytes));
+    int rc = budget_document_write(request, &state->document, &state->search.document);
+    if (!rc)
+        state->change.document = request_text(state->search.document);
+    return rc;
 }
 
 /* ---- Creating ---------------------------------------------------------------------------------
@@ -123,25 +85,27 @@ static void create(struct request *request)
     struct budget_state *state = request->state;
     if (request_missed(request, "scope.id"))
         return;
-    if (state->scope.kind == METE_ORGANIZATION && request->found.n != state->organization.n) {
+    if (state->scope.kind == METE_ORGANIZATION &&
+        request->found.n != state->search.organization.n) {
         request_fail(request, METE_E_NOT_FOUND, "scope.id", "This is another organization's path.");
         return;
     }
     state->change.budget.scope = request->found;
     struct slice id = state->in.id.len ? state->in.id : request_make_id(request, "bud_");
     state->change.budget.id = request_text(id);
-    if (!id.len ||
-        write_document(request, id, quoted(request, state->in.name), (struct slice){0})) {
-        request_fail(request, METE_E_MEMORY, NULL, NULL);
-        return;
-    }
-    request_apply(request, &state->change, 1, created);
+    state->document.id = id;
+    int rc = id.len ? budget_in_document(request, &state->in, &state->document)
+                    : problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
+    if (rc || put_document(request))
+        request_problem(request);
+    else
+        request_apply(request, &state->change, 1, created);
 }
 
 static void find_scope(struct request *request)
 {
     struct budget_state *state = request->state;
-    request->found = state->organization;
+    request->found = state->search.organization;
     if (state->scope.kind == METE_KIND_NONE)
         create(request);
     else
@@ -171,7 +135,7 @@ static void organization_found(struct request *request)
     const struct mete_budget_spec *spec = &state->change.budget;
     if (request_missed(request, "org"))
         return;
-    state->organization = request->found;
+    state->search.organization = request->found;
     if (state->scope.organization.len &&
         !slice_equal(state->scope.organization, request->params[0])) {
         request_fail(request, METE_E_INVALID, "scope.organization",
@@ -210,7 +174,7 @@ static int specify(struct request *request, struct budget_state *state)
         rc = matches_read(request, &in->matches, spec->matches, &spec->matches_len);
     if (!rc && in->controls_json.type)
         rc = controls_in_put(request, &in->controls, spec);
-    state->soft_ppm = in->controls.soft_ppm;
+    state->document.soft_ppm = in->controls.soft_ppm;
     if (!rc && in->scope.type)
         rc = scope_in_read(request, in->scope, "scope", &state->scope);
     bool is_whole = state->scope.kind == METE_KIND_NONE || state->scope.kind == METE_ORGANIZATION;
@@ -247,11 +211,10 @@ static void updated(struct request *request)
     struct budget_state *state = request->state;
     if (request_missed(request, "budget"))
         return;
-    reply_budget(request, state->view.budget.n);
+    reply_budget(request, state->search.view.budget.n);
 }
 
-/* The budget as it is, to be changed here and there. */
-static void respecify(const struct mete_budget_view *view, struct mete_budget_spec *spec)
+void budgets_respecify(const struct mete_budget_view *view, struct mete_budget_spec *spec)
 {
     *spec = (struct mete_budget_spec){.id = {view->id, strlen(view->id)},
                                       .scope = view->scope,
@@ -275,18 +238,18 @@ static void respecify(const struct mete_budget_view *view, struct mete_budget_sp
 
 /* All controls that are said; else those that are there, a soft limit that is a share of the limit
  * with it. */
-static int merge_controls(struct request *request, struct json document,
-                          struct mete_budget_spec *spec)
+static int merge_controls(struct request *request, struct mete_budget_spec *spec)
 {
     struct budget_state *state = request->state;
     const struct budget_in *in = &state->in;
     if (in->controls_json.type) {
-        state->soft_ppm = in->controls.soft_ppm;
+        state->document.soft_ppm = in->controls.soft_ppm;
         return controls_in_put(request, &in->controls, spec);
     }
-    state->soft_ppm = spec->soft_limit ? controls_soft_ppm(document) : 0;
-    if (state->soft_ppm)
-        controls_soften(spec, state->soft_ppm);
+    if (!spec->soft_limit)
+        state->document.soft_ppm = 0;
+    if (state->document.soft_ppm)
+        controls_soften(spec, state->document.soft_ppm);
     return 0;
 }
 
@@ -295,10 +258,11 @@ static int merge(struct request *request)
 {
     struct budget_state *state = request->state;
     const struct budget_in *in = &state->in;
-    const struct mete_budget_view *view = &state->view;
-    struct json document = read_json(state->document);
+    const struct mete_budget_view *view = &state->search.view;
     struct mete_budget_spec spec;
-    respecify(view, &spec);
+    budgets_respecify(view, &spec);
+    budget_document_read(budget_document_scan(state->search.document), &state->document);
+    state->document.id = slice_of(view->id);
     if (in->mode >= 0)
         spec.mode = (enum mete_mode)in->mode;
     int rc = 0;
@@ -309,49 +273,28 @@ static int merge(struct request *request)
     if (!rc && in->alert_thresholds.type)
         rc = budget_in_thresholds(request, in, &spec);
     if (!rc)
-        rc = merge_controls(request, document, &spec);
-    if (rc)
-        return rc;
+        rc = merge_controls(request, &spec);
+    if (!rc)
+        rc = budget_in_document(request, in, &state->document);
     state->change =
         (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_UPDATE, .budget = spec};
-    struct json name = json_member(document, "name"), made = json_member(document, "created_at");
-    struct slice name_json = in->name.len               ? quoted(request, in->name)
-                             : name.type == JSON_STRING ? name.raw
-                                                        : (struct slice){0};
-    struct slice made_json = made.type == JSON_STRING ? made.raw : (struct slice){0};
-    return write_document(request, slice_of(view->id), name_json, made_json);
+    return rc ? rc : put_document(request);
 }
 
-static void update_read(struct request *request)
+static void update_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    if (request->work_status && request->work_status != METE_E_NOT_FOUND) {
-        request_fail(request, request->work_status, NULL, NULL);
-        return;
-    }
-    if (state->act == BUDGET_LIFT) {
-        state->change = (struct mete_change){.kind = METE_LIFT_STOP, .end = state->view.budget};
-        request_apply(request, &state->change, 1, updated);
-        return;
-    }
     if (merge(request))
         request_problem(request);
     else
         request_apply(request, &state->change, 1, updated);
 }
 
-static int keep_document(void *user, const struct directory_entity *entity)
-{
-    struct request *request = user;
-    struct budget_state *state = request->state;
-    return budgets_document(request, entity, &state->document);
-}
-
-static int read_document(struct request *request, struct records_reader *reader)
+static void lift_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    return directory_find(reader, RECORDS_BUDGET, state->view.organization,
-                          slice_of(state->view.id), keep_document, request);
+    state->change = (struct mete_change){.kind = METE_LIFT_STOP, .end = state->search.view.budget};
+    request_apply(request, &state->change, 1, updated);
 }
 
 static void deleted(struct request *request)
@@ -360,82 +303,26 @@ static void deleted(struct request *request)
         request_reply_empty(request, 204);
 }
 
-static void change_found(struct request *request)
+static void delete_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    if (state->act != BUDGET_DELETE) {
-        request_work(request, read_document, update_read);
-        return;
-    }
-    state->change = (struct mete_change){.kind = METE_END_BUDGET, .end = state->view.budget};
+    state->change = (struct mete_change){.kind = METE_END_BUDGET, .end = state->search.view.budget};
     request_apply(request, &state->change, 1, deleted);
 }
 
-static void one_found(struct request *request)
+static void begin_update(struct request *request)
 {
-    struct budget_state *state = request->state;
-    if (request_missed(request, "budget"))
-        return;
-    state->view = request->answer.budget;
-    if (state->view.ended) {
-        request_fail(request, METE_E_NOT_FOUND, "budget", "It has been deleted.");
-        return;
-    }
-    change_found(request);
+    budget_find_document(request, update_found);
 }
 
-static void own_found(struct request *request)
+static void begin_lift(struct request *request)
 {
-    struct budget_state *state = request->state;
-    if (request_missed(request, "org"))
-        return;
-    size_t found = 0;
-    for (size_t i = 0; i < request->answer.budgets_len && i < METE_REFUSALS_MAX; i++) {
-        if (state->own[i].ended || state->own[i].scope.n != state->organization.n)
-            continue;
-        state->view = state->own[i];
-        found++;
-    }
-    if (found == 0)
-        request_fail(request, METE_E_NOT_FOUND, "org", "The organization itself has no budget.");
-    else if (found > 1)
-        request_fail(request, METE_E_EXISTS, "budget",
-                     "The organization has %zu budgets: name one in the path.", found);
-    else
-        change_found(request);
+    budget_find_document(request, lift_found);
 }
 
-static void find_budget(struct request *request)
+static void begin_delete(struct request *request)
 {
-    struct budget_state *state = request->state;
-    if (request_missed(request, "org"))
-        return;
-    state->organization = request->found;
-    if (request->params[1].len) {
-        request->op = (struct mete_op){.kind = METE_OP_QUERY,
-                                       .args.query = {.kind = METE_QUERY_FIND_BUDGET,
-                                                      .id = request_text(request->params[1]),
-                                                      .organization = request->found}};
-        request_ask(request, one_found);
-        return;
-    }
-    state->own = request_take(request, METE_REFUSALS_MAX * sizeof *state->own);
-    if (!state->own)
-        return;
-    request->op = (struct mete_op){.kind = METE_OP_QUERY,
-                                   .args.query = {.kind = METE_QUERY_PATH,
-                                                  .scope = request->found,
-                                                  .budgets = state->own,
-                                                  .budgets_max = METE_REFUSALS_MAX}};
-    request_ask(request, own_found);
-}
-
-static void change_begin(struct request *request)
-{
-    if (request->params[1].len && !fields_is_id(request->params[1]))
-        request_fail(request, METE_E_NOT_FOUND, "budget", "Nothing here has this id.");
-    else
-        request_find_organization(request, find_budget);
+    budget_find(request, delete_found);
 }
 
 void budgets_update(struct request *request)
@@ -448,17 +335,14 @@ void budgets_update(struct request *request)
     if (budget_in_read(request, false, &state->in))
         request_problem(request);
     else
-        request_turn(request, change_begin);
+        request_turn(request, begin_update);
 }
 
 void budgets_delete(struct request *request)
 {
-    struct budget_state *state = request_take(request, sizeof *state);
-    if (!state)
-        return;
-    request->state = state;
-    state->act = BUDGET_DELETE;
-    request_turn(request, change_begin);
+    request->state = request_take(request, sizeof(struct budget_state));
+    if (request->state)
+        request_turn(request, begin_delete);
 }
 
 void budgets_lift(struct request *request)
@@ -468,6 +352,5 @@ void budgets_lift(struct request *request)
         return;
     request->state = state;
     state->reply_status = 200;
-    state->act = BUDGET_LIFT;
-    request_turn(request, change_begin);
+    request_turn(request, begin_lift);
 }

@@ -3,6 +3,7 @@
 #ifndef API_LIMITS_BUDGETS_H
 #define API_LIMITS_BUDGETS_H
 
+#include "api/limits/budget_document.h"
 #include "api/limits/controls.h"
 #include "api/limits/matches.h"
 #include "api/request.h"
@@ -16,12 +17,18 @@ struct scope_in {
 METE_MUST_USE int scope_in_read(struct request *request, struct json object, const char *path,
                                 struct scope_in *ret_scope);
 
+enum { BUDGET_IN_UNSAID = 2 };
+
 struct budget_in {
     struct slice id, name, unit, amount, monthly_limit, time_zone, rollover;
     struct json scope, alert_thresholds, controls_json;
+    struct json notify, pacing, metadata; /* for the document */
+    int64_t percent_ppm;   /* of alerts: one threshold, in millionths of a percent; 0: not said */
+    uint8_t alert_enabled; /* a bool, or BUDGET_IN_UNSAID */
     struct matches_in matches;
-    int period, mode; /* -1: not said */
-    int for_kind;     /* METE_KIND_NONE: no template */
+    struct slice current_spend, usage_percentage; /* figures: taken, and not looked at */
+    int period, mode;                             /* -1: not said */
+    int for_kind;                                 /* METE_KIND_NONE: no template */
     int64_t anchor, window_seconds;
     struct controls_in controls; /* if controls_json is there */
 };
@@ -31,8 +38,16 @@ struct budget_in {
 METE_MUST_USE int budgets_document(struct request *request, const struct directory_entity *entity,
                                    struct slice *ret_document);
 
+/* The budget as it is, to be changed here and there. Texts borrow from view. */
+void budgets_respecify(const struct mete_budget_view *view, struct mete_budget_spec *spec);
+
+/* The body of a POST .../alerts: at which shares, and who is told. */
+METE_MUST_USE int budget_in_read_alerts(struct request *request, struct budget_in *ret_in);
 /* The body of a POST (create) or PUT, checked as far as it can be without the budget. */
 METE_MUST_USE int budget_in_read(struct request *request, bool create, struct budget_in *ret_in);
+/* What the body says for the document, over what is there. Uses request->out. MEMORY. */
+METE_MUST_USE int budget_in_document(struct request *request, const struct budget_in *in,
+                                     struct budget_document *document);
 /* The thresholds of the body, or the usual ones, into spec. */
 METE_MUST_USE int budget_in_thresholds(struct request *request, const struct budget_in *in,
                                        struct mete_budget_spec *spec);

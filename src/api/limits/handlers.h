@@ -21,5 +21,15 @@ void increases_create(struct request *request);
 void increases_list(struct request *request);
 void increases_delete(struct request *request);
 void budgets_explain(struct request *request);
+void budget_usage_show(struct request *request);
+void budget_alerts_show(struct request *request);
+void budget_alerts_set(struct request *request);
+void budget_alerts_test(struct request *request);
+void budget_alerts_list(struct request *request);
+void budget_check(struct request *request);
+void budget_summary_show(struct request *request);
+
+/* Of budget_alerts_test: whether it is to send. */
+enum { BUDGET_ALERTS_LOOK = 0, BUDGET_ALERTS_SEND };
 
 #endif

@@ -26,4 +26,17 @@ METE_MUST_USE int matches_read(struct request *request, const struct matches_in 
 /* The same members, those that name something. */
 void matches_write(struct out *out, const struct mete_match *matches, size_t len);
 
+/* A call, as far as budgets may be narrowed to it. Empty: the call does not say. */
+struct call_match {
+    struct slice model, provider, session;
+    struct mete_text *tags;
+    size_t tags_len;
+};
+/* The array's texts into ret_call, in the arena; JSON_NONE: none. Errors are in the problem. */
+METE_MUST_USE int matches_read_tags(struct request *request, struct json texts,
+                                    struct call_match *ret_call);
+/* Whether a budget with these patterns counts the call: of each kind that is named one fits, as the
+ * engine has it (mete.h, struct mete_match). */
+bool matches_fit(const struct mete_match *matches, size_t len, const struct call_match *call);
+
 #endif
