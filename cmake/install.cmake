@@ -7,7 +7,9 @@
 include(GNUInstallDirs)
 
 set(library_layers base os calendar ledger store engine) # what the engine stands on
-set(library_objects "")
+add_library(library_codec OBJECT # and of codec what a row of the audit log is written with
+  src/codec/decimal.c src/codec/json_scan.c src/codec/json_strip.c src/codec/timestamp.c)
+set(library_objects $<TARGET_OBJECTS:library_codec>)
 foreach(layer ${library_layers})
   list(APPEND library_objects $<TARGET_OBJECTS:mete_${layer}>)
 endforeach()

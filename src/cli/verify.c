@@ -14,7 +14,7 @@ static const char usage[] =
     "Proves a data directory while no server runs on it: the journal's checksums and hash chain,\n"
     "that its entries make a consistent ledger, that each snapshot is what they make up to it, "
     "and\n"
-    "that the records are what the journal says.\n"
+    "that the records and the audit log are what the journal says.\n"
     "Exit: 0 clean, 1 not clean, 2 usage, 3 it could not be read.\n";
 
 static void print_hex(const uint8_t bytes[32])
@@ -35,11 +35,14 @@ static void print_json(const struct verify_report *report, int error)
            ",\"budgets\":%" PRIu64 ",\"reservations_open\":%" PRIu64 ",\"drift\":%" PRIu64
            ",\"windows\":%" PRIu64 ",\"records_seq\":%" PRIu64 ",\"usage\":%" PRIu64
            ",\"entities\":%" PRIu64 ",\"events\":%" PRIu64 ",\"base\":%" PRIu64
-           ",\"snapshots\":%" PRIu64 ",\"primary\":%" PRIu64 ",\"head\":\"",
+           ",\"snapshots\":%" PRIu64 ",\"primary\":%" PRIu64 ",\"audit\":%" PRIu64
+           ",\"audit_head\":\"",
            report->groups, report->entries, report->journal_bytes, report->last_seq,
            report->last_at.us, report->scopes, report->budgets, report->reservations_open,
            report->drift, report->windows, report->records_seq, report->usage, report->entities,
-           report->events, report->base, report->snapshots, report->primary);
+           report->events, report->base, report->snapshots, report->primary, report->audit);
+    print_hex(report->audit_head);
+    printf("\",\"head\":\"");
     print_hex(report->head);
     printf("\",\"state_hash\":\"");
     print_hex(report->state_hash);
@@ -67,6 +70,13 @@ static void print_proof(const struct verify_report *report)
     if (report->primary)
         printf("          %" PRIu64 " entities are older than the base and not compared\n",
                report->primary);
+    if (report->has_records) {
+        printf("audit     %" PRIu64 " rows are chained, and are what their entries did; head\n"
+               "          ",
+               report->audit);
+        print_hex(report->audit_head);
+        printf("\n");
+    }
     if (!report->has_records)
         printf("records   none; they are rebuilt at the next start\n");
     printf("head      ");

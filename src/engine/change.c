@@ -61,7 +61,7 @@ bool change_has_room(struct mete *mete, const struct mete_op *op)
         bytes = 0; /* it will be refused */
     const struct rows_need need = {
         .rows = bytes ? 2 * args->len : 1, /* and of what is due before */
-        .texts = bytes,
+        .texts = 2 * bytes, /* of entities, and the entries themselves for the audit log */
         .events = bytes ? 2 * args->len * LEDGER_BUDGET_EVENTS_MAX : 0,
     };
     return owner_has_room(mete, bytes, &need);

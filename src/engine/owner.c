@@ -183,7 +183,8 @@ bool owner_has_room(struct mete *mete, size_t bytes, const struct rows_need *nee
 static bool has_room(struct mete *mete)
 {
     static const struct rows_need one = {.rows = 1 + METE_REFUSALS_MAX,
-                                         .texts = ROWS_USAGE_TEXTS + LIMIT_SCOPE_BUDGETS * LIMIT_ID,
+                                         .texts = ROWS_USAGE_TEXTS +
+                                                  LIMIT_SCOPE_BUDGETS * ROWS_DEFAULT_TEXTS,
                                          .events = LEDGER_EVENTS_MAX};
     return owner_has_room(mete, NEED_BYTES, &one);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An entry that ends a call (COMMIT, RELEASE, EXPIRE, RECORD) gives its usage record, a correction
  * one of its own with the difference; one that puts, moves or ends a scope, budget or rate limit,
- * or puts a grant, gives its entity; any may give events. Which organization, department, user and
- * key stand on a record's path is looked up in the lineage, which costs less memory and time than
- * asking the ledger for views.
+ * or puts a grant, gives its entity; what an administrator did, and what a template made, is for
+ * the audit log; any may give events. Which organization, department, user and key stand on a
+ * record's path is looked up in the lineage, which costs less memory and time than asking the
+ * ledger for views.
  *
  * What a call was asked with (session, tags, content) comes from the reservation with its end; what
  * was said of its end, the details, as it is in the entry.
@@ -15,6 +16,7 @@
 #include "base/assert.h"
 #include "base/details.h"
 #include "base/limits.h"
+#include "engine/audit_make.h"
 
 #include <sodium.h>
 #include <sys/mman.h>
@@ -317,6 +319,69 @@ static bool project_entity(const struct lineage *lineage, const struct entry *en
     return true;
 }
 
+/* The scope that an administrative entry is of; 0: it is of none, or of what has a scope of its
+ * own, which the records know. False: it is not administrative. */
+static bool is_audited(const struct entry *entry, uint32_t *ret_scope)
+{
+    *ret_scope = 0;
+    switch ((int)entry->kind) {
+    case ENTRY_SCOPE:
+        *ret_scope = entry->u.scope.handle;
+        return true;
+    case ENTRY_SCOPE_END:
+        *ret_scope = entry->u.scope_end.scope;
+        return true;
+    case ENTRY_SCOPE_MOVE:
+        *ret_scope = entry->u.scope_move.scope;
+        return true;
+    case ENTRY_BUDGET:
+        *ret_scope = entry->u.budget.spec.scope.n;
+        return true;
+    case ENTRY_DEFAULT:
+        *ret_scope = entry->u.by_default.scope;
+        return true;
+    case ENTRY_RATE:
+        *ret_scope = entry->u.rate.spec.scope.n;
+        return true;
+    case ENTRY_GRANT:
+        *ret_scope = entry->u.grant.spec.scope.n;
+        return true;
+    case ENTRY_QUOTA_END:
+        *ret_scope = entry->u.quota_end.scope;
+        return true;
+    case ENTRY_BUDGET_END:
+    case ENTRY_RATE_END:
+    case ENTRY_INCREASE:
+    case ENTRY_INCREASE_END:
+    case ENTRY_LIFT:
+    case ENTRY_REFUND:
+    case ENTRY_EXCHANGE:
+    case ENTRY_METER:
+        return true;
+    case ENTRY_DOCUMENT:
+    case ENTRY_DOCUMENT_END:
+        return audit_make_tells_documents(entry->u.document.kind);
+    default:
+        return false;
+    }
+}
+
+static void project_audit(const struct lineage *lineage, const struct entry *entry,
+                          const struct ledger_effects *effects, struct project_audit *to)
+{
+    uint32_t scope;
+    *to = (struct project_audit){0};
+    if (!is_audited(entry, &scope))
+        return;
+    to->entry = entry;
+    if (scope) {
+        to->organization.n = organization_of(lineage, scope);
+        to->parent.n = lineage->parents[scope];
+    }
+    if (entry->kind == ENTRY_DEFAULT)
+        to->id = effects->made_id;
+}
+
 void project_entry(const struct lineage *lineage, const struct entry *entry,
                    const struct ledger_effects *effects, struct projection *ret_projection)
 {
@@ -325,6 +390,7 @@ void project_entry(const struct lineage *lineage, const struct entry *entry,
     if (effects->has_ended)
         project_usage(lineage, entry, &effects->ended, ret_projection);
     ret_projection->has_entity = project_entity(lineage, entry, effects, &ret_projection->entity);
+    project_audit(lineage, entry, effects, &ret_projection->audit);
     ret_projection->events = effects->events;
     ret_projection->events_len = effects->events_len;
 }
@@ -334,6 +400,8 @@ int project_put(struct records *records, const struct projection *projection)
     int error = 0;
     if (projection->has_usage)
         error = records_put_usage(records, &projection->usage);
+    if (!error && projection->audit.entry) /* before the entity is as it leaves it */
+        error = audit_make_put(records_audit(records), &projection->audit);
     if (!error && projection->has_entity)
         error = records_put_entity(records, &projection->entity);
     for (size_t i = 0; !error && i < projection->events_len; i++)

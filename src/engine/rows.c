@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A row: struct row | records_usage, meters, texts | records_entity, texts | events, each part only
- * if there is one, all padded to 8 bytes. A row lies in one piece: where it does not fit before the
- * end of the ring, a filler row takes up the rest. Structs are copied as they stand, because both
- * ends are this program; their slices' pointers are set anew on the way out.
+ * A row: struct row | events | records_usage, meters | records_entity | texts of both | struct
+ * audited, its entry packed, each part only if there is one, all padded to 8 bytes. A row lies in
+ * one piece: where it does not fit before the end of the ring, a filler row takes up the rest.
+ * Structs are copied as they stand, because both ends are this program; their slices' pointers are
+ * set anew on the way out.
  *
  * When the projector has caught up, the owner starts again at the front, so that an installation
  * whose projector keeps up touches a few pages and not sixteen megabytes.
@@ -16,13 +17,17 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-enum { ROOM = LIMIT_RECORD_BYTES, FRONT = 2 * LIMIT_GROUP };
+enum { ROOM = LIMIT_RECORD_BYTES, FRONT = 4 * LIMIT_GROUP };
 
 struct row {
     uint32_t len; /* with this header */
-    uint8_t is_filler, has_usage, has_entity, spare;
+    uint8_t is_filler, has_usage, has_entity, has_audit;
     uint64_t seq;
     uint32_t events_len, spare2;
+};
+
+struct audited {
+    uint32_t organization, parent, id_len, entry_len;
 };
 
 /* What is copied of a usage record: all but the outcome's details, which are packed beside. */
@@ -36,7 +41,7 @@ _Static_assert(offsetof(struct records_usage, outcome) + sizeof(struct mete_outc
 /* A projection without its texts and events is at most so large. */
 enum {
     PARTS = sizeof(struct row) + USAGE_BYTES + RECORDS_METERS_MAX * sizeof(struct mete_usage) +
-            sizeof(struct records_entity) + 8
+            sizeof(struct records_entity) + sizeof(struct audited) + 8
 };
 
 int rows_init(struct rows *rows)
@@ -105,6 +110,8 @@ static size_t row_len(const struct projection *p)
         len += USAGE_BYTES + p->usage.usage_len * sizeof(struct mete_usage);
     if (p->has_entity)
         len += sizeof p->entity;
+    if (p->audit.entry)
+        len += sizeof(struct audited) + p->audit.id.len + entry_size_max(p->audit.entry);
     return padded(len);
 }
 
@@ -151,9 +158,20 @@ static void put_texts(uint8_t **at, const struct projection *p)
     }
 }
 
+static void put_audited(uint8_t *at, const uint8_t *end, const struct project_audit *audit)
+{
+    struct audited head = {audit->organization.n, audit->parent.n, (uint32_t)audit->id.len, 0};
+    uint8_t *to = at + sizeof head;
+    append(&to, audit->id.data, audit->id.len);
+    struct writer w = {to, to + (end - to)};
+    entry_write(&w, audit->entry, 0);
+    head.entry_len = (uint32_t)(w.at - to);
+    memcpy(at, &head, sizeof head);
+}
+
 void rows_put(struct rows *rows, const struct projection *p, uint64_t seq)
 {
-    if (!p->has_usage && !p->has_entity && !p->events_len)
+    if (!p->has_usage && !p->has_entity && !p->audit.entry && !p->events_len)
         return;
     size_t len = row_len(p), before_end = ROOM - rows->tail % ROOM;
     bool is_empty = rows->tail == atomic_load_explicit(&rows->head, memory_order_acquire);
@@ -163,6 +181,7 @@ void rows_put(struct rows *rows, const struct projection *p, uint64_t seq)
     const struct row row = {.len = (uint32_t)len,
                             .has_usage = p->has_usage,
                             .has_entity = p->has_entity,
+                            .has_audit = p->audit.entry != NULL,
                             .seq = seq,
                             .events_len = (uint32_t)p->events_len};
     uint8_t *at = rows->bytes + rows->tail % ROOM;
@@ -173,6 +192,8 @@ void rows_put(struct rows *rows, const struct projection *p, uint64_t seq)
     if (p->has_entity)
         append(&at, &p->entity, sizeof p->entity);
     put_texts(&at, p);
+    if (p->audit.entry)
+        put_audited(at, rows->bytes + rows->tail % ROOM + len, &p->audit);
     rows->tail += len;
     rows->put++;
 }
@@ -211,6 +232,21 @@ static void take_texts(const uint8_t **at, struct projection *p)
     }
 }
 
+/* The entry was whole when it was put: what cannot be read of it is a bug. */
+static void take_audited(const uint8_t *at, uint64_t seq, struct projection *p)
+{
+    struct audited head;
+    extract(&at, &head, sizeof head);
+    p->audit = (struct project_audit){.entry = &p->audited,
+                                      .organization = {head.organization},
+                                      .parent = {head.parent},
+                                      .id = {extract_text(&at, head.id_len), head.id_len}};
+    struct reader r = {at, at + head.entry_len, false};
+    int error = entry_read(&r, 0, &p->audited);
+    ASSERT(!error && r.at == r.end);
+    p->audited.seq = seq;
+}
+
 bool rows_take(struct rows *rows, struct projection *p, uint64_t *ret_seq)
 {
     uint64_t durable = atomic_load_explicit(&rows->durable, memory_order_acquire);
@@ -243,6 +279,9 @@ bool rows_take(struct rows *rows, struct projection *p, uint64_t *ret_seq)
     if (row.has_entity)
         extract(&at, &p->entity, sizeof p->entity);
     take_texts(&at, p);
+    p->audit.entry = NULL;
+    if (row.has_audit)
+        take_audited(at, row.seq, p);
     rows->read++;
     *ret_seq = row.seq;
     return true;

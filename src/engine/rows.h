@@ -26,9 +26,12 @@ struct rows {
 METE_MUST_USE int rows_init(struct rows *rows);
 void rows_release_memory(struct rows *rows);
 
-/* Texts of one usage record, at most. */
+/* Texts of one usage record, and of a budget that a template makes (its id twice, its entry), at
+ * most. */
 enum {
-    ROWS_USAGE_TEXTS = LIMIT_NOTE + 4 * LIMIT_ID + DETAILS_MAX + (METE_TAGS_MAX + 2) * LIMIT_SESSION
+    ROWS_USAGE_TEXTS =
+        LIMIT_NOTE + 4 * LIMIT_ID + DETAILS_MAX + (METE_TAGS_MAX + 2) * LIMIT_SESSION,
+    ROWS_DEFAULT_TEXTS = 2 * LIMIT_ID + 512
 };
 
 struct rows_need {

@@ -2,7 +2,8 @@
  * Three proofs in one pass over the journal: its own (checksum and chain, in store/), the ledger's
  * (each entry fits the state before it; at the end the audit, the structure check, and every
  * budget's committed added up anew in totals.c), and the records' (walking beside the replay: the
- * next usage record and the next events must be what the entry projects to).
+ * next usage record, the next events and the next row of the audit log, verify_audit.c, must be
+ * what the entry projects to).
  *
  * Entities are rows that later entries change, so each one's expected content is kept as two
  * fingerprints, of what stays from its put and of what the last entry set, and compared at the end.
@@ -19,6 +20,7 @@
 #include "base/limits.h"
 #include "engine/replay.h"
 #include "engine/totals.h"
+#include "engine/verify_audit.h"
 #include "engine/verify_base.h"
 #include "engine/verify_documents.h"
 
@@ -53,6 +55,7 @@ struct verify {
     uint64_t labels_from; /* calls made up to here may have lost theirs */
     struct replay replay;
     struct verify_base base;
+    struct verify_audit audit;
     struct expected *entities[ENTITY_SORTS]; /* [handle] */
     size_t entities_room[ENTITY_SORTS];
     struct verify_documents documents;
@@ -414,6 +417,8 @@ static int look_at(void *user, const struct entry *entry, const struct projectio
         error = compare_usage(verify, usage);
     if (!error && projection->has_entity)
         error = expect(verify, &projection->entity);
+    if (!error)
+        error = verify_audit_entry(&verify->audit, &projection->audit);
     for (size_t i = 0; !error && i < projection->events_len; i++)
         error = compare_event(verify, &projection->events[i]);
     return error;
@@ -486,6 +491,22 @@ static int verify_journal(struct verify *verify)
     return error ? error : guard(verify, verify_ledger, NULL);
 }
 
+static int begin_audit(struct verify *verify)
+{
+    verify->audit.base_seq = verify->base.base.seq;
+    return verify_audit_begin(&verify->audit, verify->reader);
+}
+
+static int end_audit(struct verify *verify)
+{
+    int error = verify_audit_end(&verify->audit);
+    if (error == METE_E_CORRUPT)
+        differs(verify, "%s", verify->audit.fault);
+    verify->report->audit = verify->audit.rows;
+    memcpy(verify->report->audit_head, verify->audit.chain, sizeof verify->report->audit_head);
+    return error;
+}
+
 static int open_records(struct verify *verify)
 {
     int error = records_reader_open(&verify->os, verify->directory, &verify->reader);
@@ -500,6 +521,8 @@ static int open_records(struct verify *verify)
         error = records_reader_last_seq(verify->reader, &verify->report->records_seq);
     if (!error)
         error = records_reader_labels_from(verify->reader, &verify->labels_from);
+    if (!error)
+        error = begin_audit(verify);
     if (error == METE_E_CORRUPT)
         return differs(verify, "records.db is damaged%s",
                        verify->base.base.seq ? "" : "; deleted, it is rebuilt at the next start");
@@ -579,6 +602,8 @@ int engine_verify(const char *directory, struct verify_report *ret_report)
         error = compare_ends(verify);
     if (!error && verify->reader)
         error = compare_entities(verify);
+    if (!error && verify->reader)
+        error = end_audit(verify);
     close_all(verify);
     free(verify);
     if (error == METE_E_CORRUPT && !ret_report->detail[0])

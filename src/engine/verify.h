@@ -24,8 +24,10 @@ struct verify_report {
     /* the records: compared row by row, up to records_seq */
     int has_records;
     uint64_t records_seq, usage, entities, events;
-    uint64_t primary; /* entities of before the base: there is nothing to compare them with */
-    char detail[256]; /* a sentence: what is wrong, empty if nothing is */
+    uint64_t primary;       /* entities of before the base: there is nothing to compare them with */
+    uint64_t audit;         /* rows of the audit log, each chained to the one before it */
+    uint8_t audit_head[32]; /* hash of the last one */
+    char detail[256];       /* a sentence: what is wrong, empty if nothing is */
 };
 
 /* 0: clean. CORRUPT: not, and detail says what. FORMAT, LOCKED, STORAGE, MEMORY, NOT_FOUND (no

@@ -20,8 +20,9 @@
  * there were any; 450,000 with one; 210,000 with a provider's id too, which falls anywhere in its
  * tree, 800,000 of them.
  *
- * VERSIONS  to a file of version 1 the new tables are added, empty: what of it is behind a base
- * cannot be made anew from the journal. labels_from says up to where they may lack something.
+ * VERSIONS  to a file of an earlier version the new tables are added, empty: what of it is behind a
+ * base cannot be made anew from the journal. labels_from and audit_from say up to where they may
+ * lack something.
  *
  * CONSIDERED AND NOT DONE  an index by scope that is filled in sorted stretches, behind the rows:
  * the way to go once one installation holds tens of millions of records. One row a meter: ten times
@@ -30,6 +31,7 @@
 
 #include "base/assert.h"
 #include "base/details.h"
+#include "store/audit.h"
 #include "store/db.h"
 #include "store/documents.h"
 #include "store/records_file.h"
@@ -41,6 +43,7 @@ enum { TIDY_AT_LEISURE = 128, TIDY_AT_LAST = 1000 }; /* frames */
 
 struct records {
     sqlite3 *db;
+    struct audit_book *audit;
     sqlite3_stmt *begin, *commit, *rollback, *usage, *detail, *upstream, *entity, *entity_end,
         *entity_move, *own_end, *event, *last;
     struct documents documents;
@@ -58,8 +61,9 @@ struct records {
     " WITHOUT ROWID;"
 
 /* The lists of one organization, whatever others have. */
-#define NEW_IN_VERSION_3                                                                           \
+#define LISTS_IN_VERSION_3                                                                         \
     "CREATE INDEX entity_list ON entity (kind, organization, handle) WHERE ended = 0;"
+#define NEW_IN_VERSION_3 LISTS_IN_VERSION_3 RECORDS_AUDIT_IN_VERSION_3
 
 static const char schema[] =
     "BEGIN;"
@@ -98,8 +102,11 @@ static const char from_version_1[] =
     "PRAGMA user_version=2;"
     "COMMIT";
 
-static const char from_version_2[] = "BEGIN;" NEW_IN_VERSION_3 "PRAGMA user_version=3;"
-                                     "COMMIT";
+static const char from_version_2[] =
+    "BEGIN;" NEW_IN_VERSION_3
+    "INSERT INTO meta SELECT 'audit_from', value FROM meta WHERE name='last_seq';"
+    "PRAGMA user_version=3;"
+    "COMMIT";
 
 static const char put_usage[] =
     "INSERT INTO usage (" RECORDS_USAGE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
@@ -189,6 +196,8 @@ static int set_up(struct records *records)
         error = bring_up(records);
     if (!error)
         error = prepare(records);
+    if (!error)
+        error = audit_open(records->db, true, &records->audit);
     int64_t last_seq = 0;
     if (!error)
         error = db_number(records->db, "SELECT value FROM meta WHERE name='last_seq'", &last_seq);
@@ -223,6 +232,7 @@ void records_close(struct records *records)
 {
     if (!records)
         return;
+    audit_close(records->audit);
     sqlite3_finalize(records->begin);
     sqlite3_finalize(records->commit);
     sqlite3_finalize(records->rollback);
@@ -238,6 +248,11 @@ void records_close(struct records *records)
     documents_done(&records->documents);
     db_close(records->db);
     free(records);
+}
+
+struct audit_book *records_audit(struct records *records)
+{
+    return records->audit;
 }
 
 uint64_t records_last_seq(const struct records *records)
@@ -260,6 +275,7 @@ int records_begin(struct records *records)
 static int give_up(struct records *records, int error)
 {
     records->in_batch = false;
+    audit_batch_ended(records->audit, false);
     if (!sqlite3_get_autocommit(records->db) && db_run(records->rollback))
         return METE_E_STORAGE;
     return error == METE_E_CORRUPT || error == METE_E_MEMORY ? error : METE_E_STORAGE;
@@ -276,6 +292,7 @@ int records_end(struct records *records, uint64_t last_seq)
     if (error)
         return give_up(records, error);
     records->in_batch = false;
+    audit_batch_ended(records->audit, true);
     records->last_seq = last_seq;
     return 0;
 }

@@ -7,9 +7,10 @@
 #include "base/varint.h"
 #include "store/records.h"
 
+/* 1: without the tables detail and upstream. 2: without audit and entity_list. */
 enum {
     RECORDS_APPLICATION = 0x6d657472, /* "metr" */
-    RECORDS_VERSION = 3 /* 1: without the tables detail and upstream; 2: without entity_list */
+    RECORDS_VERSION = 3
 };
 
 /* The meters before this one have a column; those that came later lie packed in the last one, so
@@ -66,6 +67,16 @@ enum {
 
 #define RECORDS_EVENT_COLUMNS                                                                      \
     "seq, n, kind, at_us, scope, budget, threshold_ppm, limit_amount, committed, held"
+
+/* The audit log (store/audit.c). */
+#define RECORDS_AUDIT_COLUMNS                                                                      \
+    "seq, at_us, actor, action, organization, kind, id, handle, before, after, chain"
+#define RECORDS_AUDIT_IN_VERSION_3                                                                 \
+    "CREATE TABLE audit (seq INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, actor TEXT NOT NULL,"    \
+    " action TEXT NOT NULL, organization INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,"  \
+    " handle INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, chain BLOB NOT NULL);"   \
+    "CREATE INDEX audit_thing ON audit (kind, handle, id);"                                        \
+    "CREATE INDEX audit_organization ON audit (organization);"
 
 /* Usage that has no column: (meter, currency, amount) varints after each other. */
 enum { RECORDS_EXTRA_MAX = RECORDS_METERS_MAX * 3 * VARINT_MAX };

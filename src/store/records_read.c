@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/checked.h"
+#include "store/audit.h"
 #include "store/db.h"
 #include "store/records_file.h"
 
@@ -24,8 +25,10 @@
 struct records_reader {
     sqlite3 *db;
     sqlite3_stmt *last, *ended_from;
-    const char *detail; /* what is there of a record beside its row in usage */
-    bool is_first;      /* the file is of version 1 */
+    const char *detail;       /* what is there of a record beside its row in usage */
+    bool is_first;            /* the file is of version 1 */
+    bool has_audit;           /* of version 3 or later */
+    struct audit_book *audit; /* once it was asked for */
 };
 
 /* Of a file of version 1 that nobody has opened to write since: nothing. */
@@ -38,6 +41,7 @@ static int find_version(struct records_reader *reader)
     int64_t version = 0;
     int error = db_number(reader->db, "PRAGMA user_version", &version);
     reader->is_first = version == 1;
+    reader->has_audit = version >= 3;
     reader->detail = reader->is_first ? detail_of_version_1 : "detail";
     return error;
 }
@@ -76,10 +80,19 @@ void records_reader_close(struct records_reader *reader)
 {
     if (!reader)
         return;
+    audit_close(reader->audit);
     sqlite3_finalize(reader->last);
     sqlite3_finalize(reader->ended_from);
     db_close(reader->db);
     free(reader);
+}
+
+int records_reader_audit(struct records_reader *reader, struct audit_book **ret_book)
+{
+    int error = reader->audit ? 0 : audit_open(reader->db, reader->has_audit, &reader->audit);
+    if (!error)
+        *ret_book = reader->audit;
+    return error;
 }
 
 /* Ends a question of one row: 0 if it had one. A file without the row is not one of ours. */

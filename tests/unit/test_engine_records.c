@@ -244,7 +244,8 @@ static void records_of_the_version_before_are_no_damage(void **state)
     struct mete_reservation_id open = begin("", CONTENT);
     commit(begin("", CONTENT));
     close_it();
-    sql("DROP TABLE detail; DROP TABLE upstream; DROP INDEX entity_list; PRAGMA user_version=1");
+    sql("DROP TABLE detail; DROP TABLE upstream; DROP INDEX entity_list; DROP TABLE audit;"
+        "PRAGMA user_version=1");
     must_be_clean();
     open_it(); /* brings them up; what was open is told with what is known of it */
     commit(open);

@@ -232,7 +232,7 @@ static void make_version_1(void)
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
                                   "DROP TABLE detail; DROP TABLE upstream; DROP INDEX entity_list;"
-                                  "PRAGMA user_version=1",
+                                  "DROP TABLE audit; PRAGMA user_version=1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);
