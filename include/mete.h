@@ -109,6 +109,8 @@ enum mete_meter {
     METE_AUDIO_OUTPUT,   /* the part of METE_OUTPUT that is sound */
     METE_IMAGE_OUTPUT,   /* the part of METE_OUTPUT that is pictures */
     METE_SEARCHES,       /* searches the provider made for a call, not tokens */
+    METE_CHARACTERS,     /* of text that was spoken */
+    METE_VIDEO_SECONDS,
     METE_METERS_BUILTIN,
     METE_METER_CUSTOM = 64
 };

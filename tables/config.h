@@ -4,7 +4,7 @@
  * SECTION: where the key stands: TOP of the file; a mapping named in TOP; PROVIDER an element of
  * providers; ENCODING one of encodings; COST a value of model_costs; TIER an element of its tiers. field: of struct config (PROVIDER, ENCODING, COST: of their struct).
  * TYPE: TEXT; DURATION ("250ms", "30s", "5m", "1h"; kept in ms); SIZE ("64KiB", "10MiB"; bytes);
- * INTEGER; BOOLEAN; a CHOICE_; PRICE (an exact decimal), PRICE_1K (the same per thousand); SECTION_
+ * INTEGER; BOOLEAN; a CHOICE_; PRICE (an exact decimal), PRICE_1K (the same per thousand), PRICE_EACH (of one); SECTION_
  * and others: structure. default: as it would be written; NULL: none. min and max in the kept unit. */
 #ifndef ROW
 #error "define ROW before including tables/config.h"
@@ -63,9 +63,17 @@ ROW(COST, image_output_per_million, prices[PRICE_IMAGE_OUTPUT], PRICE, NULL, 0, 
 ROW(COST, search_per_thousand, prices[PRICE_SEARCH], PRICE_1K, NULL, 0, 0, "Of a thousand searches the provider makes. Default: none, and calls that may search are refused.")
 ROW(COST, searched_per_thousand, prices[PRICE_SEARCHED], PRICE_1K, NULL, 0, 0, "Of a thousand calls that search, however often each.")
 ROW(COST, request_per_thousand, prices[PRICE_REQUEST], PRICE_1K, NULL, 0, 0, "Of a thousand calls, on top of their tokens. Default: 0.")
-ROW(COST, tiers, tiers_len, TIERS, NULL, 0, 8, "Prices that hold instead for long inputs, or in another service.")
+ROW(COST, per_image, prices[PRICE_IMAGE], PRICE_EACH, NULL, 0, 0, "Of a picture made. With a price of a piece, tokens without one cost nothing.")
+ROW(COST, characters_per_million, prices[PRICE_CHARACTER], PRICE, NULL, 0, 0, "Of a million characters that are spoken.")
+ROW(COST, audio_per_second, prices[PRICE_AUDIO_SECOND], PRICE_EACH, NULL, 0, 0, "Of a second of sound that is transcribed.")
+ROW(COST, video_per_second, prices[PRICE_VIDEO_SECOND], PRICE_EACH, NULL, 0, 0, "Of a second of video made.")
+ROW(COST, tiers, tiers_len, TIERS, NULL, 0, 8, "Prices that hold instead for long inputs, in another service, or for pieces of a quality or size.")
 ROW(TIER, above, above, INTEGER, "0", 0, 16777216, "For calls with more input tokens than this. 0: any.")
 ROW(TIER, service, service, CHOICE_SERVICE, "standard", 0, 0, "standard, priority, flex, batch or fast.")
+ROW(TIER, quality, quality, CHOICE_QUALITY, "any", 0, 0, "For pieces of this quality: low, medium, high, standard or hd.")
+ROW(TIER, size, size, TEXT, "", 0, 9, "For pieces of this size: 1024x1792.")
+ROW(TIER, per_image, prices[PRICE_IMAGE], PRICE_EACH, NULL, 0, 0, "Of such a picture.")
+ROW(TIER, video_per_second, prices[PRICE_VIDEO_SECOND], PRICE_EACH, NULL, 0, 0, "Of a second of such a video.")
 ROW(TIER, input_per_million, prices[PRICE_INPUT], PRICE, NULL, 0, 0, "Price of a million input tokens.")
 ROW(TIER, output_per_million, prices[PRICE_OUTPUT], PRICE, NULL, 0, 0, "Of a million output tokens.")
 ROW(TIER, cached_input_per_million, prices[PRICE_CACHED_INPUT], PRICE, NULL, 0, 0, "This and the next: default as the model's own, or as it falls back (docs/prices.md).")

@@ -52,6 +52,7 @@ ROW(SNAPSHOT_ENTRIES, 4194304, "entries", "between two snapshots: recovery reads
 ROW(AUDIT_PPM, 50000, "of a core, in millionths", "the online audit may take")
 ROW(CLOCK_BACK_S, 60, "s", "the wall clock may stand before the last entry at start: a correction, not another day")
 ROW(PRICE, 1000000, "currency units per million", "dearer is a unit mistake of the source: flag it, never bill it")
+ROW(PIECE_PRICE, 1000, "currency units", "a picture, a second or a call; dearer is a unit mistake")
 ROW(ENCODINGS, 8, "encodings", "beyond those that come with mete; each is some 15 MB")
 ROW(PRICE_TIERS, 8, "tiers", "of one model's price: three lengths and four services, and one more")
 ROW(TEMPLATE_TOKENS, 64, "tokens", "a chat template adds to a short prompt or to one answer; the longest recorded one is under it")

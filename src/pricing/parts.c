@@ -20,6 +20,10 @@ static const uint16_t meter_of[PRICE_METERS] = {
     [PRICE_SEARCH] = METE_SEARCHES,
     [PRICE_SEARCHED] = METE_SEARCHES,
     [PRICE_REQUEST] = METE_REQUESTS,
+    [PRICE_IMAGE] = METE_IMAGES,
+    [PRICE_CHARACTER] = METE_CHARACTERS,
+    [PRICE_AUDIO_SECOND] = METE_AUDIO_SECONDS,
+    [PRICE_VIDEO_SECOND] = METE_VIDEO_SECONDS,
 };
 
 struct shares {
@@ -56,7 +60,7 @@ static void deal_one(struct shares *shares)
 int pricing_parts(const struct price_model *model, const struct pricing_usage *usage,
                   struct mete_part ret_parts[METE_PARTS_MAX], size_t *ret_len)
 {
-    _Static_assert((int)PRICE_METERS <= (int)METE_PARTS_MAX, "each has a place");
+    _Static_assert(PRICE_METERS - 1 <= METE_PARTS_MAX, "each has a place, searches one");
     struct shares shares = {.len = 0};
     int128 yocto[PRICE_METERS];
     int64_t left = 0;

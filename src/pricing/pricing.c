@@ -8,19 +8,22 @@
  *
  *   cache_write_1h=6 search=10000 >200000 input=6 output=22.5 priority>200000 input=12 output=45
  *
+ * or a grade, of what is billed by the piece: image=40000 hd:1024x1024 image=80000
+ *
  * Models that cost the same, and most do with dozens of others, share their tariff's bytes.
  *
  * Digits: a price is kept in 10^-18 of a currency unit per million units, so one unit's price is
  * exact to 10^-24, a digit more than the finest one in the source. Tokens times price is then in
  * 10^-24 units; the products of a call are summed in 128 bits, and 10^15 of them are a nano.
  *
- * Not done: a hash table (a look-up is 0.2 us of a call that takes hundreds); prices by the minute,
- * the picture or the page, and by region (docs/prices.md says what that means for whom). */
+ * Not done: a hash table (a look-up is 0.2 us of a call that takes hundreds); prices by the page,
+ * and by region (docs/prices.md says what that means for whom). */
 #include "pricing/pricing.h"
 
 #include "base/assert.h"
 #include "codec/csv.h"
 #include "codec/decimal.h"
+#include "pricing/grade.h"
 #include "pricing/tariff.h"
 
 #include <stdio.h>
@@ -29,8 +32,6 @@
 
 extern const unsigned char data_prices_csv[];
 extern const size_t data_prices_csv_len;
-
-#define ATTO_PER_NANO INT64_C(1000000000)
 
 /* The columns of the list that are prices, as they come. */
 static const enum price_meter priced[] = {PRICE_INPUT, PRICE_CACHED_INPUT, PRICE_CACHE_WRITE,
@@ -56,6 +57,10 @@ static const char *const meter_names[PRICE_METERS] = {
     [PRICE_SEARCH] = "search",
     [PRICE_SEARCHED] = "searched",
     [PRICE_REQUEST] = "request",
+    [PRICE_IMAGE] = "image",
+    [PRICE_CHARACTER] = "character",
+    [PRICE_AUDIO_SECOND] = "audio_second",
+    [PRICE_VIDEO_SECOND] = "video_second",
 };
 static const char *const service_names[PRICE_SERVICES] = {"standard", "priority", "flex", "batch",
                                                           "fast"};
@@ -185,12 +190,6 @@ static int parse_row(const struct pricing_row *row, struct price_model *ret_mode
     return rc;
 }
 
-/* What every call is made of has a price: all that may be missing has fallen back to these. */
-static bool is_whole(const struct price_model *model)
-{
-    return tariff_is_whole(model->prices);
-}
-
 /* ---- The list -------------------------------------------------------------------------------- */
 
 static int compare(struct slice a, struct slice b)
@@ -262,9 +261,17 @@ static unsigned find_name(const char *const *names, unsigned len, struct slice n
     return i;
 }
 
-/* "priority", ">200000", "priority>200000" */
+/* "priority", ">200000", "priority>200000"; "hd:1024x1792", "hd:", ":1024x1792" */
 static void read_head(struct slice word, struct pricing_tier_row *ret_tier)
 {
+    const char *grade = memchr(word.data, ':', word.len);
+    if (grade) {
+        size_t quality = (size_t)(grade - word.data);
+        *ret_tier = (struct pricing_tier_row){
+            .grade = pricing_grade(slice_part(word, 0, quality), slice_from(word, quality + 1))};
+        ASSERT(grade_is_said(ret_tier->grade));
+        return;
+    }
     const char *mark = memchr(word.data, '>', word.len);
     size_t len = mark ? (size_t)(mark - word.data) : word.len;
     *ret_tier = (struct pricing_tier_row){.service = PRICE_STANDARD};
@@ -318,9 +325,10 @@ static int read_builtin_row(struct pricing *pricing, char *line, size_t len)
     ASSERT(pricing->len < pricing->room);
     struct price_model *model = &pricing->models[pricing->len];
     int rc = parse_row(&row, model, &tariff);
-    ASSERT(rc == 0 && tariff_is_whole(tariff.prices));
+    ASSERT(rc == 0);
     ASSERT(!pricing->len || compare(model[-1].name, model->name) < 0);
     rc = keep_tariff(pricing, &tariff, model);
+    ASSERT_INV("INV-11", rc || tariff_is_priced(model));
     if (!rc)
         pricing->len++;
     return rc;
@@ -533,7 +541,7 @@ static const struct price_model *if_priced(const struct pricing *pricing,
 {
     if (!model && pricing->has_ceiling)
         model = &pricing->ceiling;
-    return model && is_whole(model) ? model : NULL;
+    return model && tariff_is_priced(model) ? model : NULL;
 }
 
 const struct price_model *pricing_find(const struct pricing *pricing, struct slice model)
@@ -601,177 +609,4 @@ const struct price_model *pricing_at(const struct pricing *pricing, size_t i)
 {
     ASSERT(i < pricing->len);
     return &pricing->models[i];
-}
-
-/* ---- Money ----------------------------------------------------------------------------------- */
-
-static bool add_product(int128 *sum, int64_t units, struct price price)
-{
-    int128 product;
-    return !__builtin_mul_overflow(price.atto_per_million, (int128)units, &product) &&
-           !__builtin_add_overflow(*sum, product, sum);
-}
-
-bool pricing_prices(const struct price_model *model, enum price_meter meter)
-{
-    return model->prices[meter].atto_per_million >= 0;
-}
-
-/* Parts that lie apart in their whole; false: one is negative, or they are more. */
-static bool parts_fit(int64_t whole, const int64_t *parts, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (parts[i] < 0 || parts[i] > whole)
-            return false;
-        whole -= parts[i];
-    }
-    return whole >= 0;
-}
-
-static bool usage_holds(const struct pricing_usage *u)
-{
-    const int64_t input[] = {u->cached_input, u->cache_write, u->audio_input, u->image_input};
-    const int64_t output[] = {u->reasoning, u->audio_output, u->image_output};
-    return parts_fit(u->input, input, sizeof input / sizeof input[0]) &&
-           parts_fit(u->output, output, sizeof output / sizeof output[0]) &&
-           parts_fit(u->cache_write, &u->cache_write_1h, 1) && u->searches >= 0;
-}
-
-static void count_units(const struct pricing_usage *u, int64_t ret_units[PRICE_METERS])
-{
-    const int64_t units[PRICE_METERS] = {
-        [PRICE_INPUT] =
-            u->input - u->cached_input - u->cache_write - u->audio_input - u->image_input,
-        [PRICE_CACHED_INPUT] = u->cached_input,
-        [PRICE_CACHE_WRITE] = u->cache_write - u->cache_write_1h,
-        [PRICE_CACHE_WRITE_1H] = u->cache_write_1h,
-        [PRICE_AUDIO_INPUT] = u->audio_input,
-        [PRICE_IMAGE_INPUT] = u->image_input,
-        [PRICE_OUTPUT] = u->output - u->reasoning - u->audio_output - u->image_output,
-        [PRICE_REASONING] = u->reasoning,
-        [PRICE_AUDIO_OUTPUT] = u->audio_output,
-        [PRICE_IMAGE_OUTPUT] = u->image_output,
-        [PRICE_SEARCH] = u->searches,
-        [PRICE_SEARCHED] = u->searches > 0,
-        [PRICE_REQUEST] = 1,
-    };
-    memcpy(ret_units, units, sizeof units);
-}
-
-int pricing_terms(const struct price_model *model, const struct pricing_usage *usage,
-                  int128 ret_yocto[PRICE_METERS])
-{
-    ASSERT_INV("INV-11", is_whole(model));
-    ASSERT(usage->service < PRICE_SERVICES);
-    if (!usage_holds(usage))
-        return METE_E_INVALID;
-    struct price prices[PRICE_METERS];
-    int rc = tariff_find(model, usage->service, usage->input, prices);
-    if (rc)
-        return rc;
-    int64_t units[PRICE_METERS];
-    count_units(usage, units);
-    for (int meter = 0; meter < PRICE_METERS; meter++) {
-        ret_yocto[meter] = units[meter] ? 0 : -1;
-        if (units[meter] && prices[meter].atto_per_million < 0)
-            return METE_E_UNPRICED;
-        if (units[meter] && !add_product(&ret_yocto[meter], units[meter], prices[meter]))
-            return METE_E_TOO_LARGE;
-    }
-    return 0;
-}
-
-int pricing_round(const int128 yocto[PRICE_METERS], int64_t *ret_nano)
-{
-    int128 sum = 0;
-    for (int meter = 0; meter < PRICE_METERS; meter++)
-        if (yocto[meter] > 0 && __builtin_add_overflow(sum, yocto[meter], &sum))
-            return METE_E_TOO_LARGE;
-    int128 nano = div_half_even(sum, YOCTO_PER_NANO);
-    if (nano > METE_AMOUNT_MAX)
-        return METE_E_TOO_LARGE;
-    ASSERT_INV("INV-08", nano >= 0);
-    *ret_nano = (int64_t)nano;
-    return 0;
-}
-
-int pricing_charge(const struct price_model *model, const struct pricing_usage *usage,
-                   int64_t *ret_nano)
-{
-    int128 yocto[PRICE_METERS];
-    int rc = pricing_terms(model, usage, yocto);
-    return rc ? rc : pricing_round(yocto, ret_nano);
-}
-
-/* ceil(yocto / divisor) */
-static int divide_up(int128 yocto, int64_t divisor, int64_t *ret_nano)
-{
-    int128 nano = yocto / divisor + (yocto % divisor != 0);
-    if (nano > METE_AMOUNT_MAX)
-        return METE_E_TOO_LARGE;
-    *ret_nano = (int64_t)nano;
-    return 0;
-}
-
-/* What any call may have, on either side. */
-#define INPUT_KINDS                                                                                \
-    (PRICE_BIT(PRICE_INPUT) | PRICE_BIT(PRICE_CACHED_INPUT) | PRICE_BIT(PRICE_CACHE_WRITE) |       \
-     PRICE_BIT(PRICE_IMAGE_INPUT))
-#define OUTPUT_KINDS (PRICE_BIT(PRICE_OUTPUT) | PRICE_BIT(PRICE_REASONING))
-
-/* Of the kinds from one to the other; -1: one of them has no price. */
-static struct price dearest(const struct price *prices, uint32_t kinds, enum price_meter from,
-                            enum price_meter to)
-{
-    struct price price = {0};
-    for (enum price_meter meter = from; meter <= to; meter++) {
-        if (!(kinds & PRICE_BIT(meter)))
-            continue;
-        if (prices[meter].atto_per_million < 0)
-            return prices[meter];
-        if (prices[meter].atto_per_million > price.atto_per_million)
-            price = prices[meter];
-    }
-    return price;
-}
-
-/* Of the call and its searches, whatever its tokens. */
-static int add_fees(const struct price *prices, int64_t searches, int128 *yocto)
-{
-    *yocto += prices[PRICE_REQUEST].atto_per_million;
-    if (!searches)
-        return 0;
-    if (prices[PRICE_SEARCH].atto_per_million < 0)
-        return METE_E_UNPRICED;
-    *yocto += prices[PRICE_SEARCHED].atto_per_million;
-    return add_product(yocto, searches, prices[PRICE_SEARCH]) ? 0 : METE_E_TOO_LARGE;
-}
-
-int pricing_bound(const struct price_model *model, const struct pricing_limits *limits,
-                  struct mete_demand *ret_demand)
-{
-    ASSERT_INV("INV-11", is_whole(model));
-    ASSERT(limits->input >= 0 && limits->choices >= 1 && limits->searches >= 0);
-    uint32_t kinds = limits->also | INPUT_KINDS | OUTPUT_KINDS;
-    struct price prices[PRICE_METERS];
-    int rc = tariff_dearest(model, limits, prices);
-    if (rc)
-        return rc;
-    struct price in = dearest(prices, kinds, PRICE_INPUT, PRICE_IMAGE_INPUT);
-    struct price out = dearest(prices, kinds, PRICE_OUTPUT, PRICE_IMAGE_OUTPUT);
-    if (in.atto_per_million < 0 || out.atto_per_million < 0)
-        return METE_E_UNPRICED;
-    struct mete_demand demand = {.meter = METE_COST, .currency = model->currency};
-    int128 fixed = 0, variable = 0;
-    rc = add_fees(prices, limits->searches, &fixed);
-    if (!rc &&
-        (!add_product(&fixed, limits->input, in) || !add_product(&variable, limits->choices, out)))
-        rc = METE_E_TOO_LARGE;
-    if (!rc)
-        rc = divide_up(fixed, YOCTO_PER_NANO, &demand.fixed);
-    if (!rc)
-        rc = divide_up(variable, ATTO_PER_NANO, &demand.per_million);
-    if (!rc)
-        *ret_demand = demand;
-    return rc;
 }

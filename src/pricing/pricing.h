@@ -29,6 +29,10 @@ enum price_meter {
     PRICE_SEARCH,   /* a million searches */
     PRICE_SEARCHED, /* a million calls with any search: some bill by the call, not by the search */
     PRICE_REQUEST,  /* a million calls, whatever they come to */
+    PRICE_IMAGE,    /* a million pictures made; this and the next are pieces */
+    PRICE_CHARACTER,
+    PRICE_AUDIO_SECOND, /* of sound that is heard, or made */
+    PRICE_VIDEO_SECOND, /* of pictures that move */
     PRICE_METERS
 };
 
@@ -42,13 +46,30 @@ enum price_service {
     PRICE_SERVICES
 };
 
+/* What a picture or video is asked for as, where its price goes by that. */
+enum price_quality {
+    PRICE_QUALITY_UNSAID = 0,
+    PRICE_QUALITY_LOW,
+    PRICE_QUALITY_MEDIUM,
+    PRICE_QUALITY_HIGH,
+    PRICE_QUALITY_STANDARD,
+    PRICE_QUALITY_HD,
+    PRICE_QUALITY_ANY /* auto, or a word that is not known: it may be any */
+};
+enum { PRICE_SIDE_ANY = UINT16_MAX };
+struct price_grade {
+    uint16_t quality;
+    uint16_t width, height; /* 0: not said; PRICE_SIDE_ANY: it may be any */
+};
+
 struct price_tier;
 struct price_model {
     struct slice name, provider; /* provider as the source has it: "openai"; may be empty */
     const struct price *prices;  /* PRICE_METERS of them, of the standard service and a short input.
                                     Missing: cached_input, cache_write and image_input are the
                                     input's, cache_write_1h is cache_write's, reasoning the
-                                    output's, a request is free; others are -1 */
+                                    output's, a request is free; others are -1. Who bills by the
+                                    piece, or the call, may have none for tokens */
     const struct price_tier *tiers;
     int64_t output_max; /* tokens the model can make in one call; 0: not known */
     uint32_t currency;
@@ -60,17 +81,22 @@ struct price_model {
 
 struct pricing;
 
-/* Of one call. Input includes what is read from the cache, written to it, sound and pictures: four
- * parts apart from each other, so sound read from the cache is cached_input. Output includes
- * reasoning, sound and pictures, apart from each other. All >= 0, parts together <= their whole
- * (else METE_E_INVALID). */
+/* Of one call. A call with pieces (images, characters, seconds) is billed by them where the list
+ * has their price: tokens of a kind that has none then cost nothing. Where it has none it is billed
+ * by its tokens, which must then be told. Input includes what is read from the cache, written to
+ * it, sound and pictures: four parts apart from each other, so sound read from the cache is
+ * cached_input. Output includes reasoning, sound and pictures, apart from each other. All >= 0,
+ * parts together <= their whole (else METE_E_INVALID). */
 struct pricing_usage {
     int64_t input, cached_input, cache_write;
     int64_t output, reasoning;
     int64_t cache_write_1h; /* the part of cache_write that is kept for an hour */
     int64_t audio_input, image_input;
     int64_t audio_output, image_output;
-    int64_t searches; /* made by the provider; no tokens */
+    int64_t searches;                                         /* made by the provider; no tokens */
+    int64_t images, characters, audio_seconds, video_seconds; /* pieces */
+    struct price_grade grade;                                 /* of the pieces */
+    bool flat; /* billed by the call alone: there are no tokens */
     enum price_service service;
 };
 
@@ -82,7 +108,9 @@ void pricing_free(struct pricing *pricing);
 struct pricing_tier_row { /* what holds instead, for a call as a whole */
     enum price_service service;
     int64_t above;                          /* more input tokens than this; 0: any */
-    struct slice per_million[PRICE_METERS]; /* input and output; the others are as in the row */
+    struct price_grade grade;               /* of this: standard service and any length only */
+    struct slice per_million[PRICE_METERS]; /* input and output, no pieces; of a grade
+                                               only pieces; the others are as in the row */
 };
 struct pricing_row {
     struct slice name, provider, currency; /* currency empty: USD */
@@ -95,8 +123,8 @@ struct pricing_row {
 };
 /* Adds a model, or replaces the one of that name whole, but for what is known of its reasoning.
  * Before first use only: it moves the others. INVALID: no name or one too long, a price that is
- * negative, over LIMIT_PRICE a million or finer than can be kept, too many tiers, one without input
- * and output price or there twice; SYNTAX: no decimal, no currency,
+ * negative, over LIMIT_PRICE a million (of a piece: over LIMIT_PIECE_PRICE each) or finer than can
+ * be kept, too many tiers, one without its prices or there twice; SYNTAX: no decimal, no currency,
  * no printable name; MEMORY. */
 METE_MUST_USE int pricing_put(struct pricing *pricing, const struct pricing_row *row);
 /* What an unlisted model costs; without this it is refused (INV-11). The name may be empty. Its
@@ -108,7 +136,8 @@ METE_MUST_USE int pricing_set_ceiling(struct pricing *pricing, const struct pric
 /* By exact name; then without a leading "provider/", if what is found is of that provider or of
  * none; then without a date suffix (-2024-08-06, -20250929, @20250929); then what a path of
  * Google's or Amazon's (models/M, publishers/P/models/M, arn:aws:.../M) ends in; then the ceiling.
- * NULL: unpriced, or listed without an input or output price. */
+ * NULL: unpriced, or listed without an input or output price, and without one of a piece or call.
+ */
 const struct price_model *pricing_find(const struct pricing *pricing, struct slice model);
 /* The same of a model that this provider is asked for: what was put under just this name; then
  * "provider/model" if that is listed, as it is or but for its date; else as pricing_find(). An
@@ -120,6 +149,11 @@ const struct price_model *pricing_find_of(const struct pricing *pricing, struct 
 struct slice pricing_version(const struct pricing *pricing);
 size_t pricing_len(const struct pricing *pricing);
 const struct price_model *pricing_at(const struct pricing *pricing, size_t i); /* sorted by name */
+
+/* What these words ask for: "hd", "1024x1792"; empty: not said. */
+struct price_grade pricing_grade(struct slice quality, struct slice size);
+/* PRICE_QUALITY_ANY: none of its words. */
+enum price_quality pricing_quality(struct slice word);
 
 /* Whether the list says what units of this meter cost. What it does not say of sound, pictures made
  * and searches is no other meter's price: such a call is to be refused. */
@@ -144,16 +178,23 @@ struct pricing_limits {
     uint32_t also;     /* PRICE_BIT() of the kinds of token it may have beyond input, cached_input,
                           cache_write, image_input, output and reasoning, which any call may */
     uint32_t services; /* PRICE_BIT() of those that may serve it; 0: the standard one */
+    int64_t images, characters, audio_seconds, video_seconds; /* at most; >= 0 */
+    struct price_grade grade; /* as asked; what is not said may be any */
+    bool flat;                /* billed by the call alone */
 };
 #define PRICE_BIT(meter_or_service) (UINT32_C(1) << (meter_or_service))
 
-/* The demand a call's worst case makes: fixed = its input at the dearest input-side price and its
- * searches, per_million = the dearest output-side price times the choices, both rounded up.
- * What it makes for a quantity is never below pricing_charge() of a usage within the limits whose
- * output <= choices * quantity. METE_E_UNPRICED: one of what it may have or be served by has no
- * price; METE_E_TOO_LARGE. */
+/* The demand a call's worst case makes: fixed = its input at the dearest input-side price, its
+ * searches and pieces, per_million = the dearest output-side price times the choices, both rounded
+ * up. What it makes for a quantity is never below pricing_charge() of a usage within the limits
+ * whose output <= choices * quantity. METE_E_UNPRICED: one of what it may have or be served by has
+ * no price; METE_E_TOO_LARGE. */
 METE_MUST_USE int pricing_bound(const struct price_model *model,
                                 const struct pricing_limits *limits,
                                 struct mete_demand *ret_demand);
+
+/* Whether a call with these pieces is billed by them, or by the call alone: what tokens it makes
+ * need not be known. */
+bool pricing_by_piece(const struct price_model *model, const struct pricing_limits *limits);
 
 #endif

@@ -7,14 +7,15 @@
  * In a tier a price that is left out is the model's own. One that the model leaves out too, or says
  * to be just what it would fall back to, falls back within the tier: beyond the threshold reasoning
  * is as dear as output there. An hour's write is never cheaper than a write.
- * Sound, pictures made and searches fall back to nothing (pricing_prices). Pictures read do: of
- * every model that names no price for them they are input like any other.
+ * Sound, pictures made, searches and pieces fall back to nothing (pricing_prices). Pictures read
+ * do: of every model that names no price for them they are input like any other.
  *
  * Not done: a search tree of thresholds; no model has more than eight tiers. */
 #include "pricing/tariff.h"
 
 #include "base/assert.h"
 #include "codec/decimal.h"
+#include "pricing/grade.h"
 
 #define ATTO INT64_C(1000000000000000000) /* of a price, in one currency unit */
 
@@ -51,7 +52,8 @@ static void fall_back(struct price prices[PRICE_METERS], enum price_meter meter,
         prices[meter] = to;
 }
 
-static int parse_price(struct slice text, struct price *ret_price)
+/* limit: currency units a million. */
+static int parse_price(struct slice text, int64_t limit, struct price *ret_price)
 {
     int128 atto = -1;
     if (text.len) {
@@ -60,7 +62,7 @@ static int parse_price(struct slice text, struct price *ret_price)
             return METE_E_INVALID;
         if (rc)
             return rc;
-        if (atto < 0 || atto > (int128)LIMIT_PRICE * ATTO)
+        if (atto < 0 || atto > (int128)limit * ATTO)
             return METE_E_INVALID;
     }
     ret_price->atto_per_million = atto;
@@ -70,8 +72,11 @@ static int parse_price(struct slice text, struct price *ret_price)
 static int parse_prices(const struct slice texts[PRICE_METERS], struct price prices[PRICE_METERS])
 {
     int rc = 0;
-    for (int meter = 0; !rc && meter < PRICE_METERS; meter++)
-        rc = parse_price(texts[meter], &prices[meter]);
+    for (int meter = 0; !rc && meter < PRICE_METERS; meter++) {
+        bool piece = meter >= TARIFF_PIECES || meter == PRICE_REQUEST;
+        rc = parse_price(texts[meter], piece ? LIMIT_PIECE_PRICE * INT64_C(1000000) : LIMIT_PRICE,
+                         &prices[meter]);
+    }
     return rc;
 }
 
@@ -98,20 +103,55 @@ static void inherit(const struct price base[PRICE_METERS], struct price ret_pric
 static bool is_there(const struct tariff *tariff, const struct pricing_tier_row *row)
 {
     for (size_t i = 0; i < tariff->tiers_len; i++)
-        if (tariff->tiers[i].above == row->above && tariff->tiers[i].service == row->service)
+        if (tariff->tiers[i].above == row->above && tariff->tiers[i].service == row->service &&
+            grade_is_same(tariff->tiers[i].grade, row->grade))
             return true;
-    return row->above == 0 && row->service == PRICE_STANDARD;
+    return row->above == 0 && row->service == PRICE_STANDARD && !grade_is_said(row->grade);
+}
+
+static bool has_piece(const struct price *prices)
+{
+    for (int meter = TARIFF_PIECES; meter < PRICE_METERS; meter++)
+        if (is_set(prices[meter]))
+            return true;
+    return false;
+}
+
+/* Nothing but pieces, of a grade that is one: neither a service nor a length changes it. */
+static int grade_tier(const struct price base[PRICE_METERS], const struct price own[PRICE_METERS],
+                      const struct pricing_tier_row *row, struct price_tier *ret_tier)
+{
+    struct price_tier tier = {.service = PRICE_STANDARD, .grade = row->grade};
+    bool said = false;
+    if (row->above || row->service != PRICE_STANDARD || row->grade.quality == PRICE_QUALITY_ANY ||
+        row->grade.width == PRICE_SIDE_ANY)
+        return METE_E_INVALID;
+    memcpy(tier.prices, base, sizeof tier.prices);
+    for (int meter = 0; meter < PRICE_METERS; meter++) {
+        if (!is_set(own[meter]))
+            continue;
+        if (meter < TARIFF_PIECES)
+            return METE_E_INVALID;
+        tier.prices[meter] = own[meter];
+        said = true;
+    }
+    if (!said)
+        return METE_E_INVALID;
+    *ret_tier = tier;
+    return 0;
 }
 
 static int parse_tier(const struct price base[PRICE_METERS], const struct pricing_tier_row *row,
                       struct price_tier *ret_tier)
 {
-    struct price_tier tier = {.above = row->above, .service = (uint64_t)row->service};
+    struct price_tier tier = {.above = row->above, .service = (uint16_t)row->service};
     struct price own[PRICE_METERS];
     int rc = parse_prices(row->per_million, own);
     if (rc)
         return rc;
-    if (!tariff_is_whole(own))
+    if (grade_is_said(row->grade))
+        return grade_tier(base, own, row, ret_tier);
+    if (!tariff_is_whole(own) || has_piece(own))
         return METE_E_INVALID;
     inherit(base, tier.prices);
     for (int meter = 0; meter < PRICE_METERS; meter++)
@@ -166,6 +206,15 @@ bool tariff_is_whole(const struct price *prices)
     return is_set(prices[PRICE_INPUT]) && is_set(prices[PRICE_OUTPUT]);
 }
 
+bool tariff_is_priced(const struct price_model *model)
+{
+    bool priced = tariff_is_whole(model->prices) || has_piece(model->prices) ||
+                  model->prices[PRICE_REQUEST].atto_per_million > 0;
+    for (size_t i = 0; !priced && i < model->tiers_len; i++)
+        priced = grade_is_said(model->tiers[i].grade);
+    return priced;
+}
+
 /* ---- The prices of a call -------------------------------------------------------------------- */
 
 /* The highest of the service's tiers that so much input is in; NULL: none. */
@@ -175,7 +224,8 @@ static const struct price_tier *find_tier(const struct price_model *model,
     const struct price_tier *found = NULL;
     for (size_t i = 0; i < model->tiers_len; i++) {
         const struct price_tier *tier = &model->tiers[i];
-        bool holds = tier->service == service && (tier->above == 0 || input > tier->above);
+        bool holds = tier->service == service && (tier->above == 0 || input > tier->above) &&
+                     !grade_is_said(tier->grade);
         if (holds && (!found || tier->above > found->above))
             found = tier;
     }
@@ -191,35 +241,71 @@ static void keep_dearer(const struct price *prices, struct price kept[PRICE_METE
                           : unpriced;
 }
 
-int tariff_find(const struct price_model *model, enum price_service service, int64_t input,
+/* Pieces: the dearest among the tiers that fit (fits NULL: all). False: there is none. */
+static bool add_grades(const struct price_model *model, const struct price_grade *fits,
+                       struct price dearest[PRICE_METERS])
+{
+    bool found = false;
+    for (size_t i = 0; i < model->tiers_len; i++) {
+        const struct price_tier *tier = &model->tiers[i];
+        if (!grade_is_said(tier->grade) || (fits && !grade_fits(tier->grade, *fits)))
+            continue;
+        for (int meter = TARIFF_PIECES; meter < PRICE_METERS; meter++)
+            dearest[meter] = dearer(dearest[meter], tier->prices[meter]);
+        found = true;
+    }
+    return found;
+}
+
+static void grade(const struct price_model *model, struct price_grade asked,
+                  struct price prices[PRICE_METERS])
+{
+    struct price own[PRICE_METERS];
+    if (!grade_is_said(asked))
+        return;
+    memcpy(own, prices, sizeof own);
+    asked = grade_opened(asked);
+    bool any = asked.quality == PRICE_QUALITY_ANY && asked.width == PRICE_SIDE_ANY;
+    for (int meter = TARIFF_PIECES; !any && meter < PRICE_METERS; meter++)
+        prices[meter] = unpriced;
+    if (any || !add_grades(model, &asked, prices)) {
+        memcpy(prices, own, sizeof own);
+        (void)add_grades(model, NULL, prices);
+    }
+}
+
+int tariff_find(const struct price_model *model, const struct tariff_of *of,
                 struct price ret_prices[PRICE_METERS])
 {
-    const struct price_tier *standard = find_tier(model, PRICE_STANDARD, input), *own = NULL;
+    enum price_service service = of->service;
+    const struct price_tier *standard = find_tier(model, PRICE_STANDARD, of->input), *own = NULL;
     const struct price *prices = standard ? standard->prices : model->prices;
     if (service != PRICE_STANDARD) {
         bool stands_in = service == PRICE_FLEX || service == PRICE_BATCH || model->is_ceiling;
-        own = find_tier(model, service, input);
+        own = find_tier(model, service, of->input);
         if (!own && !stands_in)
             return METE_E_UNPRICED;
     }
     memcpy(ret_prices, own ? own->prices : prices, PRICE_METERS * sizeof *prices);
     if (own && standard && standard->above > own->above)
         keep_dearer(prices, ret_prices);
+    grade(model, of->grade, ret_prices);
     return 0;
 }
 
-static int add_service(const struct price_model *model, enum price_service service, int64_t input,
+static int add_service(const struct price_model *model, struct tariff_of of, int64_t input,
                        struct price dearest[PRICE_METERS])
 {
     struct price prices[PRICE_METERS];
-    int rc = tariff_find(model, service, 0, prices);
+    int rc = tariff_find(model, &of, prices);
     if (rc)
         return rc;
     keep_dearer(prices, dearest);
     for (size_t i = 0; i < model->tiers_len; i++) {
-        if (model->tiers[i].above >= input)
+        if (model->tiers[i].above >= input || grade_is_said(model->tiers[i].grade))
             continue;
-        rc = tariff_find(model, service, model->tiers[i].above + 1, prices);
+        of.input = model->tiers[i].above + 1;
+        rc = tariff_find(model, &of, prices);
         ASSERT(rc == 0);
         keep_dearer(prices, dearest);
     }
@@ -235,7 +321,9 @@ int tariff_dearest(const struct price_model *model, const struct pricing_limits 
     for (int service = 0; service < PRICE_SERVICES; service++) {
         if (!(services & PRICE_BIT(service)))
             continue;
-        int rc = add_service(model, (enum price_service)service, limits->input, dearest);
+        const struct tariff_of of = {.service = (enum price_service)service,
+                                     .grade = grade_opened(limits->grade)};
+        int rc = add_service(model, of, limits->input, dearest);
         if (rc)
             return rc;
     }

@@ -11,7 +11,8 @@
 struct price_tier {
     struct price prices[PRICE_METERS]; /* whole: what the list leaves out has fallen back */
     int64_t above;
-    uint64_t service;
+    uint16_t service;
+    struct price_grade grade; /* if it is said, of pieces of this grade; only their prices count */
 };
 
 /* No padding: two that cost the same have the same bytes. */
@@ -28,15 +29,28 @@ METE_MUST_USE int tariff_parse(const struct pricing_row *row, struct tariff *ret
 /* Whatever token has no price of its own has its side's: what an operator's ceiling means. */
 void tariff_cover(struct tariff *tariff);
 
-/* Every call has input and output; the others may be unpriced. */
+/* Every call of tokens has input and output; the others may be unpriced. */
 bool tariff_is_whole(const struct price *prices);
+/* Whether any call of it has a price: that, or one of a piece, or of the call itself. */
+bool tariff_is_priced(const struct price_model *model);
+
+/* The meters that are pieces. */
+enum { TARIFF_PIECES = PRICE_IMAGE };
+_Static_assert(PRICE_VIDEO_SECOND == PRICE_METERS - 1, "pieces come last");
 
 /* The prices of a call: those of the tier that says just this service and length; of a service
  * whose price for such long input nobody says, the dearer of its own and of the standard service's
  * there. flex and batch are never dearer than standard, so without a price they are at that; a
- * ceiling is for every service. Others: METE_E_UNPRICED. */
-METE_MUST_USE int tariff_find(const struct price_model *model, enum price_service service,
-                              int64_t input, struct price ret_prices[PRICE_METERS]);
+ * ceiling is for every service. Others: METE_E_UNPRICED. Pieces cost what the tiers say whose grade
+ * fits, the dearest if they are several; if it may be any, or is one that no tier names, the
+ * dearest of all and of the model's own; if none is said, the model's own. */
+struct tariff_of {
+    enum price_service service;
+    int64_t input;
+    struct price_grade grade;
+};
+METE_MUST_USE int tariff_find(const struct price_model *model, const struct tariff_of *of,
+                              struct price ret_prices[PRICE_METERS]);
 
 /* What a usage comes to, term by term, in 10^-24 currency units; -1: there is none of it. INVALID,
  * UNPRICED, TOO_LARGE. Then the sum, rounded half to even; TOO_LARGE. */

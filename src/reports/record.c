@@ -173,7 +173,9 @@ static int put_quantities(const struct records_usage *usage, struct buffer *out)
                 {METE_IMAGE_INPUT, ",\"image_input_tokens\":"},
                 {METE_AUDIO_OUTPUT, ",\"audio_output_tokens\":"},
                 {METE_IMAGE_OUTPUT, ",\"image_output_tokens\":"},
-                {METE_SEARCHES, ",\"searches\":"}};
+                {METE_SEARCHES, ",\"searches\":"},
+                {METE_CHARACTERS, ",\"characters\":"},
+                {METE_VIDEO_SECONDS, ",\"video_seconds\":"}};
     int64_t both = amount_of(usage, METE_INPUT) +
                    amount_of(usage, METE_OUTPUT); /* each at most half of an int64_t */
     int rc = 0;
@@ -232,9 +234,11 @@ static const struct {
     [METE_IMAGES] = {"\"images\":", OTHER},
     [METE_AUDIO_SECONDS] = {"\"audio_seconds\":", OTHER},
     [METE_SEARCHES] = {"\"searches\":", OTHER},
+    [METE_CHARACTERS] = {"\"characters\":", OTHER},
+    [METE_VIDEO_SECONDS] = {"\"video_seconds\":", OTHER},
 };
 
-_Static_assert(METE_METERS_BUILTIN == METE_SEARCHES + 1, "each meter has a name and a side");
+_Static_assert(METE_METERS_BUILTIN == METE_VIDEO_SECONDS + 1, "each meter has a name and a side");
 
 static int put_parts(const struct mete_details *details, struct buffer *out)
 {

@@ -234,7 +234,7 @@ static int set_scalar(struct reader *reader, const yaml_node_t *node, const stru
 {
     if (row->type == CONFIG_TEXT)
         return set_text(reader, node, row, text, base);
-    if (row->type == CONFIG_PRICE || row->type == CONFIG_PRICE_1K)
+    if (row->type == CONFIG_PRICE || row->type == CONFIG_PRICE_1K || row->type == CONFIG_PRICE_EACH)
         return set_price(reader, node, row, text, base);
     return set_number(reader, node, row, text, base);
 }
@@ -412,14 +412,9 @@ static int read_tier(struct reader *reader, const yaml_node_t *node, struct conf
         error = read_mapping(reader, node, AT_TIER, tier);
     if (error)
         return error;
-    if (!tier->above && tier->service == PRICE_STANDARD)
-        return wrong(reader, node, "model_costs.*.tiers[] needs above, a service, or both");
-    if (!tier->prices[PRICE_INPUT] || !tier->prices[PRICE_OUTPUT])
-        return wrong(reader, node,
-                     "model_costs.*.tiers[] needs input_per_million and output_per_million");
-    for (int64_t i = 0; i < cost->tiers_len; i++)
-        if (cost->tiers[i].above == tier->above && cost->tiers[i].service == tier->service)
-            return wrong(reader, node, "model_costs.*.tiers[]: this one stands here twice");
+    const char *fault = config_wrong_tier(cost, tier);
+    if (fault)
+        return wrong(reader, node, "model_costs.*.tiers[]%s", fault);
     cost->tiers_len++;
     return 0;
 }

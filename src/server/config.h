@@ -32,6 +32,8 @@ struct config_encoding {
 /* A row for pricing_put(). Prices are texts per million; NULL: not given. */
 struct config_tier {
     int64_t above, service; /* enum price_service */
+    int64_t quality;        /* enum price_quality */
+    const char *size;
     const char *prices[PRICE_METERS];
 };
 struct config_cost {
@@ -105,6 +107,8 @@ void config_free(struct config *config);
 /* How a provider is reached: its texts are of the right form and its files can be read. NULL: all
  * is well; else the key that is wrong, and *ret_why. */
 const char *config_wrong_wire(const struct config_provider *provider, const char **ret_why);
+/* NULL: the tier may be one of the model's; else what is wrong, to be put behind its name. */
+const char *config_wrong_tier(const struct config_cost *cost, const struct config_tier *tier);
 /* Reads its file. METE_E_SYNTAX: why says what is wrong with it; MEMORY. */
 METE_MUST_USE int config_encoding_read(struct config_encoding *encoding, char why[IMPORT_WHY]);
 /* Has all encodings known by their names and models, until encodings_forget(). METE_E_EXISTS: one

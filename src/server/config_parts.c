@@ -116,6 +116,54 @@ int config_limit(const struct config_budget *budget, struct config_limit *ret_li
     return 0;
 }
 
+static struct price_grade grade_of(const struct config_tier *tier)
+{
+    struct price_grade grade = pricing_grade((struct slice){0}, slice_of(tier->size));
+    grade.quality = (uint16_t)tier->quality;
+    return grade;
+}
+
+static bool has_piece(const struct config_tier *tier)
+{
+    for (int i = PRICE_IMAGE; i < PRICE_METERS; i++)
+        if (tier->prices[i])
+            return true;
+    return false;
+}
+
+/* Of pieces of a grade: their prices and nothing else. */
+static const char *wrong_grade(const struct config_tier *tier)
+{
+    if (tier->above || tier->service != PRICE_STANDARD)
+        return " is of a quality or size, or of a length or service: not of both";
+    if (grade_of(tier).width == PRICE_SIDE_ANY)
+        return ".size must be WIDTHxHEIGHT, such as 1024x1792";
+    for (int i = 0; i < PRICE_IMAGE; i++)
+        if (tier->prices[i])
+            return " of a quality or size has per_image or video_per_second only";
+    return has_piece(tier) ? NULL : " of a quality or size needs per_image or video_per_second";
+}
+
+const char *config_wrong_tier(const struct config_cost *cost, const struct config_tier *tier)
+{
+    bool graded = tier->quality || *tier->size;
+    if (graded && wrong_grade(tier))
+        return wrong_grade(tier);
+    if (!graded && !tier->above && tier->service == PRICE_STANDARD)
+        return " needs above, a service, or both; or a quality or size";
+    if (!graded && has_piece(tier))
+        return " with per_image or video_per_second needs a quality or size";
+    if (!graded && (!tier->prices[PRICE_INPUT] || !tier->prices[PRICE_OUTPUT]))
+        return " needs input_per_million and output_per_million";
+    for (int64_t i = 0; i < cost->tiers_len; i++) {
+        const struct config_tier *other = &cost->tiers[i];
+        if (other->above == tier->above && other->service == tier->service &&
+            other->quality == tier->quality && !strcmp(other->size, tier->size))
+            return ": this one stands here twice";
+    }
+    return NULL;
+}
+
 /* The tiers are put where they may stay as long as the row. */
 static struct pricing_row row_of(const struct config_cost *cost,
                                  struct pricing_tier_row tiers[LIMIT_PRICE_TIERS])
@@ -132,7 +180,8 @@ static struct pricing_row row_of(const struct config_cost *cost,
         row.per_million[i] = slice_of(cost->prices[i]);
     for (size_t t = 0; t < row.tiers_len; t++) {
         tiers[t] = (struct pricing_tier_row){.above = cost->tiers[t].above,
-                                             .service = (enum price_service)cost->tiers[t].service};
+                                             .service = (enum price_service)cost->tiers[t].service,
+                                             .grade = grade_of(&cost->tiers[t])};
         for (int i = 0; i < PRICE_METERS; i++)
             tiers[t].per_million[i] = slice_of(cost->tiers[t].prices[i]);
     }

@@ -33,6 +33,8 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const formats[] = {"json", "words", NULL};
 static const char *const scopes[] = {"organization", "user", NULL};
 static const char *const modes[] = {"enforce", "shadow", "off", NULL}; /* enum mete_mode */
+/* As enum price_quality counts them. */
+static const char *const qualities[] = {"any", "low", "medium", "high", "standard", "hd", NULL};
 static const char *const services[] = {"standard", "priority", "flex",
                                        "batch",    "fast",     NULL}; /* enum price_service */
 static const char *const booleans[] = {"false", "true", NULL};
@@ -140,6 +142,9 @@ int config_value(enum config_type type, struct slice text, int64_t *ret_value,
     case CONFIG_CHOICE_MODE:
         *ret_wanted = "enforce, shadow or off";
         return choice(text, modes, ret_value);
+    case CONFIG_CHOICE_QUALITY:
+        *ret_wanted = "any, low, medium, high, standard or hd";
+        return choice(text, qualities, ret_value);
     case CONFIG_CHOICE_SERVICE:
         *ret_wanted = "standard, priority, flex, batch or fast";
         return choice(text, services, ret_value);
@@ -154,7 +159,8 @@ int config_price(enum config_type type, struct slice text, char room[64])
     /* 10^-18 of a unit per million is as fine as prices are kept. */
     const unsigned kept = 18;
     int128 value = 0;
-    int error = decimal_parse128(text, type == CONFIG_PRICE_1K ? kept + 3 : kept, false, &value);
+    unsigned more = type == CONFIG_PRICE_1K ? 3 : type == CONFIG_PRICE_EACH ? 6 : 0;
+    int error = decimal_parse128(text, kept + more, false, &value);
     if (error)
         return error;
     if (value < 0)

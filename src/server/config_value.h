@@ -24,8 +24,10 @@ enum config_type {
     CONFIG_CHOICE_PERIOD,
     CONFIG_CHOICE_MODE,
     CONFIG_CHOICE_SERVICE,
+    CONFIG_CHOICE_QUALITY,
     CONFIG_PRICE,
     CONFIG_PRICE_1K,
+    CONFIG_PRICE_EACH,
     CONFIG_PROVIDERS, /* from here on: structure */
     CONFIG_ENCODINGS,
     CONFIG_PREFIXES,
@@ -46,7 +48,8 @@ enum config_type {
  * be. */
 METE_MUST_USE int config_value(enum config_type type, struct slice text, int64_t *ret_value,
                                const char **ret_wanted);
-/* PRICE, PRICE_1K: the decimal per million into room. SYNTAX; INVALID: negative or too fine. */
+/* PRICE, PRICE_1K, PRICE_EACH: the decimal per million into room. SYNTAX; INVALID: negative or too
+ * fine. */
 METE_MUST_USE int config_price(enum config_type type, struct slice text, char room[64]);
 
 #endif

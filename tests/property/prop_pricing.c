@@ -105,13 +105,17 @@ static void draw_price(struct tape *tape, char *room)
 static bool may_lack(enum price_meter meter)
 {
     return meter == PRICE_AUDIO_INPUT || meter == PRICE_AUDIO_OUTPUT ||
-           meter == PRICE_IMAGE_OUTPUT || meter == PRICE_SEARCH || meter == PRICE_SEARCHED;
+           meter == PRICE_IMAGE_OUTPUT || meter == PRICE_SEARCH || meter == PRICE_SEARCHED ||
+           meter >= PRICE_IMAGE;
 }
 
-static void draw_prices(struct tape *tape, char (*texts)[64], struct slice *ret_per_million)
+/* to: PRICE_METERS, or PRICE_IMAGE: a tier of tokens has no pieces. */
+static void draw_prices(struct tape *tape, char (*texts)[64], int to, struct slice *ret_per_million)
 {
     for (int meter = 0; meter < PRICE_METERS; meter++) {
         texts[meter][0] = 0;
+        if (meter >= to)
+            continue;
         if (!may_lack((enum price_meter)meter) || !tape_chance(tape, 10))
             draw_price(tape, texts[meter]);
         ret_per_million[meter] = slice_of(texts[meter]);
@@ -130,7 +134,7 @@ static const struct price_model *draw_model(struct tape *tape, struct texts *ret
 {
     static const int64_t thresholds[] = {0, 1, 1000, UNITS_MAX / 1000, UNITS_MAX / 2, UNITS_MAX};
     struct pricing_row row = {.name = SLICE_LITERAL("drawn"), .tiers = ret_texts->tiers};
-    draw_prices(tape, ret_texts->at[0], row.per_million);
+    draw_prices(tape, ret_texts->at[0], PRICE_METERS, row.per_million);
     ret_texts->tiers_len = 0;
     for (size_t i = 0, len = tape_pick(tape, TIERS_MAX + 1); i < len; i++) {
         struct pricing_tier_row *tier = &ret_texts->tiers[ret_texts->tiers_len];
@@ -138,7 +142,8 @@ static const struct price_model *draw_model(struct tape *tape, struct texts *ret
             .service = (enum price_service)tape_pick(tape, PRICE_SERVICES),
             .above = thresholds[tape_pick(tape, sizeof thresholds / sizeof thresholds[0])]};
         if (is_new(ret_texts, tier))
-            draw_prices(tape, ret_texts->at[++ret_texts->tiers_len], tier->per_million);
+            draw_prices(tape, ret_texts->at[++ret_texts->tiers_len], PRICE_IMAGE,
+                        tier->per_million);
     }
     row.tiers_len = ret_texts->tiers_len;
     int rc = pricing_put(pricing, &row);
@@ -166,6 +171,11 @@ static struct pricing_usage draw_usage(struct tape *tape, const struct pricing_l
     struct pricing_usage usage = {.input = tape_range(tape, 0, limits->input),
                                   .output = tape_range(tape, 0, output_max),
                                   .searches = tape_range(tape, 0, limits->searches)};
+    /* Of what was asked for there is some: a call without is none of the format. */
+    usage.images = tape_range(tape, limits->images > 0, limits->images);
+    usage.characters = tape_range(tape, limits->characters > 0, limits->characters);
+    usage.audio_seconds = tape_range(tape, limits->audio_seconds > 0, limits->audio_seconds);
+    usage.video_seconds = tape_range(tape, limits->video_seconds > 0, limits->video_seconds);
     int64_t left = usage.input;
     usage.cached_input = draw_part(tape, &left);
     usage.cache_write = draw_part(tape, &left);
@@ -197,6 +207,11 @@ static struct pricing_limits draw_limits(struct tape *tape)
             limits.also |= PRICE_BIT(meter);
     if (tape_chance(tape, 30))
         limits.searches = tape_range(tape, 1, 1000);
+    if (tape_chance(tape, 30)) { /* of one kind a call, as calls are */
+        int64_t *const pieces[] = {&limits.images, &limits.characters, &limits.audio_seconds,
+                                   &limits.video_seconds};
+        *pieces[tape_pick(tape, 4)] = tape_range(tape, 1, 1000);
+    }
     limits.services = PRICE_BIT(PRICE_STANDARD) | (uint32_t)tape_pick(tape, 1 << PRICE_SERVICES);
     return limits;
 }
@@ -270,8 +285,34 @@ static void list_units(const struct pricing_usage *u, int64_t ret_units[PRICE_ME
         [PRICE_SEARCH] = u->searches,
         [PRICE_SEARCHED] = u->searches ? 1 : 0,
         [PRICE_REQUEST] = 1,
+        [PRICE_IMAGE] = u->images,
+        [PRICE_CHARACTER] = u->characters,
+        [PRICE_AUDIO_SECOND] = u->audio_seconds,
+        [PRICE_VIDEO_SECOND] = u->video_seconds,
     };
     memcpy(ret_units, units, sizeof units);
+}
+
+static bool has_pieces(const struct pricing_usage *u)
+{
+    return u->images || u->characters || u->audio_seconds || u->video_seconds;
+}
+
+/* Whether the call is billed by its pieces: one kind a call, and it has a price. */
+static bool by_piece(const struct texts *texts, const struct pricing_usage *u)
+{
+    int64_t units[PRICE_METERS];
+    list_units(u, units);
+    for (int i = PRICE_IMAGE; i < PRICE_METERS; i++)
+        if (units[i] && *text_of(texts, u, (enum price_meter)i))
+            return true;
+    return false;
+}
+
+/* Nothing tells what it comes to. */
+static bool tells_nothing(const struct texts *texts, const struct pricing_usage *u)
+{
+    return has_pieces(u) && !by_piece(texts, u) && !u->input && !u->output;
 }
 
 /* Adds what the units of one meter cost. false: they have no price. */
@@ -283,13 +324,16 @@ static bool add_slowly(const struct texts *texts, const struct pricing_usage *u,
     const char *text = text_of(texts, u, meter);
     struct digits product = times(*text ? text : "0", units[meter]);
     add(sum, &product);
-    return *text || !units[meter];
+    bool beside = by_piece(texts, u) ? meter <= PRICE_IMAGE_OUTPUT : meter >= PRICE_IMAGE;
+    return *text || !units[meter] || beside;
 }
 
 /* -1: it has no price. */
 static int128 charge_slowly(const struct texts *texts, const struct pricing_usage *u)
 {
     struct digits sum = {{0}};
+    if (tells_nothing(texts, u))
+        return -1;
     for (int i = 0; i < PRICE_METERS; i++)
         if (!add_slowly(texts, u, (enum price_meter)i, &sum))
             return -1;
@@ -328,7 +372,11 @@ static int the_parts_of_a_charge_are_the_charge(struct tape *tape)
                      {METE_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT, PRICE_AUDIO_OUTPUT},
                      {METE_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT},
                      {METE_SEARCHES, PRICE_SEARCH, PRICE_SEARCHED},
-                     {METE_REQUESTS, PRICE_REQUEST, PRICE_REQUEST}};
+                     {METE_REQUESTS, PRICE_REQUEST, PRICE_REQUEST},
+                     {METE_IMAGES, PRICE_IMAGE, PRICE_IMAGE},
+                     {METE_CHARACTERS, PRICE_CHARACTER, PRICE_CHARACTER},
+                     {METE_AUDIO_SECONDS, PRICE_AUDIO_SECOND, PRICE_AUDIO_SECOND},
+                     {METE_VIDEO_SECONDS, PRICE_VIDEO_SECOND, PRICE_VIDEO_SECOND}};
     for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
         struct texts texts;
         const struct price_model *model = draw_model(tape, &texts);
@@ -378,6 +426,8 @@ static int no_usage_within_the_bound_costs_more_than_is_reserved(struct tape *ta
             return 1;
         for (int j = 0; j < 4 && !rc; j++) {
             struct pricing_usage usage = draw_usage(tape, &limits, quantity * limits.choices);
+            if (tells_nothing(&texts, &usage))
+                continue;
             if (pricing_charge(model, &usage, &nano) || nano > demand.fixed + variable)
                 return 1;
         }

@@ -203,6 +203,19 @@ static void what_is_wrong_is_named_with_its_place(void **state)
         "    - {above: 5, input_per_million: 1, output_per_million: 1}\n"
         "    - {above: 5, input_per_million: 2, output_per_million: 2}\n",
         "t.yaml:5", "twice");
+    bad("model_costs:\n  m:\n    tiers: [{quality: best, per_image: 1}]\n", "t.yaml:3", "hd");
+    bad("model_costs:\n  m:\n    tiers: [{size: large, per_image: 1}]\n", "t.yaml:3", "1024x1792");
+    bad("model_costs:\n  m:\n    tiers: [{size: 8x8}]\n", "t.yaml:3", "per_image");
+    bad("model_costs:\n  m:\n    tiers: [{size: 8x8, per_image: 1, input_per_million: 1}]\n",
+        "t.yaml:3", "only");
+    bad("model_costs:\n  m:\n    tiers: [{size: 8x8, above: 1, per_image: 1}]\n", "t.yaml:3",
+        "not of both");
+    bad("model_costs:\n  m:\n    tiers: [{above: 1, per_image: 1, input_per_million: 1,\n"
+        "            output_per_million: 1}]\n",
+        "t.yaml:3", "needs a quality or size");
+    bad("model_costs:\n  m:\n    tiers: [{size: 8x8, per_image: 1}, {size: 8x8, per_image: 2}]\n",
+        "t.yaml:3", "twice");
+    bad("model_costs:\n  m: {per_image: dear}\n", "t.yaml:2", "per_image");
     bad("unpriced: allow\n", "t.yaml:1", "deny");
     bad("unpriced: {input_per_million: 1}\n", "t.yaml:1", "output_per_million");
 }
@@ -340,6 +353,41 @@ static void every_kind_of_price_can_be_given(void **state)
     config_free(config);
 }
 
+static void pieces_cost_what_the_file_says(void **state)
+{
+    (void)state;
+    struct pricing *pricing = NULL;
+    char detail[512];
+    struct config *config = good("model_costs:\n"
+                                 "  painter:\n"
+                                 "    per_image: 0.04\n"
+                                 "    tiers:\n"
+                                 "      - {quality: hd, per_image: 0.08}\n"
+                                 "      - {quality: hd, size: 1024x1792, per_image: 0.12}\n"
+                                 "  speaker: {characters_per_million: 15}\n"
+                                 "  listener: {audio_per_second: 0.0001}\n"
+                                 "  camera: {video_per_second: 1.5,\n"
+                                 "           tiers: [{size: 9x8, video_per_second: 2}]}\n");
+    assert_int_equal(config_pricing(config, &pricing, NULL, NULL, detail), 0);
+    const struct price_model *model = pricing_find(pricing, SLICE_LITERAL("painter"));
+    struct pricing_usage usage = {.images = 3};
+    assert_int_equal(cost_of(model, usage), 120000000);
+    usage.grade = pricing_grade(SLICE_LITERAL("hd"), SLICE_LITERAL("8x8"));
+    assert_int_equal(cost_of(model, usage), 240000000);
+    usage.grade = pricing_grade(SLICE_LITERAL("hd"), SLICE_LITERAL("1024x1792"));
+    assert_int_equal(cost_of(model, usage), 360000000);
+    model = pricing_find(pricing, SLICE_LITERAL("speaker"));
+    assert_int_equal(cost_of(model, (struct pricing_usage){.characters = 4}), 60000);
+    model = pricing_find(pricing, SLICE_LITERAL("listener"));
+    assert_int_equal(cost_of(model, (struct pricing_usage){.audio_seconds = 60}), 6000000);
+    model = pricing_find(pricing, SLICE_LITERAL("camera"));
+    usage = (struct pricing_usage){.video_seconds = 2,
+                                   .grade = pricing_grade((struct slice){0}, SLICE_LITERAL("9x8"))};
+    assert_int_equal(cost_of(model, usage), INT64_C(4000000000));
+    pricing_free(pricing);
+    config_free(config);
+}
+
 static void a_file_that_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -404,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_providers_wire_is_taken_or_named),
         cmocka_unit_test(a_price_quoted_per_thousand_that_is_per_million_is_said),
         cmocka_unit_test(every_kind_of_price_can_be_given),
+        cmocka_unit_test(pieces_cost_what_the_file_says),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, forget_environment, NULL);

@@ -170,6 +170,25 @@ static void group_1_6_a_search_was_free(void **state)
     assert_int_equal(pricing_bound(put(plain()), &limits, &demand), METE_E_UNPRICED);
 }
 
+/* litellm 24770, 25874, and others' calculators of media: pictures, speech and video that nobody
+ * had priced by the piece, and whose answer told no tokens, cost nothing. */
+static void group_1_6_a_picture_was_free(void **state)
+{
+    (void)state;
+    const struct pricing_limits limits = {.choices = 1, .images = 2};
+    struct mete_demand demand;
+    assert_int_equal(charge(model("dall-e-3"), (struct pricing_usage){.images = 2}), 80000000);
+    assert_int_equal(pricing_bound(model("dall-e-3"), &limits, &demand), 0);
+    assert_true(demand.fixed >= 80000000);
+    assert_int_equal(refusal(put(plain()), (struct pricing_usage){.images = 2}), METE_E_UNPRICED);
+    assert_int_equal(refusal(put(plain()), (struct pricing_usage){.characters = 9}),
+                     METE_E_UNPRICED);
+    assert_int_equal(refusal(put(plain()), (struct pricing_usage){.audio_seconds = 9}),
+                     METE_E_UNPRICED);
+    assert_int_equal(refusal(put(plain()), (struct pricing_usage){.video_seconds = 9}),
+                     METE_E_UNPRICED);
+}
+
 /* litellm 36561, 30715, 24770, 25874: a model without a price cost nothing, and so no limit held.
  */
 static void group_1_6_an_unknown_model_was_free(void **state)
@@ -209,6 +228,7 @@ int main(void)
         REGRESSION(group_1_6_a_long_prompt_was_set_aside_for_as_a_short_one),
         REGRESSION(group_1_6_sound_was_charged_as_text),
         REGRESSION(group_1_6_a_search_was_free),
+        REGRESSION(group_1_6_a_picture_was_free),
         REGRESSION(group_1_6_an_unknown_model_was_free),
         REGRESSION(group_1_6_a_price_was_made_up_from_a_name_nearby),
     };

@@ -183,6 +183,8 @@ static const struct field usage_table[] = {
     METER("audio_output_tokens", METE_AUDIO_OUTPUT, 0),
     METER("image_output_tokens", METE_IMAGE_OUTPUT, 0),
     METER("searches", METE_SEARCHES, 0),
+    METER("characters", METE_CHARACTERS, FIELD_LATER),
+    METER("video_seconds", METE_VIDEO_SECONDS, FIELD_LATER),
 };
 
 #define BIT(meter) (UINT32_C(1) << (meter))
@@ -581,6 +583,7 @@ static const uint16_t order[HOLDS_METERS] = {
     METE_CACHE_WRITE, METE_OUTPUT,        METE_REASONING,      METE_REQUESTS,
     METE_IMAGES,      METE_AUDIO_SECONDS, METE_CACHE_WRITE_1H, METE_AUDIO_INPUT,
     METE_IMAGE_INPUT, METE_AUDIO_OUTPUT,  METE_IMAGE_OUTPUT,   METE_SEARCHES,
+    METE_CHARACTERS,  METE_VIDEO_SECONDS,
 };
 
 static uint32_t currency_of(const struct item *item, uint16_t meter)
