@@ -15,6 +15,7 @@ ROW(EXAMPLE_MADE, example_made, INFO, 10, "A first start: the example organizati
 ROW(NO_PROVIDER, no_provider, WARNING, 10, "No provider is configured: the gateway can answer nothing.")
 ROW(CREDENTIAL, credential, INFO, 20, "A provider's credential was sealed or removed, or all were sealed again under another key; in_use 0: it could not be handed to the gateway.")
 ROW(PRICE_ODD, price_odd, WARNING, 100, "A configured price is 100 times the built-in one, or a hundredth: per 1K and per 1M confused?")
+ROW(BLOCK_UNUSED, block_unused, WARNING, 20, "A block of the configuration is known and does nothing yet: what it says does not hold.")
 ROW(CALL, call, INFO, 200, "A gateway call is over: OpenTelemetry's GenAI attributes, and mete.* for what they do not name.")
 ROW(REQUEST, request, DEBUG, 1000, "An HTTP exchange is over.")
 ROW(THRESHOLD, threshold, WARNING, 50, "A budget's committed amount reached a threshold, in parts per million of its limit.")

@@ -73,6 +73,8 @@ static int check(const struct config *config, const char *file)
         fprintf(stderr, "%s: %s\n", name, detail);
         return CLI_NO;
     }
+    for (size_t i = 0; i < config->later_len; i++)
+        fprintf(stderr, "%s: %s: known, and does nothing yet\n", name, config->later[i]);
     printf("%s is good: %zu providers, %zu prices over %zu\n", name, config->providers_len,
            config->costs_len, pricing_len(pricing));
     pricing_free(pricing);

@@ -29,7 +29,9 @@ enum section {
     AT_LOG,
     AT_POLICY,
     AT_BUDGET,
-    AT_TIER
+    AT_TIER,
+    AT_COST_CONTROL,
+    AT_STORAGE
 };
 
 struct row {
@@ -47,6 +49,8 @@ struct row {
 #define OFFSET_TLS(field) offsetof(struct config, field)
 #define OFFSET_LOG(field) offsetof(struct config, field)
 #define OFFSET_POLICY(field) offsetof(struct config, field)
+#define OFFSET_COST_CONTROL(field) offsetof(struct config, field)
+#define OFFSET_STORAGE(field) offsetof(struct config, field)
 #define OFFSET_BUDGET(field) offsetof(struct config_budget, field)
 #define OFFSET_PROVIDER(field) offsetof(struct config_provider, field)
 #define OFFSET_ENCODING(field) offsetof(struct config_encoding, field)
@@ -69,7 +73,9 @@ static const char *const section_names[] = {"",
                                             "log.",
                                             "policy.",
                                             "policy.budgets[].",
-                                            "model_costs.*.tiers[]."};
+                                            "model_costs.*.tiers[].",
+                                            "cost_control.",
+                                            "storage."};
 
 struct config_text {
     struct config_text *next;
@@ -458,11 +464,13 @@ static int read_costs(struct reader *reader, const yaml_node_t *node)
     if (node->type != YAML_MAPPING_NODE)
         return wrong(reader, node, "model_costs must map models to prices");
     size_t len = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
-    if (len > CONFIG_COSTS_MAX)
+    if (config->costs_len + len > CONFIG_COSTS_MAX)
         return wrong(reader, node, "model_costs: at most %d models", CONFIG_COSTS_MAX);
-    config->costs = calloc(len ? len : 1, sizeof *config->costs);
-    if (!config->costs)
+    size_t room = config->costs_len + (len ? len : 1);
+    struct config_cost *costs = realloc(config->costs, room * sizeof *costs);
+    if (!costs)
         return METE_E_MEMORY;
+    config->costs = costs;
     int error = 0;
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top && !error; pair++)
@@ -568,6 +576,20 @@ static int read_tls(struct reader *reader, const yaml_node_t *node)
     return error;
 }
 
+/* Whatever is in it is not looked at, nor are its variables needed. */
+static int read_later(struct reader *reader, const struct row *row)
+{
+    struct config *config = reader->config;
+    char name[64];
+    int len = snprintf(name, sizeof name, "%s%s", section_names[row->section], row->key);
+    ASSERT(config->later_len < CONFIG_LATER_MAX); /* each row once */
+    const char *kept = keep(config, (struct slice){name, (size_t)len});
+    if (!kept)
+        return METE_E_MEMORY;
+    config->later[config->later_len++] = kept;
+    return 0;
+}
+
 static int read_value(struct reader *reader, const yaml_node_t *node, const struct row *row,
                       void *base)
 {
@@ -599,6 +621,12 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
         return read_mapping(reader, node, AT_LOG, base);
     case CONFIG_SECTION_POLICY:
         return read_mapping(reader, node, AT_POLICY, base);
+    case CONFIG_SECTION_COST_CONTROL:
+        return read_mapping(reader, node, AT_COST_CONTROL, base);
+    case CONFIG_SECTION_STORAGE:
+        return read_mapping(reader, node, AT_STORAGE, base);
+    case CONFIG_LATER:
+        return read_later(reader, row);
     case CONFIG_BUDGETS:
         return read_budgets(reader, node);
     default:

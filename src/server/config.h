@@ -37,14 +37,14 @@ struct config_tier {
     const char *prices[PRICE_METERS];
 };
 struct config_cost {
-    const char *model, *provider, *currency;
+    const char *model, *provider, *currency, *last_updated;
     const char *prices[PRICE_METERS];
     int64_t output_max, tiers_len;
     struct config_tier tiers[LIMIT_PRICE_TIERS];
     int line; /* where it stands in the file */
 };
 
-enum { CONFIG_COSTS_MAX = 4096, CONFIG_BUDGETS_MAX = 8 };
+enum { CONFIG_COSTS_MAX = 4096, CONFIG_BUDGETS_MAX = 8, CONFIG_LATER_MAX = 16 };
 
 /* One budget of the policy that a replay tries. */
 struct config_budget {
@@ -93,6 +93,8 @@ struct config {
         struct config_budget budgets[CONFIG_BUDGETS_MAX];
         size_t budgets_len;
     } policy;
+    const char *later[CONFIG_LATER_MAX]; /* blocks that are there, and that nothing reads yet */
+    size_t later_len;
     struct config_text *texts; /* what the strings above point into */
 };
 

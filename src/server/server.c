@@ -242,6 +242,12 @@ static void price_odd(void *user, const struct config_cost *cost)
               log_number("line", cost->line));
 }
 
+static void tell_unused(const struct config *config)
+{
+    for (size_t i = 0; i < config->later_len; i++)
+        LOG_WRITE(EVENT_BLOCK_UNUSED, log_text("block", slice_of(config->later[i])));
+}
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 static int because(struct server *server, int error, const char *what)
@@ -457,6 +463,7 @@ int server_open(const struct config *config, struct server **ret_server, char re
     server->metrics.started_us = os_wall_us(os_system());
     log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
     raise_descriptors();
+    tell_unused(config);
     int error = config_encodings_add(config, ret_detail);
     if (!error)
         error = open_parts(server);

@@ -40,4 +40,23 @@ OPENAI_API_KEY=swordfish "$mete" serve --check-config --config "$root/examples/m
 grep -q 'is good: 2 providers, 2 prices over' "$room/got" || { cat "$room/got"; failed=1; }
 grep -q swordfish "$room/got" && { echo "a credential was printed"; failed=1; }
 [ -e "$room/never" ] && { echo "checking made a directory"; failed=1; }
+
+# A cost-control file of Chat2SQL's, as it stands: its prices are taken as they are written, with a
+# warning for each that is a thousand times the known one; blocks that do nothing yet are named.
+"$mete" serve --check-config --config "$root/tests/data/cost-control.yaml" >"$room/got" 2>"$room/err" ||
+    { echo "tests/data/cost-control.yaml is not good"; cat "$room/err"; failed=1; }
+grep -q 'is good: 0 providers, 4 prices over' "$room/got" || { cat "$room/got"; failed=1; }
+for model in gpt-4o-mini claude-3.5-sonnet deepseek-coder; do
+    grep -q "model_costs.$model: 100 times the built-in price" "$room/err" || { echo "no warning of $model"; failed=1; }
+done
+grep -q 'model_costs.ollama-llama3' "$room/err" && { echo "a warning of a price of nothing"; failed=1; }
+for block in cost_control.budgets cost_control.alert_thresholds cost_control.controls alerts storage.postgres storage.retention; do
+    grep -q ": $block: known, and does nothing yet" "$room/err" || { echo "$block is not named"; failed=1; }
+done
+
+# The copy with its prices corrected.
+"$mete" serve --check-config --config "$root/examples/cost-control.yaml" >"$room/got" 2>"$room/err" ||
+    { echo "examples/cost-control.yaml is not good"; cat "$room/err"; failed=1; }
+grep -q 'is good: 0 providers, 4 prices over' "$room/got" || { cat "$room/got"; failed=1; }
+grep -q 'times' "$room/err" && { echo "a warning of a right price"; cat "$room/err"; failed=1; }
 exit $failed

@@ -353,6 +353,30 @@ static void every_kind_of_price_can_be_given(void **state)
     config_free(config);
 }
 
+/* One of before and one of its own, in either place and not in both; what nothing reads yet is only
+ * named, whatever is in it. */
+static void a_cost_control_file_loads(void **state)
+{
+    (void)state;
+    struct config *config = good("model_costs: {a: {input_per_million: 1, output_per_million: 2}}\n"
+                                 "cost_control:\n"
+                                 "  budgets: {user_daily: \"5.00\"}\n"
+                                 "  model_costs: {b: {input_cost_per_1k: 1, output_cost_per_1k: 2,"
+                                 " last_updated: 2025-01-01}}\n"
+                                 "alerts: {url: \"${NOBODY_HAS_SET_THIS}\"}\n"
+                                 "storage: {retention: {alerts: 30d}}\n");
+    assert_int_equal(config->costs_len, 2);
+    assert_string_equal(config->costs[1].prices[PRICE_OUTPUT], "2000");
+    assert_int_equal(config->later_len, 3);
+    assert_string_equal(config->later[0], "cost_control.budgets");
+    assert_string_equal(config->later[1], "alerts");
+    assert_string_equal(config->later[2], "storage.retention");
+    config_free(config);
+    bad("model_costs: {a: {}}\ncost_control: {model_costs: {a: {}}}\n", "t.yaml:2:30", "twice");
+    bad("alerts: {}\nalerts: {}\n", "t.yaml:2:1", "twice");
+    bad("cost_control: {budget: {}}\n", "t.yaml:1:16", "cost_control.budget: there is no such key");
+}
+
 static void pieces_cost_what_the_file_says(void **state)
 {
     (void)state;
@@ -452,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_providers_wire_is_taken_or_named),
         cmocka_unit_test(a_price_quoted_per_thousand_that_is_per_million_is_said),
         cmocka_unit_test(every_kind_of_price_can_be_given),
+        cmocka_unit_test(a_cost_control_file_loads),
         cmocka_unit_test(pieces_cost_what_the_file_says),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
     };
