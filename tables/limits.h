@@ -55,6 +55,7 @@ ROW(PRICE, 1000000, "currency units per million", "dearer is a unit mistake of t
 ROW(PIECE_PRICE, 1000, "currency units", "a picture, a second or a call; dearer is a unit mistake")
 ROW(ENCODINGS, 8, "encodings", "beyond those that come with mete; each is some 15 MB")
 ROW(PRICE_TIERS, 8, "tiers", "of one model's price: three lengths and four services, and one more")
+ROW(PRICE_ROWS, 131072, "rows", "of prices by date: every model of the list changed fifty times")
 ROW(TEMPLATE_TOKENS, 64, "tokens", "a chat template adds to a short prompt or to one answer; the longest recorded one is under it")
 ROW(TOOLS_TOKENS, 1024, "tokens", "a provider's preamble for tools; at most 537 over the body's bytes in 241 recorded calls")
 ROW(PREAMBLE_TOKENS, 2048, "tokens", "what Cohere, or the maker of a local model, puts before a prompt; at most 1090 over the body's bytes in 54 recorded calls")

@@ -83,9 +83,10 @@ static int write_list(struct gateway *gateway, const struct directory_key *key, 
 {
     const struct pricing *pricing = gateway->parts.pricing;
     int rc = buffer_text(out, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; i < pricing_len(pricing) && !rc; i++)
-        if (!foreign(gateway, pricing_at(pricing, i)))
-            rc = list_one(gateway, key, shown(gateway, pricing_at(pricing, i)), out);
+    const struct price_model *each = pricing_next(pricing, (struct slice){0});
+    for (; each && !rc; each = pricing_next(pricing, each->name))
+        if (!foreign(gateway, each))
+            rc = list_one(gateway, key, shown(gateway, each), out);
     for (size_t p = 0; p < gateway->config->providers_len; p++) {
         const struct gateway_provider *provider = &gateway->config->providers[p];
         for (size_t g = 0; g < provider->models_len && !rc; g++) {

@@ -68,10 +68,10 @@ static int make_base(struct provider *provider)
 
 static bool in_price_list(const struct pricing *pricing, struct slice provider)
 {
-    for (size_t i = 0; i < pricing_len(pricing); i++)
-        if (slice_equal(pricing_at(pricing, i)->provider, provider))
-            return true;
-    return false;
+    const struct price_model *each = pricing_next(pricing, (struct slice){0});
+    while (each && !slice_equal(each->provider, provider))
+        each = pricing_next(pricing, each->name);
+    return each;
 }
 
 static int open_one(struct provider *provider, const struct gateway_provider *config,

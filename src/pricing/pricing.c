@@ -26,6 +26,7 @@
 #include "pricing/grade.h"
 #include "pricing/tariff.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -72,8 +73,12 @@ struct chunk {
 };
 
 struct pricing {
-    struct price_model *models; /* sorted by name, no name twice */
+    struct pricing *self; /* for holders, who only read the rest */
+    atomic_size_t holders;
+    const struct pricing *under; /* held; NULL: none */
+    struct price_model *models;  /* sorted by name, no name twice */
     size_t len, room;
+    size_t more;           /* of these, that are not in the one under it */
     char *builtin;         /* the CSV; names point into it */
     struct chunk *chunks;  /* tariffs, and texts of rows that were put */
     struct seen {          /* a tariff that is kept, by its hash's last bits */
@@ -216,14 +221,16 @@ static size_t lower_bound(const struct pricing *pricing, struct slice name)
 static const struct price_model *find_exactly(const struct pricing *pricing, struct slice name)
 {
     size_t i = lower_bound(pricing, name);
-    bool found = i < pricing->len && slice_equal(pricing->models[i].name, name);
-    return found ? &pricing->models[i] : NULL;
+    if (i < pricing->len && slice_equal(pricing->models[i].name, name))
+        return &pricing->models[i];
+    return pricing->under ? find_exactly(pricing->under, name) : NULL;
 }
 
 /* In its place, or in that of the one with its name. */
 static int insert(struct pricing *pricing, const struct price_model *model)
 {
     size_t i = lower_bound(pricing, model->name);
+    bool more = !find_exactly(pricing, model->name);
     if (i < pricing->len && slice_equal(pricing->models[i].name, model->name)) {
         pricing->models[i] = *model;
         return 0;
@@ -240,6 +247,7 @@ static int insert(struct pricing *pricing, const struct price_model *model)
             (pricing->len - i) * sizeof *pricing->models);
     pricing->models[i] = *model;
     pricing->len++;
+    pricing->more += more;
     return 0;
 }
 
@@ -379,9 +387,35 @@ static size_t count_lines(void)
     return lines;
 }
 
-int pricing_new(struct pricing **ret_pricing)
+/* With one holder. NULL: no memory. */
+static struct pricing *make(void)
 {
     struct pricing *pricing = calloc(1, sizeof *pricing);
+    if (!pricing)
+        return NULL;
+    pricing->self = pricing;
+    atomic_init(&pricing->holders, 1);
+    return pricing;
+}
+
+int pricing_new_over(const struct pricing *under, struct pricing **ret_pricing)
+{
+    struct pricing *pricing = make();
+    if (!pricing)
+        return METE_E_MEMORY;
+    pricing->under = pricing_hold(under);
+    pricing->base = under->base;
+    pricing->added = under->added;
+    pricing->ceiling = under->ceiling;
+    pricing->has_ceiling = under->has_ceiling;
+    name_version(pricing);
+    *ret_pricing = pricing;
+    return 0;
+}
+
+int pricing_new(struct pricing **ret_pricing)
+{
+    struct pricing *pricing = make();
     if (!pricing)
         return METE_E_MEMORY;
     pricing->room = count_lines() + ROOM_ADDED;
@@ -401,10 +435,15 @@ int pricing_new(struct pricing **ret_pricing)
     return 0;
 }
 
-void pricing_free(struct pricing *pricing)
+const struct pricing *pricing_hold(const struct pricing *pricing)
 {
-    if (!pricing)
-        return;
+    size_t before = atomic_fetch_add(&pricing->self->holders, 1);
+    ASSERT(before > 0);
+    return pricing;
+}
+
+static void end(struct pricing *pricing)
+{
     while (pricing->chunks) {
         struct chunk *next = pricing->chunks->next;
         free(pricing->chunks);
@@ -413,6 +452,16 @@ void pricing_free(struct pricing *pricing)
     free(pricing->models);
     free(pricing->builtin);
     free(pricing);
+}
+
+/* One lies over another, and that perhaps over a third: as many rounds. */
+void pricing_free(const struct pricing *pricing)
+{
+    while (pricing && atomic_fetch_sub(&pricing->self->holders, 1) == 1) {
+        const struct pricing *under = pricing->under;
+        end(pricing->self);
+        pricing = under;
+    }
 }
 
 static int keep_model(struct pricing *pricing, const struct tariff *tariff,
@@ -602,11 +651,24 @@ struct slice pricing_version(const struct pricing *pricing)
 
 size_t pricing_len(const struct pricing *pricing)
 {
-    return pricing->len;
+    return pricing->under ? pricing_len(pricing->under) + pricing->more : pricing->len;
 }
 
-const struct price_model *pricing_at(const struct pricing *pricing, size_t i)
+const struct price_model *pricing_listed(const struct pricing *pricing, struct slice name)
 {
-    ASSERT(i < pricing->len);
-    return &pricing->models[i];
+    return find_exactly(pricing, name);
+}
+
+const struct price_model *pricing_next(const struct pricing *pricing, struct slice name)
+{
+    const struct price_model *next = NULL;
+    for (; pricing; pricing = pricing->under) {
+        size_t i = lower_bound(pricing, name);
+        while (i < pricing->len && compare(pricing->models[i].name, name) <= 0)
+            i++; /* itself */
+        const struct price_model *own = i < pricing->len ? &pricing->models[i] : NULL;
+        if (own && (!next || compare(own->name, next->name) < 0))
+            next = own; /* of two with a name, the upper one */
+    }
+    return next;
 }

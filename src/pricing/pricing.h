@@ -2,7 +2,8 @@
  * Usage to money. Price lists are data: the built-in one (data/prices.csv, compiled in), and what
  * the configuration adds or replaces by name. Exact: a price is an integer of 10^-18 currency units
  * per million units, sums are 128 bits wide, and one call is rounded once (INV-08).
- * THREAD a list is immutable once built; any thread may read it. */
+ * A list may lie over another one: what it does not say of a model, the other does.
+ * THREAD a list is immutable once built; any thread may read it, hold it and let it go. */
 #ifndef PRICING_PRICING_H
 #define PRICING_PRICING_H
 
@@ -102,7 +103,12 @@ struct pricing_usage {
 
 /* A new list with the built-in prices. METE_E_MEMORY. */
 METE_MUST_USE int pricing_new(struct pricing **ret_pricing);
-void pricing_free(struct pricing *pricing);
+/* An empty one over another, which it holds. Its ceiling is the other's. METE_E_MEMORY. */
+METE_MUST_USE int pricing_new_over(const struct pricing *under, struct pricing **ret_pricing);
+/* A list has as many holders as pricing_new() and pricing_hold() made; the last one that lets go
+ * ends it. NULL is nothing. */
+const struct pricing *pricing_hold(const struct pricing *pricing);
+void pricing_free(const struct pricing *pricing);
 /* Price texts are exact decimals of the currency per million units, at most 18 places; empty: not
  * set. */
 struct pricing_tier_row { /* what holds instead, for a call as a whole */
@@ -144,11 +150,14 @@ const struct price_model *pricing_find(const struct pricing *pricing, struct sli
  * empty provider is none. */
 const struct price_model *pricing_find_of(const struct pricing *pricing, struct slice provider,
                                           struct slice model);
+/* The model of just this name, whether or not it has a price; NULL: it is not listed. */
+const struct price_model *pricing_listed(const struct pricing *pricing, struct slice name);
 /* Name of this state of the list for records: "builtin-2026-07-24" or that + "+" + a hash of what
- * was added. Lives as long as the list. */
+ * was added, here and in those under it. Lives as long as the list. */
 struct slice pricing_version(const struct pricing *pricing);
 size_t pricing_len(const struct pricing *pricing);
-const struct price_model *pricing_at(const struct pricing *pricing, size_t i); /* sorted by name */
+/* The first model whose name is behind this one, as bytes; "": the first of all. NULL: none. */
+const struct price_model *pricing_next(const struct pricing *pricing, struct slice name);
 
 /* What these words ask for: "hd", "1024x1792"; empty: not said. */
 struct price_grade pricing_grade(struct slice quality, struct slice size);

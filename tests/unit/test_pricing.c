@@ -14,6 +14,11 @@
 
 #define TEXT(literal) SLICE_LITERAL(literal)
 
+#define EACH(at, pricing)                                                                          \
+    const struct price_model *at = pricing_next(pricing, (struct slice){0});                       \
+    at;                                                                                            \
+    at = pricing_next(pricing, at->name)
+
 static struct pricing *fresh(void)
 {
     struct pricing *pricing = NULL;
@@ -89,8 +94,7 @@ static void the_built_in_list_says_what_its_source_says(void **state)
     costs(model, PRICE_REASONING, "0.6"); /* not listed: the output's */
     costs(must_find(pricing, "claude-sonnet-4-5"), PRICE_CACHE_WRITE, "3.75");
     assert_true(slice_is(pricing_version(pricing), "builtin-2026-07-24"));
-    for (size_t i = 0; i < pricing_len(pricing); i++) {
-        const struct price_model *at = pricing_at(pricing, i);
+    for (EACH(at, pricing)) {
         assert_ptr_equal(pricing_find(pricing, at->name), at);
     }
     pricing_free(pricing);
@@ -101,8 +105,7 @@ static void an_explicit_zero_is_a_price(void **state)
     (void)state;
     struct pricing *pricing = fresh();
     size_t free_of_charge = 0;
-    for (size_t i = 0; i < pricing_len(pricing); i++) {
-        const struct price_model *at = pricing_at(pricing, i);
+    for (EACH(at, pricing)) {
         free_of_charge +=
             !at->prices[PRICE_INPUT].atto_per_million && !at->prices[PRICE_OUTPUT].atto_per_million;
     }
@@ -133,10 +136,9 @@ static void unit_mistakes_of_the_source_are_not_in_the_list(void **state)
     (void)state;
     struct pricing *pricing = fresh();
     assert_null(pricing_find(pricing, TEXT("wandb/openai/gpt-oss-120b")));
-    for (size_t i = 0; i < pricing_len(pricing); i++)
+    for (EACH(at, pricing))
         for (int meter = 0; meter < PRICE_SEARCH; meter++)
-            assert_true(pricing_at(pricing, i)->prices[meter].atto_per_million <=
-                        (int128)1000 * 1000000000000000000);
+            assert_true(at->prices[meter].atto_per_million <= (int128)1000 * 1000000000000000000);
     pricing_free(pricing);
 }
 
@@ -221,12 +223,17 @@ static void added_rows_stay_sorted_and_own_their_texts(void **state)
     }
     memset(name, 'x', sizeof name);
     assert_non_null(pricing_find(pricing, TEXT("m499")));
-    for (size_t i = 1; i < pricing_len(pricing); i++) {
-        struct slice a = pricing_at(pricing, i - 1)->name, b = pricing_at(pricing, i)->name;
+    size_t seen = 0;
+    struct slice a = {0};
+    for (EACH(at, pricing)) {
+        struct slice b = at->name;
         size_t both = a.len < b.len ? a.len : b.len;
-        int order = memcmp(a.data, b.data, both);
+        int order = both ? memcmp(a.data, b.data, both) : 0;
         assert_true(order < 0 || (order == 0 && a.len < b.len));
+        a = b;
+        seen++;
     }
+    assert_int_equal(seen, pricing_len(pricing));
     pricing_free(pricing);
 }
 
