@@ -48,6 +48,8 @@ struct request *request_new(struct api *api, struct exchange *exchange)
     request->has_turn = false;
     request->state = NULL;
     request->allow = NULL;
+    request->type = NULL;
+    request->next_cursor = 0;
     request->version = 0;
     request->secret = (struct slice){0};
     request->replay = NULL;
@@ -122,9 +124,9 @@ static void end(struct request *request)
 
 static void reply(struct request *request, int status, const char *type)
 {
-    struct exchange_header headers[6];
+    struct exchange_header headers[7];
     size_t len = 0;
-    char etag[32];
+    char etag[32], cursor[24];
     if (type)
         headers[len++] = (struct exchange_header){"Content-Type", slice_of(type)};
     if (status == 401)
@@ -136,6 +138,10 @@ static void reply(struct request *request, int status, const char *type)
     if (request->version && status < 300) {
         snprintf(etag, sizeof etag, "\"%llu\"", (unsigned long long)request->version);
         headers[len++] = (struct exchange_header){"ETag", slice_of(etag)};
+    }
+    if (request->next_cursor && status < 300) {
+        snprintf(cursor, sizeof cursor, "%llu", (unsigned long long)request->next_cursor);
+        headers[len++] = (struct exchange_header){"Next-Cursor", slice_of(cursor)};
     }
     if (request->allow)
         headers[len++] = (struct exchange_header){"Allow", slice_of(request->allow)};
@@ -176,7 +182,8 @@ void request_answer(struct request *request, int status)
         request_fail(request, METE_E_FULL, NULL, "The reply is too large: ask for less.");
         return;
     }
-    reply(request, status, request->out.bytes.len ? "application/json" : NULL);
+    const char *type = request->type ? request->type : "application/json";
+    reply(request, status, request->out.bytes.len ? type : NULL);
 }
 
 static void answer_kept(struct request *request)

@@ -90,9 +90,11 @@ struct request {
     struct step *step;                /* of the transaction it is within; NULL: none */
     struct wants *wants;
     bool has_turn;
-    const char *allow;   /* header of a 405 */
-    uint64_t version;    /* of what is shown or was made, for ETag; 0: it has none */
-    struct slice secret; /* what of the reply may not be kept */
+    const char *allow;    /* header of a 405 */
+    const char *type;     /* of a reply that is no JSON; NULL: it is */
+    uint64_t next_cursor; /* header of a page that cannot say it itself; 0: it is the last */
+    uint64_t version;     /* of what is shown or was made, for ETag; 0: it has none */
+    struct slice secret;  /* what of the reply may not be kept */
     struct replay *replay;
     void (*replay_then)(struct request *request);
     int kept_status;

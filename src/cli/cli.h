@@ -21,6 +21,7 @@ int cli_backup(int argc, char **argv);
 int cli_cut(int argc, char **argv);
 int cli_restore(int argc, char **argv);
 int cli_tokens(int argc, char **argv);
+int cli_audit(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_sim(int argc, char **argv);
 int cli_bench(int argc, char **argv);

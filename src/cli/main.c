@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"credential", "seal, list and remove the credentials of providers", cli_credential},
     {"tokens", "count the tokens of texts, as a model does", cli_tokens},
     {"replay", "run a usage trace through the engine under a policy", cli_replay},
+    {"audit", "list, export and prove the log of administrative changes", cli_audit},
     {"verify", "prove a data directory", cli_verify},
     {"backup", "copy the data while it is in use", cli_backup},
     {"cut", "delete the journal before a snapshot that stands for it", cli_cut},

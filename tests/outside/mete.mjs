@@ -162,7 +162,7 @@ export class Mete {
     const response = await this.fetch(`${this.url}${pathAndQuery}`, init);
     const text = await response.text();
     const reply = { status: response.status, headers: response.headers, text, body: undefined };
-    if (/json/.test(response.headers.get('content-type') ?? '')) reply.body = JSON.parse(text);
+    if (/json(;|$)/.test(response.headers.get('content-type') ?? '')) reply.body = JSON.parse(text);
     check(method, pathAndQuery.split('?')[0], reply);
     return reply;
   }

@@ -7,5 +7,7 @@
 
 void backup_create(struct request *request);
 void cut_create(struct request *request);
+void audit_list(struct request *request);
+void audit_list_all(struct request *request);
 
 #endif
