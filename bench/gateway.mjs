@@ -17,13 +17,13 @@ import { profile } from './profile.mjs';
 import { HERE, ROUNDS, SECONDS, answers, ask, contest, directory, freePort, ledger, median, notes, populate,
   processor, resident, results, row, sleep, start, startMete, stopChild, until, wrk } from './stand.mjs';
 
-const PROGRAMS = process.env.METE_BENCH ?? path.join(HERE, '..', 'build', 'bench');
+export const PROGRAMS = process.env.METE_BENCH ?? path.join(HERE, '..', 'build', 'bench');
 const TARGET = '/v1/chat/completions';
 const INPUT_NANO = 150n; // dollars a token, as the price of bench-model in stand.mjs
 const OUTPUT_NANO = 600n;
 
 /** A file with a request whose prompt is that long. */
-function body(bytes, streams) {
+export function body(bytes, streams) {
   const file = path.join(directory, `body-${bytes}-${streams}`);
   const prompt = 'measure twice, cut once; '.repeat(bytes / 25);
   fs.writeFileSync(file, JSON.stringify({ model: 'bench-model', ...(streams ? { stream: true } : {}), max_tokens: 1024,

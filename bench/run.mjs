@@ -6,10 +6,11 @@
 //   gateway    chat completions: all parts of gateway.mjs, which may be named one by one
 //   counting   the same with their tokens counted, and not
 //   tokens     counting them, against the tokenizers of npm
+//   management the endpoints of the management API in a large installation
 // Rounds of the contenders take turns, so that a slow minute of the machine hits all of them; a row
 // is the median. Everything runs on loopback in one temporary directory and is gone at the end.
 // A contender that cannot run here is named with the reason; its row is empty, never guessed.
-// Usage: run.mjs [--seconds N] [--rounds N] [--only process,authority,start,gateway,counting,tokens] [--write]
+// Usage: run.mjs [--seconds N] [--rounds N] [--only process,authority,start,gateway,counting,tokens,management] [--write]
 // --write puts a table into docs/benchmarks.md, between its markers, with the rows that were measured:
 // whole parts want to be asked for, then.
 import { spawnSync } from 'node:child_process';
@@ -20,7 +21,8 @@ import path from 'node:path';
 import { countingParts } from './counting.mjs';
 import { gatewayParts } from './gateway.mjs';
 import { BINARY, HERE, KEYS, ROOT, ROUNDS, SECONDS, contest, directory, endings, freePort, median, notes, option,
-  populate, resident, results, row, sleep, start, startMete, stopChild, wrk } from './stand.mjs';
+  TOKEN, populate, resident, results, row, sleep, start, startMete, stopChild, wrk } from './stand.mjs';
+import { managementParts } from './management.mjs';
 import { tokensParts } from './tokens.mjs';
 
 // ---- PostgreSQL -----------------------------------------------------------------------------
@@ -142,12 +144,12 @@ function table(name) {
 }
 
 const engineParts = { process: inProcess, authority, start: starting };
-const everything = { ...engineParts, ...gatewayParts, ...countingParts, ...tokensParts };
-const wanted = option('only', 'process,authority,start,gateway,counting,tokens').split(',')
+const everything = { ...engineParts, ...gatewayParts, ...countingParts, ...tokensParts, ...managementParts };
+const wanted = option('only', 'process,authority,start,gateway,counting,tokens,management').split(',')
   .flatMap((name) => (name === 'gateway' ? Object.keys(gatewayParts) : [name]));
 for (const name of wanted) {
   process.stderr.write(`bench: ${name}\n`);
-  results.table = name in engineParts ? 'table' : 'gateway';
+  results.table = name in engineParts ? 'table' : name in managementParts ? 'management' : 'gateway';
   try { await everything[name](); } catch (error) { notes.push(`${name}: ${error.message}`); }
 }
 

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 export const HERE = path.dirname(fileURLToPath(import.meta.url));
 export const ROOT = path.resolve(HERE, '..');
 export const BINARY = process.env.METE ?? path.join(ROOT, 'build', 'mete');
-const TOKEN = 'admin-token-of-the-benchmarks-0123456789';
+export const TOKEN = 'admin-token-of-the-benchmarks-0123456789';
 export const KEYS = 100; // and a fifth as many users, a twentieth as many departments
 
 export function option(name, otherwise) {
@@ -47,8 +47,10 @@ export function start(command, args, options = {}) {
   child.stdout.setEncoding('utf8').on('data', (piece) => { child.text += piece; });
   child.stderr?.setEncoding('utf8').on('data', (piece) => { if (child.text.length < 1 << 20) child.text += piece; });
   children.add(child);
-  child.gone = new Promise((done) => { child.on('exit', (code) => { children.delete(child); done(code); }); });
-  child.on('error', (error) => { child.text += String(error); });
+  child.gone = new Promise((done) => {
+    child.on('exit', (code) => { children.delete(child); done(code); });
+    child.on('error', (error) => { child.text += String(error); done(error.code); }); // it could not begin
+  });
   return child;
 }
 
