@@ -826,7 +826,9 @@ enum mete_query_kind {
     METE_QUERY_RESERVATION, /* by handle                         -> reservation; NOT_FOUND */
     METE_QUERY_STATS,       /*                                   -> stats */
     METE_QUERY_HASH,        /* hash of the whole state           -> hash; linear in the state */
-    METE_QUERY_PROJECTED,   /* answered once all entries before it are in the records */
+    METE_QUERY_PROJECTED,   /* answered once all entries before it are in the records; with
+                               of_changes those that make, change or end a scope, budget, rate
+                               limit, grant or document: seldom any that is not there yet */
     METE_QUERY_RATES,       /* rate limits of a scope and its ancestors, leaf first -> rates */
     METE_QUERY_FIND_RATE,   /* by id, organization              -> rate; NOT_FOUND */
     METE_QUERY_QUOTAS,      /* quotas of one scope, by handle   -> quotas */
@@ -850,6 +852,7 @@ struct mete_query {
     struct mete_budget_id budget;
     struct mete_rate_id rate;
     struct mete_reservation_id reservation;
+    int of_changes; /* PROJECTED */
     enum mete_kind scope_kind;
     struct mete_text id;
     struct mete_scope_id organization;

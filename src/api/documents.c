@@ -101,7 +101,7 @@ static int look(struct request *request, struct records_reader *reader)
 
 static void take_turn(struct request *request)
 {
-    request_work(request, look, looked);
+    request_look(request, look, looked);
 }
 
 static void found(struct request *request)

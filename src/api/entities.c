@@ -85,7 +85,7 @@ static void list_done(struct request *request)
 static void list_read(struct request *request)
 {
     if (!request_missed(request, "org"))
-        request_work(request, list_run, list_done);
+        request_look(request, list_run, list_done);
 }
 
 void entities_list(struct request *request, int kind, entities_write *write)
@@ -107,7 +107,7 @@ void entities_list(struct request *request, int kind, entities_write *write)
     }
     request->found = (struct mete_scope_id){0};
     if (kind == METE_ORGANIZATION || document_is_installations(kind))
-        request_work(request, list_run, list_done);
+        request_look(request, list_run, list_done);
     else
         request_find_organization(request, list_read);
 }
@@ -148,7 +148,7 @@ static void show_read(struct request *request)
     if (listing->kind == METE_ORGANIZATION)
         request->found = (struct mete_scope_id){0};
     if (!request_missed(request, "org"))
-        request_work(request, show_run, show_done);
+        request_look(request, show_run, show_done);
 }
 
 void entities_show(struct request *request, int kind, const char *field, entities_write *write)
@@ -165,7 +165,7 @@ void entities_show(struct request *request, int kind, const char *field, entitie
     request->state = listing;
     request->found = (struct mete_scope_id){0};
     if (document_is_installations(kind))
-        request_work(request, show_run, show_done);
+        request_look(request, show_run, show_done);
     else
         request_find_organization(request, show_read);
 }

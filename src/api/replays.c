@@ -169,7 +169,7 @@ void replays_begin(struct request *request, void (*then)(struct request *request
     request->api->replays = replay;
     request->replay = replay;
     request->replay_then = then;
-    request_work(request, look, looked);
+    request_look(request, look, looked);
 }
 
 /* ---- Keeping one ------------------------------------------------------------------------------

@@ -416,15 +416,30 @@ static void projected(struct request *request)
         submit_work(request, work_run);
 }
 
-void request_work(struct request *request,
-                  int (*run)(struct request *request, struct records_reader *reader),
-                  void (*then)(struct request *request))
+static void work_behind(struct request *request, int of_changes,
+                        int (*run)(struct request *request, struct records_reader *reader),
+                        void (*then)(struct request *request))
 {
     request->run = run;
     request->after_work = then;
     request->op =
-        (struct mete_op){.kind = METE_OP_QUERY, .args.query = {.kind = METE_QUERY_PROJECTED}};
+        (struct mete_op){.kind = METE_OP_QUERY,
+                         .args.query = {.kind = METE_QUERY_PROJECTED, .of_changes = of_changes}};
     request_ask(request, projected);
+}
+
+void request_work(struct request *request,
+                  int (*run)(struct request *request, struct records_reader *reader),
+                  void (*then)(struct request *request))
+{
+    work_behind(request, 0, run, then);
+}
+
+void request_look(struct request *request,
+                  int (*run)(struct request *request, struct records_reader *reader),
+                  void (*then)(struct request *request))
+{
+    work_behind(request, 1, run, then);
 }
 
 static void compute_run(struct work *work)

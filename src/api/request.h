@@ -7,6 +7,7 @@
  *   request_find()     a scope by its id
  *   inquiry_begin()    many questions to the engine, a batch at a time
  *   request_work()     a read of the records, on a worker, after everything before it is projected
+ *   request_look()     the same, of entities alone
  *   request_compute()  what takes longer than the loop may be held, on a worker, without them
  *   request_turn()     waiting for one's turn to read something and write it back changed
  *
@@ -165,6 +166,11 @@ bool request_failed(struct request *request);
 void request_find_organization(struct request *request, void (*then)(struct request *request));
 /* run() fills request->state or out; then() may read request->work_status. */
 void request_work(struct request *request,
+                  int (*run)(struct request *request, struct records_reader *reader),
+                  void (*then)(struct request *request));
+/* The same for scopes, budgets, rate limits, grants and documents alone: it waits for changes of
+ * those, and not for the calls that are made meanwhile. */
+void request_look(struct request *request,
                   int (*run)(struct request *request, struct records_reader *reader),
                   void (*then)(struct request *request));
 /* The same, without a barrier and without records: reader is NULL. */

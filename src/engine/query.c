@@ -250,7 +250,8 @@ int query_answer(struct mete *mete, struct mete_op *op, bool *ret_waits)
     int error = tell(mete, &op->args.query, answer);
     if (error)
         return error;
-    answer->seq = ledger_last_seq(mete->ledger);
+    bool of_changes = op->args.query.kind == METE_QUERY_PROJECTED && op->args.query.of_changes;
+    answer->seq = of_changes ? mete->last_change_seq : ledger_last_seq(mete->ledger);
     /* Where there are no records, there is nothing to wait for. */
     *ret_waits = op->args.query.kind == METE_QUERY_PROJECTED && mete->has_records &&
                  atomic_load(&mete->projected) < answer->seq;

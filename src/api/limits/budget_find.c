@@ -41,7 +41,7 @@ static void found(struct request *request)
 {
     struct budget_search *search = request->state;
     if (search->wants_document)
-        request_work(request, read_document, document_read);
+        request_look(request, read_document, document_read);
     else
         search->then(request);
 }

@@ -172,7 +172,7 @@ static void rows_read(struct request *request)
 static void organization_found(struct request *request)
 {
     if (!request_missed(request, "org"))
-        request_work(request, read_rows, rows_read);
+        request_look(request, read_rows, rows_read);
 }
 
 static void begin(struct request *request, bool single)

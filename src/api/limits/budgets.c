@@ -145,7 +145,7 @@ static void organization_found(struct request *request)
     bool is_placed =
         spec->period != METE_MINUTE && spec->period != METE_TOTAL && spec->period != METE_ROLLING;
     if (is_placed && !state->in.time_zone.len)
-        request_work(request, read_zone, zone_read);
+        request_look(request, read_zone, zone_read);
     else
         find_scope(request);
 }

@@ -434,7 +434,7 @@ static void rows_read(struct request *request)
 static void list_found(struct request *request)
 {
     if (!request_missed(request, "org"))
-        request_work(request, read_rows, rows_read);
+        request_look(request, read_rows, rows_read);
 }
 
 void rate_limits_list(struct request *request)

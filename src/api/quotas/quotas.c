@@ -238,7 +238,7 @@ static int read_owners(struct request *request, struct records_reader *reader)
 static void list_found(struct request *request)
 {
     if (!request_missed(request, "org"))
-        request_work(request, read_owners, ask_quotas);
+        request_look(request, read_owners, ask_quotas);
 }
 
 void quotas_list(struct request *request)

@@ -279,7 +279,7 @@ static void apply(struct request *request)
 {
     const struct key_state *state = request->state;
     if (state->in.quota >= 0)
-        request_work(request, read_zone, zone_read);
+        request_look(request, read_zone, zone_read);
     else
         make(request);
 }
@@ -439,7 +439,7 @@ void keys_show(struct request *request)
     if (request_query_known(request, known))
         request_problem(request);
     else if (find_key(request))
-        request_work(request, read_document, shown);
+        request_look(request, read_document, shown);
 }
 
 /* ---- Revoking ---------------------------------------------------------------------------------
@@ -503,7 +503,7 @@ static void seen(struct request *request)
         return;
     state->view = request->answer.scope;
     state->parent = state->view.parent;
-    request_work(request, read_document, state->view.revoked ? shown : revoke);
+    request_look(request, read_document, state->view.revoked ? shown : revoke);
 }
 
 static void revoke_begin(struct request *request)

@@ -119,7 +119,7 @@ static void me_named(struct request *request)
     }
     state->id = arena_copy(&request->arena, namebook_id(name));
     if (state->id.data)
-        request_work(request, read_document, write_me);
+        request_look(request, read_document, write_me);
     else
         request_fail(request, METE_E_MEMORY, NULL, NULL);
 }

@@ -148,7 +148,7 @@ void keys_delete(struct request *request)
     state->organization = key->organization;
     state->scope = key->scope;
     state->id = request->params[0];
-    request_work(request, read_document, key_read);
+    request_look(request, read_document, key_read);
 }
 
 /* ---- A user's name and department ------------------------------------------------------------ */
@@ -223,7 +223,7 @@ static void department_found(struct request *request)
     if (request_missed(request, "department"))
         return;
     state->parent = request->found;
-    request_work(request, read_document, user_read);
+    request_look(request, read_document, user_read);
 }
 
 static void user_viewed(struct request *request)
