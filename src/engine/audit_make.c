@@ -137,14 +137,19 @@ static void about_quota(const struct entry *entry, struct audit_made *made)
 
 static void about_document(const struct entry *entry, struct audit_made *made)
 {
+    struct slice id = entry->u.document.id;
     const char *name = documents[entry->u.document.kind];
+    if (entry->u.document.kind == DOCUMENT_ACT)
+        name = "installation";
+    else if (entry->u.document.kind == DOCUMENT_SETTLEMENT)
+        name = "record";
     snprintf(made->kind, sizeof made->kind, "%s", name ? name : "");
     for (char *at = made->kind; *at; at++)
         *at = (char)tolower((unsigned char)*at);
     if (!name)
         snprintf(made->kind, sizeof made->kind, "document_%u", entry->u.document.kind);
     made->row.organization.n = entry->u.document.organization;
-    about(made, made->kind, 0, entry->u.document.id);
+    about(made, made->kind, 0, make_id(made, "%.*s", (int)id.len, id.data));
 }
 
 /* Of what belongs to a budget. */
@@ -490,8 +495,22 @@ static struct slice actor_of(const struct entry *entry)
     }
 }
 
-static const char *verb_of(const struct entry *entry, const struct audit_row *row)
+/* Documents that tell what was done, not what there is. */
+static const char *deed_of(const struct entry *entry, const struct audit_made *made)
 {
+    if (entry->kind != ENTRY_DOCUMENT)
+        return NULL;
+    if (entry->u.document.kind == DOCUMENT_ACT)
+        return made->id;
+    return entry->u.document.kind == DOCUMENT_SETTLEMENT ? "settle" : NULL;
+}
+
+static const char *verb_of(const struct entry *entry, const struct audit_made *made)
+{
+    const struct audit_row *row = &made->row;
+    const char *deed = deed_of(entry, made);
+    if (deed)
+        return deed;
     switch ((int)entry->kind) {
     case ENTRY_SCOPE_MOVE:
         return "move";
@@ -530,7 +549,7 @@ int audit_make(struct audit_book *book, const struct project_audit *audit, const
     if (error)
         return error;
     int len = snprintf(made->action, sizeof made->action, "%.*s.%s", (int)made->row.kind.len,
-                       made->row.kind.data, verb_of(entry, &made->row));
+                       made->row.kind.data, verb_of(entry, made));
     ASSERT(len > 0 && (size_t)len < sizeof made->action);
     made->row.action = (struct slice){made->action, (size_t)len};
     return 0;

@@ -8,7 +8,7 @@
 #include "engine/audit_json.h"
 #include "engine/project.h"
 
-enum { AUDIT_ID_ROOM = 160, AUDIT_ACTION_ROOM = 96, AUDIT_KIND_ROOM = 64 };
+enum { AUDIT_ID_ROOM = 160, AUDIT_ACTION_ROOM = 256, AUDIT_KIND_ROOM = 64 };
 
 /* Slices of the row borrow from here, from the entry and from the book (until audit_rest()). */
 struct audit_made {

@@ -6,12 +6,17 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ADMIN, Mete, configuration, run } from './mete.mjs';
+import { ADMIN, Mete, configuration, run, temporary } from './mete.mjs';
 
+const SECRET = 'sk-a-credential-that-nobody-may-read-0123456789';
+const keyFile = path.join(temporary(), 'sealing.key');
 let mete;
 let key;
 before(async () => {
-  mete = await Mete.start({ config: configuration() });
+  assert.equal(run(['credential', 'new-key', keyFile]).status, 0);
+  const config = { ...configuration(), sealing_key_file: keyFile };
+  delete config.providers[0].api_key;
+  mete = await Mete.start({ config });
   key = await mete.organization('acme');
   await mete.organization('other');
   await mete.budget('acme', { id: 'b', name: 'First', amount: '5' });
@@ -49,6 +54,38 @@ test('no secret of a key is in it', async () => {
   const all = JSON.stringify(await mete.all('/api/v1/audit'));
   assert.ok(!all.includes(key.key) && !all.includes('"hash":{') && !/"(password_)?hash":"(?![0-9a-f]{64}")/.test(all));
   for (const row of await mete.all('/api/v1/audit')) assert.ok(!('hash' in (row.after?.document ?? {})), row.id);
+});
+
+test('what is done beside the ledger is told too', async () => {
+  await must('PUT', '/api/v1/providers/tests/credential', { secret: SECRET });
+  await must('PUT', '/api/v1/providers/tests/credential', { secret: `${SECRET}2` });
+  await must('DELETE', '/api/v1/providers/tests/credential');
+  const directory = path.join(temporary(), 'copy');
+  await must('POST', '/api/v1/backup', { directory });
+  await must('POST', '/api/v1/cut');
+  await must('POST', '/api/v1/cut');
+  const rows = await mete.all('/api/v1/audit?limit=1000');
+  const credential = rows.filter((row) => row.kind === 'credential');
+  assert.deepEqual(credential.map((row) => [row.action, row.id, row.organization]), [['credential.delete', 'tests', null],
+    ['credential.update', 'tests', null], ['credential.create', 'tests', null]]);
+  assert.ok(!JSON.stringify(rows).includes(SECRET));
+  const acts = rows.filter((row) => row.kind === 'installation');
+  assert.deepEqual(acts.map((row) => row.action), ['installation.cut', 'installation.cut', 'installation.backup']);
+  assert.equal(acts[2].after.directory, directory);
+  assert.equal(run(['verify', directory]).status, 0);
+  assert.ok(rows.some((row) => row.seq < acts[1].seq), 'rows of before the cut stay');
+});
+
+test('who settled a record is told', async () => {
+  const scope = { kind: 'organization', id: 'other' };
+  const held = await must('POST', '/api/v1/budget/reserve', { request_id: 'settles', scope, amount: '1.00', ttl_seconds: 1 });
+  await mete.until(async () => (await mete.all('/api/v1/records?organization=other')).length > 0);
+  const [record] = await mete.all('/api/v1/records?organization=other');
+  assert.ok(held.reserve_id);
+  assert.equal((await mete.api('POST', '/api/v1/records/rec_1/settle', { amount: '0.25' })).status, 404);
+  await must('POST', `/api/v1/records/${record.id}/settle`, { amount: '0.25' });
+  const rows = await list('kind=record', 'other');
+  assert.deepEqual(rows.map((row) => [row.action, row.id, row.before, row.after.cost]), [['record.settle', record.id, null, '0.25']]);
 });
 
 test('each filter filters', async () => {

@@ -53,14 +53,9 @@ __attribute__((format(printf, 5, 6))) static void fail_item(struct request *requ
 
 /* ---- The end: names, and the reply ----------------------------------------------------------- */
 
-static void write_call(struct request *request)
+void authority_reply(struct request *request)
 {
     const struct call *call = request->state;
-    if (!call->array && call->items[0].problem) {
-        request->problem = *call->items[0].problem;
-        request_problem(request);
-        return;
-    }
     if (call->array)
         out_open(&request->out, '[');
     for (size_t i = 0; i < call->len; i++)
@@ -68,6 +63,19 @@ static void write_call(struct request *request)
     if (call->array)
         out_close(&request->out, ']');
     request_reply(request, 200);
+}
+
+static void write_call(struct request *request)
+{
+    const struct call *call = request->state;
+    if (!call->array && call->items[0].problem) {
+        request->problem = *call->items[0].problem;
+        request_problem(request);
+    } else if (call->before_reply) {
+        call->before_reply(request);
+    } else {
+        authority_reply(request);
+    }
 }
 
 static void want_refusals(struct request *request, const struct item *item)

@@ -54,6 +54,9 @@ struct call {
     size_t ops_len, ops_sent;
     struct item *items;
     struct mete_refusal *refusals; /* METE_REFUSALS_MAX for each item that may be refused */
+    /* Of a call that went well, before it is answered; it ends the request or calls
+     * authority_reply(). NULL: there is nothing to do. */
+    void (*before_reply)(struct request *request);
 };
 
 /* Reads one item. Returns 0, or the error that is in request->problem. */
@@ -62,6 +65,8 @@ METE_MUST_USE int authority_read(struct request *request, struct json object, st
 void authority_prepare(struct request *request, struct item *item);
 /* From submit on; request->state is a struct call, or begins with one. */
 void authority_submit(struct request *request);
+/* Answers, once all is done. */
+void authority_reply(struct request *request);
 /* Writes item's answer, or its problem. */
 void authority_write(struct request *request, const struct item *item);
 /* "refused_by": who refuses, and why; their names are loaded. */

@@ -3,8 +3,9 @@
  * under another key. A secret comes in and never goes out (INV-13): what is read of a request is
  * zeroed as soon as it is sealed.
  *
- * A change has its turn, is prepared here, written by a worker, and then applied and told to who
- * uses credentials: what is in use is on the disk. */
+ * A change has its turn, is prepared here, told to the audit log, written by a worker, and then
+ * applied and told to who uses credentials: what is in use is on the disk. */
+#include "api/acts.h"
 #include "api/catalog/handlers.h"
 #include "api/request.h"
 
@@ -114,15 +115,55 @@ static void written(struct request *request)
         reply_changed(request, what);
 }
 
+static void act_written(struct request *request)
+{
+    struct credential_state *state = request->state;
+    if (request->op.status)
+        vault_change_free(state->change);
+    if (!acts_failed(request))
+        request_work(request, write_change, written);
+}
+
+/* For the audit log; the secret is not in it. Empty: the credential goes. NULL data: no memory. */
+static struct slice write_act(struct request *request, enum api_credential what)
+{
+    const struct credential_state *state = request->state;
+    struct out *out = &request->out;
+    if (what == API_CREDENTIAL_REMOVED)
+        return SLICE_LITERAL("");
+    out_open(out, '{');
+    if (what == API_CREDENTIALS_RESEALED)
+        out_member_text(out, "key_file", slice_of(state->key_file));
+    else
+        out_member_instant(out, "sealed_at", mete_now(request->api->parts.mete).us);
+    out_close(out, '}');
+    struct slice document = arena_copy(&request->arena, buffer_slice(&out->bytes));
+    out_clear(out);
+    return document;
+}
+
 /* A change that was prepared goes its way; error: of preparing it. */
 static void carry_out(struct request *request, int error, const char *field)
 {
-    if (error == METE_E_NOT_FOUND)
+    struct credential_state *state = request->state;
+    if (error == METE_E_NOT_FOUND) {
         request_fail(request, error, field, "It has no sealed credential.");
-    else if (error)
+        return;
+    }
+    if (error) {
         request_fail(request, error, NULL, NULL);
-    else
-        request_work(request, write_change, written);
+        return;
+    }
+    bool is_reseal = state->what == API_CREDENTIALS_RESEALED;
+    const struct act act = {.kind = is_reseal ? DOCUMENT_ACT : DOCUMENT_CREDENTIAL,
+                            .id = is_reseal ? SLICE_LITERAL("reseal") : request->params[0],
+                            .document = write_act(request, state->what)};
+    if (act.document.data) {
+        acts_write(request, &act, act_written);
+        return;
+    }
+    vault_change_free(state->change);
+    request_fail(request, METE_E_MEMORY, NULL, NULL);
 }
 
 /* Zeroed state of a change, after its turn has come; NULL: the request has been ended. */

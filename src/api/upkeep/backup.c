@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * POST /api/v1/backup: mete_backup() on a worker, because it takes as long as the disk needs. The
  * directory is the server's; what is there is never overwritten (EXISTS). */
+#include "api/acts.h"
 #include "api/upkeep/handlers.h"
 #include "api/request.h"
 
@@ -44,6 +45,23 @@ static void done(struct request *request)
     }
 }
 
+static void written(struct request *request)
+{
+    if (!acts_failed(request))
+        request_work(request, run, done);
+}
+
+/* Of the arena, and of the reply's buffer nothing is left. */
+static struct slice write_act(struct request *request, const struct backup *backup)
+{
+    out_open(&request->out, '{');
+    out_member_text(&request->out, "directory", slice_of(backup->directory));
+    out_close(&request->out, '}');
+    struct slice document = arena_copy(&request->arena, buffer_slice(&request->out.bytes));
+    out_clear(&request->out);
+    return document;
+}
+
 void backup_create(struct request *request)
 {
     struct backup_in in = {0};
@@ -60,5 +78,10 @@ void backup_create(struct request *request)
         return;
     memcpy(backup->directory, in.directory.data, in.directory.len);
     request->state = backup;
-    request_work(request, run, done);
+    const struct act act = {
+        .kind = DOCUMENT_ACT, .id = {"backup", 6}, .document = write_act(request, backup)};
+    if (act.document.len)
+        acts_write(request, &act, written);
+    else
+        request_fail(request, METE_E_MEMORY, NULL, NULL);
 }

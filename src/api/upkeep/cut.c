@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * POST /api/v1/cut: mete_cut() on a worker, because it writes a snapshot of everything and waits
  * for the records; calls go on meanwhile. Then one look at what is left of the journal. */
+#include "api/acts.h"
 #include "api/upkeep/handlers.h"
 #include "api/request.h"
 
@@ -32,9 +33,17 @@ static void done(struct request *request)
     request_ask(request, looked);
 }
 
+static void written(struct request *request)
+{
+    if (!acts_failed(request))
+        request_work(request, run, done);
+}
+
 void cut_create(struct request *request)
 {
+    static const struct act act = {
+        .kind = DOCUMENT_ACT, .id = {"cut", 3}, .document = {"{\"of\":\"journal\"}", 16}};
     request->state = request_take(request, sizeof(uint64_t));
     if (request->state)
-        request_work(request, run, done);
+        acts_write(request, &act, written);
 }

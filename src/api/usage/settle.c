@@ -6,9 +6,11 @@
  *
  *   read the body -> find the record, on a worker -> fill in what was not said -> the stages of
  *   authority.h from submit on */
+#include "api/acts.h"
 #include "api/usage/handlers.h"
 #include "api/authority/authority.h"
 
+#include "api/units.h"
 #include "base/assert.h"
 #include "base/limits.h"
 
@@ -17,6 +19,7 @@ struct settling {
     uint64_t record;
     bool is_found;
     uint64_t reservation, corrects;
+    struct mete_scope_id organization;
     char model[LIMIT_ID];
     size_t model_len;
     struct mete_usage usage[RECORDS_METERS_MAX];
@@ -31,6 +34,7 @@ static int keep_record(void *user, const struct records_usage *usage)
     ASSERT(usage->usage_len <= RECORDS_METERS_MAX && usage->model.len <= sizeof settling->model);
     settling->is_found = true;
     settling->reservation = usage->reservation;
+    settling->organization = usage->organization;
     settling->corrects = usage->corrects;
     settling->model_len = usage->model.len;
     if (usage->model.len)
@@ -96,6 +100,40 @@ static int check_record(struct request *request, const struct settling *settling
     return 0;
 }
 
+/* ---- The audit log ----------------------------------------------------------------------------
+ */
+
+static void noted(struct request *request)
+{
+    if (!acts_failed(request))
+        authority_reply(request);
+}
+
+/* Afterwards, because only then it is known that the record took them. Who gets no answer asks
+ * again, and that is written down. */
+static void note(struct request *request)
+{
+    const struct settling *settling = request->state;
+    const struct item *item = settling->call.items;
+    struct out *out = &request->out;
+    out_open(out, '{');
+    for (uint16_t meter = 0; meter < HOLDS_METERS; meter++) {
+        const char *name = meter == METE_COST ? "cost" : units_meter(meter);
+        if (name && item->mask & UINT32_C(1) << meter)
+            out_member_amount(out, name, meter, item->amounts[meter]);
+    }
+    out_close(out, '}');
+    const struct act act = {.kind = DOCUMENT_SETTLEMENT,
+                            .organization = settling->organization,
+                            .id = request->params[0],
+                            .document = arena_copy(&request->arena, buffer_slice(&out->bytes))};
+    out_clear(out);
+    if (act.document.data)
+        acts_write(request, &act, noted);
+    else
+        request_fail(request, METE_E_MEMORY, NULL, NULL);
+}
+
 static void record_found(struct request *request)
 {
     struct settling *settling = request->state;
@@ -118,7 +156,7 @@ void records_settle(struct request *request)
     if (!settling)
         return;
     request->state = settling;
-    settling->call = (struct call){.verb = VERB_SETTLE, .len = 1};
+    settling->call = (struct call){.verb = VERB_SETTLE, .len = 1, .before_reply = note};
     settling->record = records_number(request->params[0]);
     settling->call.items = request_take(request, sizeof *settling->call.items);
     if (!settling->call.items)
