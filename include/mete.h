@@ -116,7 +116,7 @@ enum mete_meter {
 };
 
 /* Kinds of scope. The tree is: organization > department > user > api_key, each level optional,
- * and organization > advertiser > campaign. */
+ * departments up to three deep, and organization > advertiser > campaign. */
 enum mete_kind {
     METE_KIND_NONE = 0,
     METE_ORGANIZATION,
@@ -320,7 +320,7 @@ struct mete_refusal {
 };
 
 /* Most refusals one verdict can list: budgets, rate limits and quotas on the longest path. */
-#define METE_REFUSALS_MAX 64
+#define METE_REFUSALS_MAX 96
 
 enum mete_state { METE_HELD = 0, METE_COMMITTED, METE_RELEASED, METE_EXPIRED, METE_REFUSED };
 

@@ -173,7 +173,7 @@ void entities_show(struct request *request, int kind, const char *field, entitie
 /* ---- Creating ---------------------------------------------------------------------------------
  */
 
-static void created(struct request *request)
+void entities_created(struct request *request)
 {
     int status = request->op.status;
     if (status == METE_E_EXISTS)
@@ -196,5 +196,5 @@ void entities_create(struct request *request, const struct mete_scope_spec *spec
                                    .flags = METE_CHANGE_CREATE,
                                    .scope = *spec,
                                    .document = request_text(buffer_slice(&request->out.bytes))};
-    request_apply(request, change, 1, created);
+    request_apply(request, change, 1, entities_created);
 }

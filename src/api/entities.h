@@ -15,7 +15,9 @@ void entities_list(struct request *request, int kind, entities_write *write);
 /* The one with the id of the last path parameter; field names it in the problem. */
 void entities_show(struct request *request, int kind, const char *field, entities_write *write);
 
-/* Starts an op that creates a scope with the document in request->out; then entities_created(). */
+/* Starts an op that creates a scope with the document in request->out; then entities_created(),
+ * which replies with it or says that the id is taken. */
+void entities_created(struct request *request);
 void entities_create(struct request *request, const struct mete_scope_spec *spec);
 
 /* The document's member if it has one of that type, else the JSON given as fallback ("" leaves it

@@ -85,7 +85,7 @@ static void put_path(const struct lineage *lineage, const struct ledger_ended *e
     for (unsigned depth = 0; scope && depth < LIMIT_PATH_SCOPES; depth++) {
         uint8_t kind = lineage->kinds[scope];
         ASSERT(kind > METE_KIND_NONE && kind < METE_KINDS);
-        if (places[kind])
+        if (places[kind] && !places[kind]->n) /* of departments the nearest */
             places[kind]->n = scope;
         if (ended->path_len)
             scope = depth + 1 < ended->path_len ? ended->path[depth + 1] : 0;

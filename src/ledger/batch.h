@@ -36,6 +36,8 @@ bool batch_find_any(const struct batch *batch, uint32_t scope, struct node *ret_
 bool batch_ends_scope(const struct batch *batch, size_t since, uint32_t scope);
 /* Of one that is there: whether it has not ended, and the batch so far does not end it. */
 bool batch_scope_lives(const struct batch *batch, uint32_t scope);
+/* Departments from this scope up, itself too, as the batch so far will leave the tree. */
+unsigned batch_departments(const struct batch *batch, uint32_t scope);
 /* A new set of patterns: 0, INVALID, TOO_LARGE, FULL. */
 int batch_judge_matches(const struct batch *batch, const struct mete_match *matches, size_t len);
 

@@ -99,6 +99,9 @@ static int judge_new_scope(const struct batch *batch, const struct mete_scope_sp
          !scopes_may_hold(parent.kind, spec->kind) ||
          parent.organization != batch_resolve(batch, spec->organization.n)))
         return METE_E_INVALID;
+    if (spec->kind == METE_DEPARTMENT &&
+        batch_departments(batch, batch_resolve(batch, spec->parent.n)) >= DEPARTMENTS_MAX)
+        return METE_E_INVALID;
     if (spec->kind == METE_ORGANIZATION && spec->parent.n)
         return METE_E_INVALID;
     if (batch->scopes_len == batch->ledger->room.scopes)

@@ -54,7 +54,56 @@ static int64_t count_children(const struct batch *batch, uint32_t scope)
     return count;
 }
 
-static int judge_move(const struct batch *batch, const struct mete_change *change,
+unsigned batch_departments(const struct batch *batch, uint32_t scope)
+{
+    struct node node;
+    unsigned count = 0;
+    for (; scope && count <= DEPARTMENTS_MAX && batch_find_any(batch, scope, &node);
+         scope = node.parent)
+        count += node.kind == METE_DEPARTMENT;
+    return count;
+}
+
+/* How many departments stand from scope up to this one, both counted; 0: it is not above. */
+static unsigned steps_to(const struct batch *batch, uint32_t scope, uint32_t department)
+{
+    struct node node;
+    for (unsigned steps = 1; scope && steps <= DEPARTMENTS_MAX; steps++) {
+        if (scope == department)
+            return steps;
+        if (!batch_find_node(batch, scope, &node) || node.kind != METE_DEPARTMENT)
+            return 0;
+        scope = node.parent;
+    }
+    return 0;
+}
+
+/* As scopes_below(), of the tree as the batch so far will leave it: what it does not touch stands
+ * as it stood, and is a child of what it touches or not. */
+static unsigned below(const struct batch *batch, uint32_t department)
+{
+    unsigned longest = 1;
+    for (uint32_t scope = 1; scope <= batch->scopes_len; scope++) {
+        if (scope <= batch->ledger->scopes_len &&
+            batch->ledger->scopes[scope].kind != METE_DEPARTMENT)
+            continue;
+        unsigned steps = steps_to(batch, scope, department);
+        longest = steps > longest ? steps : longest;
+    }
+    return longest;
+}
+
+/* A department does not come to stand in itself, nor departments too deep in one another. */
+static bool fits_depth(const struct batch *batch, uint32_t scope, uint32_t parent)
+{
+    if (steps_to(batch, parent, scope))
+        return false;
+    unsigned above = batch_departments(batch, parent);
+    return above < DEPARTMENTS_MAX &&
+           (!count_children(batch, scope) || above + below(batch, scope) <= DEPARTMENTS_MAX);
+}
+
+static int judge_move(const struct batch *batch, const struct mete_change *change, uint32_t scope,
                       const struct node *node)
 {
     struct node parent;
@@ -62,6 +111,9 @@ static int judge_move(const struct batch *batch, const struct mete_change *chang
     if (!batch_find_node(batch, batch_resolve(batch, change->parent.n), &parent))
         return METE_E_NOT_FOUND;
     if (!scopes_may_hold(parent.kind, node->kind) || parent.organization != node->organization)
+        return METE_E_INVALID;
+    uint32_t under = batch_resolve(batch, change->parent.n);
+    if (node->kind == METE_DEPARTMENT && under != node->parent && !fits_depth(batch, scope, under))
         return METE_E_INVALID;
     for (size_t i = 0; i < batch->len; i++)
         moves += batch->changes[i].kind == METE_MOVE_SCOPE;
@@ -76,7 +128,7 @@ int scopes_judge(const struct batch *batch, const struct mete_change *change, ui
     if (!batch_find_node(batch, scope, &node))
         return METE_E_NOT_FOUND;
     if (change->kind == METE_MOVE_SCOPE)
-        rc = judge_move(batch, change, &node);
+        rc = judge_move(batch, change, scope, &node);
     else if (count_children(batch, scope))
         rc = METE_E_INVALID;
     if (!rc)

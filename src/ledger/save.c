@@ -211,7 +211,8 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
         archive_u32(archive, &scope->budgets[i]); /* looked at once there are budgets */
 }
 
-/* Kinds rise from parent to child, so a tree that passes has no circle. */
+/* Kinds rise from parent to child, and departments in departments are counted, so a tree that
+ * passes has no circle. */
 static void enter_scopes(struct archive *archive, struct ledger *ledger)
 {
     for (uint32_t s = 1; s <= ledger->scopes_len && !archive->error; s++) {
@@ -219,6 +220,8 @@ static void enter_scopes(struct archive *archive, struct ledger *ledger)
         enum mete_kind above =
             scope->parent ? (enum mete_kind)ledger->scopes[scope->parent].kind : METE_KIND_NONE;
         (void)archive_expect(archive, scopes_may_hold(above, (enum mete_kind)scope->kind));
+        if (scope->kind == METE_DEPARTMENT)
+            (void)archive_expect(archive, scopes_departments(ledger, s) <= DEPARTMENTS_MAX);
     }
     for (uint32_t s = 1; s <= ledger->scopes_len && !archive->error; s++)
         if (!scope_is_gone(&ledger->scopes[s]))

@@ -3,7 +3,8 @@
  *
  *   organization > department > user > api_key        organization > advertiser > campaign
  *
- * so a path has at most four scopes. The id is unique per (kind, organization); the organization is
+ * and a department under a department, DEPARTMENTS_MAX deep: so that whoever may have a child has
+ * room for it and what may stand below, and a path has at most LIMIT_PATH_SCOPES scopes. The id is unique per (kind, organization); the organization is
  * found by walking up, which costs less than a field in every scope.
  *
  *   LIVES --SCOPE_END--> ENDED while reservations made at it are open --> gone: its id is free
@@ -34,6 +35,7 @@ bool scopes_may_hold(enum mete_kind parent, enum mete_kind child)
 {
     switch (child) {
     case METE_DEPARTMENT:
+        return parent == METE_ORGANIZATION || parent == METE_DEPARTMENT;
     case METE_USER:
     case METE_API_KEY:
         return parent >= METE_ORGANIZATION && parent < child;
@@ -48,6 +50,40 @@ bool scopes_may_hold(enum mete_kind parent, enum mete_kind child)
         break;
     }
     return false;
+}
+
+unsigned scopes_departments(const struct ledger *ledger, uint32_t scope)
+{
+    unsigned count = 0;
+    for (; scope && count <= DEPARTMENTS_MAX; scope = ledger->scopes[scope].parent)
+        count += ledger->scopes[scope].kind == METE_DEPARTMENT;
+    return count;
+}
+
+/* How many departments stand from scope up to this one, both counted; 0: it is not above. */
+static unsigned steps_to(const struct ledger *ledger, uint32_t scope, uint32_t department)
+{
+    for (unsigned steps = 1; scope && steps <= DEPARTMENTS_MAX; steps++) {
+        if (scope == department)
+            return steps;
+        scope = ledger->scopes[scope].parent;
+    }
+    return 0;
+}
+
+unsigned scopes_below(const struct ledger *ledger, uint32_t department)
+{
+    unsigned longest = 1;
+    if (!ledger->scope_ends[department].children)
+        return longest;
+    for (uint32_t scope = 1; scope <= ledger->scopes_len; scope++) {
+        const struct scope *at = &ledger->scopes[scope];
+        if (at->kind != METE_DEPARTMENT || at->flags & SCOPE_ENDED)
+            continue;
+        unsigned steps = steps_to(ledger, scope, department);
+        longest = steps > longest ? steps : longest;
+    }
+    return longest;
 }
 
 void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_path)
@@ -149,6 +185,8 @@ static bool fits_tree(const struct ledger *ledger, const struct mete_scope_spec 
         return spec->parent.n == 0 && spec->organization.n == 0;
     uint32_t parent = spec->parent.n;
     if (parent == 0 || parent > ledger->scopes_len)
+        return false;
+    if (spec->kind == METE_DEPARTMENT && scopes_departments(ledger, parent) >= DEPARTMENTS_MAX)
         return false;
     return !(ledger->scopes[parent].flags & SCOPE_ENDED) &&
            scopes_may_hold((enum mete_kind)ledger->scopes[parent].kind, spec->kind) &&

@@ -250,8 +250,8 @@ enum {
     SCRATCH = 2 * LIMIT_ID + LIMIT_PROVIDER + LIMIT_SESSION + TAGS_TEXT,
     PATH_BUDGETS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_BUDGETS,
     PATH_RATES = LIMIT_PATH_SCOPES * LIMIT_SCOPE_RATES,
-    TAKES_MAX = PATH_BUDGETS + 32, /* rate limits and quotas as well */
     PATH_QUOTAS = LIMIT_PATH_SCOPES * LIMIT_SCOPE_QUOTAS,
+    TAKES_MAX = PATH_BUDGETS + PATH_RATES + PATH_QUOTAS,
     /* As many as are held, as many beyond them that the end drew, and the last grant's overrun. */
     DRAWS_WORDS = 1 + 3 * (2 * LIMIT_DRAWS + 1),
     LABELS_WORDS = 2 + TEXT_WORDS + 1 + TAGS_TEXT / 4,
@@ -438,7 +438,15 @@ struct path {
 };
 struct slice scopes_id(const struct ledger *ledger, uint32_t scope);
 uint32_t scopes_organization(const struct ledger *ledger, uint32_t scope);
+/* By their kinds alone: how deep departments lie is scopes_departments()'s and scopes_below()'s. */
 bool scopes_may_hold(enum mete_kind parent, enum mete_kind child);
+/* Departments may stand in departments, so deep that a user and its key still have a place. */
+enum { DEPARTMENTS_MAX = LIMIT_PATH_SCOPES - 3 };
+/* Departments from this scope up, itself too; over DEPARTMENTS_MAX: too many, or a circle. */
+unsigned scopes_departments(const struct ledger *ledger, uint32_t scope);
+/* Departments in the longest way down to one from this department, itself too. A pass over all
+ * scopes if it has children: for moves only. */
+unsigned scopes_below(const struct ledger *ledger, uint32_t department);
 void scopes_path(const struct ledger *ledger, uint32_t scope, struct path *ret_path);
 /* Why a scope itself refuses now; METE_REASON_NONE: it does not. */
 enum mete_reason scopes_refuses(const struct scope *scope, int64_t now_us);

@@ -794,7 +794,7 @@ export function restart() {
 
 // ---- Administration ----
 const findScope = (spec) => [...w.scopes.values()].find((s) => (!s.ended || isScopeHeld(s)) && s.kind === spec.kind && s.id === spec.id && s.organization === spec.organization);
-const rank = { 2: [1], 3: [1, 2], 4: [1, 2, 3], 5: [1], 6: [1, 5] }; // who may stand above whom
+const rank = { 2: [1, 2], 3: [1, 2], 4: [1, 2, 3], 5: [1], 6: [1, 5] }; // who may stand above whom
 const isScopeHeld = (scope) => w.open.some((r) => r.scope === scope.handle);
 function endScope(handle) {
     const scope = w.scopes.get(handle);
@@ -804,10 +804,21 @@ function endScope(handle) {
     scope.ended = true;
     return handle;
 }
+const DEPARTMENT = 2, DEPARTMENTS_MAX = 3; // one in another
+const wayUp = (scope) => (scope ? [scope, ...wayUp(w.scopes.get(scope.parent))] : []);
+const departmentsFrom = (scope) => wayUp(scope).filter((s) => s.kind === DEPARTMENT).length;
+// Whether a department may stand there, with all that stands in it.
+function fitsDepth(scope, parent) {
+    if (wayUp(parent).includes(scope)) return false;
+    const within = [...w.scopes.values()].filter((s) => !s.ended && s.kind === DEPARTMENT && wayUp(s).includes(scope));
+    const below = Math.max(1, ...within.map((s) => wayUp(s).indexOf(scope) + 1));
+    return departmentsFrom(parent) + below <= DEPARTMENTS_MAX;
+}
 function moveScope(handle, to) {
     const scope = w.scopes.get(handle), parent = w.scopes.get(to);
     if (!scope || scope.ended || !parent || parent.ended) return E.NOT_FOUND;
     if (scope.kind === ORGANIZATION || !rank[scope.kind].includes(parent.kind) || organizationOf(parent) !== scope.organization) return E.INVALID;
+    if (scope.kind === DEPARTMENT && scope.parent !== to && !fitsDepth(scope, parent)) return E.INVALID;
     scope.parent = to;
     return handle;
 }
@@ -829,6 +840,7 @@ function putScope(spec, flags, handle) {
     if (spec.kind !== ORGANIZATION) {
         if (!parent || parent.ended || !rank[spec.kind].includes(parent.kind)) return E.INVALID;
         if ((parent.organization || parent.handle) !== spec.organization) return E.INVALID;
+        if (spec.kind === DEPARTMENT && departmentsFrom(parent) >= DEPARTMENTS_MAX) return E.INVALID;
     }
     w.scopes.set(handle, { handle, ...spec, ended: false, budgets: [], rates: [], quotas: [] });
     return handle;

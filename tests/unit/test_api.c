@@ -134,6 +134,74 @@ static void departments_and_users(void **state)
                    "{\"id\":\"research\",\"name\":\"R\"}");
 }
 
+static void departments_stand_in_departments(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", ORG "/departments",
+           "{\"id\":\"lab\",\"name\":\"Lab\",\"parent\":\"research\"}");
+    expect_member(c, "parent", "research");
+    expect(c, 201, "POST", ORG "/departments",
+           "{\"id\":\"team\",\"name\":\"Team\",\"parent\":\"lab\"}");
+    expect_problem(c, 400, "invalid", "parent", "POST", ORG "/departments",
+                   "{\"id\":\"x\",\"name\":\"X\",\"parent\":\"team\"}");
+    expect_problem(c, 404, "not_found", "parent", "POST", ORG "/departments",
+                   "{\"id\":\"x\",\"name\":\"X\",\"parent\":\"none\"}");
+    expect_problem(c, 400, "invalid", "parent", "POST", ORG "/departments",
+                   "{\"id\":\"x\",\"name\":\"X\",\"parent\":5}");
+    expect(c, 201, "POST", ORG "/departments",
+           "{\"id\":\"sales\",\"name\":\"S\",\"parent\":null}");
+    expect_member(c, "parent", "null");
+    expect_problem(c, 409, "exists", "department", "DELETE", ORG "/departments/lab", NULL);
+    expect(c, 200, "GET", ORG "/departments/team", NULL);
+    expect_member(c, "parent", "lab");
+}
+
+static void a_department_moves_and_is_named_anew(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", ORG "/departments", "{\"id\":\"sales\",\"name\":\"S\"}");
+    expect(c, 200, "PUT", ORG "/departments/sales", "{\"name\":\"Sales\",\"parent\":\"research\"}");
+    expect_member(c, "",
+                  "{\"id\":\"sales\",\"name\":\"Sales\",\"organization\":\"acme\",\"parent\":"
+                  "\"research\",\"created_at\":\"2026-11-21T09:00:00Z\"}");
+    expect(c, 200, "PUT", ORG "/departments/sales", "{\"name\":\"Sales 2\"}");
+    expect_member(c, "parent", "research");
+    expect_problem(c, 400, "invalid", "parent", "PUT", ORG "/departments/research",
+                   "{\"parent\":\"sales\"}");
+    expect(c, 200, "GET", ORG "/departments/research", NULL);
+    expect_member(c, "parent", "null");
+    expect(c, 200, "PUT", ORG "/departments/sales", "{\"parent\":null}");
+    expect_member(c, "parent", "null");
+    expect(c, 200, "GET", ORG "/departments/sales", NULL);
+    expect_member(c, "parent", "null");
+    expect_problem(c, 404, "not_found", "department", "PUT", ORG "/departments/none", "{}");
+    expect_problem(c, 404, "not_found", "parent", "PUT", ORG "/departments/sales",
+                   "{\"parent\":\"none\"}");
+    expect_problem(c, 400, "invalid", "id", "PUT", ORG "/departments/sales", "{\"id\":\"x\"}");
+}
+
+static void an_organization_is_named_anew(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 200, "PUT", ORG, "{\"name\":\"Acme II\",\"time_zone\":\"Europe/Berlin\"}");
+    expect(c, 200, "PUT", ORG, "{}");
+    expect(c, 200, "GET", ORG, NULL);
+    expect_member(c, "",
+                  "{\"id\":\"acme\",\"name\":\"Acme II\",\"currency\":\"USD\",\"time_zone\":"
+                  "\"Europe/Berlin\",\"created_at\":\"2026-11-21T09:00:00Z\"}");
+    expect(c, 201, "POST", ORG "/budgets",
+           "{\"id\":\"b\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"},\"unit\":\"USD\","
+           "\"amount\":\"5\",\"period\":\"daily\"}");
+    expect_member(c, "time_zone", "Europe/Berlin");
+    expect_problem(c, 400, "invalid", "time_zone", "PUT", ORG, "{\"time_zone\":\"Mars/Base\"}");
+    expect_problem(c, 400, "invalid", "name", "PUT", ORG, "{\"name\":\"\"}");
+    expect_problem(c, 400, "invalid", "currency", "PUT", ORG, "{\"currency\":\"EUR\"}");
+    expect_problem(c, 404, "not_found", "org", "PUT", "/api/v1/organizations/none", "{}");
+}
+
 /* INV-12: the same id in two organizations is two users, and each list has its own. */
 static void organizations_do_not_mix(void **state)
 {
@@ -223,6 +291,9 @@ int main(void)
         TEST(an_organization),
         TEST(ids_have_a_longest),
         TEST(departments_and_users),
+        TEST(departments_stand_in_departments),
+        TEST(a_department_moves_and_is_named_anew),
+        TEST(an_organization_is_named_anew),
         TEST(organizations_do_not_mix),
         TEST(lists_are_paged),
         TEST(everything_is_there_after_a_restart),

@@ -292,6 +292,87 @@ static void a_call_outlives_the_scope_it_was_made_under(void **state)
     stands(b, own, 9, 0);
 }
 
+/* ---- Departments in departments --------------------------------------------------------------- */
+
+static struct mete_change move_change(uint32_t scope, uint32_t parent)
+{
+    return (struct mete_change){.kind = METE_MOVE_SCOPE, .at = {scope}, .parent = {parent}};
+}
+
+static int put_two(struct bench *b, const struct mete_change first, const struct mete_change second)
+{
+    const struct mete_change changes[2] = {first, second};
+    const struct mete_apply args = {changes, 2, text("root")};
+    uint32_t handles[2];
+    struct ledger_batch batch;
+    return ledger_check_changes(b->ledger, now(b), &args, handles, &batch);
+}
+
+static void departments_stand_in_departments_three_deep(void **state)
+{
+    struct bench *b = *state;
+    uint32_t lab = put_scope(b, METE_DEPARTMENT, "lab", b->dept);
+    uint32_t team = put_scope(b, METE_DEPARTMENT, "team", lab);
+    assert_int_equal(try_put(b, scope_change(b, METE_DEPARTMENT, "deeper", team)), METE_E_INVALID);
+    uint32_t bob = put_scope(b, METE_USER, "bob", team);
+    uint32_t key = put_scope(b, METE_API_KEY, "k2", bob);
+    uint32_t top = put_budget(b, b->dept, "top", 9000000000, METE_DAILY);
+    uint32_t mid = put_budget(b, lab, "mid", 9000000000, METE_DAILY);
+    b->key = key;
+    uint64_t open = call(b);
+    stands(b, top, 0, 1000000000);
+    stands(b, mid, 0, 1000000000);
+    uint32_t sales = put_scope(b, METE_DEPARTMENT, "sales", b->org);
+    assert_int_equal(move(b, lab, sales), 0);
+    assert_int_equal(commit(b, open, 3), 0);
+    went_over(b, (const uint32_t[]){key, bob, team, lab, b->dept, b->org}, 6);
+    stands(b, top, 3, 0);
+    open = call(b);
+    stands(b, top, 3, 0);
+    assert_int_equal(commit(b, open, 4), 0);
+    stands(b, mid, 7, 0);
+    assert_int_equal(end_scope(b, lab), METE_E_INVALID);
+}
+
+static void a_move_makes_no_circle_and_nothing_too_deep(void **state)
+{
+    struct bench *b = *state;
+    uint32_t lab = put_scope(b, METE_DEPARTMENT, "lab", b->dept);
+    uint32_t team = put_scope(b, METE_DEPARTMENT, "team", lab);
+    assert_int_equal(move(b, b->dept, b->dept), METE_E_INVALID);
+    assert_int_equal(move(b, b->dept, lab), METE_E_INVALID);
+    assert_int_equal(move(b, b->dept, team), METE_E_INVALID);
+    uint32_t sales = put_scope(b, METE_DEPARTMENT, "sales", b->org);
+    assert_int_equal(move(b, b->dept, sales), METE_E_INVALID); /* four deep */
+    uint32_t east = put_scope(b, METE_DEPARTMENT, "east", sales);
+    assert_int_equal(move(b, lab, east), METE_E_INVALID);
+    assert_int_equal(move(b, lab, sales), 0);
+    assert_int_equal(move(b, team, b->dept), 0);
+    assert_int_equal(move(b, b->dept, sales), 0); /* now there are two of them */
+    assert_int_equal(move(b, sales, team), METE_E_INVALID);
+    assert_int_equal(move(b, lab, team), METE_E_INVALID);
+    assert_int_equal(move(b, team, b->org), 0);
+    assert_int_equal(move(b, sales, b->org), 0);
+}
+
+/* What a batch has done before counts for what comes behind it. */
+static void a_batch_makes_no_circle_either(void **state)
+{
+    struct bench *b = *state;
+    uint32_t sales = put_scope(b, METE_DEPARTMENT, "sales", b->org);
+    uint32_t east = put_scope(b, METE_DEPARTMENT, "east", sales);
+    assert_int_equal(put_two(b, move_change(b->dept, sales), move_change(sales, b->dept)),
+                     METE_E_INVALID);
+    assert_int_equal(put_two(b, move_change(b->dept, east),
+                             scope_change(b, METE_DEPARTMENT, "new", b->dept)),
+                     METE_E_INVALID);
+    assert_int_equal(put_two(b, scope_change(b, METE_DEPARTMENT, "new", b->dept),
+                             move_change(b->dept, east)),
+                     METE_E_INVALID);
+    assert_int_equal(put_two(b, move_change(east, b->dept), move_change(b->dept, sales)), 0);
+    assert_int_equal(put_two(b, move_change(east, b->org), move_change(sales, east)), 0);
+}
+
 static int settle(struct bench *b, uint64_t id, int64_t cost, uint32_t flags)
 {
     const struct mete_usage usage = {.currency = METE_USD, .amount = cost};
@@ -452,6 +533,9 @@ int main(void)
         TEST(every_move_in_between_is_undone),
         TEST(a_call_outlives_the_scope_it_was_made_under),
         TEST(a_correction_stays_with_the_path_too),
+        TEST(departments_stand_in_departments_three_deep),
+        TEST(a_move_makes_no_circle_and_nothing_too_deep),
+        TEST(a_batch_makes_no_circle_either),
         TEST(moves_are_forgotten_when_no_call_is_older),
         TEST(a_batch_takes_a_branch_down_and_builds_it_anew),
         TEST(a_batch_knows_what_it_ended),

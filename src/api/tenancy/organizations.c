@@ -67,6 +67,113 @@ static int write(struct request *request, const struct directory_entity *entity)
     return 0;
 }
 
+/* ---- Changing -------------------------------------------------------------------------------- */
+
+struct organization_state {
+    struct slice name, time_zone, document;
+    uint64_t version;
+    struct mete_change change;
+};
+
+static void updated(struct request *request)
+{
+    if (request_missed(request, "org"))
+        return;
+    request->version = request->op.result.applied.seq;
+    request_reply(request, 200);
+}
+
+/* The document as it was, but for what the request says. It is also the reply. */
+static void write_document(struct request *request)
+{
+    const struct organization_state *state = request->state;
+    struct json document = entities_document(state->document);
+    struct out *out = &request->out;
+    out_clear(out);
+    out_open(out, '{');
+    out_member_text(out, "id", request->params[0]);
+    if (state->name.len)
+        out_member_text(out, "name", state->name);
+    else
+        entities_member(request, document, "name", JSON_STRING, "\"\"");
+    entities_member(request, document, "currency", JSON_STRING, "\"USD\"");
+    if (state->time_zone.len)
+        out_member_text(out, "time_zone", state->time_zone);
+    else
+        entities_member(request, document, "time_zone", JSON_STRING, "\"UTC\"");
+    entities_member(request, document, "created_at", JSON_STRING, "");
+    out_close(out, '}');
+}
+
+static void document_read(struct request *request)
+{
+    struct organization_state *state = request->state;
+    request->op.status = request->work_status;
+    if (request_missed(request, "org") || !request_matches(request, state->version))
+        return;
+    write_document(request);
+    state->document = arena_copy(&request->arena, buffer_slice(&request->out.bytes));
+    if (request->out.failed || !state->document.data) {
+        request_fail(request, METE_E_MEMORY, NULL, NULL);
+        return;
+    }
+    state->change = (struct mete_change){
+        .kind = METE_PUT_SCOPE,
+        .flags = METE_CHANGE_UPDATE,
+        .scope = {.kind = METE_ORGANIZATION, .id = request_text(request->params[0])},
+        .document = request_text(state->document)};
+    request_apply(request, &state->change, 1, updated);
+}
+
+static int keep_document(void *user, const struct directory_entity *entity)
+{
+    struct request *request = user;
+    struct organization_state *state = request->state;
+    state->version = entity->version;
+    state->document = arena_copy(&request->arena, entity->document);
+    return state->document.data || !entity->document.len ? 0 : METE_E_MEMORY;
+}
+
+static int read_document(struct request *request, struct records_reader *reader)
+{
+    return directory_find(reader, METE_ORGANIZATION, (struct mete_scope_id){0}, request->params[0],
+                          keep_document, request);
+}
+
+static void update_begin(struct request *request)
+{
+    request_look(request, read_document, document_read);
+}
+
+void organizations_update(struct request *request)
+{
+    static const struct field fields[] = {
+        {.name = "name",
+         .type = FIELD_TEXT,
+         .offset = offsetof(struct organization_state, name),
+         .min = 1,
+         .max = 256},
+        {.name = "time_zone",
+         .type = FIELD_TOKEN,
+         .offset = offsetof(struct organization_state, time_zone),
+         .min = 1,
+         .max = 64},
+    };
+    struct organization_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    int rc = request_read(request, fields, sizeof fields / sizeof fields[0], state);
+    if (!rc && state->time_zone.len)
+        rc = zones_check(&request->problem, "time_zone", state->time_zone);
+    if (rc)
+        request_problem(request);
+    else
+        request_turn(request, update_begin);
+}
+
+/* ---- For budgets ----------------------------------------------------------------------------- */
+
 struct zone {
     struct request *request;
     struct slice name;
