@@ -4,8 +4,9 @@
  *   organization > department > user > api_key        organization > advertiser > campaign
  *
  * and a department under a department, DEPARTMENTS_MAX deep: so that whoever may have a child has
- * room for it and what may stand below, and a path has at most LIMIT_PATH_SCOPES scopes. The id is unique per (kind, organization); the organization is
- * found by walking up, which costs less than a field in every scope.
+ * room for it and what may stand below, and a path has at most LIMIT_PATH_SCOPES scopes. The id is
+ * unique per (kind, organization); the organization is found by walking up, which costs less than a
+ * field in every scope.
  *
  *   LIVES --SCOPE_END--> ENDED while reservations made at it are open --> gone: its id is free
  *

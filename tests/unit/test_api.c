@@ -149,8 +149,7 @@ static void departments_stand_in_departments(void **state)
                    "{\"id\":\"x\",\"name\":\"X\",\"parent\":\"none\"}");
     expect_problem(c, 400, "invalid", "parent", "POST", ORG "/departments",
                    "{\"id\":\"x\",\"name\":\"X\",\"parent\":5}");
-    expect(c, 201, "POST", ORG "/departments",
-           "{\"id\":\"sales\",\"name\":\"S\",\"parent\":null}");
+    expect(c, 201, "POST", ORG "/departments", "{\"id\":\"sales\",\"name\":\"S\",\"parent\":null}");
     expect_member(c, "parent", "null");
     expect_problem(c, 409, "exists", "department", "DELETE", ORG "/departments/lab", NULL);
     expect(c, 200, "GET", ORG "/departments/team", NULL);

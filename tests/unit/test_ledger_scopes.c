@@ -292,7 +292,8 @@ static void a_call_outlives_the_scope_it_was_made_under(void **state)
     stands(b, own, 9, 0);
 }
 
-/* ---- Departments in departments --------------------------------------------------------------- */
+/* ---- Departments in departments ---------------------------------------------------------------
+ */
 
 static struct mete_change move_change(uint32_t scope, uint32_t parent)
 {
@@ -363,12 +364,12 @@ static void a_batch_makes_no_circle_either(void **state)
     uint32_t east = put_scope(b, METE_DEPARTMENT, "east", sales);
     assert_int_equal(put_two(b, move_change(b->dept, sales), move_change(sales, b->dept)),
                      METE_E_INVALID);
-    assert_int_equal(put_two(b, move_change(b->dept, east),
-                             scope_change(b, METE_DEPARTMENT, "new", b->dept)),
-                     METE_E_INVALID);
-    assert_int_equal(put_two(b, scope_change(b, METE_DEPARTMENT, "new", b->dept),
-                             move_change(b->dept, east)),
-                     METE_E_INVALID);
+    assert_int_equal(
+        put_two(b, move_change(b->dept, east), scope_change(b, METE_DEPARTMENT, "new", b->dept)),
+        METE_E_INVALID);
+    assert_int_equal(
+        put_two(b, scope_change(b, METE_DEPARTMENT, "new", b->dept), move_change(b->dept, east)),
+        METE_E_INVALID);
     assert_int_equal(put_two(b, move_change(east, b->dept), move_change(b->dept, sales)), 0);
     assert_int_equal(put_two(b, move_change(east, b->org), move_change(sales, east)), 0);
 }

@@ -49,14 +49,13 @@ static void create(struct request *request)
         out_null(out);
     out_member_instant(out, "created_at", mete_now(request->api->parts.mete).us);
     out_close(out, '}');
-    in->change =
-        (struct mete_change){.kind = METE_PUT_SCOPE,
-                             .flags = METE_CHANGE_CREATE,
-                             .scope = {.kind = METE_DEPARTMENT,
-                                       .id = request_text(in->id),
-                                       .organization = in->organization,
-                                       .parent = request->found},
-                             .document = request_text(buffer_slice(&request->out.bytes))};
+    in->change = (struct mete_change){.kind = METE_PUT_SCOPE,
+                                      .flags = METE_CHANGE_CREATE,
+                                      .scope = {.kind = METE_DEPARTMENT,
+                                                .id = request_text(in->id),
+                                                .organization = in->organization,
+                                                .parent = request->found},
+                                      .document = request_text(buffer_slice(&request->out.bytes))};
     request_apply(request, &in->change, 1, created);
 }
 

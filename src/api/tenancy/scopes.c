@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What is deleted: organizations, departments, users and keys. Children go first; calls that are open
- * end as they would have. */
+ * What is deleted: organizations, departments, users and keys. Children go first; calls that are
+ * open end as they would have. */
 #include "api/tenancy/handlers.h"
 #include "api/entities.h"
 
