@@ -286,7 +286,9 @@ static void a_move_is_within_the_tree_that_may_be(void **state)
     REFUSES(b, &entry);
     entry.u.scope.spec.organization.n = b->org;
     TAKES(b, &entry);
-    entry.u.scope.spec.kind = METE_DEPARTMENT; /* not below its like */
+    entry.u.scope.spec.kind = METE_DEPARTMENT; /* test_ledger_scopes.c has how deep */
+    TAKES(b, &entry);
+    entry.u.scope.spec.parent.n = b->user;
     REFUSES(b, &entry);
 }
 

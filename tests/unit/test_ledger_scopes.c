@@ -374,6 +374,35 @@ static void a_batch_makes_no_circle_either(void **state)
     assert_int_equal(put_two(b, move_change(east, b->org), move_change(sales, east)), 0);
 }
 
+static int says(struct bench *b, struct entry entry)
+{
+    static struct ledger_effects effects;
+    entry.seq = ledger_last_seq(b->ledger) + 1;
+    entry.at_us = b->now_us;
+    return ledger_apply(b->ledger, &entry, &effects);
+}
+
+/* What no decision makes the journal does not make either. */
+static void an_entry_that_goes_too_deep_is_corrupt(void **state)
+{
+    struct bench *b = *state;
+    uint32_t lab = put_scope(b, METE_DEPARTMENT, "lab", b->dept);
+    uint32_t team = put_scope(b, METE_DEPARTMENT, "team", lab);
+    struct entry made = {.kind = ENTRY_SCOPE};
+    made.u.scope.handle = team + 1;
+    made.u.scope.spec =
+        (struct mete_scope_spec){METE_DEPARTMENT, text("new"), {b->org}, {team}, {0}, 0};
+    assert_int_equal(says(b, made), METE_E_CORRUPT);
+    uint32_t sales = put_scope(b, METE_DEPARTMENT, "sales", b->org);
+    const uint32_t above[] = {b->dept, lab, team, sales};
+    for (size_t i = 0; i < sizeof above / sizeof above[0]; i++) {
+        struct entry moved = {.kind = ENTRY_SCOPE_MOVE};
+        moved.u.scope_move.scope = b->dept;
+        moved.u.scope_move.parent = above[i];
+        assert_int_equal(says(b, moved), METE_E_CORRUPT);
+    }
+}
+
 static int settle(struct bench *b, uint64_t id, int64_t cost, uint32_t flags)
 {
     const struct mete_usage usage = {.currency = METE_USD, .amount = cost};
@@ -537,6 +566,7 @@ int main(void)
         TEST(departments_stand_in_departments_three_deep),
         TEST(a_move_makes_no_circle_and_nothing_too_deep),
         TEST(a_batch_makes_no_circle_either),
+        TEST(an_entry_that_goes_too_deep_is_corrupt),
         TEST(moves_are_forgotten_when_no_call_is_older),
         TEST(a_batch_takes_a_branch_down_and_builds_it_anew),
         TEST(a_batch_knows_what_it_ended),
