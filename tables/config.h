@@ -2,7 +2,7 @@
  * from here.
  * ROW(SECTION, key, field, TYPE, default, min, max, text)
  * SECTION: where the key stands: TOP of the file; a mapping named in TOP; PROVIDER an element of
- * providers; ENCODING one of encodings; COST a value of model_costs; TIER an element of its tiers. field: of struct config (PROVIDER, ENCODING, COST: of their struct).
+ * providers; PASS one of its pass_through; ENCODING one of encodings; COST a value of model_costs; TIER an element of its tiers. field: of struct config (PROVIDER, ENCODING, COST: of their struct).
  * TYPE: TEXT; DURATION ("250ms", "30s", "5m", "1h"; kept in ms); SIZE ("64KiB", "10MiB"; bytes);
  * INTEGER; BOOLEAN; a CHOICE_; PRICE (an exact decimal), PRICE_1K (the same per thousand), PRICE_EACH (of one); SECTION_
  * and others: structure. default: as it would be written; NULL: none. min and max in the kept unit. */
@@ -46,6 +46,11 @@ ROW(PROVIDER, priced_as, priced_as, TEXT, "", 0, 64, "Whose prices it has, in th
 ROW(PROVIDER, weight, weight, INTEGER, "1", 0, 1000000, "Its share of calls, with gateway.choose: weight.")
 ROW(PROVIDER, max_concurrent, calls_max, INTEGER, "0", 0, 1000000, "Calls under way at once; more go to the next provider. 0: no limit.")
 ROW(PROVIDER, requests_per_minute, requests_per_minute, INTEGER, "0", 0, 100000000, "Calls it takes, ten seconds' worth at once; more go to the next provider. 0: no limit.")
+ROW(PROVIDER, pass_through, passes_len, PASSES, NULL, 0, 0, "Paths of its own that mete does not know, let through unread at a price for each request. Default: none, and such a path is 404.")
+ROW(PASS, path, path, TEXT, NULL, 5, 128, "The path as clients ask for it, /v1/rerank; at its end * for anything more. Behind base_url without /v1.")
+ROW(PASS, methods, methods_len, METHODS, NULL, 3, 6, "Of GET, POST, PUT, PATCH and DELETE. Default: POST.")
+ROW(PASS, price_per_request, price, PRICE_EACH, NULL, 0, 0, "What each costs; over 0.")
+ROW(PASS, currency, currency, TEXT, "USD", 3, 3, "ISO 4217.")
 ROW(ENCODING, name, name, TEXT, NULL, 1, 64, "Its name: for the API, and in metrics.")
 ROW(ENCODING, file, file, TEXT, NULL, 1, 1024, "A tokenizer.json of Hugging Face's (byte-level BPE), or a .tiktoken file of ranks.")
 ROW(ENCODING, pattern, pattern, TEXT, "", 0, 32, "How texts are cut for a .tiktoken file: o200k, cl100k, r50k, llama3, qwen, tekken or deepseek. A tokenizer.json says it.")

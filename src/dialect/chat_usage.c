@@ -145,9 +145,10 @@ static bool take_newer(struct figures *figures, struct json usage)
     struct json key, value;
     for (size_t at = 0; json_next(usage, &at, &key, &value);) {
         bool good;
-        if (CHAT_KEY_IS(key, "input_tokens_details"))
+        if (CHAT_KEY_IS(key, "input_tokens_details") || CHAT_KEY_IS(key, "input_token_details"))
             good = take_details(figures, of_prompt, OF_PROMPT, value);
-        else if (CHAT_KEY_IS(key, "output_tokens_details"))
+        else if (CHAT_KEY_IS(key, "output_tokens_details") ||
+                 CHAT_KEY_IS(key, "output_token_details"))
             good = take_details(figures, of_completion, OF_COMPLETION, value);
         else
             good = take_member(figures, newer, NEWER, key, value);

@@ -123,13 +123,15 @@ static void insert(struct change *changes, size_t *len, const struct change *one
     (*len)++;
 }
 
-static struct slice quoted_name(struct slice model, struct dialect_body *body)
+static struct slice written_name(struct slice model, bool bare, struct dialect_body *body)
 {
     size_t len = 0;
-    body->name[len++] = '"';
+    if (!bare)
+        body->name[len++] = '"';
     for (size_t i = 0; i < model.len && len < LIMIT_ID + 1; i++)
         body->name[len++] = model.data[i];
-    body->name[len++] = '"';
+    if (!bare)
+        body->name[len++] = '"';
     return (struct slice){body->name, len};
 }
 
@@ -162,7 +164,7 @@ void dialect_change(const struct dialect_request *request, struct slice body,
     if (model.len && request->model_name.at.data) {
         const struct dialect_place *place = &request->model_name;
         const struct change one = {place->at, place->before, place->after,
-                                   quoted_name(model, ret_body)};
+                                   written_name(model, request->is_form, ret_body)};
         insert(all, &len, &one);
     }
     splice(body, all, len, ret_body);

@@ -42,7 +42,8 @@ struct dialect_target {
     struct slice id;    /* of a stored answer; empty: a new one is made */
     bool stream;        /* the path says that the answer streams */
     bool array;         /* ... as one JSON array instead of events */
-    struct slice rest;  /* of path behind id or model: "/cancel" */
+    struct slice rest;  /* of path behind id or model: "/cancel"; of what passes through, all */
+    struct slice content_type; /* of the client's body, which match() does not see */
 };
 
 /* A place in the body and what to put there instead; an empty place is an insertion. */
@@ -64,15 +65,28 @@ enum dialect_use {
     DIALECT_LONG_CACHE = 64 /* input kept by the provider for an hour */
 };
 
+/* What a call makes or hears that may be billed by the piece: at most so much. */
+struct dialect_pieces {
+    int64_t images, characters, audio_seconds, video_seconds;
+    struct price_grade grade;
+};
+
 struct dialect_request {
     char model[LIMIT_ID + 1]; /* terminated */
     size_t model_len;
     bool stream, array;
-    bool wants_usage;       /* a stream's client asked for it */
-    bool may_hide_output;   /* tokens may be billed that no byte of the answer shows */
-    bool background;        /* the answer comes later, and is fetched by its id */
-    bool makes_no_output;   /* embeddings: nothing but input is billed */
-    bool repeats_prompt;    /* the answer begins with what was asked: no output */
+    bool wants_usage;     /* a stream's client asked for it */
+    bool may_hide_output; /* tokens may be billed that no byte of the answer shows */
+    bool background;      /* the answer comes later, and is fetched by its id */
+    bool makes_no_output; /* embeddings: nothing but input is billed */
+    bool repeats_prompt;  /* the answer begins with what was asked: no output */
+    bool is_form;         /* the body is none of JSON: its content type goes on */
+    bool is_relayed;      /* its answer is no document: the bytes go on as they come */
+    bool is_any_text;     /* its answer need not be JSON */
+    bool is_flat;         /* billed by the call alone */
+    bool has_pieces;      /* and where they have a price it is billed by them: */
+    struct dialect_pieces pieces;
+    struct slice path;      /* of what passes through */
     uint32_t uses;          /* of enum dialect_use */
     int64_t searches;       /* at most so many; with DIALECT_SEARCHES */
     int64_t asked;          /* most output tokens of one choice; 0: the caller sets no bound */
@@ -225,9 +239,10 @@ void dialect_add_text(struct dialect_event *event, uint32_t of, struct slice raw
 /* What a whole answer says of itself. */
 struct dialect_answer {
     bool has_usage;
-    bool pending;           /* it is not finished: fetch it later by its id */
-    struct slice id, model; /* as raw JSON strings; empty: not told */
-    struct pricing_usage usage;
+    bool pending;               /* it is not finished: fetch it later by its id. With usage: it is
+                                   charged that until then */
+    struct slice id, model;     /* as raw JSON strings; empty: not told */
+    struct pricing_usage usage; /* pieces it tells, also without has_usage, which is of tokens */
 };
 
 struct dialect_neutral; /* neutral.h */
@@ -291,7 +306,7 @@ enum dialect_credential {
     DIALECT_AWS             /* a Bearer, or ID:SECRET[:TOKEN] to sign with (SigV4) */
 };
 
-enum { DIALECT_FAMILY_FORMATS = 8 };
+enum { DIALECT_FAMILY_FORMATS = 12 };
 struct dialect_family {
     const char *name;   /* as configured: "openai" */
     const char *vendor; /* OpenTelemetry's gen_ai.provider.name: "openai" */
@@ -317,5 +332,7 @@ int dialect_named(struct slice id);
 
 #define ROW(id, text) const struct dialect *dialect_##id(void);
 #include "tables/dialects.h"
+/* Of no path of its own: what the configuration lets through. */
+const struct dialect *dialect_pass(void);
 
 #endif

@@ -10,10 +10,12 @@ static struct {
     format_fn *formats[DIALECT_FAMILY_FORMATS], *chat;
 } all[] = {
     {{.name = "openai", .vendor = "openai", .credential = DIALECT_BEARER},
-     {dialect_chat, dialect_responses, dialect_completions, dialect_embeddings},
+     {dialect_chat, dialect_responses, dialect_completions, dialect_embeddings, dialect_images,
+      dialect_speech, dialect_transcriptions, dialect_videos, dialect_moderations},
      dialect_chat},
     {{.name = "azure", .vendor = "azure.ai.openai", .credential = DIALECT_API_KEY},
-     {dialect_chat, dialect_responses, dialect_completions, dialect_embeddings},
+     {dialect_chat, dialect_responses, dialect_completions, dialect_embeddings, dialect_images,
+      dialect_speech, dialect_transcriptions, dialect_videos, dialect_moderations},
      dialect_chat},
     {{.name = "anthropic",
       .vendor = "anthropic",

@@ -52,7 +52,7 @@ void call_check(const struct call *call)
     ASSERT(call->gateway->counts.open > 0);
     ASSERT(!call->timer_open || !call->op_open);
     ASSERT((call->exchange == NULL) == (call->state == CALL_DONE));
-    ASSERT(!call->started || call->stream.formats.client);
+    ASSERT(!call->started || call->relays || call->stream.formats.client);
     ASSERT(!call->transfer_open || call->state >= CALL_CALLING);
     ASSERT(!call->taken || call->provider);
     ASSERT(call->asking || call->started);
@@ -173,7 +173,9 @@ static void on_committed(struct mete_op *op)
         call->record = op->result.receipt.record;
         fetch_remember(call);
     }
-    if (call->started)
+    if (call->relays)
+        call_finish_relay(call);
+    else if (call->started)
         call_finish_stream(call);
     else if (call->failure.status)
         call_reply_failure(call, &call->failure);

@@ -21,6 +21,7 @@ enum call_state {
     CALL_EXTENDING, /* the reservation, by another try */
     CALL_CALLING,
     CALL_STREAMING,
+    CALL_RELAYING, /* what is no document: the bytes go on */
     CALL_COLLECTING,
     CALL_RELEASING,
     CALL_COMMITTING,
@@ -35,7 +36,7 @@ enum call_basis {
 };
 
 enum {
-    CALL_DEMANDS = 3,
+    CALL_DEMANDS = 4, /* at most: money, tokens, one request, and pieces */
     CALL_ID_ROOM = 32,
     CALL_MESSAGE_ROOM = 256,
     CALL_KEPT = 7,
@@ -123,6 +124,7 @@ struct call {
     bool more_open; /* a question besides: of struct call_rates or struct call_more */
     bool transfer_open, timer_open, taken;
     bool gone, started, paused, cancelled, listed;
+    bool relays;         /* started, and is no stream of events */
     bool provider_ended; /* in good order, while its stream waited for more */
 
     struct dialect_request request;
@@ -145,6 +147,7 @@ struct call {
     const struct provider *reserved_for; /* the first that was to be asked */
     const struct price_model *price;     /* of its model */
     struct mete_demand demands[CALL_DEMANDS];
+    size_t demands_len;
     struct mete_reservation_id reservation;
     int64_t wish;
     struct tokenizer *tokenizer;      /* for the model that is asked; NULL: nothing is counted */
@@ -165,6 +168,7 @@ struct call {
 
     struct dialect_error failure; /* status 0: none */
     enum call_basis basis;
+    bool pending; /* the figures are those of a job that may come to less */
     struct pricing_usage used;
     struct mete_usage usage[USAGE_METERS];
     enum mete_ending ending;
@@ -276,6 +280,9 @@ bool call_read_labels(struct call *call, struct dialect_error *ret_error);
 
 /* ---- call_end.c ------------------------------------------------------------------------------ */
 
+/* What a call came to by what was asked for, where the answer does not tell: false: that has no
+ * price. usage: what is told of it, which stays. */
+bool call_own_figures(const struct call *call, struct pricing_usage *usage);
 /* Decides what is charged after the provider ended, and fills the commit in. */
 void call_settle(struct call *call, enum upstream_end end);
 /* What the reservation set aside for one attempt. */
@@ -296,6 +303,9 @@ void call_reply_refusal(struct call *call);
 void call_keep_headers(struct call *call);
 /* Begins a streamed reply; does not end it. */
 void call_start_stream(struct call *call);
+/* The same of what is relayed. */
+void call_start_relay(struct call *call);
+void call_finish_relay(struct call *call);
 /* Tells call_done(). */
 void call_report(struct call *call);
 

@@ -78,6 +78,12 @@ void call_on_head(struct upstream_transfer *transfer, int status)
     if (status < 200 || (status >= 300 && status < 400) || status > 599)
         call_fail(call, 502, "upstream_status", "The provider answered with a status of no use.");
     bool content = status >= 200 && status <= 299 && status != 204 && status != 205;
+    if (content && call->request.is_relayed) {
+        call->state = CALL_RELAYING;
+        call->gateway->counts.streams_open++;
+        call_start_relay(call);
+        return;
+    }
     if (!call->request.stream || !content || !framing_of(call, &framing)) {
         call->state = CALL_COLLECTING;
         return;
@@ -147,6 +153,18 @@ void call_went_on(struct call *call, int rc)
         call_watch_bound(call);
 }
 
+static void relay_data(struct call *call, struct slice bytes)
+{
+    struct upstream *upstream = call->gateway->parts.upstream;
+    if (call->gone)
+        return;
+    size_t waiting = call->exchange->ops->write(call->exchange, bytes);
+    if (waiting > EXCHANGE_QUEUE_HIGH && !call->paused) {
+        call->paused = true;
+        upstream->pause(upstream, &call->transfer, true);
+    }
+}
+
 static void stream_data(struct call *call, struct slice bytes)
 {
     while (bytes.len && call->state == CALL_STREAMING && !call->cut) {
@@ -166,6 +184,8 @@ void call_on_data(struct upstream_transfer *transfer, struct slice bytes)
         return;
     if (call->state == CALL_STREAMING)
         stream_data(call, bytes);
+    else if (call->state == CALL_RELAYING)
+        relay_data(call, bytes);
     else if (call->state == CALL_COLLECTING && buffer_append(&call->answer, bytes))
         too_large(call);
 }
@@ -186,7 +206,7 @@ static void note_cut(struct call *call)
         call_fail(call, 499, "client_gone", "The client left.");
         return;
     }
-    if (call->started)
+    if (call->started && !call->relays)
         stream_cut(&call->stream);
     else
         call_fail(call, 503, "cut_off", "The call was ended here; what it used is charged.");

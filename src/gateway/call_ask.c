@@ -101,6 +101,8 @@ static int make_url(struct call *call, const struct candidate *candidate)
         rc = buffer_text(&call->url, at + strlen("{model}"));
     if (!rc)
         rc = call->spoken->write_path(&call->request, candidate->model, &call->url);
+    if (!rc && call->request.is_flat)
+        rc = gateway_put_query(call->exchange->query, NULL, &call->url);
     if (!rc && provider->query) {
         bool asked = memchr(call->url.data, '?', call->url.len) != NULL;
         rc = buffer_text(&call->url, asked ? "&" : "?");
@@ -177,10 +179,13 @@ static void add_passed(const struct call *call, struct headers *headers)
 static void make_headers(const struct call *call, struct headers *headers)
 {
     headers->len = 0;
-    add(headers, "content-type", SLICE_LITERAL("application/json"));
-    add(headers, "accept",
-        call->request.stream ? SLICE_LITERAL("text/event-stream, application/json")
-                             : SLICE_LITERAL("application/json"));
+    add(headers, "content-type",
+        call->request.is_form ? call->target.content_type : SLICE_LITERAL("application/json"));
+    if (!call->request.is_flat)
+        add(headers, "accept",
+            call->request.stream       ? SLICE_LITERAL("text/event-stream, application/json")
+            : call->request.is_relayed ? SLICE_LITERAL("*/*")
+                                       : SLICE_LITERAL("application/json"));
     add(headers, "accept-encoding", SLICE_LITERAL("identity"));
     add(headers, "user-agent", SLICE_LITERAL("mete/" METE_VERSION));
     add_credential(call, headers);
@@ -199,7 +204,7 @@ static int start(struct call *call)
     struct headers headers;
     make_headers(call, &headers);
     const struct upstream_request request = {
-        .method = "POST",
+        .method = call->request.is_flat ? gateway_method(call->exchange->method) : "POST",
         .url = call->url.data,
         .headers = headers.list,
         .headers_len = headers.len,
@@ -414,7 +419,7 @@ static void extend(struct call *call)
     call->state = CALL_EXTENDING;
     call->op.args.extend = (struct mete_extend){.reservation = call->reservation,
                                                 .demands = call->demands,
-                                                .demands_len = CALL_DEMANDS,
+                                                .demands_len = call->demands_len,
                                                 .floor = call->granted,
                                                 .wish = call->granted};
     call->op.refusals = NULL;

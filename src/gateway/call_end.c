@@ -7,6 +7,8 @@
  *   whole answer without                             counted    NO_USAGE
  *   answer that is no document                       reserved   LOST
  *   whole answer that says it comes later            reserved   OK
+ *   ... and what it will come to                     reported   OK, provisionally
+ *   whole answer of pieces that have a price         reported   OK
  *   stream with a last usage, however it ended       reported   OK, LOST, TIMEOUT, CANCELLED
  *   stream without, ended by the provider            counted    NO_USAGE
  *   stream without, or whose end was not told        counted    LOST, TIMEOUT, CANCELLED
@@ -138,6 +140,7 @@ static void take_counted(struct call *call, enum upstream_end end)
     if (!find_told(call, &told, &cost))
         told = (struct pricing_usage){.input = call->request.input_bound};
     call->used = told;
+    (void)call_own_figures(call, &call->used);
     call->used.output = call->basis == CALL_RESERVED ? call_reserved_output(call)
                                                      : counted_output(call, end, told.output);
 }
@@ -210,13 +213,14 @@ static uint32_t outcome_flags(const struct call *call, enum upstream_end end)
     uint32_t flags = 0;
     if (call->basis == CALL_COUNTED)
         flags |= METE_OUTCOME_COUNTED;
-    if (call->basis == CALL_RESERVED || call->unknown ||
+    if (call->basis == CALL_RESERVED || call->unknown || call->pending ||
         (call->basis == CALL_COUNTED && end != UPSTREAM_DONE))
         flags |= METE_OUTCOME_PROVISIONAL;
     return flags;
 }
 
-/* What is kept of it beside the figures. */
+/* What is kept of it beside the figures. A job's may come to less, so its cost is not told apart.
+ */
 static struct mete_details details_of(struct call *call)
 {
     struct slice reserved = slice_of(call->reserved_for->config->name);
@@ -232,7 +236,7 @@ static struct mete_details details_of(struct call *call)
         details.provider = (struct mete_text){answered.data, answered.len};
     if (!call->asking) /* of a stream; without memory its cost is not told apart */
         call->asking = spares_take(&call->gateway->asking);
-    if (call->basis == CALL_REPORTED && !call->unknown && call->asking &&
+    if (call->basis == CALL_REPORTED && !call->unknown && !call->pending && call->asking &&
         !pricing_parts(call->price, &call->used, call->asking->parts, &details.parts_len))
         details.parts = call->asking->parts;
     return details;
@@ -250,6 +254,7 @@ static void write_commit(struct call *call, enum upstream_end end)
     /* Usage too large to be priced is no usage that can be believed. */
     if (call->basis == CALL_REPORTED && pricing_charge(call->price, &call->used, &cost)) {
         call->basis = CALL_RESERVED;
+        call->pending = false;
         take_counted(call, end);
     }
     if (call->basis == CALL_COUNTED || call->basis == CALL_RESERVED)
@@ -345,6 +350,52 @@ static bool is_document(struct slice answer)
     return !json_scan(answer, &whole, NULL);
 }
 
+bool call_own_figures(const struct call *call, struct pricing_usage *usage)
+{
+    const struct dialect_request *request = &call->request;
+    const struct dialect_pieces *asked = &request->pieces;
+    int64_t cost;
+    usage->flat = request->is_flat;
+    usage->images = usage->images ? usage->images : asked->images;
+    usage->characters = usage->characters ? usage->characters : asked->characters;
+    usage->audio_seconds = usage->audio_seconds ? usage->audio_seconds : asked->audio_seconds;
+    usage->video_seconds = usage->video_seconds ? usage->video_seconds : asked->video_seconds;
+    usage->grade.quality = usage->grade.quality ? usage->grade.quality : asked->grade.quality;
+    if (!usage->grade.width) {
+        usage->grade.width = asked->grade.width;
+        usage->grade.height = asked->grade.height;
+    }
+    return (request->has_pieces || request->is_flat) && !pricing_charge(call->price, usage, &cost);
+}
+
+/* What has no end of its own is whole when HTTP says so. */
+static bool is_whole(const struct call *call, struct slice answer)
+{
+    return call->relays || call->request.is_any_text || is_document(answer);
+}
+
+/* Of an answer that tells no tokens: it is billed by what was asked for, or it costs nothing
+ * whatever it was. */
+static bool needs_no_usage(const struct call *call, struct pricing_usage *usage)
+{
+    const struct dialect_request *request = &call->request;
+    if (request->has_pieces || request->is_flat)
+        return call_own_figures(call, usage);
+    return request->makes_no_output && !call->demands[0].fixed && !call->demands[0].per_million &&
+           !call->price->is_ceiling;
+}
+
+/* What came whole, with an answer's status, and tells no usage of tokens. */
+static bool take_own(struct call *call, const struct dialect_answer *read, struct slice answer)
+{
+    struct pricing_usage own = read->usage;
+    bool good = call->upstream_status >= 200 && call->upstream_status <= 299;
+    if (!good || !is_whole(call, answer) || read->pending || !needs_no_usage(call, &own))
+        return false;
+    call->used = own;
+    return true;
+}
+
 /* *end becomes LOST where what came is no whole answer. */
 static enum call_basis basis_of(struct call *call, enum upstream_end *end)
 {
@@ -354,6 +405,9 @@ static enum call_basis basis_of(struct call *call, enum upstream_end *end)
         drop_unasked(call, &call->used);
         call->response_model = printable(slice_of(call->stream.seen.model));
         call->response_id = printable(slice_of(call->stream.seen.id));
+        bool own = call_own_figures(call, &call->used) && *end == UPSTREAM_DONE;
+        if (own && !call->stream.has_usage && !call->stream.failed && call->stream.ended)
+            return CALL_REPORTED;
         return stream_basis(&call->stream, *end);
     }
     if (!call->upstream_status)
@@ -366,14 +420,18 @@ static enum call_basis basis_of(struct call *call, enum upstream_end *end)
     }
     if (read.has_usage) {
         call->used = read.usage;
+        call->pending = read.pending;
+        (void)call_own_figures(call, &call->used);
         drop_unasked(call, &call->used);
         return CALL_REPORTED;
     }
+    if (*end == UPSTREAM_DONE && take_own(call, &read, answer))
+        return CALL_REPORTED;
     if (read.pending)
         return CALL_RESERVED; /* until it is fetched, finished */
     if (call->upstream_status < 200 || call->upstream_status > 299)
         return CALL_NOTHING;
-    if (*end == UPSTREAM_DONE && is_document(answer))
+    if (*end == UPSTREAM_DONE && is_whole(call, answer))
         return CALL_COUNTED;
     if (*end == UPSTREAM_DONE) {
         call_fail(call, 502, "upstream_unreadable",
@@ -388,7 +446,7 @@ void call_settle(struct call *call, enum upstream_end end)
     bool error_status =
         call->upstream_status && (call->upstream_status < 200 || call->upstream_status > 299);
     ASSERT(call->state == CALL_CALLING || call->state == CALL_STREAMING ||
-           call->state == CALL_COLLECTING);
+           call->state == CALL_RELAYING || call->state == CALL_COLLECTING);
     ASSERT_INV("INV-03", call->reservation.n && !call->op_open);
     if (call->stream.full)
         stream_give_up(&call->stream);

@@ -166,11 +166,11 @@ void call_watch_bound(struct call *call)
         return;
     }
     /* Only the quantity: the rest of an attempt is set aside already. */
-    for (size_t i = 0; i < CALL_DEMANDS; i++) {
+    for (size_t i = 0; i < call->demands_len; i++) {
         more->demands[i] = call->demands[i];
         more->demands[i].fixed = 0;
     }
-    submit(more, CALL_DEMANDS, 1, max_i64(call->granted, 1), on_more);
+    submit(more, call->demands_len, 1, max_i64(call->granted, 1), on_more);
     if (!call->more_open)
         ask_later(call);
 }

@@ -95,6 +95,7 @@ static bool read_key(struct call *call, struct dialect_error *ret_error)
     call->organization = key->organization;
     if (key->disconnect != DIRECTORY_AS_CONFIGURED)
         call->disconnect = key->disconnect == DIRECTORY_DRAIN ? GATEWAY_DRAIN : GATEWAY_CANCEL;
+    call->target.content_type = call->exchange->ops->header(call->exchange, "content-type");
     if (call->format->read_request(&call->target, call->exchange->body, &call->request,
                                    ret_error) ||
         !may_continue(call, ret_error))
@@ -136,9 +137,12 @@ static bool find_providers(struct call *call, struct dialect_error *ret_error)
 {
     struct gateway *gateway = call->gateway;
     struct candidates *candidates = &call->asking->candidates;
-    providers_choose(&gateway->providers, gateway->parts.pricing,
-                     (struct slice){call->request.model, call->request.model_len}, call->format,
-                     candidates);
+    struct slice model = {call->request.model, call->request.model_len};
+    if (call->request.is_flat)
+        providers_pass(&gateway->providers, call->exchange->path, model, candidates);
+    else
+        providers_choose(&gateway->providers, gateway->parts.pricing, model, call->format,
+                         candidates);
     if (!candidates->answers)
         return refuse_model(call, 404, "model_not_found", "No provider here answers this model",
                             ret_error);
@@ -167,7 +171,15 @@ struct pricing_limits call_limits(const struct dialect_request *request)
         {DIALECT_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT},
         {DIALECT_LONG_CACHE, PRICE_CACHE_WRITE_1H},
     };
-    struct pricing_limits limits = {.input = request->input_bound, .choices = request->choices};
+    const struct dialect_pieces *pieces = &request->pieces;
+    struct pricing_limits limits = {.input = request->input_bound,
+                                    .choices = request->choices,
+                                    .images = pieces->images,
+                                    .characters = pieces->characters,
+                                    .audio_seconds = pieces->audio_seconds,
+                                    .video_seconds = pieces->video_seconds,
+                                    .grade = pieces->grade,
+                                    .flat = request->is_flat};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (request->uses & kinds[i].use)
             limits.also |= PRICE_BIT(kinds[i].meter);
@@ -199,6 +211,15 @@ static int add_demand(const struct dialect_request *request, const struct price_
     return 0;
 }
 
+static struct mete_demand pieces_demand(const struct dialect_pieces *pieces)
+{
+    return pieces->images       ? (struct mete_demand){METE_IMAGES, 0, pieces->images, 0}
+           : pieces->characters ? (struct mete_demand){METE_CHARACTERS, 0, pieces->characters, 0}
+           : pieces->audio_seconds
+               ? (struct mete_demand){METE_AUDIO_SECONDS, 0, pieces->audio_seconds, 0}
+               : (struct mete_demand){METE_VIDEO_SECONDS, 0, pieces->video_seconds, 0};
+}
+
 static int set_demands(struct call *call, struct mete_demand cost)
 {
     const struct dialect_request *request = &call->request;
@@ -209,7 +230,29 @@ static int set_demands(struct call *call, struct mete_demand cost)
     call->demands[1] = (struct mete_demand){METE_TOTAL_TOKENS, 0, request->input_bound + more,
                                             request->choices * 1000000};
     call->demands[2] = (struct mete_demand){METE_REQUESTS, 0, 1, 0};
+    call->demands_len = 3;
+    if (request->has_pieces)
+        call->demands[call->demands_len++] = pieces_demand(&request->pieces);
     return 0;
+}
+
+/* Of the model that is billed by the piece, and whose tokens have no price, nobody need count them.
+ */
+static bool has_no_tokens(const struct dialect_request *request, const struct price_model *price)
+{
+    const struct pricing_limits limits = call_limits(request);
+    return pricing_by_piece(price, &limits) && !pricing_prices(price, PRICE_INPUT) &&
+           !pricing_prices(price, PRICE_OUTPUT);
+}
+
+static void drop_tokens(struct call *call)
+{
+    const struct candidates *all = &call->asking->candidates;
+    bool none = call->request.has_pieces;
+    for (size_t i = 0; i < all->len; i++)
+        none = none && has_no_tokens(&call->request, all->list[i].price);
+    if (none)
+        call->request.input_bound = call->request.output_fixed = 0;
 }
 
 /* At the dearest price of those that may be asked. Who cannot bound it, or bills in another
@@ -233,6 +276,7 @@ static int make_demands(struct call *call)
     if (!kept)
         return first;
     call->price = all->list[0].price;
+    drop_tokens(call);
     return set_demands(call, cost);
 }
 
@@ -249,7 +293,15 @@ static void name_unpriced(struct call *call, struct dialect_error *ret_error)
         {DIALECT_IMAGE_OUTPUT, PRICE_IMAGE_OUTPUT, "pictures in its output"},
         {DIALECT_SEARCHES, PRICE_SEARCH, "searches made by the provider"},
     };
-    const char *what = "another service tier";
+    const struct dialect_pieces *pieces = &call->request.pieces;
+    const char *what =
+        !pricing_prices(call->price, PRICE_INPUT) || !pricing_prices(call->price, PRICE_OUTPUT)
+            ? pieces->images          ? "pictures"
+              : pieces->characters    ? "speech"
+              : pieces->audio_seconds ? "sound"
+              : pieces->video_seconds ? "video"
+                                      : "tokens"
+            : "another service tier";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (call->request.uses & kinds[i].use && !pricing_prices(call->price, kinds[i].meter)) {
             what = kinds[i].what;
@@ -346,7 +398,7 @@ static void reserve(struct call *call)
                               .tags = call->asking->tags,
                               .tags_len = call->tags_len,
                               .demands = call->demands,
-                              .demands_len = CALL_DEMANDS,
+                              .demands_len = call->demands_len,
                               .floor = config->clamp ? floor : call->wish,
                               .wish = call->wish,
                               .ttl_ms = LIMIT_TTL_MS,

@@ -321,6 +321,26 @@ void call_reply_refusal(struct call *call)
     call_leave(call);
 }
 
+/* Bytes of the provider's own kind. */
+void call_start_relay(struct call *call)
+{
+    struct head head;
+    write_head(call, &head);
+    pass_on(call, &head, 0);
+    call->status = call->upstream_status;
+    call->started = call->relays = true;
+    call->exchange->ops->start(call->exchange, call->status, head.list, head.len);
+}
+
+/* All of it has gone, but for the end, which waited for the commit. */
+void call_finish_relay(struct call *call)
+{
+    ASSERT_INV("INV-05", call->state == CALL_COMMITTING);
+    call_report(call);
+    call->exchange->ops->finish(call->exchange);
+    call_leave(call);
+}
+
 void call_start_stream(struct call *call)
 {
     struct head head;

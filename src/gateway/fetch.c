@@ -33,6 +33,7 @@ enum fetch_state {
     FETCH_ASKING,
     FETCH_COLLECTING,
     FETCH_STREAMING,
+    FETCH_RELAYING,
     FETCH_SETTLING,
     FETCH_DONE
 };
@@ -48,6 +49,7 @@ struct fetch {
     enum fetch_state state;
     bool op_open, transfer_open, timer_open, lookup_open;
     bool gone, paused, started, cancelled;
+    bool relays; /* what is neither a document nor a stream of events: its bytes go on */
     struct dialect_target target;
     struct gateway_lookup lookup;
     struct answer_place place;
@@ -156,9 +158,20 @@ static void finish_stream(struct fetch *fetch)
     leave(fetch);
 }
 
+/* What broke off cannot be told any more. */
+static void finish_relay(struct fetch *fetch)
+{
+    struct exchange *exchange = fetch->exchange;
+    exchange->state = NULL;
+    exchange->ops->finish(exchange);
+    leave(fetch);
+}
+
 static void tell(struct fetch *fetch)
 {
-    if (fetch->started)
+    if (fetch->relays)
+        finish_relay(fetch);
+    else if (fetch->started)
         finish_stream(fetch);
     else if (fetch->failure.status)
         reply_failure(fetch, &fetch->failure);
@@ -245,6 +258,15 @@ static void keep_type(struct fetch *fetch)
     fetch->type[type.len] = 0;
 }
 
+/* A video's own bytes. */
+static void start_relay(struct fetch *fetch)
+{
+    const struct exchange_header type = {"content-type", slice_of(fetch->type)};
+    fetch->state = FETCH_RELAYING;
+    fetch->relays = true;
+    fetch->exchange->ops->start(fetch->exchange, fetch->status, &type, 1);
+}
+
 static void on_head(struct upstream_transfer *transfer, int status)
 {
     struct fetch *fetch = FETCH_OF(transfer, transfer);
@@ -255,7 +277,14 @@ static void on_head(struct upstream_transfer *transfer, int status)
     if (status < 200 || (status >= 300 && status < 400) || status > 599)
         fail(fetch, 502, "upstream_status", "The provider answered with a status of no use.");
     fetch->state = FETCH_COLLECTING;
-    if (status < 200 || status > 299 || strncasecmp(fetch->type, "text/event-stream", 17))
+    if (status < 200 || status > 299)
+        return;
+    if (slice_is(fetch->target.rest, "/content") && fetch->type[0] &&
+        strncasecmp(fetch->type, "application/json", 16)) {
+        start_relay(fetch);
+        return;
+    }
+    if (strncasecmp(fetch->type, "text/event-stream", 17))
         return;
     const struct exchange_header headers[] = {{"content-type", slice_of(fetch->type)},
                                               {"cache-control", SLICE_LITERAL("no-cache")}};
@@ -281,6 +310,18 @@ static void forward(struct fetch *fetch)
     buffer_relax(out, STREAM_IDLE_ROOM);
 }
 
+static void relay(struct fetch *fetch, struct slice bytes)
+{
+    struct upstream *upstream = fetch->gateway->parts.upstream;
+    if (fetch->gone)
+        return;
+    size_t waiting = fetch->exchange->ops->write(fetch->exchange, bytes);
+    if (waiting > EXCHANGE_QUEUE_HIGH && !fetch->paused && fetch->transfer_open) {
+        fetch->paused = true;
+        upstream->pause(upstream, &fetch->transfer, true);
+    }
+}
+
 static void cancel(struct fetch *fetch)
 {
     struct upstream *upstream = fetch->gateway->parts.upstream;
@@ -296,6 +337,8 @@ static void on_data(struct upstream_transfer *transfer, struct slice bytes)
     int rc = 0;
     if (fetch->cancelled)
         return;
+    if (fetch->state == FETCH_RELAYING)
+        relay(fetch, bytes);
     if (fetch->state == FETCH_COLLECTING)
         rc = buffer_append(&fetch->answer, bytes);
     while (fetch->state == FETCH_STREAMING && bytes.len && !rc) {
@@ -351,34 +394,11 @@ static void on_end(struct upstream_transfer *transfer, enum upstream_end end, co
     if (fetch->started)
         forward(fetch);
     bool whole = end == UPSTREAM_DONE || (fetch->started && fetch->stream.usage_finishes);
-    if (!whole || !read_figures(fetch) || !settle(fetch))
+    if (fetch->relays || !whole || !read_figures(fetch) || !settle(fetch))
         tell(fetch);
 }
 
 /* ---- The provider is asked ------------------------------------------------------------------- */
-
-/* The client's query, without what is the provider's to say, or a key. */
-static int put_query(struct slice query, const char *own, struct buffer *out)
-{
-    const char *before = "?";
-    int rc = 0;
-    while (query.len && !rc) {
-        const char *end = memchr(query.data, '&', query.len);
-        size_t len = end ? (size_t)(end - query.data) : query.len;
-        struct slice one = slice_part(query, 0, len);
-        query = slice_from(query, end ? len + 1 : len);
-        if (!one.len || slice_starts(one, SLICE_LITERAL("api-version=")) ||
-            slice_starts(one, SLICE_LITERAL("key=")))
-            continue;
-        rc = buffer_text(out, before);
-        if (!rc)
-            rc = buffer_append(out, one);
-        before = "&";
-    }
-    if (!rc && own)
-        rc = buffer_text(out, before);
-    return rc || !own ? rc : buffer_text(out, own);
-}
 
 static int make_url(struct fetch *fetch)
 {
@@ -396,7 +416,7 @@ static int make_url(struct fetch *fetch)
     if (!rc)
         rc = buffer_append(&fetch->url, fetch->target.rest);
     if (!rc)
-        rc = put_query(fetch->exchange->query, provider->query, &fetch->url);
+        rc = gateway_put_query(fetch->exchange->query, provider->query, &fetch->url);
     return rc ? rc : buffer_append(&fetch->url, (struct slice){"", 1});
 }
 
@@ -442,18 +462,13 @@ static bool is_plain(struct slice id)
     return id.len <= LIMIT_ID;
 }
 
-static const char *method_of(struct slice method)
-{
-    return slice_is(method, "GET") ? "GET" : slice_is(method, "DELETE") ? "DELETE" : "POST";
-}
-
 static void ask(struct fetch *fetch, const struct answer_place *place)
 {
     fetch->state = FETCH_ASKING;
     fetch->place = *place;
     fetch->credential = credential_hold(place->provider->credential);
     buffer_init(&fetch->answer, (size_t)fetch->gateway->config->response_max);
-    if (make_url(fetch) || start(fetch, method_of(fetch->exchange->method)))
+    if (make_url(fetch) || start(fetch, gateway_method(fetch->exchange->method)))
         reply_failure(fetch, &call_busy);
     else
         fetch->transfer_open = true;
@@ -539,7 +554,7 @@ void fetch_begin(struct gateway *gateway, struct exchange *exchange, const struc
 void fetch_gone(struct fetch *fetch)
 {
     fetch->gone = true;
-    if (fetch->started)
+    if (fetch->started || fetch->relays)
         cancel(fetch);
 }
 

@@ -5,6 +5,7 @@
  *   a stored answer's path     fetch.c
  *   POST /v1/messages/count_tokens  count_tokens.c
  *   GET  /v1/models[/{id}]      models.c
+ *   a path that a provider's pass_through names  call.c
  *   any other method            405
  *   anything else               404, in the shape of OpenAI's errors
  *
@@ -133,6 +134,20 @@ static void begin_format(struct gateway *gateway, struct exchange *exchange,
         call_begin(gateway, exchange, format, target);
 }
 
+/* What no format knows and the configuration lets through. False: nobody does. */
+static bool begin_pass(struct gateway *gateway, struct exchange *exchange)
+{
+    const char *methods = providers_pass_methods(&gateway->providers, exchange->path);
+    const struct dialect_target target = {.rest = exchange->path};
+    if (!methods)
+        return false;
+    if (takes(methods, exchange->method))
+        call_begin(gateway, exchange, dialect_pass(), &target);
+    else
+        no_such_method(exchange, NULL, methods);
+    return true;
+}
+
 static void begin(void *self, struct exchange *exchange)
 {
     struct gateway *gateway = self;
@@ -153,12 +168,14 @@ static void begin(void *self, struct exchange *exchange)
     }
     if (slice_starts(exchange->path, models))
         rest = slice_from(exchange->path, models.len);
-    if (rest.len && rest.data[0] != '/')
-        no_such_path(exchange);
-    else if (!slice_is(exchange->method, "GET"))
+    if (rest.len && rest.data[0] != '/') {
+        if (!begin_pass(gateway, exchange))
+            no_such_path(exchange);
+    } else if (!slice_is(exchange->method, "GET")) {
         no_such_method(exchange, NULL, "GET");
-    else
+    } else {
         models_answer(gateway, exchange, rest.len ? slice_from(rest, 1) : rest);
+    }
 }
 
 static bool is(const struct exchange *exchange, enum gateway_work wanted)

@@ -21,6 +21,14 @@
 
 enum { GATEWAY_PROVIDERS_MAX = 32, GATEWAY_GLOBS_MAX = 64 };
 
+/* A path of a provider's that is let through unread, at a price for each call (INV-11). */
+struct gateway_pass {
+    const char *path;    /* "/v1/rerank"; at its end * for anything more */
+    char methods[40];    /* "GET, POST" */
+    struct price price;  /* over 0 */
+    uint32_t currency;
+};
+
 struct gateway_provider {
     const char *name;
     const char *priced_as;  /* its name in the price list; NULL: the same */
@@ -33,8 +41,10 @@ struct gateway_provider {
     uint64_t speaks;    /* a bit for each format, by dialect_named(); 0: all of its family */
     uint32_t weight;    /* of calls, with GATEWAY_BY_WEIGHT */
     uint32_t calls_max; /* under way at once; 0: no limit */
-    uint32_t requests_per_minute; /* 0: no limit */
-    struct upstream_wire wire;    /* how it is reached */
+    uint32_t requests_per_minute;      /* 0: no limit */
+    struct upstream_wire wire;         /* how it is reached */
+    const struct gateway_pass *passes; /* no two of one path */
+    size_t passes_len;
 };
 
 enum gateway_disconnect { GATEWAY_DRAIN = 0, GATEWAY_CANCEL };

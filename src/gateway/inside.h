@@ -59,6 +59,11 @@ void gateway_reply_error(struct exchange *exchange, const struct dialect *dialec
                          const struct dialect_error *error, const struct exchange_header *headers,
                          size_t headers_len);
 
+/* A method as text that lasts: GET, POST, PUT, PATCH, DELETE; POST for any other. */
+const char *gateway_method(struct slice method);
+/* The client's query, without what is the provider's to say, or a key; then own, unless NULL. */
+METE_MUST_USE int gateway_put_query(struct slice query, const char *own, struct buffer *out);
+
 /* Forgets stops whose grace is not over. Their questions to the engine must have been answered. */
 void stops_close(struct gateway *gateway);
 

@@ -74,6 +74,29 @@ static bool in_price_list(const struct pricing *pricing, struct slice provider)
     return each;
 }
 
+static int make_passes(struct provider *provider)
+{
+    const struct gateway_provider *config = provider->config;
+    if (!config->passes_len)
+        return 0;
+    provider->passes = calloc(config->passes_len, sizeof *provider->passes);
+    if (!provider->passes)
+        return METE_E_MEMORY;
+    for (size_t i = 0; i < config->passes_len; i++) {
+        struct provider_pass *pass = &provider->passes[i];
+        for (int meter = 0; meter < PRICE_METERS; meter++)
+            pass->prices[meter].atto_per_million = -1;
+        ASSERT_INV("INV-11", config->passes[i].price.atto_per_million > 0);
+        pass->prices[PRICE_REQUEST] = config->passes[i].price;
+        pass->price = (struct price_model){.name = slice_of(config->passes[i].path),
+                                           .provider = provider->priced_as,
+                                           .prices = pass->prices,
+                                           .currency = config->passes[i].currency,
+                                           .is_put = true};
+    }
+    return 0;
+}
+
 static int open_one(struct provider *provider, const struct gateway_provider *config,
                     const struct pricing *pricing)
 {
@@ -85,6 +108,8 @@ static int open_one(struct provider *provider, const struct gateway_provider *co
     provider->priced_as = slice_of(config->priced_as ? config->priced_as : config->name);
     provider->in_price_list = in_price_list(pricing, provider->priced_as);
     int rc = make_base(provider);
+    if (!rc)
+        rc = make_passes(provider);
     if (!rc && secret[0])
         rc = credential_new(slice_of(secret), &provider->credential);
     return rc;
@@ -113,6 +138,7 @@ void providers_close(struct providers *providers)
         free(provider->base);
         free(provider->query);
         free(provider->host);
+        free(provider->passes);
         credential_let_go(provider->credential);
     }
     *providers = (struct providers){0};
@@ -225,7 +251,10 @@ static void by_weight(struct providers *providers, struct candidates *candidates
 static int128 dearness(const struct candidate *candidate)
 {
     const struct price *prices = candidate->price->prices;
-    return prices[PRICE_INPUT].atto_per_million + 4 * prices[PRICE_OUTPUT].atto_per_million;
+    int128 sum = prices[PRICE_INPUT].atto_per_million + 4 * prices[PRICE_OUTPUT].atto_per_million;
+    for (int meter = PRICE_IMAGE; meter < PRICE_METERS; meter++)
+        sum += prices[meter].atto_per_million;
+    return sum;
 }
 
 static void by_price(struct candidates *candidates)
@@ -260,6 +289,43 @@ void providers_choose(struct providers *providers, const struct pricing *pricing
         by_weight(providers, c);
     else if (c->len > 1 && providers->config->choose == GATEWAY_BY_PRICE)
         by_price(c);
+}
+
+/* ---- What is let through --------------------------------------------------------------------- */
+
+static const struct gateway_pass *find_pass(const struct provider *provider, struct slice path)
+{
+    for (size_t i = 0; i < provider->config->passes_len; i++)
+        if (glob_matches(slice_of(provider->config->passes[i].path), path))
+            return &provider->config->passes[i];
+    return NULL;
+}
+
+const char *providers_pass_methods(const struct providers *providers, struct slice path)
+{
+    const struct gateway_pass *pass = NULL;
+    for (size_t i = 0; i < providers->len && !pass; i++)
+        pass = find_pass(&providers->all[i], path);
+    return pass ? pass->methods : NULL;
+}
+
+void providers_pass(const struct providers *providers, struct slice path, struct slice model,
+                    struct candidates *ret_candidates)
+{
+    ret_candidates->len = 0;
+    ret_candidates->answers = ret_candidates->speaks = false;
+    for (size_t i = 0; i < providers->len; i++) {
+        const struct provider *provider = &providers->all[i];
+        const struct gateway_pass *pass = find_pass(provider, path);
+        if (!pass)
+            continue;
+        const struct provider_pass *priced = &provider->passes[pass - provider->config->passes];
+        ret_candidates->list[0] =
+            (struct candidate){provider, dialect_pass(), &priced->price, model};
+        ret_candidates->len = 1;
+        ret_candidates->answers = ret_candidates->speaks = true;
+        return;
+    }
 }
 
 /* ---- Who is asked now ------------------------------------------------------------------------ */

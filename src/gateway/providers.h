@@ -28,9 +28,10 @@ enum provider_outcome {
 struct provider {
     const struct gateway_provider *config;
     const struct dialect_family *family;
-    char *base;  /* base URL up to its query, with the version */
-    char *query; /* "api-version=..."; NULL: none */
-    char *host;  /* of the base URL; port: 0 if it names none */
+    struct provider_pass *passes; /* of config->passes, each at its place; NULL: none */
+    char *base;                   /* base URL up to its query, with the version */
+    char *query;                  /* "api-version=..."; NULL: none */
+    char *host;                   /* of the base URL; port: 0 if it names none */
     int port;
     struct credential *credential; /* the newest; NULL: none */
     struct slice priced_as;        /* its name in the price list */
@@ -41,6 +42,12 @@ struct provider {
     int64_t until_us;  /* OPEN, or rests: not before; 0: now */
     int64_t rate_us;   /* GCRA: theoretical arrival time */
     uint64_t asked, failed, opened;
+};
+
+/* What a path that is let through costs: a model of a single price. */
+struct provider_pass {
+    struct price prices[PRICE_METERS];
+    struct price_model price;
 };
 
 /* One who may be asked for a call. */
@@ -89,6 +96,12 @@ const struct price_model *providers_price(const struct provider *provider,
 void providers_choose(struct providers *providers, const struct pricing *pricing,
                       struct slice model, const struct dialect *format,
                       struct candidates *ret_candidates);
+
+/* Who lets this path through, and at which price: one, or nobody. model: as the call's own. */
+void providers_pass(const struct providers *providers, struct slice path, struct slice model,
+                    struct candidates *ret_candidates);
+/* The methods that somebody lets through there, "GET, POST"; NULL: none. */
+const char *providers_pass_methods(const struct providers *providers, struct slice path);
 
 /* Counts one more call under way. False: not now; *ret_wait_us: earliest it may be tried. */
 bool providers_take(struct providers *providers, const struct provider *provider, int64_t now_us,

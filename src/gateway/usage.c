@@ -26,6 +26,10 @@ size_t usage_write(const struct pricing_usage *usage, uint32_t currency, int64_t
         {METE_AUDIO_OUTPUT, 0, usage->audio_output},
         {METE_IMAGE_OUTPUT, 0, usage->image_output},
         {METE_SEARCHES, 0, usage->searches},
+        {METE_IMAGES, 0, usage->images},
+        {METE_CHARACTERS, 0, usage->characters},
+        {METE_AUDIO_SECONDS, 0, usage->audio_seconds},
+        {METE_VIDEO_SECONDS, 0, usage->video_seconds},
     };
     _Static_assert(sizeof all == USAGE_METERS * sizeof all[0], "all of them have room");
     size_t len = 0;

@@ -6,7 +6,7 @@
 #include "mete.h"
 #include "pricing/pricing.h"
 
-enum { USAGE_METERS = 14 };
+enum { USAGE_METERS = 18 };
 
 /* Cost, total and one request, then each meter of which something was used. total: -1, of input and
  * output. Returns how many. */

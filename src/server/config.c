@@ -31,7 +31,8 @@ enum section {
     AT_BUDGET,
     AT_TIER,
     AT_COST_CONTROL,
-    AT_STORAGE
+    AT_STORAGE,
+    AT_PASS
 };
 
 struct row {
@@ -55,6 +56,7 @@ struct row {
 #define OFFSET_PROVIDER(field) offsetof(struct config_provider, field)
 #define OFFSET_ENCODING(field) offsetof(struct config_encoding, field)
 #define OFFSET_COST(field) offsetof(struct config_cost, field)
+#define OFFSET_PASS(field) offsetof(struct config_pass, field)
 #define OFFSET_TIER(field) offsetof(struct config_tier, field)
 #define ROW(section, key, field, type, standard, min, max, text)                                   \
     {AT_##section, #key, CONFIG_##type, OFFSET_##section(field), standard, min, max},
@@ -75,7 +77,8 @@ static const char *const section_names[] = {"",
                                             "policy.budgets[].",
                                             "model_costs.*.tiers[].",
                                             "cost_control.",
-                                            "storage."};
+                                            "storage.",
+                                            "providers[].pass_through[]."};
 
 struct config_text {
     struct config_text *next;
@@ -318,13 +321,6 @@ static int read_texts(struct reader *reader, const yaml_node_t *node, const stru
     return 0;
 }
 
-static int read_globs(struct reader *reader, const yaml_node_t *node, const struct row *row,
-                      struct config_provider *provider)
-{
-    return read_texts(reader, node, row, provider->models, &provider->models_len,
-                      GATEWAY_GLOBS_MAX);
-}
-
 static int read_prefixes(struct reader *reader, const yaml_node_t *node, const struct row *row,
                          struct config_encoding *encoding)
 {
@@ -354,6 +350,27 @@ static int read_formats(struct reader *reader, const yaml_node_t *node,
     return 0;
 }
 
+static int read_passes(struct reader *reader, const yaml_node_t *node,
+                       struct config_provider *provider)
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return wrong(reader, node, "providers[].pass_through must be a list");
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        yaml_node_t *each = yaml_document_get_node(&reader->document, *item);
+        struct config_pass pass = {0};
+        int error = set_defaults(reader, AT_PASS, &pass);
+        if (!error)
+            error = read_mapping(reader, each, AT_PASS, &pass);
+        if (error)
+            return error;
+        const char *fault = config_add_pass(provider, &pass);
+        if (fault)
+            return wrong(reader, each, "providers[].pass_through[]%s", fault);
+    }
+    return 0;
+}
+
 static int check_provider(struct reader *reader, const yaml_node_t *node,
                           struct config_provider *provider)
 {
@@ -362,12 +379,6 @@ static int check_provider(struct reader *reader, const yaml_node_t *node,
         return wrong(reader, node, "providers[].name is missing");
     if (!provider->base_url)
         return wrong(reader, node, "providers[].base_url is missing");
-    if (strncmp(provider->base_url, "http://", 7) != 0 &&
-        strncmp(provider->base_url, "https://", 8) != 0)
-        return wrong(reader, node, "providers[].base_url must begin with http:// or https://");
-    for (const char *c = provider->api_key; *c; c++)
-        if (*c < ' ' || *c > '~')
-            return wrong(reader, node, "providers[].api_key has bytes no header can carry");
     const char *why, *key = config_wrong_wire(provider, &why);
     if (key)
         return wrong(reader, node, "providers[].%s %s", key, why);
@@ -607,8 +618,14 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
         return read_unpriced(reader, node);
     case CONFIG_TIERS:
         return read_tiers(reader, node, base);
+    case CONFIG_PASSES:
+        return read_passes(reader, node, base);
+    case CONFIG_METHODS:
+        return read_texts(reader, node, row, ((struct config_pass *)base)->methods,
+                          &((struct config_pass *)base)->methods_len, CONFIG_METHODS_MAX);
     case CONFIG_GLOBS:
-        return read_globs(reader, node, row, base);
+        return read_texts(reader, node, row, ((struct config_provider *)base)->models,
+                          &((struct config_provider *)base)->models_len, GATEWAY_GLOBS_MAX);
     case CONFIG_FORMATS:
         return read_formats(reader, node, base);
     case CONFIG_SECTION_GATEWAY:

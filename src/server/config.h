@@ -18,6 +18,14 @@ struct config_provider {
     int64_t dialect, models_len, weight, calls_max, requests_per_minute;
     int64_t speaks; /* a bit for each format, by dialect_named(); 0: all of its dialect */
     const char *models[GATEWAY_GLOBS_MAX];
+    struct gateway_pass passes[LIMIT_PASSES];
+    int64_t passes_len;
+};
+enum { CONFIG_METHODS_MAX = 5 };
+struct config_pass { /* as it stands in the file */
+    const char *path, *price, *currency;
+    const char *methods[CONFIG_METHODS_MAX];
+    int64_t methods_len; /* 0: POST */
 };
 
 /* A tokenizer that a file has. */
@@ -109,6 +117,9 @@ void config_free(struct config *config);
 /* How a provider is reached: its texts are of the right form and its files can be read. NULL: all
  * is well; else the key that is wrong, and *ret_why. */
 const char *config_wrong_wire(const struct config_provider *provider, const char **ret_why);
+/* Puts it behind the provider's others. NULL; else what is wrong with it, to be put behind
+ * "providers[].pass_through[]". Texts are borrowed. */
+const char *config_add_pass(struct config_provider *provider, const struct config_pass *pass);
 /* NULL: the tier may be one of the model's; else what is wrong, to be put behind its name. */
 const char *config_wrong_tier(const struct config_cost *cost, const struct config_tier *tier);
 /* Reads its file. METE_E_SYNTAX: why says what is wrong with it; MEMORY. */

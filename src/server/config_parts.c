@@ -24,6 +24,14 @@ const char *config_wrong_wire(const struct config_provider *provider, const char
     } files[] = {{"ca_file", provider->ca_file},
                  {"client_certificate", provider->client_certificate},
                  {"client_key", provider->client_key}};
+    *ret_why = "must begin with http:// or https://";
+    if (strncmp(provider->base_url, "http://", 7) != 0 &&
+        strncmp(provider->base_url, "https://", 8) != 0)
+        return "base_url";
+    *ret_why = "has bytes no header can carry";
+    for (const char *c = provider->api_key; *c; c++)
+        if (*c < ' ' || *c > '~')
+            return "api_key";
     *ret_why = "must begin with http://, https://, socks5:// or socks5h://";
     if (*provider->proxy && !is_proxy(provider->proxy))
         return "proxy";
@@ -34,6 +42,83 @@ const char *config_wrong_wire(const struct config_provider *provider, const char
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (*files[i].file && access(files[i].file, R_OK) != 0)
             return files[i].key;
+    return NULL;
+}
+
+/* What mete answers itself, whatever its method. */
+static bool is_own(struct slice path)
+{
+    struct dialect_target target;
+    static const char *const others[] = {"/v1/models", "/v1/messages", "/api", "/healthz",
+                                         "/readyz"};
+    if (dialect_find(path, (struct slice){0}, &target))
+        return true;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (slice_starts(path, slice_of(others[i])))
+            return true;
+    return false;
+}
+
+static bool good_path(struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++)
+        if (path.data[i] <= ' ' || path.data[i] > '~' || strchr("?#%\\", path.data[i]) ||
+            (path.data[i] == '*' && i + 1 < path.len))
+            return false;
+    return slice_starts(path, SLICE_LITERAL("/v1/")) && !memmem(path.data, path.len, "..", 2);
+}
+
+/* As an Allow header says them. */
+static bool put_methods(struct gateway_pass *to, const struct config_pass *pass)
+{
+    static const char *const known[CONFIG_METHODS_MAX] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+    uint32_t seen = 0;
+    size_t len = 0;
+    for (int64_t m = 0; m < pass->methods_len; m++) {
+        size_t i = 0;
+        while (i < CONFIG_METHODS_MAX && strcmp(pass->methods[m], known[i]) != 0)
+            i++;
+        if (i == CONFIG_METHODS_MAX || seen & UINT32_C(1) << i)
+            return false;
+        seen |= UINT32_C(1) << i;
+    }
+    for (size_t i = 0; i < CONFIG_METHODS_MAX; i++)
+        if ((seen ? seen : 2) & UINT32_C(1) << i)
+            len += (size_t)snprintf(to->methods + len, sizeof to->methods - len, "%s%s",
+                                    len ? ", " : "", known[i]);
+    return true;
+}
+
+const char *config_add_pass(struct config_provider *provider, const struct config_pass *pass)
+{
+    struct slice path = slice_of(pass->path), currency = slice_of(pass->currency);
+    struct gateway_pass *to = &provider->passes[provider->passes_len];
+    if (!pass->path)
+        return ".path is missing";
+    if (provider->passes_len == LIMIT_PASSES)
+        return ": at most 16";
+    if (!good_path(path))
+        return ".path must begin with /v1/, and may have a * at its end";
+    if (!put_methods(to, pass))
+        return ".methods: each must be GET, POST, PUT, PATCH or DELETE, once";
+    if (is_own(path))
+        return ".path is one that mete answers itself";
+    for (size_t i = 0; i < 3; i++)
+        if (currency.data[i] < 'A' || currency.data[i] > 'Z')
+            return ".currency must be one, such as USD";
+    if (!pass->price ||
+        decimal_parse128(slice_of(pass->price), 18, false, &to->price.atto_per_million) ||
+        to->price.atto_per_million <= 0 ||
+        to->price.atto_per_million / ((int128)1000000 * 1000000000 * 1000000000) >
+            LIMIT_PIECE_PRICE)
+        return ".price_per_request must be over 0, and at most 1000: nothing is let through for "
+               "free";
+    for (int64_t i = 0; i < provider->passes_len; i++)
+        if (!strcmp(provider->passes[i].path, pass->path))
+            return ".path stands here twice";
+    to->path = pass->path;
+    to->currency = METE_CURRENCY(currency.data[0], currency.data[1], currency.data[2]);
+    provider->passes_len++;
     return NULL;
 }
 
@@ -90,6 +175,8 @@ void config_gateway(const struct config *config, struct gateway_config *ret_gate
         to->weight = (uint32_t)from->weight;
         to->calls_max = (uint32_t)from->calls_max;
         to->requests_per_minute = (uint32_t)from->requests_per_minute;
+        to->passes = from->passes;
+        to->passes_len = (size_t)from->passes_len;
         memcpy(to->models, from->models, sizeof from->models);
     }
 }

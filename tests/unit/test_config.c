@@ -186,6 +186,24 @@ static void what_is_wrong_is_named_with_its_place(void **state)
     bad("providers:\n  - {name: a, base_url: \"http://a\"}\n  - {name: a, base_url: "
         "\"http://b\"}\n",
         "t.yaml:3", "twice");
+#define PASS(more)                                                                                 \
+    "providers:\n  - name: a\n    base_url: \"http://a\"\n    pass_through: " more "\n"
+    bad(PASS("1"), "t.yaml:4", "list");
+    bad(PASS("[{price_per_request: 1}]"), "t.yaml:4", "path is missing");
+    bad(PASS("[{path: /rerank, price_per_request: 1}]"), "t.yaml:4", "/v1/");
+    bad(PASS("[{path: \"/v1/*/x\", price_per_request: 1}]"), "t.yaml:4", "/v1/");
+    bad(PASS("[{path: /v1/../x, price_per_request: 1}]"), "t.yaml:4", "/v1/");
+    bad(PASS("[{path: /v1/rerank}]"), "t.yaml:4", "over 0");
+    bad(PASS("[{path: /v1/rerank, price_per_request: 0}]"), "t.yaml:4", "over 0");
+    bad(PASS("[{path: /v1/rerank, price_per_request: 1001}]"), "t.yaml:4", "over 0");
+    bad(PASS("[{path: /v1/chat/completions, price_per_request: 1}]"), "t.yaml:4", "answers itself");
+    bad(PASS("[{path: /v1/models, price_per_request: 1}]"), "t.yaml:4", "answers itself");
+    bad(PASS("[{path: /v1/a, price_per_request: 1, methods: [HEAD]}]"), "t.yaml:4", "DELETE");
+    bad(PASS("[{path: /v1/a, price_per_request: 1, methods: [GET, GET]}]"), "t.yaml:4", "once");
+    bad(PASS("[{path: /v1/a, price_per_request: 1, methods: GET}]"), "t.yaml:4", "list");
+    bad(PASS("[{path: /v1/a, price_per_request: 1, currency: usd}]"), "t.yaml:4", "currency");
+    bad(PASS("[{path: /v1/a, price_per_request: 1}, {path: /v1/a, price_per_request: 1}]"),
+        "t.yaml:4", "twice");
     bad("model_costs: [a]\n", "t.yaml:1", "model_costs");
     bad("model_costs:\n  m:\n    input_per_million: \"-1\"\n", "t.yaml:3", "input_per_million");
     bad("model_costs:\n  m:\n    input_per_million: cheap\n", "t.yaml:3", "input_per_million");
@@ -412,6 +430,24 @@ static void pieces_cost_what_the_file_says(void **state)
     config_free(config);
 }
 
+static void what_passes_through_costs_what_the_file_says(void **state)
+{
+    (void)state;
+    struct config *config =
+        good(PASS("[{path: /v1/rerank, price_per_request: \"0.002\"},\n"
+                  "      {path: \"/v1/jobs/*\", price_per_request: 1, methods: [DELETE, GET]}]"));
+    struct gateway_config made;
+    config_gateway(config, &made);
+    const struct gateway_pass *passes = made.providers[0].passes;
+    assert_int_equal(made.providers[0].passes_len, 2);
+    assert_string_equal(passes[0].path, "/v1/rerank");
+    assert_string_equal(passes[0].methods, "POST");
+    assert_string_equal(passes[1].methods, "GET, DELETE");
+    assert_true(passes[0].price.atto_per_million == (int128)2000 * INT64_C(1000000000000000000));
+    assert_int_equal(passes[0].currency, METE_USD);
+    config_free(config);
+}
+
 static void a_file_that_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -478,6 +514,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_price_can_be_given),
         cmocka_unit_test(a_cost_control_file_loads),
         cmocka_unit_test(pieces_cost_what_the_file_says),
+        cmocka_unit_test(what_passes_through_costs_what_the_file_says),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, forget_environment, NULL);

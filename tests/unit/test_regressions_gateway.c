@@ -61,13 +61,10 @@ static void answer(struct client *client, const char *type, const char *text, en
 static void group_1_1_a_path_that_passes_through_went_around_the_budget(void **state)
 {
     (void)state;
-    static const char *const paths[] = {"/v1/files",
-                                        "/v1/images/generations",
-                                        "/v1/audio/speech",
-                                        "/v1/batches",
-                                        "/v1/fine_tuning/jobs",
-                                        "/v1/chat/completions/x/y",
-                                        "/v1"};
+    static const char *const paths[] = {
+        "/v1/files",  "/v1/images/edits", "/v1/audio/translations", "/v1/videos/video_1/remix",
+        "/v1/rerank", "/v1/batches",      "/v1/fine_tuning/jobs",   "/v1/chat/completions/x/y",
+        "/v1"};
     bench_open(&bench, &(struct bench_setup){0});
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         struct client *client = bench_client(&bench, PLAIN);
