@@ -560,6 +560,10 @@ struct mete_budget_spec {
     int64_t rollover_cap; /* most that one window hands to the next; 0: nothing. Not for
                              TOTAL and ROLLING */
     struct mete_controls controls;
+    struct mete_instant starts_at, ends_at; /* counts only calls that are made starts_at <= t <
+                                               ends_at; what they took stays. 0: since ever, for
+                                               ever. starts_at < ends_at, and not with a
+                                               rollover_cap */
 };
 
 /* A dated increase of a budget's limit: counts from <= t < until. Never rolls over. It is only ever
@@ -711,6 +715,7 @@ struct mete_budget_view {
     size_t matches_len;
     int64_t soft_limit, rollover_cap;
     struct mete_controls controls;
+    struct mete_instant starts_at, ends_at; /* 0: since ever, for ever */
     struct mete_instant stopped_at; /* 0: no emergency stop is on */
     int throttled;                  /* 1: the throttle is on */
     int soft_limit_reached;

@@ -73,4 +73,9 @@ static inline void archive_count(struct archive *archive, uint32_t *count, uint6
         *count = 0;
 }
 
+struct ledger;
+/* save_extra.c: what an unusual budget has; a set of patterns, put anew when it is loaded. */
+void extras_walk(struct archive *archive, struct ledger *ledger, uint32_t budget);
+void matches_walk(struct archive *archive, struct ledger *ledger, uint32_t *set);
+
 #endif

@@ -559,10 +559,11 @@ static bool update(struct ledger *ledger, const struct entry *entry, struct ledg
     struct budget *budget = &ledger->budgets[handle];
     int64_t before = budget->limit;
     enum mete_mode mode_before = mode_of(ledger, handle);
+    bool same_dates = extras_same_dates(ledger, handle, spec);
     extras_put(ledger, handle, spec);
     ledger->cold[handle].base_limit = spec->limit;
     extras_sum_limit(ledger, handle);
-    if (budget->limit != before || mode_before != spec->mode)
+    if (budget->limit != before || mode_before != spec->mode || !same_dates)
         ledger->cold[handle].revision++;
     struct thresholds to = {.len = spec->thresholds_len};
     memcpy(to.ppm, spec->thresholds_ppm, sizeof to.ppm);

@@ -315,6 +315,7 @@ int ledger_decide_record(struct ledger *ledger, struct mete_instant now,
     if (templates_due(ledger, &path, &ret_decision->due) == LEDGER_STALE)
         return LEDGER_STALE; /* where there is no room for a budget it goes on without */
     matches_of_call(args->model, args->provider, args->session, args->tags, args->tags_len, &call);
+    call.at_us = now.us;
     extras_keep_matching(ledger, &path, &call);
     for (size_t i = 0; i < path.budgets_len; i++) {
         const struct budget *budget = &ledger->budgets[path.budgets[i]];

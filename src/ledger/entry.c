@@ -88,6 +88,14 @@ bool entry_is_controls(const struct mete_controls *controls)
            controls->cooldown_s <= DAY_S;
 }
 
+bool entry_is_dates(const struct mete_budget_spec *spec)
+{
+    int64_t starts_us = spec->starts_at.us, ends_us = spec->ends_at.us;
+    return starts_us >= 0 && ends_us >= 0 && starts_us <= ENTRY_INSTANT_MAX_US &&
+           ends_us <= ENTRY_INSTANT_MAX_US && (!ends_us || starts_us < ends_us) &&
+           (!starts_us || !spec->rollover_cap);
+}
+
 bool entry_is_text(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)

@@ -253,7 +253,8 @@ bool entry_is_match(const struct mete_match *match);
     (INT64_C(1) << 62) /* a rate limit's: period in us x the larger of limit, burst */
 bool entry_is_rate(const struct mete_rate_spec *spec); /* its figures */
 bool entry_is_controls(const struct mete_controls *controls);
-#define ENTRY_RATIO_MAX INT64_C(1000000000000000000) /* of an exchange rate's two terms */
+bool entry_is_dates(const struct mete_budget_spec *spec); /* starts_at and ends_at */
+#define ENTRY_RATIO_MAX INT64_C(1000000000000000000)      /* of an exchange rate's two terms */
 
 /* Most bytes entry_write() needs for this entry. */
 size_t entry_size_max(const struct entry *entry);

@@ -13,7 +13,8 @@ enum {
     HAS_ROLLOVER = 32,
     HAS_CONTROLS = 64,
     HAS_KIND = 128,
-    MODE_AND_BITS = 4 /* added to the mode where the byte of bits follows */
+    MODE_AND_BITS = 4, /* added to the mode where the byte of bits follows */
+    MODE_AND_DATES = 8 /* and where starts_at and ends_at follow it */
 };
 
 enum { MODE_AND_MATCHES = 4 }; /* likewise of a rate limit where patterns follow */
@@ -123,12 +124,18 @@ static void write_budget(struct writer *w, const struct entry *entry)
         write_varint(w, spec->currency);
     write_varint(w, (uint64_t)spec->limit);
     write_varint(w, (uint64_t)spec->period);
-    write_varint(w, (uint64_t)spec->mode | (budget_bits(spec) ? MODE_AND_BITS : 0u));
+    bool is_dated = spec->starts_at.us || spec->ends_at.us;
+    write_varint(w, (uint64_t)spec->mode | (budget_bits(spec) ? MODE_AND_BITS : 0u) |
+                        (is_dated ? MODE_AND_DATES : 0u));
     write_varint(w, spec->thresholds_len);
     for (size_t i = 0; i < spec->thresholds_len; i++)
         write_varint(w, spec->thresholds_ppm[i]);
     if (budget_bits(spec))
         write_extras(w, spec);
+    if (is_dated) {
+        write_varint(w, (uint64_t)spec->starts_at.us);
+        write_varint(w, (uint64_t)spec->ends_at.us);
+    }
     write_window(w, entry->u.budget.window_start_us, entry->u.budget.window_end_us);
     write_slice(w, entry->u.budget.document);
     write_slice(w, entry->u.budget.actor);
@@ -428,8 +435,8 @@ static void read_budget(struct reader *r, struct entry *entry)
     require(r, entry_is_unit(spec->meter, spec->currency));
     spec->limit = (int64_t)read_max(r, METE_AMOUNT_MAX);
     spec->period = (enum mete_period)read_max(r, METE_PERIODS - 1);
-    unsigned mode = (unsigned)read_max(r, METE_OFF | MODE_AND_BITS);
-    spec->mode = (enum mete_mode)(mode & ~(unsigned)MODE_AND_BITS);
+    unsigned mode = (unsigned)read_max(r, METE_OFF | MODE_AND_BITS | MODE_AND_DATES);
+    spec->mode = (enum mete_mode)(mode & 3);
     require(r, spec->mode <= METE_OFF);
     spec->thresholds_len = (size_t)read_max(r, METE_THRESHOLDS_MAX);
     for (size_t i = 0; i < spec->thresholds_len; i++)
@@ -437,6 +444,11 @@ static void read_budget(struct reader *r, struct entry *entry)
     require(r, entry_is_thresholds(spec->thresholds_ppm, spec->thresholds_len));
     if (mode & MODE_AND_BITS)
         read_extras(r, spec);
+    if (mode & MODE_AND_DATES) {
+        spec->starts_at.us = (int64_t)read_max(r, ENTRY_INSTANT_MAX_US);
+        spec->ends_at.us = (int64_t)read_max(r, ENTRY_INSTANT_MAX_US);
+        require(r, (spec->starts_at.us || spec->ends_at.us) && entry_is_dates(spec));
+    }
     require(r, (spec->period == METE_ROLLING) == (spec->window_seconds > 0));
     read_window(r, &entry->u.budget.window_start_us, &entry->u.budget.window_end_us);
     entry->u.budget.document = read_slice(r, LIMIT_DOCUMENT);

@@ -95,8 +95,8 @@ int extras_check(const struct mete_budget_spec *spec)
     if (spec->time_zone.len > LIMIT_TIME_ZONE || spec->matches_len > METE_MATCHES_MAX)
         return METE_E_TOO_LARGE;
     bool rolls = spec->period == METE_ROLLING;
-    if (!is_printable(of_text(spec->time_zone)) || spec->anchor < 0 || spec->soft_limit < 0 ||
-        spec->soft_limit > METE_AMOUNT_MAX || spec->rollover_cap < 0 ||
+    if (!entry_is_dates(spec) || !is_printable(of_text(spec->time_zone)) || spec->anchor < 0 ||
+        spec->soft_limit < 0 || spec->soft_limit > METE_AMOUNT_MAX || spec->rollover_cap < 0 ||
         spec->rollover_cap > METE_AMOUNT_MAX || !entry_is_controls(&spec->controls) ||
         rolls != (spec->window_seconds != 0) || spec->window_seconds < 0 ||
         spec->window_seconds > LIMIT_ROLLING_S ||
@@ -116,11 +116,16 @@ static bool has_controls(const struct mete_controls *controls)
     return controls->throttle_ppm || controls->stop_ppm || controls->downgrade_ppm;
 }
 
+static bool is_dated(const struct mete_budget_spec *spec)
+{
+    return spec->starts_at.us || spec->ends_at.us;
+}
+
 bool extras_are_needed(const struct mete_budget_spec *spec)
 {
     return !is_utc(of_text(spec->time_zone)) || spec->anchor || spec->window_seconds ||
            spec->soft_limit || spec->rollover_cap || has_controls(&spec->controls) ||
-           spec->matches_len || spec->for_kind;
+           spec->matches_len || spec->for_kind || is_dated(spec);
 }
 
 /* UTC has two names. */
@@ -139,6 +144,20 @@ bool extras_same_place(const struct ledger *ledger, uint32_t budget,
            extra->anchor == spec->anchor && extra->window_seconds == spec->window_seconds &&
            extra->for_kind == spec->for_kind &&
            matches_are(ledger, extra->matches, spec->matches, spec->matches_len);
+}
+
+bool extras_is_dated(const struct extra *extra)
+{
+    return extra->starts_at_us || extra->ends_at_us;
+}
+
+bool extras_same_dates(const struct ledger *ledger, uint32_t budget,
+                       const struct mete_budget_spec *spec)
+{
+    static const struct extra none;
+    const struct extra *extra = extras_of(ledger, budget);
+    extra = extra ? extra : &none;
+    return extra->starts_at_us == spec->starts_at.us && extra->ends_at_us == spec->ends_at.us;
 }
 
 bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget_spec *b)
@@ -167,6 +186,9 @@ void extras_put(struct ledger *ledger, uint32_t handle, const struct mete_budget
     extra->soft_limit = spec->soft_limit;
     extra->rollover_cap = spec->rollover_cap;
     extra->controls = spec->controls;
+    extra->starts_at_us = spec->starts_at.us;
+    extra->ends_at_us = spec->ends_at.us;
+    set_trait(budget, BUDGET_DATED, is_dated(spec) && !spec->for_kind);
     bool rolls = spec->window_seconds && !spec->for_kind; /* a template counts nothing */
     if (rolls)
         rolling_put(ledger, extra);
@@ -209,14 +231,17 @@ void extras_sum_limit(struct ledger *ledger, uint32_t handle)
 bool extras_match(const struct ledger *ledger, uint32_t handle, const struct call_texts *call)
 {
     const struct extra *extra = extras_of(ledger, handle);
-    ASSERT(extra && extra->matches);
+    ASSERT(extra);
+    if (call->at_us < extra->starts_at_us ||
+        (extra->ends_at_us && call->at_us >= extra->ends_at_us))
+        return false;
     return matches_call(ledger, extra->matches, call);
 }
 
 bool ledger_matches(const struct ledger *ledger, uint32_t handle, const struct entry *entry)
 {
     struct call_texts call;
-    if (!(ledger->budgets[handle].traits & BUDGET_NARROWED))
+    if (!(ledger->budgets[handle].traits & BUDGET_CHOOSES))
         return true;
     matches_of_entry(ledger, entry, &call);
     return extras_match(ledger, handle, &call);
@@ -228,7 +253,7 @@ void extras_keep_matching(const struct ledger *ledger, struct path *path,
     size_t kept = 0;
     for (size_t i = 0; i < path->budgets_len; i++) {
         uint32_t handle = path->budgets[i];
-        if (!(ledger->budgets[handle].traits & BUDGET_NARROWED) ||
+        if (!(ledger->budgets[handle].traits & BUDGET_CHOOSES) ||
             extras_match(ledger, handle, call))
             path->budgets[kept++] = handle;
     }
@@ -250,6 +275,8 @@ void extras_view(const struct ledger *ledger, uint32_t handle, struct mete_budge
     view->rollover_cap = extra->rollover_cap;
     view->carried = extra->carried;
     view->increased = extra->increased;
+    view->starts_at.us = extra->starts_at_us;
+    view->ends_at.us = extra->ends_at_us;
     view->matches_len = matches_of(ledger, extra->matches, view->matches);
     controls_view(extra, view);
     view->for_kind = (enum mete_kind)extra->for_kind;

@@ -124,6 +124,10 @@ static void put_extra(struct hasher *hasher, const struct ledger *ledger, const 
     put(hasher, (uint64_t)extra->made << 32 | (uint64_t)extra->for_kind << 16 |
                     (uint64_t)extra->template_mode << 8 | extra->soft_fired);
     put_increases(hasher, ledger, extra);
+    if (!extra->starts_at_us && !extra->ends_at_us)
+        return; /* states of before there were dates hash as they did */
+    put_i64(hasher, extra->starts_at_us);
+    put_i64(hasher, extra->ends_at_us);
 }
 
 static void put_handover(struct hasher *hasher, const struct handover *over)

@@ -101,6 +101,7 @@ void matches_of_call(struct mete_text model, struct mete_text provider, struct m
                      const struct mete_text *tags, size_t tags_len, struct call_texts *ret_call)
 {
     ASSERT(tags_len <= METE_TAGS_MAX);
+    ret_call->at_us = 0; /* the caller's to say, where dates count */
     ret_call->model = of_text(model);
     ret_call->provider = of_text(provider);
     ret_call->session = of_text(session);
@@ -117,6 +118,7 @@ static struct slice name_or_text(const struct ledger *ledger, const struct entry
 void matches_of_entry(const struct ledger *ledger, const struct entry *entry,
                       struct call_texts *ret_call)
 {
+    ret_call->at_us = entry->at_us;
     if (entry->kind == ENTRY_RESERVE) {
         ret_call->model = name_or_text(ledger, &entry->u.reserve.model);
         ret_call->provider = name_or_text(ledger, &entry->u.reserve.provider);

@@ -344,7 +344,7 @@ static bool take_all(struct ledger *ledger, const struct entry *entry, struct pa
         uint32_t handle = path->budgets[i];
         struct budget *budget = &ledger->budgets[handle];
         if (!budget_counts(budget) ||
-            (budget->traits & BUDGET_NARROWED && !is_matched(ledger, entry, handle)))
+            (budget->traits & BUDGET_CHOOSES && !is_matched(ledger, entry, handle)))
             continue;
         if (!take(&taking, budget))
             return false;

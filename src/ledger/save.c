@@ -336,59 +336,6 @@ static void walk_budget_text(struct archive *archive, struct ledger *ledger, uin
         budgets_write_text(ledger, b, id, ppm, (size_t)len);
 }
 
-static void walk_controls(struct archive *archive, struct mete_controls *controls)
-{
-    archive_u32(archive, &controls->throttle_ppm);
-    archive_u32(archive, &controls->throttle_rate_ppm);
-    archive_u32(archive, &controls->stop_ppm);
-    archive_u32(archive, &controls->downgrade_ppm);
-    archive_u32(archive, &controls->grace_s);
-    archive_u32(archive, &controls->cooldown_s);
-}
-
-static void walk_matches(struct archive *archive, struct ledger *ledger, uint32_t *set)
-{
-    struct mete_match matches[METE_MATCHES_MAX];
-    char texts[METE_MATCHES_MAX][LIMIT_SESSION]; /* a loaded text lives until the next field */
-    size_t len = archive->loads ? 0 : matches_of(ledger, *set, matches);
-    len = (size_t)archive_up_to(archive, len, METE_MATCHES_MAX);
-    for (size_t i = 0; i < len && !archive->error; i++) {
-        struct slice pattern = {0};
-        uint8_t kind = 0;
-        if (!archive->loads) {
-            kind = (uint8_t)matches[i].kind;
-            pattern = (struct slice){matches[i].pattern.data, matches[i].pattern.len};
-        }
-        archive_u8(archive, &kind);
-        archive_text(archive, &pattern, LIMIT_SESSION);
-        memcpy(texts[i], pattern.data, pattern.len);
-        matches[i] = (struct mete_match){(enum mete_match_kind)kind, {texts[i], pattern.len}};
-        (void)archive_expect(archive, entry_is_match(&matches[i]));
-    }
-    if (archive->loads && !archive->error && !matches_put(ledger, matches, len, set))
-        archive->error = METE_E_FULL;
-}
-
-/* In the order they were put. */
-static void walk_increases(struct archive *archive, struct ledger *ledger, uint32_t b)
-{
-    archive_u32(archive, &extras_of(ledger, b)->increases_made);
-    uint64_t len = archive_up_to(archive, increases_of(ledger, b), LIMIT_INCREASES);
-    uint32_t at = extras_of(ledger, b)->increases;
-    for (uint64_t i = 0; i < len && !archive->error; i++) {
-        struct increase *increase =
-            archive->loads ? increases_add(ledger, b) : &ledger->increases[at];
-        uint8_t is_active = increase->is_active;
-        archive_u32(archive, &increase->number);
-        archive_i64(archive, &increase->amount);
-        archive_i64(archive, &increase->from_us);
-        archive_i64(archive, &increase->until_us);
-        archive_u8(archive, &is_active);
-        increase->is_active = is_active != 0;
-        at = increase->next;
-    }
-}
-
 /* Its bucket's bounds as well are what later arithmetic rests on. */
 static void walk_ring(struct archive *archive, struct ledger *ledger, uint32_t b)
 {
@@ -412,41 +359,6 @@ static void walk_ring(struct archive *archive, struct ledger *ledger, uint32_t b
     }
     for (size_t i = 0; i < sizeof(struct buckets) / sizeof(int64_t); i++)
         archive_i64(archive, &ledger->buckets[extra->buckets].sums[i]);
-}
-
-static void walk_extra(struct archive *archive, struct ledger *ledger, uint32_t b)
-{
-    uint8_t has_extra = extras_of(ledger, b) != NULL;
-    archive_u8(archive, &has_extra);
-    (void)archive_expect(archive, has_extra || ledger->budgets[b].traits == 0);
-    if (!has_extra)
-        return;
-    struct extra *extra = extras_make(ledger, b);
-    archive_i64(archive, &extra->anchor);
-    archive_i64(archive, &extra->window_seconds);
-    archive_i64(archive, &extra->soft_limit);
-    archive_i64(archive, &extra->rollover_cap);
-    archive_i64(archive, &extra->carried);
-    archive_i64(archive, &extra->increased);
-    archive_i64(archive, &extra->acted_at_us);
-    archive_i64(archive, &extra->stopped_at_us);
-    archive_i64(archive, &extra->throttled_at_us);
-    archive_i64(archive, &extra->lifted_at_us);
-    walk_controls(archive, &extra->controls);
-    archive_handle(archive, &extra->zone, ledger->zones_len);
-    const struct extra *template = extras_of(ledger, ledger->cold[b].template_of);
-    if (!template)
-        walk_matches(archive, ledger, &extra->matches);
-    else if (archive->loads)
-        extra->matches = template->matches; /* shared */
-    bool narrows = (ledger->budgets[b].traits & (BUDGET_NARROWED | BUDGET_TEMPLATE)) != 0;
-    (void)archive_expect(archive, narrows || !extra->matches);
-    (void)archive_expect(archive, !(ledger->budgets[b].traits & BUDGET_NARROWED) || extra->matches);
-    archive_u32(archive, &extra->made);
-    archive_u8(archive, &extra->for_kind);
-    archive_u8(archive, &extra->template_mode);
-    archive_u8(archive, &extra->soft_fired);
-    walk_increases(archive, ledger, b);
 }
 
 static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t b)
@@ -475,7 +387,7 @@ static void walk_budget(struct archive *archive, struct ledger *ledger, uint32_t
     uint32_t template = cold->template_of;
     (void)archive_expect(archive, !template || ledger->budgets[template].traits & BUDGET_TEMPLATE);
     archive_u32(archive, &cold->closed);
-    walk_extra(archive, ledger, b);
+    extras_walk(archive, ledger, b);
     walk_ring(archive, ledger, b);
     if (!archive->loads) {
         save_pasts(archive, ledger, b);
@@ -528,7 +440,7 @@ static void walk_rate(struct archive *archive, struct ledger *ledger, uint32_t r
     struct rate *rate = &ledger->rates[r];
     struct rate_cold *cold = &ledger->rate_colds[r];
     walk_texts(archive, ledger, &cold->text, 1);
-    walk_matches(archive, ledger, &cold->matches);
+    matches_walk(archive, ledger, &cold->matches);
     walk_debt(archive, rate);
     archive_i64(archive, &rate->limit);
     archive_i64(archive, &rate->burst);

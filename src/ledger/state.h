@@ -82,7 +82,9 @@ enum budget_traits {
     BUDGET_ROLLING = 4,
     BUDGET_CARRIES = 8, /* has or once had a rollover cap */
     BUDGET_INCREASED = 16,
-    BUDGET_TEMPLATE = 32
+    BUDGET_TEMPLATE = 32,
+    BUDGET_DATED = 64,
+    BUDGET_CHOOSES = BUDGET_NARROWED | BUDGET_DATED /* not every call is its concern */
 };
 
 struct budget {
@@ -141,6 +143,7 @@ struct extra {
     int64_t acted_at_us;        /* the last control action: a throttle's or a stop's beginning */
     int64_t stopped_at_us, throttled_at_us; /* that are on, in the present window */
     int64_t lifted_at_us;                   /* the last time an operator ended a stop */
+    int64_t starts_at_us, ends_at_us;       /* between which it counts */
     struct mete_controls controls;
     uint32_t zone;                      /* number of its name; 0: UTC */
     uint32_t matches;                   /* its patterns; 0: none */
@@ -406,6 +409,7 @@ struct slice names_of_entry(const struct ledger *ledger, const struct entry_name
 struct call_texts {
     struct slice model, provider, session;
     struct entry_tags tags;
+    int64_t at_us; /* when it is made */
 };
 /* Whether a new set may be put: 0, or a METE_E_ code. */
 int matches_judge(const struct ledger *ledger, const struct mete_match *matches, size_t len);
@@ -554,13 +558,16 @@ bool extras_are_needed(const struct mete_budget_spec *spec);
 /* Whether what cannot change is as it was: in the ledger, or in an earlier change of a batch. */
 bool extras_same_place(const struct ledger *ledger, uint32_t budget,
                        const struct mete_budget_spec *spec);
+bool extras_is_dated(const struct extra *extra);
+bool extras_same_dates(const struct ledger *ledger, uint32_t budget,
+                       const struct mete_budget_spec *spec);
 bool extras_same_spec(const struct mete_budget_spec *a, const struct mete_budget_spec *b);
 void extras_put(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
 /* Of a new one: keeps its patterns. false: no room. */
 bool extras_narrow(struct ledger *ledger, uint32_t budget, const struct mete_budget_spec *spec);
 /* A made one is narrowed like its template, by the same patterns. */
 void extras_share_matches(struct ledger *ledger, uint32_t budget, uint32_t template);
-/* Whether a narrowed budget is concerned by a call. */
+/* Whether a budget that chooses is concerned by a call. */
 bool extras_match(const struct ledger *ledger, uint32_t budget, const struct call_texts *call);
 /* Leaves of a path's budgets those that match the call of a RESERVE or RECORD entry. */
 void extras_keep_matching(const struct ledger *ledger, struct path *path,

@@ -155,7 +155,9 @@ static struct mete_budget_spec spec_of(const struct ledger *ledger, uint32_t tem
                                     .mode = (enum mete_mode)extra->template_mode,
                                     .soft_limit = extra->soft_limit,
                                     .rollover_cap = extra->rollover_cap,
-                                    .controls = extra->controls};
+                                    .controls = extra->controls,
+                                    .starts_at = {extra->starts_at_us},
+                                    .ends_at = {extra->ends_at_us}};
     spec.thresholds_len = budgets_thresholds(ledger, template, spec.thresholds_ppm);
     return spec;
 }

@@ -60,7 +60,7 @@ static inline int64_t room_of(const struct weighing *weighing, uint32_t handle)
     return weighing->ledger->budgets[handle].limit - figures.committed - figures.held;
 }
 
-/* Whether a narrowed budget is concerned. What grows was matched when it was made. */
+/* Whether a budget that chooses is concerned. What grows was matched when it was made. */
 static bool is_matched(const struct weighing *weighing, uint32_t handle)
 {
     const struct mete_reserve *args = weighing->args;
@@ -68,6 +68,7 @@ static bool is_matched(const struct weighing *weighing, uint32_t handle)
     if (weighing->extends)
         return true;
     matches_of_call(args->model, args->provider, args->session, args->tags, args->tags_len, &call);
+    call.at_us = weighing->made_at_us;
     return extras_match(weighing->ledger, handle, &call);
 }
 
@@ -113,7 +114,7 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
     for (size_t i = 0; i < path->budgets_len; i++) {
         uint32_t handle = path->budgets[i];
         const struct budget *budget = &weighing->ledger->budgets[handle];
-        if (budget->traits & BUDGET_NARROWED && !is_matched(weighing, handle))
+        if (budget->traits & BUDGET_CHOOSES && !is_matched(weighing, handle))
             continue;
         path->budgets[kept++] = handle;
         if (weighing->extends)
@@ -128,9 +129,19 @@ static int measure(struct weighing *weighing, struct mete_instant now, struct le
     return 0;
 }
 
+/* A new call is free of a budget from its end on; what grows goes on in it. */
+static int64_t ends_at(const struct weighing *weighing, uint32_t handle)
+{
+    if (!handle || weighing->extends || !(weighing->ledger->budgets[handle].traits & BUDGET_DATED))
+        return INT64_MAX;
+    int64_t at_us = extras_of(weighing->ledger, handle)->ends_at_us;
+    return at_us ? at_us : INT64_MAX;
+}
+
 void weigh_refuse(struct weighing *weighing, const struct mete_refusal *refusal,
                   int64_t retry_at_us)
 {
+    retry_at_us = min_i64(retry_at_us, ends_at(weighing, refusal->budget.n));
     weigh_put_refusal(&weighing->sink, refusal);
     if (refusal->shadow)
         return;

@@ -408,6 +408,8 @@ static void tell_budget_spec(const struct mete_budget_spec *spec)
     tell(spec->soft_limit);
     tell(spec->rollover_cap);
     tell_controls(&spec->controls);
+    tell(spec->starts_at.us);
+    tell(spec->ends_at.us);
 }
 
 static void tell_rate_spec(const struct mete_rate_spec *spec)

@@ -37,6 +37,21 @@ static void draw_controls(struct tape *tape, struct mete_controls *ret_controls)
         ret_controls->throttle_rate_ppm = 0;
 }
 
+/* Now and then a budget that has not begun, or ends soon. */
+static void draw_dates(const struct world *w, struct tape *tape, struct mete_budget_spec *spec)
+{
+    static const int64_t steps_us[] = {1, INT64_C(60000000), INT64_C(3600000000),
+                                       INT64_C(86400000000)};
+    spec->starts_at.us = spec->ends_at.us = 0;
+    if (!tape_chance(tape, 15))
+        return;
+    int64_t from_us = tape_chance(tape, 50) ? w->now_us + PICK(tape, steps_us) : 0;
+    spec->starts_at.us = spec->rollover_cap ? 0 : from_us;
+    if (!spec->starts_at.us || tape_chance(tape, 50))
+        spec->ends_at.us =
+            (spec->starts_at.us ? spec->starts_at.us : w->now_us) + PICK(tape, steps_us);
+}
+
 /* What may change of a budget. */
 static void draw_changeable(const struct world *w, struct tape *tape, struct mete_budget_spec *spec)
 {
@@ -57,6 +72,7 @@ static void draw_changeable(const struct world *w, struct tape *tape, struct met
     spec->controls = (struct mete_controls){0};
     if (features[FEATURE_CONTROLS])
         draw_controls(tape, &spec->controls);
+    draw_dates(w, tape, spec);
 }
 
 static size_t draw_matches(struct tape *tape, struct mete_match *ret_matches)

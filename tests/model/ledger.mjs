@@ -83,7 +83,8 @@ function budgetsOf(path) {
     for (const scope of path) for (const b of scope.budgets) if (!b.ended && !b.kind) list.push(b);
     return list;
 }
-const counts = (b, call) => b.mode !== OFF && (b.matches.length === 0 || matches(b.matches, call));
+const isOn = (b) => w.now >= (b.starts ?? 0) && (!b.ends || w.now < b.ends);
+const counts = (b, call) => b.mode !== OFF && isOn(b) && (b.matches.length === 0 || matches(b.matches, call));
 
 const ratesOf = (path, call) => path.flatMap((scope) => scope.rates.filter((l) => !l.ended && counts(l, call)));
 
@@ -399,9 +400,11 @@ function spendMore(q, spent, amount) {
 function refusal(reason, scope, b, asked, win, isExtension) {
     if (!b) return { mode: ENFORCE, scope: scope.handle, row: [reason, scope.handle, 0, 0, 0, 0, 0, ZERO, ZERO, ZERO, ZERO, -1], retry: NEVER };
     const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win);
-    return { mode: b.mode, b, revision: b.revision, retry: budgetRetry(reason, b, asked, win, isExtension), isStop: reason === R.STOP,
+    return { mode: b.mode, b, revision: b.revision, retry: untilItEnds(b, budgetRetry(reason, b, asked, win, isExtension), isExtension), isStop: reason === R.STOP, isExtension,
         row: [reason, b.scope, b.handle, 0, b.meter, b.mode === SHADOW ? 1 : 0, b.currency, limit, committed, held, asked, resetsAt(b, win)] };
 }
+// A new call is free of a budget from its end on; what grows goes on in it.
+const untilItEnds = (b, retry, isExtension) => (b.ends && !isExtension ? Math.min(retry, b.ends) : retry);
 function budgetRetry(reason, b, asked, win, isExtension) {
     const limit = limitOf(b), committed = committedOf(b, win), held = heldOf(b, win), isRolling = b.period === ROLLING;
     if (reason === R.STOP) return isRolling ? leaves(b, (left) => !(left > 0 && reached(left, limit, b.controls.stop)), newest(b).end) : newest(b).end;
@@ -432,7 +435,7 @@ function leaves(b, isRight, atOnce) {
 function unpriced(refused) {
     refused.row[0] = R.UNPRICED;
     refused.row[refused.row.length - 1] = -1;
-    return { ...refused, retry: NEVER };
+    return { ...refused, retry: refused.b && !refused.isExtension ? untilItEnds(refused.b, NEVER) : NEVER };
 }
 const unpricedRate = (l, asked) => unpriced(rateRefusal(l, asked));
 const unpricedQuota = (q, asked) => unpriced(quotaRefusal(q, asked));
@@ -891,11 +894,11 @@ function makeDefaults(path) {
     return isDone;
 }
 const fieldsOf = (b) => Object.fromEntries([...fixed, ...changeable, 'matches'].map((field) => [field, b[field]]));
-const changeable = ['limit', 'mode', 'thresholds', 'soft', 'cap', 'controls'];
+const changeable = ['limit', 'mode', 'thresholds', 'soft', 'cap', 'controls', 'starts', 'ends'];
 function changeBudget(b, spec) {
     touch(b);
     const was = limitOf(b), { mode } = b;
-    if (b.limit !== spec.limit || b.mode !== spec.mode) b.revision++;
+    if (['limit', 'mode', 'starts', 'ends'].some((field) => b[field] !== spec[field])) b.revision++;
     for (const field of changeable) b[field] = spec[field];
     limitChanged(b, was, mode);
 }

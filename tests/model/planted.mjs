@@ -25,6 +25,7 @@ const FAULTS = [
     ['more is refunded than was drawn', 'src/ledger/quotas.c', 'amount < 1 || amount > grant->drawn)', 'amount < 1 || amount > grant->amount)'],
     ['a lift holds for the window though there is a cooldown', 'src/ledger/controls.c', 'extra->lifted_at_us && !extra->controls.cooldown_s &&', 'extra->lifted_at_us &&', '--ops 600000'],
     ['a cooldown is a microsecond long', 'src/ledger/controls.c', 'now_us - since_us >= (int64_t)cooldown_s * ENTRY_SECOND_US', 'now_us - since_us >= (int64_t)cooldown_s'],
+    ['a budget counts at its end', 'src/ledger/extras.c', 'call->at_us >= extra->ends_at_us', 'call->at_us > extra->ends_at_us'],
     ['a throttle lasts beyond its share', 'src/ledger/controls.c', '    if (!extra->controls.throttle_ppm ||\n        !budgets_is_reached(budget->committed, budget->limit, extra->controls.throttle_ppm))', '    if (!extra->controls.throttle_ppm)'],
     ['a converted demand is rounded down', 'src/ledger/exchanges.c', '(product + (exchange->denominator - 1)) / exchange->denominator', 'product / exchange->denominator'],
     ['a rate is in force a moment late', 'src/ledger/exchanges.c', 'exchange->effective_at_us <= as_of.at_us && exchange->seq', 'exchange->effective_at_us < as_of.at_us && exchange->seq', '--ops 400000'],

@@ -183,7 +183,8 @@ export class Reader {
             period: this.int(), zone: this.text(), anchor: this.int(), seconds: this.int(),
             matches: this.list(this.match), mode: this.int(), thresholds: this.list(this.int),
             soft: this.amount(), cap: this.amount(),
-            controls: { throttle: this.int(), rate: this.int(), stop: this.int(), downgrade: this.int(), cooldown: this.int() } };
+            controls: { throttle: this.int(), rate: this.int(), stop: this.int(), downgrade: this.int(), cooldown: this.int() },
+            starts: this.int(), ends: this.int() };
     }
     rateSpec() {
         return { id: this.int(), scope: this.int(), concurrent: this.int(), meter: this.int(), currency: this.int(), limit: this.amount(),

@@ -82,7 +82,9 @@ static const struct field budget_fields[] = {T(mete_budget_spec, id),
                                              N(mete_budget_spec, controls.stop_ppm),
                                              N(mete_budget_spec, controls.downgrade_ppm),
                                              N(mete_budget_spec, controls.grace_s),
-                                             N(mete_budget_spec, controls.cooldown_s)};
+                                             N(mete_budget_spec, controls.cooldown_s),
+                                             N(mete_budget_spec, starts_at),
+                                             N(mete_budget_spec, ends_at)};
 static const struct field rate_fields[] = {
     T(mete_rate_spec, id),         N(mete_rate_spec, scope),    N(mete_rate_spec, concurrent),
     N(mete_rate_spec, meter),      N(mete_rate_spec, currency), N(mete_rate_spec, limit),

@@ -154,7 +154,8 @@ static void what_a_budget_may_also_have_reads_back(void **state)
         .mode = METE_OFF,
         .soft_limit = 6,
         .rollover_cap = METE_AMOUNT_MAX,
-        .controls = {850000, 500000, 950000, 900000, 300, 3600}};
+        .controls = {850000, 500000, 950000, 900000, 300, 3600},
+        .ends_at = {T0}};
     entry.u.budget.window_end_us = 937500;
     struct entry read = back(&entry);
     const struct mete_budget_spec *spec = &read.u.budget.spec;
@@ -166,6 +167,7 @@ static void what_a_budget_may_also_have_reads_back(void **state)
     assert_true(spec->mode == METE_OFF && spec->soft_limit == 6);
     assert_true(spec->rollover_cap == METE_AMOUNT_MAX);
     assert_memory_equal(&spec->controls, &entry.u.budget.spec.controls, sizeof spec->controls);
+    assert_true(spec->starts_at.us == 0 && spec->ends_at.us == T0);
 }
 
 static void what_follows_a_budget_reads_back(void **state)
