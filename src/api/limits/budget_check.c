@@ -39,9 +39,11 @@ static enum mete_reason reason_of(const struct check *check, const struct mete_b
     return METE_REASON_NONE;
 }
 
-static bool has_say(const struct check *check, const struct mete_budget_view *view)
+static bool has_say(struct request *request, const struct mete_budget_view *view)
 {
-    return view->mode != METE_OFF && !view->for_kind && !view->ended &&
+    const struct check *check = request->state;
+    return budget_json_is_on(view, mete_now(request->api->parts.mete).us) &&
+           view->mode != METE_OFF && !view->for_kind && !view->ended &&
            view->meter == check->demand.meter &&
            matches_fit(view->matches, view->matches_len, &check->call);
 }
@@ -82,7 +84,7 @@ static void reply(struct request *request)
     out_key(out, "budgets");
     out_open(out, '[');
     for (size_t i = 0; i < check->budgets_len; i++)
-        if (has_say(check, &check->budgets[i]))
+        if (has_say(request, &check->budgets[i]))
             write_budget(request, &check->budgets[i]);
     out_close(out, ']');
     authority_write_refusals(request, check->refusals, verdict->refusals_len);

@@ -69,12 +69,20 @@
     {                                                                                              \
         .name = "usage_percentage", .type = FIELD_AMOUNT, .offset = AT(usage_percentage)           \
     }
+#define DATE(text, member)                                                                         \
+    {                                                                                              \
+        .name = text, .type = FIELD_INSTANT, .flags = FIELD_OR_NULL, .offset = AT(member)          \
+    }
+#define DATES                                                                                      \
+    DATE("starts_at", starts_us), DATE("ends_at", ends_us), DATE("start_time", start_time_us),     \
+        DATE("end_time", end_time_us)
 static const struct field create_table[] = {
     {.name = "id", .type = FIELD_ID, .offset = AT(id)},
     NAME,
     {.name = "scope", .type = FIELD_OBJECT, .offset = AT(scope)},
     {.name = "for_kind", .type = FIELD_WORD, .offset = AT(for_kind), .words = units_template_kinds},
     {.name = "unit", .type = FIELD_TOKEN, .offset = AT(unit), .min = 1, .max = 64},
+    {.name = "currency", .type = FIELD_TOKEN, .offset = AT(currency), .min = 1, .max = 64},
     AMOUNT,
     {.name = "period", .type = FIELD_WORD, .offset = AT(period), .words = units_periods},
     MONTHLY,
@@ -87,6 +95,7 @@ static const struct field create_table[] = {
     ROLLOVER,
     {.name = "time_zone", .type = FIELD_TOKEN, .offset = AT(time_zone), .min = 1, .max = 64},
     MATCHES_FIELDS(struct budget_in),
+    DATES,
     MODE,
     THRESHOLDS,
     CONTROLS,
@@ -100,7 +109,7 @@ static const struct field create_table[] = {
 
 static const struct field update_table[] = {NAME,     AMOUNT,   MONTHLY,       MODE,   THRESHOLDS,
                                             ROLLOVER, CONTROLS, ALERT_ENABLED, NOTIFY, PACING,
-                                            METADATA, SPEND,    PERCENTAGE};
+                                            METADATA, SPEND,    PERCENTAGE,    DATES};
 static const struct field alerts_table[] = {
     THRESHOLDS,
     {.name = "usage_percentage", .type = FIELD_RATIO, .offset = AT(percent_ppm), .max = 100},
@@ -148,6 +157,8 @@ int scope_in_read(struct request *request, struct json object, const char *path,
 static int check_create(const struct fields *fields, const struct budget_in *in)
 {
     bool alias = in->monthly_limit.len > 0;
+    if (in->currency.len && in->unit.len)
+        return fields_fault(fields, METE_E_INVALID, "currency", "unit says the same.");
     if (alias && in->amount.len)
         return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
     if (alias && in->period >= 0 && in->period != METE_MONTHLY)
@@ -155,7 +166,7 @@ static int check_create(const struct fields *fields, const struct budget_in *in)
     const char *missing = NULL;
     if (!alias && !in->scope.type)
         missing = "scope";
-    else if (!alias && !in->unit.len)
+    else if (!alias && !in->unit.len && !in->currency.len)
         missing = "unit";
     else if (!alias && !in->amount.len)
         missing = "amount";
@@ -176,7 +187,8 @@ static int check_update(const struct fields *fields, const struct budget_in *in)
     bool anything = in->name.len || in->amount.len || in->monthly_limit.len || in->mode >= 0 ||
                     in->alert_thresholds.type || in->controls_json.type || in->rollover.len ||
                     in->alert_enabled != BUDGET_IN_UNSAID || in->notify.type || in->pacing.type ||
-                    in->metadata.type;
+                    in->metadata.type || in->starts_us || in->ends_us || in->clears_start ||
+                    in->clears_end;
     if (!anything)
         return fields_fault(fields, METE_E_INVALID, "", "Say what is to change.");
     return 0;
@@ -213,6 +225,35 @@ static int check_pacing(struct request *request, struct json pacing)
     return pacing.type ? fields_read(&fields, pacing, &in) : 0;
 }
 
+/* An alias into what it stands for. */
+static int settle_date(const struct fields *fields, const char *alias, int64_t alias_us,
+                       int64_t *us)
+{
+    if (alias_us && *us)
+        return fields_fault(fields, METE_E_INVALID, alias, "It is said twice.");
+    if (alias_us)
+        *us = alias_us;
+    return 0;
+}
+
+/* A null takes a date away. */
+static int settle_dates(struct request *request, const struct fields *fields, struct budget_in *in)
+{
+    struct json body;
+    int rc = settle_date(fields, "start_time", in->start_time_us, &in->starts_us);
+    if (!rc)
+        rc = settle_date(fields, "end_time", in->end_time_us, &in->ends_us);
+    if (!rc)
+        rc = request_body(request, &body);
+    if (rc)
+        return rc;
+    in->clears_start = json_member(body, "starts_at").type == JSON_NULL ||
+                       json_member(body, "start_time").type == JSON_NULL;
+    in->clears_end = json_member(body, "ends_at").type == JSON_NULL ||
+                     json_member(body, "end_time").type == JSON_NULL;
+    return 0;
+}
+
 static int check_kept(struct request *request, const struct fields *fields,
                       const struct budget_in *in)
 {
@@ -229,6 +270,8 @@ int budget_in_read(struct request *request, bool create, struct budget_in *ret_i
     size_t len = create ? LEN(create_table) : LEN(update_table);
     int rc = request_read(request, table, len, &in);
     struct fields fields = {table, len, "", &request->arena, &request->problem};
+    if (!rc)
+        rc = settle_dates(request, &fields, &in);
     if (!rc && in.controls_json.type)
         rc = controls_in_read(request, in.controls_json, &in.controls);
     if (!rc)
@@ -337,6 +380,25 @@ int budget_in_thresholds(struct request *request, const struct budget_in *in,
             return problem_set(&request->problem, METE_E_INVALID, "alert_thresholds",
                                "Element %d is there twice.", i);
     }
+    return 0;
+}
+
+int budget_in_dates(struct request *request, const struct budget_in *in,
+                    struct mete_budget_spec *spec)
+{
+    struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
+    if (in->starts_us || in->clears_start)
+        spec->starts_at.us = in->starts_us;
+    if (in->ends_us || in->clears_end)
+        spec->ends_at.us = in->ends_us;
+    if (spec->starts_at.us && spec->rollover_cap)
+        return fields_fault(&fields, METE_E_INVALID, "starts_at",
+                            "A budget with a rollover has none: what does not count has nothing "
+                            "to hand on.");
+    if (spec->starts_at.us < 0)
+        return fields_fault(&fields, METE_E_INVALID, "starts_at", "It must not be before 1970.");
+    if (spec->ends_at.us && spec->ends_at.us <= spec->starts_at.us)
+        return fields_fault(&fields, METE_E_INVALID, "ends_at", "It must be after starts_at.");
     return 0;
 }
 

@@ -53,9 +53,16 @@ int128 budget_json_share(const struct mete_budget_view *view)
     return view->limit > 0 ? used_of(view) * 1000000 / view->limit : 1000000;
 }
 
-const char *budget_json_status(const struct mete_budget_view *view)
+bool budget_json_is_on(const struct mete_budget_view *view, int64_t now_us)
+{
+    return now_us >= view->starts_at.us && (!view->ends_at.us || now_us < view->ends_at.us);
+}
+
+const char *budget_json_status(const struct mete_budget_view *view, int64_t now_us)
 {
     int128 used = used_of(view), limit = view->limit;
+    if (!budget_json_is_on(view, now_us))
+        return now_us < view->starts_at.us ? "scheduled" : "expired";
     if (used >= limit)
         return "exceeded";
     if (used * 10 >= limit * 9)
@@ -87,11 +94,13 @@ static void write_thresholds(struct out *out, const struct mete_budget_view *vie
     out_close(out, ']');
 }
 
-static void write_share(struct out *out, const struct mete_budget_view *view)
+static void write_share(struct request *request, const struct mete_budget_view *view)
 {
+    struct out *out = &request->out;
+    int64_t now_us = mete_now(request->api->parts.mete).us;
     out_key(out, "usage_percentage");
     write_ratio(out, budget_json_share(view), 4);
-    out_member_text(out, "status", slice_of(budget_json_status(view)));
+    out_member_text(out, "status", slice_of(budget_json_status(view, now_us)));
 }
 
 /* How far it stands above its limit: lowered below what was spent, or overrun. */
@@ -103,13 +112,14 @@ static void write_excess(struct out *out, const struct mete_budget_view *view)
         out_member_amount(out, "over_by", view->meter, over);
 }
 
-static void write_figures(struct out *out, const struct mete_budget_view *view)
+static void write_figures(struct request *request, const struct mete_budget_view *view)
 {
+    struct out *out = &request->out;
     int128 remaining = view->limit - used_of(view);
     out_member_amount(out, "used", view->meter, view->committed);
     out_member_amount(out, "held", view->meter, view->held);
     out_member_amount(out, "remaining", view->meter, remaining);
-    write_share(out, view);
+    write_share(request, view);
     bool whole = view->period == METE_TOTAL || view->for_kind;
     out_member_instant(out, "window_start", whole ? INT64_MAX : view->window_start.us);
     out_member_instant(out, "window_end", whole ? INT64_MAX : view->window_end.us);
@@ -180,6 +190,10 @@ static void write_windows(struct out *out, const struct mete_budget_view *view)
         out_member_integer(out, "anchor", view->anchor);
     if (view->window_seconds)
         out_member_integer(out, "window_seconds", view->window_seconds);
+    if (view->starts_at.us)
+        out_member_instant(out, "starts_at", view->starts_at.us);
+    if (view->ends_at.us)
+        out_member_instant(out, "ends_at", view->ends_at.us);
     if (view->rollover_cap)
         out_member_amount(out, "rollover", view->meter, view->rollover_cap);
     if (view->rollover_cap || view->carried)
@@ -213,7 +227,7 @@ void budget_json_open(struct request *request, const struct mete_budget_view *vi
     write_thresholds(out, view);
     controls_write(out, view, document);
     matches_write(out, view->matches, view->matches_len);
-    write_figures(out, view);
+    write_figures(request, view);
     if (document.type == JSON_OBJECT)
         write_kept(request, view, document);
 }
@@ -238,7 +252,7 @@ void budget_json_brief(struct request *request, const struct mete_budget_view *v
     out_member_amount(out, "used", view->meter, view->committed);
     out_member_amount(out, "held", view->meter, view->held);
     out_member_amount(out, "remaining", view->meter, view->limit - used_of(view));
-    write_share(out, view);
+    write_share(request, view);
     bool is_whole = view->period == METE_TOTAL;
     out_member_instant(out, "window_end", is_whole ? INT64_MAX : view->window_end.us);
 }

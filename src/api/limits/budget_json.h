@@ -17,8 +17,10 @@ void budget_json_open(struct request *request, const struct mete_budget_view *vi
                       struct json document);
 /* Which one it is and how it stands, in short; the object stays open. */
 void budget_json_brief(struct request *request, const struct mete_budget_view *view);
-/* "active", "warning", ...; of committed and held. */
-const char *budget_json_status(const struct mete_budget_view *view);
+/* "active", "warning", ...; of committed and held. Outside its dates "scheduled" or "expired". */
+const char *budget_json_status(const struct mete_budget_view *view, int64_t now_us);
+/* Whether it counts what is called now, as far as its dates go. */
+bool budget_json_is_on(const struct mete_budget_view *view, int64_t now_us);
 /* Committed and held, of the limit in millionths, rounded down; a limit of 0 is used up. */
 int128 budget_json_share(const struct mete_budget_view *view);
 /* {"kind","id","organization"}, or null where the names are not known. */

@@ -18,8 +18,14 @@ struct known {
     int64_t made_us;
 };
 
-static const char *const statuses[] = {"active", "warning", "critical", "exceeded", "expired"};
+static const char *const statuses[] = {"active",   "warning", "critical",
+                                       "exceeded", "expired", "scheduled"};
 enum { STATUSES = sizeof statuses / sizeof statuses[0] };
+
+/* When a budget was made, and when it is looked at. */
+struct moment {
+    int64_t made_us, now_us;
+};
 
 /* The budgets of one kind of scope in one unit. */
 struct group {
@@ -124,10 +130,12 @@ static void keep_top(struct summary *summary, const struct mete_budget_view *vie
 }
 
 static void count(struct summary *summary, struct group *group, const struct mete_budget_view *view,
-                  const struct projection *projection)
+                  const struct moment *moment)
 {
+    struct projection projection;
     int128 used = (int128)view->committed + view->held;
-    const char *status = budget_json_status(view);
+    const char *status = budget_json_status(view, moment->now_us);
+    bool is_known = projection_of(view, moment->made_us, moment->now_us, &projection);
     summary->budgets++;
     summary->over_limit += used > view->limit;
     for (size_t i = 0; i < STATUSES; i++)
@@ -136,7 +144,7 @@ static void count(struct summary *summary, struct group *group, const struct met
     group->limit += view->limit;
     group->used += view->committed;
     group->held += view->held;
-    group->projected += projection ? projection->amount : view->committed;
+    group->projected += is_known ? projection.amount : view->committed;
     keep_top(summary, view);
 }
 
@@ -145,7 +153,6 @@ static void got_row(struct request *request, size_t at, int status,
 {
     struct summary *summary = request->state;
     const struct mete_budget_view *view = &answer->budget;
-    struct projection projection;
     if (status == METE_E_BUSY)
         request->work_status = status;
     if (status || view->ended)
@@ -159,9 +166,9 @@ static void got_row(struct request *request, size_t at, int status,
         request->work_status = METE_E_FULL;
         return;
     }
-    bool is_known = projection_of(view, known_at(summary, at)->made_us,
-                                  mete_now(request->api->parts.mete).us, &projection);
-    count(summary, group, view, is_known ? &projection : NULL);
+    const struct moment moment = {known_at(summary, at)->made_us,
+                                  mete_now(request->api->parts.mete).us};
+    count(summary, group, view, &moment);
 }
 
 /* ---- The reply ------------------------------------------------------------------------------- */

@@ -156,7 +156,9 @@ static int specify(struct request *request, struct budget_state *state)
     struct budget_in *in = &state->in;
     struct mete_budget_spec *spec = &state->change.budget;
     struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
-    struct slice unit = in->unit.len ? in->unit : SLICE_LITERAL("USD");
+    struct slice unit = in->unit.len       ? in->unit
+                        : in->currency.len ? in->currency
+                                           : SLICE_LITERAL("USD");
     int rc = units_read(&fields, "unit", unit, &spec->meter, &spec->currency);
     if (rc)
         return rc;
@@ -168,6 +170,8 @@ static int specify(struct request *request, struct budget_state *state)
     rc = budget_in_limit(request, in, spec);
     if (!rc)
         rc = budget_in_rollover(request, in, spec);
+    if (!rc)
+        rc = budget_in_dates(request, in, spec);
     if (!rc)
         rc = budget_in_thresholds(request, in, spec);
     if (!rc)
@@ -231,7 +235,9 @@ void budgets_respecify(const struct mete_budget_view *view, struct mete_budget_s
                                       .thresholds_len = view->thresholds_len,
                                       .soft_limit = view->soft_limit,
                                       .rollover_cap = view->rollover_cap,
-                                      .controls = view->controls};
+                                      .controls = view->controls,
+                                      .starts_at = view->starts_at,
+                                      .ends_at = view->ends_at};
     memcpy(spec->matches, view->matches, sizeof spec->matches);
     memcpy(spec->thresholds_ppm, view->thresholds_ppm, sizeof spec->thresholds_ppm);
 }
@@ -270,6 +276,8 @@ static int merge(struct request *request)
         rc = budget_in_limit(request, in, &spec);
     if (!rc)
         rc = budget_in_rollover(request, in, &spec);
+    if (!rc)
+        rc = budget_in_dates(request, in, &spec);
     if (!rc && in->alert_thresholds.type)
         rc = budget_in_thresholds(request, in, &spec);
     if (!rc)

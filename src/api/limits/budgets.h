@@ -26,9 +26,12 @@ struct budget_in {
     int64_t percent_ppm;   /* of alerts: one threshold, in millionths of a percent; 0: not said */
     uint8_t alert_enabled; /* a bool, or BUDGET_IN_UNSAID */
     struct matches_in matches;
-    struct slice current_spend, usage_percentage; /* figures: taken, and not looked at */
-    int period, mode;                             /* -1: not said */
-    int for_kind;                                 /* METE_KIND_NONE: no template */
+    int64_t starts_us, ends_us, start_time_us, end_time_us; /* 0: not said; the latter: aliases */
+    bool clears_start, clears_end;                          /* said to be null */
+    struct slice currency;                                  /* alias of unit */
+    struct slice current_spend, usage_percentage;           /* figures: taken, and not looked at */
+    int period, mode;                                       /* -1: not said */
+    int for_kind;                                           /* METE_KIND_NONE: no template */
     int64_t anchor, window_seconds;
     struct controls_in controls; /* if controls_json is there */
 };
@@ -51,6 +54,9 @@ METE_MUST_USE int budget_in_document(struct request *request, const struct budge
 /* The thresholds of the body, or the usual ones, into spec. */
 METE_MUST_USE int budget_in_thresholds(struct request *request, const struct budget_in *in,
                                        struct mete_budget_spec *spec);
+/* From when and until when it counts, into spec, whose rollover is known. */
+METE_MUST_USE int budget_in_dates(struct request *request, const struct budget_in *in,
+                                  struct mete_budget_spec *spec);
 /* Where a new budget's windows lie, into spec. */
 METE_MUST_USE int budget_in_windows(struct request *request, const struct budget_in *in,
                                     struct mete_budget_spec *spec);
