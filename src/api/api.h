@@ -33,6 +33,12 @@ struct api_credentials {
     void *user;
 };
 
+/* What a budget is made with that does not say. */
+struct api_budget_defaults {
+    enum mete_mode mode;
+    bool is_quiet; /* nobody is told of its alerts */
+};
+
 struct api_parts {
     struct mete *mete;      /* for mete_now() */
     struct mete_port *port; /* the loop's: somebody polls it */
@@ -45,6 +51,7 @@ struct api_parts {
     void *random_user;
     const char *admin_token; /* the one that may do everything; borrowed for the API's life */
     struct api_credentials credentials;
+    struct api_budget_defaults budgets;
 };
 
 struct api;

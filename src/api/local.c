@@ -87,7 +87,8 @@ static int open_api(struct local *local, const struct local_options *options)
                               .random = system_random,
                               .random_user = os.passed,
                               .admin_token = options->admin_token,
-                              .credentials = {.vault = options->vault}};
+                              .credentials = {.vault = options->vault},
+                              .budgets = options->budgets};
     int rc = api_new(&parts, &local->api);
     if (!rc)
         local->handler = api_handler(local->api);

@@ -14,6 +14,7 @@ struct local_options {
     const char *admin_token; /* what a call shows to be the admin; borrowed */
     struct mete_clock clock; /* as mete_options has it */
     struct vault *vault;     /* of the directory, borrowed; NULL: there is no sealing key */
+    struct api_budget_defaults budgets;
 };
 
 struct local;

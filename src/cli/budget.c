@@ -16,6 +16,7 @@ static const char usage[] =
     "                       [--unit USD|tokens|requests] [--mode enforce|shadow|off]\n"
     "                       [--period minute|hourly|daily|weekly|monthly|quarterly|yearly|total]\n"
     "                       [--period rolling --window-seconds N] [--time-zone Z] [--anchor N]\n"
+    "                       [--starts-at TIME] [--ends-at TIME]\n"
     "                       [--rollover A] [--threshold T]... [--soft-limit A]\n"
     "                       [--throttle-at T [--throttle-rate R]] [--stop-at T [--grace S]]\n"
     "                       [--downgrade-at T] [--cooldown S]\n"
@@ -41,7 +42,8 @@ static const char usage[] =
     "directory the command asks it; with none it opens the data itself.\n"
     "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
     "an\n"
-    "id that is there already, set changes its amount, mode, name, rollover, thresholds and\n"
+    "id that is there already, set changes its amount, mode, name, rollover, dates, thresholds "
+    "and\n"
     "controls: all of them, if one is named. T is a fraction of the limit up to 1, a percentage\n"
     "above; S are seconds. From --throttle-at on a share R of the calls is let through, from\n"
     "--stop-at on none until the window ends or lift. An increase raises the limit for a time.\n"
@@ -82,6 +84,8 @@ static const struct client_column columns[] = {
     {"thresholds", "alert_thresholds"},
     {"made", "created_at"},
     {"limit", "limit"},
+    {"starts", "starts_at"},
+    {"ends", "ends_at"},
     {"soft limit", "controls.soft_limit"},
     {"throttle at", "controls.throttle_threshold"},
     {"throttle rate", "controls.throttle_rate"},
@@ -112,6 +116,8 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--time-zone", &options->time_zone},
                                         {"--anchor", &options->anchor},
                                         {"--rollover", &options->rollover},
+                                        {"--starts-at", &options->starts_at},
+                                        {"--ends-at", &options->ends_at},
                                         {"--mode", &options->mode},
                                         {"--since", &options->since},
                                         {"--for-kind", &options->for_kind},
@@ -177,6 +183,8 @@ static void write_changeable(const struct budget_options *options, struct out *o
     client_put(out, "name", options->name);
     client_put(out, "mode", options->mode);
     client_put(out, "rollover", options->rollover);
+    client_put(out, "starts_at", options->starts_at);
+    client_put(out, "ends_at", options->ends_at);
     write_controls(options, out);
     if (!options->thresholds_len)
         return;

@@ -7,6 +7,7 @@
 #include "api/local.h"
 #include "base/limits.h"
 #include "server/home.h"
+#include "server/switches.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -185,12 +186,16 @@ static int open_local(struct client *client, const struct client_options *option
         return CLI_FAILED;
     }
     int rc = home_open(options->data, &client->home, detail);
+    struct api_budget_defaults budgets = {0};
+    if (!rc)
+        rc = switches_read(&budgets, detail);
     if (!rc)
         rc = open_vault(client, options, detail);
     if (!rc) {
         struct local_options local = {.directory = client->home.path,
                                       .admin_token = client->home.admin_token,
-                                      .vault = client->vault};
+                                      .vault = client->vault,
+                                      .budgets = budgets};
         memcpy(local.secret, client->home.secret, sizeof local.secret);
         rc = local_open(&local, &client->local);
     }

@@ -24,6 +24,7 @@
 #include "net/loop.h"
 #include "server/router.h"
 #include "server/scrape.h"
+#include "server/switches.h"
 #include "net/workers.h"
 #include "store/records.h"
 #include "web/pages.h"
@@ -339,6 +340,10 @@ static int open_gateway(struct server *server)
 
 static int open_api(struct server *server)
 {
+    struct api_budget_defaults budgets;
+    int error = switches_read(&budgets, server->detail);
+    if (error)
+        return error;
     const struct api_parts parts = {
         .mete = server->mete,
         .port = server->port,
@@ -350,8 +355,9 @@ static int open_api(struct server *server)
         .random_user = os_system()->user,
         .admin_token = server->home.admin_token,
         .credentials = credentials_door(&server->credentials),
+        .budgets = budgets,
     };
-    int error = api_new(&parts, &server->api);
+    error = api_new(&parts, &server->api);
     if (error)
         return because(server, error, "the API");
     server->router.api = api_handler(server->api);

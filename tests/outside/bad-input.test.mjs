@@ -47,7 +47,7 @@ const GOOD = {
   createGrant: { id: 'new-grant', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '5', priority: 1, expires_at: '2099-01-01T00:00:00Z', source: 'purchase' },
   updateGrant: { amount: '1000', priority: 2, expires_at: null, source: 'gift' },
   refundGrant: { amount: '1' },
-  createBudget: { id: 'new-budget', name: 'New', scope: { kind: 'user', id: 'ada' }, unit: 'USD', amount: '5.00', period: 'daily', time_zone: 'UTC', mode: 'enforce', alert_thresholds: [0.5, 90], controls: { hard_limit: true }, alert_enabled: true, notify: ['ops@example.org'], pacing: { strategy: 'even', update_interval_seconds: 60, min_allocation: 0.1 }, current_spend: 0, usage_percentage: 0 },
+  createBudget: { id: 'new-budget', name: 'New', scope: { kind: 'user', id: 'ada' }, unit: 'USD', amount: '5.00', period: 'daily', time_zone: 'UTC', mode: 'enforce', alert_thresholds: [0.5, 90], controls: { hard_limit: true }, alert_enabled: true, notify: ['ops@example.org'], pacing: { strategy: 'even', update_interval_seconds: 60, min_allocation: 0.1 }, current_spend: 0, usage_percentage: 0, starts_at: '2026-01-01T00:00:00Z', ends_at: '2098-01-01T00:00:00Z' },
   updateBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
   updateOwnBudget: { name: 'New', amount: '7.00', mode: 'shadow', alert_thresholds: [0.5] },
   setBudgetAlerts: { alert_thresholds: [0.5, 90], alert_enabled: true, notify: ['ops@example.org'] },

@@ -125,6 +125,39 @@ test('keys and strangers are refused, and another organization\'s budget is not 
   assert.equal((await mete.api('GET', '/api/v1/budgets/alerts', undefined, { token: 'nobody' })).status, 401);
 });
 
+test('a budget starts and ends, over a restart and in the journal', async () => {
+  await mete.organization('d1');
+  const soon = new Date(Date.now() + 1500).toISOString();
+  const made = await own('d1', { monthly_limit: '1', end_time: soon });
+  assert.deepEqual([made.status, Date.parse(made.ends_at)], ['active', Date.parse(soon)]);
+  const body = (id) => ({ request_id: id, scope: { kind: 'organization', id: 'd1' }, amount: '2' });
+  assert.equal((await must('POST', '/api/v1/budget/reserve', body('d-1'))).success, false);
+  await new Promise((done) => { setTimeout(done, 1600); });
+  assert.equal((await must('POST', '/api/v1/budget/reserve', body('d-2'))).success, true, 'it is over');
+  const hash = await mete.hash();
+  await mete.kill();
+  await mete.spawn();
+  assert.equal(await mete.hash(), hash, 'a replay comes to the same state');
+  assert.equal((await must('GET', budgets('d1', '/own'))).status, 'expired');
+  assert.equal((await must('POST', '/api/v1/budget/reserve', body('d-3'))).success, true);
+  assert.equal((await must('PUT', budgets('d1'), { ends_at: null })).status, 'active');
+  assert.equal((await must('POST', '/api/v1/budget/reserve', body('d-4'))).success, false);
+});
+
+test('switches of the environment say what new budgets are', async () => {
+  const other = await Mete.start({ config: configuration(null), env: { BUDGET_HARD_LIMITS: 'false', BUDGET_ALERTS: 'off' } });
+  try {
+    await other.organization('e1');
+    const made = await other.must('POST', budgets('e1'), { id: 'own', monthly_limit: 10 });
+    assert.deepEqual([made.mode, made.alert_enabled], ['shadow', false]);
+    const said = await other.must('POST', budgets('e1'), { monthly_limit: 10, mode: 'enforce' });
+    assert.equal(said.mode, 'enforce');
+  } finally { await other.stop(); }
+  const wrong = run(['serve', '--data', `${mete.directory}/other`], { env: { BUDGET_TRACKING: 'perhaps' } });
+  assert.notEqual(wrong.status, 0);
+  assert.match(wrong.stderr, /BUDGET_TRACKING must be true or false/);
+});
+
 test('the command asks the same', async () => {
   await mete.organization('c1');
   await own('c1');
@@ -141,6 +174,9 @@ test('the command asks the same', async () => {
   const fits = await cli('check', '--organization', 'c1', '--amount', '0.50');
   assert.deepEqual([fits.status, /own/.test(fits.stdout)], [0, true]);
   assert.equal((await cli('check', '--organization', 'c1', '--amount', '1.01', '--scope', 'user:ada')).status, 1);
+  const dated = await cli('set', '--organization', 'c1', '--id', 'late', '--amount', '5', '--starts-at', '2098-01-01T00:00:00Z', '--ends-at', '2099-01-01T00:00:00Z');
+  assert.match(dated.stdout, /status +scheduled[^]*starts +2098-01-01T00:00:00Z[^]*ends +2099-01-01T00:00:00Z/);
+  await cli('delete', 'late', '--organization', 'c1');
   assert.match((await cli('summary', '--organization', 'c1')).stdout, /organization +USD +1 +10\.00/);
   assert.match((await cli('alerts')).stdout, /c1 +own/);
   assert.equal((await cli('check', '--organization', 'c1')).status, 2);

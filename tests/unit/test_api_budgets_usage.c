@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proves what is asked of budgets beside themselves: how they stand and stood, who is told and what
  * would be sent, whether an amount would fit, all of them in one view, and what happened in every
- * organization. By id, and as the organization's own. The clock stands at 2026-11-21T09:00:00Z. */
+ * organization; from when until when one counts, and the seeds' own words. By id, and as the
+ * organization's own. The clock stands at 2026-11-21T09:00:00Z. */
 #include "unit/api_case.h"
 
 #define ACME "/api/v1/organizations/acme"
@@ -503,6 +504,143 @@ static void what_is_kept_is_shown(void **state)
     expect_problem(c, 413, "too_large", "metadata", "PUT", BUDGETS, large);
 }
 
+/* ---- Dates ----------------------------------------------------------------------------------- */
+
+static void a_budget_starts_and_ends(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"d\",\"amount\":\"1\",\"period\":\"total\",\"starts_at\":"
+           "\"2026-11-21T10:00:00Z\",\"end_time\":\"2026-11-21T14:00:00Z\"," ADA "}");
+    expect_member(c, "status", "scheduled");
+    expect_member(c, "starts_at", "2026-11-21T10:00:00Z");
+    expect_member(c, "ends_at", "2026-11-21T14:00:00Z");
+    spend_as_ada(c, "5"); /* does not count */
+    expect(c, 200, "POST", BUDGETS "/check",
+           "{\"amount\":\"7\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\"}}");
+    expect_member(c, "allowed", "true");
+    expect_member(c, "budgets", "[]");
+    c->now_us += 2 * HOUR_US;
+    spend_as_ada(c, "0.50");
+    expect(c, 200, "GET", BUDGETS "/d", NULL);
+    expect_member(c, "status", "active");
+    expect_member(c, "used", "0.50");
+    expect_member(c, "projected_spend", "2.00"); /* one of its four hours has gone */
+    expect_member(c, "projection.until", "2026-11-21T14:00:00Z");
+    expect(c, 200, "POST", BUDGETS "/d/check", "{\"amount\":\"7\"}");
+    expect_member(c, "allowed", "false");
+    expect_member(c, "retry_at", "2026-11-21T14:00:00Z");
+    c->now_us += 3 * HOUR_US;
+    expect(c, 200, "GET", BUDGETS "/d", NULL);
+    expect_member(c, "status", "expired");
+    expect_member(c, "used", "0.50");
+    spend_as_ada(c, "5");
+    expect(c, 200, "GET", BUDGETS "/summary", NULL);
+    expect_member(c, "by_status.expired", "1");
+    expect(c, 200, "PUT", BUDGETS "/d", "{\"ends_at\":\"2026-11-22T00:00:00Z\"}");
+    expect_member(c, "status", "active");
+    expect_member(c, "used", "0.50"); /* what was called while it was over stays out */
+    expect(c, 200, "PUT", BUDGETS "/d", "{\"starts_at\":null,\"ends_at\":null}");
+    expect_member(c, "starts_at", "(none)");
+    expect_member(c, "ends_at", "(none)");
+    expect(c, 200, "PUT", BUDGETS "/d", "{\"end_time\":\"2026-11-23T00:00:00Z\"}");
+    expect(c, 200, "PUT", BUDGETS "/d", "{\"amount\":\"2\"}"); /* keeps it */
+    expect_member(c, "ends_at", "2026-11-23T00:00:00Z");
+    expect(c, 200, "POST", BUDGETS "/d/alerts", "{\"alert_thresholds\":[0.5]}");
+    expect(c, 200, "GET", BUDGETS "/d", NULL);
+    expect_member(c, "ends_at", "2026-11-23T00:00:00Z");
+}
+
+static void each_wrong_date_is_named(void **state)
+{
+    struct api_case *c = *state;
+    static const struct {
+        const char *field, *said;
+    } cases[] = {
+        {"starts_at", "\"starts_at\":\"tomorrow\""},
+        {"ends_at", "\"ends_at\":5"},
+        {"ends_at", "\"starts_at\":\"2027-01-01T00:00:00Z\",\"ends_at\":\"2027-01-01T00:00:00Z\""},
+        {"start_time", "\"starts_at\":\"2027-01-01T00:00:00Z\","
+                       "\"start_time\":\"2027-01-01T00:00:00Z\""},
+        {"starts_at", "\"starts_at\":\"2027-01-01T00:00:00Z\",\"rollover\":1"},
+    };
+    make_acme(c);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"amount\":\"1\",\"period\":\"daily\"," ADA ",%s}",
+                 cases[i].said);
+        expect_problem(c, 400, "invalid", cases[i].field, "POST", BUDGETS, body);
+    }
+    expect_problem(c, 400, "invalid", "currency", "POST", BUDGETS,
+                   "{\"amount\":\"1\",\"period\":\"daily\",\"currency\":\"USD\"," ADA "}");
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"e\",\"amount\":\"1\",\"period\":\"daily\",\"currency\":\"EUR\","
+           "\"scope\":{\"kind\":\"user\",\"id\":\"ada\"}}");
+    expect_member(c, "unit", "EUR");
+}
+
+/* ---- The seeds' own words -------------------------------------------------------------------- */
+
+static void controls_in_the_seeds_words(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"own\",\"monthly_limit\":10,\"controls\":{\"enable_hard_limit\":true,"
+           "\"enable_soft_limit\":true,\"soft_limit_threshold\":0.7,\"enable_auto_throttle\":true,"
+           "\"throttle_threshold\":0.85,\"throttle_rate\":0.5,\"enable_emergency_stop\":true,"
+           "\"emergency_threshold\":0.95,\"cooldown_period\":300}}");
+    expect_member(c, "controls.soft_limit", "7.00");
+    expect_member(c, "controls.throttle_threshold", "0.85");
+    expect_member(c, "controls.emergency_stop_threshold", "0.95");
+    expect_member(c, "controls.cooldown_seconds", "300");
+    expect(c, 200, "PUT", BUDGETS,
+           "{\"controls\":{\"enable_soft_limit\":true,\"enable_auto_throttle\":true,"
+           "\"enable_emergency_stop\":false,\"emergency_threshold\":0.5,\"grace_seconds\":9}}");
+    expect_member(c, "controls.soft_limit", "8.00");
+    expect_member(c, "controls.throttle_threshold", "0.85");
+    expect_member(c, "controls.emergency_stop_threshold", "(none)");
+    expect(c, 200, "PUT", BUDGETS,
+           "{\"controls\":{\"enable_soft_limit\":false,\"soft_limit_threshold\":0.5,"
+           "\"enable_auto_throttle\":false,\"throttle_rate\":0.5,\"cooldown_period\":300}}");
+    expect_member(c, "controls.soft_limit", "(none)");
+    expect_member(c, "controls.throttle_threshold", "(none)");
+    expect_problem(c, 501, "not_yet", "controls.enable_hard_limit", "PUT", BUDGETS,
+                   "{\"controls\":{\"enable_hard_limit\":false}}");
+    expect_problem(c, 400, "invalid", "controls.emergency_threshold", "PUT", BUDGETS,
+                   "{\"controls\":{\"emergency_threshold\":0.9,\"emergency_stop_threshold\":0.9}}");
+    expect_problem(c, 400, "invalid", "controls.enable_auto_throttle", "PUT", BUDGETS,
+                   "{\"controls\":{\"enable_auto_throttle\":1}}");
+}
+
+/* BUDGET_HARD_LIMITS, BUDGET_TRACKING and BUDGET_ALERTS say what a budget is made with that does
+ * not say; those that are there stay. */
+static void what_a_budget_is_made_with_that_does_not_say(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"before\",\"monthly_limit\":10}");
+    local_call_done(&c->call);
+    local_close(c->local);
+    struct local_options options = {.directory = c->directory,
+                                    .secret = {7, 7, 7},
+                                    .admin_token = "root-token",
+                                    .clock = {api_case_now, c},
+                                    .budgets = {METE_SHADOW, true}};
+    assert_int_equal(local_open(&options, &c->local), 0);
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"plain\",\"monthly_limit\":10}");
+    expect_member(c, "mode", "shadow");
+    expect_member(c, "alert_enabled", "false");
+    expect(c, 201, "POST", BUDGETS,
+           "{\"id\":\"said\",\"monthly_limit\":10,\"mode\":\"enforce\",\"alert_enabled\":true}");
+    expect_member(c, "mode", "enforce");
+    expect_member(c, "alert_enabled", "true");
+    expect(c, 200, "PUT", BUDGETS "/before", "{\"amount\":11}");
+    expect_member(c, "mode", "enforce");
+    expect_member(c, "alert_enabled", "true");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
@@ -520,6 +658,10 @@ int main(void)
         TEST(alerts_of_all_organizations_newest_first),
         TEST(what_is_not_there_is_not_found),
         TEST(what_is_kept_is_shown),
+        TEST(a_budget_starts_and_ends),
+        TEST(each_wrong_date_is_named),
+        TEST(controls_in_the_seeds_words),
+        TEST(what_a_budget_is_made_with_that_does_not_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,7 +165,9 @@ static int specify(struct request *request, struct budget_state *state)
     rc = budget_in_windows(request, in, spec);
     if (rc)
         return rc;
-    spec->mode = in->mode < 0 ? METE_ENFORCE : (enum mete_mode)in->mode;
+    const struct api_budget_defaults *defaults = &request->api->parts.budgets;
+    spec->mode = in->mode < 0 ? defaults->mode : (enum mete_mode)in->mode;
+    state->document.is_quiet = defaults->is_quiet; /* unless the body says */
     spec->for_kind = (enum mete_kind)in->for_kind;
     rc = budget_in_limit(request, in, spec);
     if (!rc)

@@ -7,6 +7,11 @@
 #include "codec/decimal.h"
 
 enum { PPM = 1000000, GRACE_S = 300, RATE_PPM = 500000 };
+enum {
+    SOFT_PPM = 800000,
+    THROTTLE_PPM = 850000,
+    STOP_PPM = 950000
+}; /* where only "enable" is said */
 
 #define AT(member) offsetof(struct controls_in, member)
 #define SHARE(text, member)                                                                        \
@@ -24,6 +29,13 @@ static const struct field table[] = {
     SHARE("downgrade_threshold", downgrade_ppm),
     {.name = "cooldown_seconds", .type = FIELD_COUNT, .offset = AT(cooldown_s), .max = 31622400},
     {.name = "grace_seconds", .type = FIELD_COUNT, .offset = AT(grace_s), .max = 86400},
+    {.name = "enable_hard_limit", .type = FIELD_BOOL, .offset = AT(enable_hard)},
+    {.name = "enable_soft_limit", .type = FIELD_BOOL, .offset = AT(enable_soft)},
+    SHARE("soft_limit_threshold", soft_alias_ppm),
+    {.name = "enable_auto_throttle", .type = FIELD_BOOL, .offset = AT(enable_throttle)},
+    {.name = "enable_emergency_stop", .type = FIELD_BOOL, .offset = AT(enable_stop)},
+    SHARE("emergency_threshold", stop_alias_ppm),
+    {.name = "cooldown_period", .type = FIELD_COUNT, .offset = AT(cooldown_alias_s), .max = 86400},
 };
 #undef AT
 
@@ -34,6 +46,49 @@ static void settle_share(int64_t *ppm)
 {
     if (*ppm > PPM)
         *ppm = (*ppm + 99) / 100;
+}
+
+/* An alias into what it stands for, which must not be said as well. */
+static int settle_alias(const struct fields *fields, const char *alias, int64_t said, int64_t *into)
+{
+    if (said && *into > 0)
+        return fields_fault(fields, METE_E_INVALID, alias, "It is said twice.");
+    if (said)
+        *into = said;
+    return 0;
+}
+
+/* What is enabled has a threshold, what is not has none. */
+static void settle_switch(uint8_t enable, int64_t usual_ppm, int64_t *ppm)
+{
+    if (enable == 0)
+        *ppm = 0;
+    else if (enable == 1 && !*ppm)
+        *ppm = usual_ppm;
+}
+
+static int settle_words(const struct fields *fields, struct controls_in *in)
+{
+    int rc = settle_alias(fields, "soft_limit_threshold", in->soft_alias_ppm, &in->soft_ppm);
+    if (!rc)
+        rc = settle_alias(fields, "emergency_threshold", in->stop_alias_ppm, &in->stop_ppm);
+    if (!rc)
+        rc = settle_alias(fields, "cooldown_period", in->cooldown_alias_s, &in->cooldown_s);
+    if (rc)
+        return rc;
+    if (!in->soft_limit.len || !in->enable_soft)
+        settle_switch(in->enable_soft, SOFT_PPM, &in->soft_ppm);
+    if (!in->enable_soft)
+        in->soft_limit.len = 0;
+    settle_switch(in->enable_throttle, THROTTLE_PPM, &in->throttle_ppm);
+    settle_switch(in->enable_stop, STOP_PPM, &in->stop_ppm);
+    if (!in->enable_throttle)
+        in->throttle_rate_ppm = 0;
+    if (!in->enable_stop)
+        in->grace_s = -1;
+    if (!in->stop_ppm && !in->throttle_ppm && (!in->enable_throttle || !in->enable_stop))
+        in->cooldown_s = -1; /* between nothing */
+    return 0;
 }
 
 /* Members that say something of another one, which must be there. */
@@ -55,16 +110,25 @@ static int check_companions(const struct fields *fields, const struct controls_i
 
 int controls_in_read(struct request *request, struct json object, struct controls_in *ret_controls)
 {
-    struct controls_in in = {.hard_limit = true, .cooldown_s = -1, .grace_s = -1};
+    struct controls_in in = {.hard_limit = true,
+                             .enable_hard = true,
+                             .cooldown_s = -1,
+                             .grace_s = -1,
+                             .enable_soft = CONTROLS_UNSAID,
+                             .enable_throttle = CONTROLS_UNSAID,
+                             .enable_stop = CONTROLS_UNSAID};
     struct fields fields = {table, sizeof table / sizeof table[0], "controls", &request->arena,
                             &request->problem};
     int rc = fields_read(&fields, object, &in);
     if (!rc)
+        rc = settle_words(&fields, &in);
+    if (!rc)
         rc = check_companions(&fields, &in);
     if (rc)
         return rc;
-    if (!in.hard_limit)
-        return fields_fault(&fields, METE_E_NOT_YET, "hard_limit",
+    if (!in.hard_limit || !in.enable_hard)
+        return fields_fault(&fields, METE_E_NOT_YET,
+                            in.hard_limit ? "enable_hard_limit" : "hard_limit",
                             "A budget without a hard limit is planned, and not built yet; "
                             "mode shadow counts and does not refuse.");
     settle_share(&in.soft_ppm);

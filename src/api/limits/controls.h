@@ -12,7 +12,13 @@ struct controls_in {
     int64_t soft_ppm; /* of the limit; 0: not said */
     int64_t throttle_ppm, throttle_rate_ppm, stop_ppm, downgrade_ppm;
     int64_t cooldown_s, grace_s; /* -1: not said */
+    /* The seed's own words: whether a control is on at all, a bool or CONTROLS_UNSAID. */
+    uint8_t enable_soft, enable_throttle, enable_stop;
+    bool enable_hard;
+    int64_t soft_alias_ppm, stop_alias_ppm, cooldown_alias_s; /* of their thresholds */
 };
+
+enum { CONTROLS_UNSAID = 2 };
 
 /* The object's members, as far as they can be checked without the budget. */
 METE_MUST_USE int controls_in_read(struct request *request, struct json object,
