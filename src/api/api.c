@@ -17,9 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct room *const rooms[] = {&authority_room, &tenancy_room, &limits_room,
-                                           &quotas_room,    &catalog_room, &usage_room,
-                                           &upkeep_room};
+static const struct room *const rooms[] = {&authority_room, &tenancy_room, &keys_room,
+                                           &limits_room,    &quotas_room,  &catalog_room,
+                                           &usage_room,     &upkeep_room};
 enum { ROOMS = sizeof rooms / sizeof rooms[0] };
 
 static struct slice segment(struct slice *rest)

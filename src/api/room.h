@@ -40,7 +40,7 @@ struct room {
     size_t len;
 };
 
-extern const struct room authority_room, tenancy_room, limits_room, quotas_room, catalog_room,
-    usage_room, upkeep_room;
+extern const struct room authority_room, tenancy_room, keys_room, limits_room, quotas_room,
+    catalog_room, usage_room, upkeep_room;
 
 #endif

@@ -25,11 +25,6 @@ void users_list(struct request *request);
 void users_show(struct request *request);
 void users_update(struct request *request);
 void users_delete(struct request *request);
-void keys_create(struct request *request);
-void keys_list(struct request *request);
-void keys_show(struct request *request);
-void keys_delete(struct request *request);
-void keys_revoke(struct request *request);
 void me_show(struct request *request);
 
 #endif

@@ -5,7 +5,7 @@
 #include "api/limits/budget_json.h"
 #include "api/limits/budgets.h"
 #include "api/entities.h"
-#include "api/tenancy/key_json.h"
+#include "api/keys/key_json.h"
 #include "api/units.h"
 #include "base/assert.h"
 

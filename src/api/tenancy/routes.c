@@ -25,11 +25,6 @@ static const struct route routes[] = {
     {"GET", ORG "/users/{user}", ACCESS_MEMBER, PERMIT_ORGANIZATION_READ, users_show, 0},
     {"PUT", ORG "/users/{user}", ACCESS_MEMBER, PERMIT_ORGANIZATION_WRITE, users_update, 0},
     {"DELETE", ORG "/users/{user}", ACCESS_MEMBER, PERMIT_ORGANIZATION_WRITE, users_delete, 0},
-    {"POST", ORG "/api-keys", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_create, 0},
-    {"GET", ORG "/api-keys", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_list, 0},
-    {"GET", "/api/v1/api-keys/{key}", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_show, 0},
-    {"DELETE", "/api/v1/api-keys/{key}", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_delete, 0},
-    {"POST", "/api/v1/api-keys/{key}/revoke", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_revoke, 0},
     {"GET", "/api/v1/me", ACCESS_KEY, 0, me_show, 0},
 };
 

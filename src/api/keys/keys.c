@@ -5,9 +5,9 @@
  *
  * The directory's index takes the document over as soon as the change is durable, so the key works
  * when its creator reads the reply. */
-#include "api/tenancy/handlers.h"
+#include "api/keys/handlers.h"
 #include "api/entities.h"
-#include "api/tenancy/key_json.h"
+#include "api/keys/key_json.h"
 #include "api/request.h"
 #include "base/assert.h"
 
@@ -419,7 +419,7 @@ static struct key_state *find_key(struct request *request)
 {
     const struct directory_key *key =
         directory_find_id(request->api->parts.directory, request->params[0]);
-    if (!key) {
+    if (!key || !request_sees(request, key->organization)) {
         request_fail(request, METE_E_NOT_FOUND, "key", "Nothing here has this id.");
         return NULL;
     }
@@ -440,6 +440,45 @@ void keys_show(struct request *request)
         request_problem(request);
     else if (find_key(request))
         request_look(request, read_document, shown);
+}
+
+/* ---- Deleting ---------------------------------------------------------------------------------
+ */
+
+/* A key stops to work at once, not only when the directory is loaded again. */
+static void ended(struct request *request)
+{
+    const struct key_state *state = request->state;
+    if (request_missed(request, "key"))
+        return;
+    const struct records_entity entity = {.kind = METE_API_KEY,
+                                          .handle = state->scope.n,
+                                          .organization = state->organization,
+                                          .id = state->id,
+                                          .document = state->document,
+                                          .ended = 1};
+    namebook_forget(request->api->names, state->scope.n);
+    int rc = directory_put(request->api->parts.directory, &entity);
+    if (rc)
+        request_fail(request, rc, NULL, NULL);
+    else
+        request_reply_empty(request, 204);
+}
+
+static void end(struct request *request)
+{
+    struct key_state *state = request->state;
+    request->op.status = request->work_status;
+    if (request_missed(request, "key"))
+        return;
+    state->changes[0] = (struct mete_change){.kind = METE_END_SCOPE, .at = state->scope};
+    request_apply(request, state->changes, 1, ended);
+}
+
+void keys_delete(struct request *request)
+{
+    if (find_key(request))
+        request_work(request, read_document, end);
 }
 
 /* ---- Revoking ---------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An API key as the API shows it, from its document. The hash in the document is never shown
  * (INV-13): only the members named here are copied. */
-#ifndef API_TENANCY_KEY_JSON_H
-#define API_TENANCY_KEY_JSON_H
+#ifndef API_KEYS_KEY_JSON_H
+#define API_KEYS_KEY_JSON_H
 
 #include "api/request.h"
 

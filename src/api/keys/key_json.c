@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/tenancy/key_json.h"
+#include "api/keys/key_json.h"
 
 #include "api/entities.h"
 #include "codec/timestamp.h"

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The paths of keys. */
+#include "api/keys/handlers.h"
+#include "api/room.h"
+
+#define ORG "/api/v1/organizations/{org}"
+
+static const struct route routes[] = {
+    {"POST", ORG "/api-keys", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_create, 0},
+    {"GET", ORG "/api-keys", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_list, 0},
+    {"GET", "/api/v1/api-keys/{key}", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_show, 0},
+    {"DELETE", "/api/v1/api-keys/{key}", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_delete, 0},
+    {"POST", "/api/v1/api-keys/{key}/revoke", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_revoke, 0},
+};
+
+const struct room keys_room = {routes, sizeof routes / sizeof routes[0]};
