@@ -141,11 +141,40 @@ static struct slice credential(const struct exchange *exchange)
     return slice_from(header, len);
 }
 
-static bool key_is_over(struct request *request, const struct directory_key *key)
+static int refuse(struct request *request, int error, const char *why)
 {
-    if (key->revoked)
-        return true;
-    return key->expires_at_us && mete_now(request->api->parts.mete).us >= key->expires_at_us;
+    return problem_set(&request->problem, error, NULL, "%s", why);
+}
+
+/* The key whose text this is, if it may be used for a route; NULL: the problem is set. */
+static const struct directory_key *good_key(struct request *request, struct slice text)
+{
+    enum directory_text is = DIRECTORY_UNKNOWN;
+    struct directory *directory = request->api->parts.directory;
+    int64_t now_us = mete_now(request->api->parts.mete).us;
+    const struct directory_key *key =
+        text.len ? directory_find_key(directory, text, now_us, &is) : NULL;
+    const char *why = NULL;
+    if (!key)
+        why = is == DIRECTORY_REPLACED ? "The key was given a new text, and this one is over."
+              : text.len               ? "The key is unknown."
+                         : "Send Authorization: Bearer with a key or the admin token.";
+    else if (request->route->access != ACCESS_ANY_KEY && key->revoked)
+        why = "The key has been revoked.";
+    else if (request->route->access != ACCESS_ANY_KEY && key->expires_at_us &&
+             now_us >= key->expires_at_us)
+        why = "The key has expired.";
+    if (why) {
+        refuse(request, METE_E_UNAUTHENTICATED, why);
+        return NULL;
+    }
+    if (!directory_allows_address(key, &request->exchange->peer)) {
+        refuse(request, METE_E_FORBIDDEN,
+               "The key's permissions.ip_ranges do not have your address.");
+        return NULL;
+    }
+    directory_use(directory, key, now_us);
+    return key;
 }
 
 /* 0, or the problem is set. */
@@ -159,17 +188,11 @@ static int authenticate(struct request *request)
         request->who.name = SLICE_LITERAL("admin");
         return 0;
     }
-    const struct directory_key *key = text.len ? directory_find_key(parts->directory, text) : NULL;
+    const struct directory_key *key = good_key(request, text);
     if (!key)
-        return problem_set(&request->problem, METE_E_UNAUTHENTICATED, NULL,
-                           text.len ? "The key is unknown."
-                                    : "Send Authorization: Bearer with a key or the admin token.");
-    if (access != ACCESS_ANY_KEY && key_is_over(request, key))
-        return problem_set(&request->problem, METE_E_UNAUTHENTICATED, NULL,
-                           key->revoked ? "The key has been revoked." : "The key has expired.");
+        return request->problem.error;
     if (access == ACCESS_ADMIN || access == ACCESS_MEMBER)
-        return problem_set(&request->problem, METE_E_FORBIDDEN, NULL,
-                           "This needs the admin token.");
+        return refuse(request, METE_E_FORBIDDEN, "This needs the admin token.");
     request->who.scope = key->scope;
     request->who.organization = key->organization;
     request->who.key = key;

@@ -13,6 +13,7 @@
 #define CODEC_EXCHANGE_H
 
 #include "base/buffer.h"
+#include "codec/address.h"
 
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ struct exchange {
     const struct exchange_ops *ops;
     struct slice method, path, query, body; /* path and query as sent, still percent-encoded */
     uint64_t id;                            /* unique in this process */
+    struct address peer;                    /* who is at the other end of the connection */
     void *state;                            /* the handler's own */
 };
 

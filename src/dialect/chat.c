@@ -63,6 +63,7 @@ const struct dialect *dialect_chat(void)
     static const struct dialect chat = {
         .name = "openai-chat",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

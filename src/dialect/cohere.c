@@ -380,6 +380,7 @@ const struct dialect *dialect_cohere(void)
     static const struct dialect cohere = {
         .name = "cohere-chat",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

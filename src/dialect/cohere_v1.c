@@ -207,6 +207,7 @@ const struct dialect *dialect_cohere_v1(void)
     static const struct dialect cohere = {
         .name = "cohere-chat-v1",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_LINES,
         .comments = true,

@@ -149,6 +149,7 @@ const struct dialect *dialect_completions(void)
     static const struct dialect completions = {
         .name = "openai-completions",
         .operation = "text_completion",
+        .endpoint = "completions",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

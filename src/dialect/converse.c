@@ -186,6 +186,7 @@ const struct dialect *dialect_converse(void)
     static const struct dialect converse = {
         .name = "bedrock-converse",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_AWS,
         .comments = false,

@@ -251,6 +251,7 @@ struct prompt;          /* prompts/prompt.h */
 struct dialect {
     const char *name;         /* "openai-chat" */
     const char *operation;    /* as OpenTelemetry calls what is asked: "chat" */
+    const char *endpoint;     /* what a key must be permitted: a word of tables/endpoints.h */
     const char *methods;      /* of its paths, for an Allow header: "POST" */
     enum frames_kind framing; /* of its streams, unless the content type says otherwise */
     bool comments;            /* its clients pass over SSE comments */

@@ -105,6 +105,7 @@ const struct dialect *dialect_embeddings(void)
     static const struct dialect embeddings = {
         .name = "openai-embeddings",
         .operation = "embeddings",
+        .endpoint = "embeddings",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

@@ -218,6 +218,7 @@ const struct dialect *dialect_gemini(void)
     static const struct dialect gemini = {
         .name = "gemini",
         .operation = "generate_content",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = false,

@@ -61,6 +61,7 @@ const struct dialect *dialect_messages(void)
     static const struct dialect messages = {
         .name = "anthropic-messages",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

@@ -356,6 +356,7 @@ const struct dialect *dialect_ollama(void)
     static const struct dialect chat = {
         .name = "ollama-chat",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_LINES,
         .reads_whole = true,
@@ -378,6 +379,7 @@ const struct dialect *dialect_ollama_generate(void)
     static const struct dialect generate = {
         .name = "ollama-generate",
         .operation = "text_completion",
+        .endpoint = "completions",
         .methods = "POST",
         .framing = FRAMES_LINES,
         .reads_whole = true,

@@ -135,6 +135,7 @@ const struct dialect *dialect_responses(void)
     static const struct dialect responses = {
         .name = "openai-responses",
         .operation = "chat",
+        .endpoint = "chat",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .reads_whole = true,

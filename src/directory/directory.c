@@ -2,22 +2,19 @@
  * The index of keys: entries in one array, found by public id through open addressing.
  *
  *   slots:   [ 0 | 3 | 0 | 1 | 2 | ... ]   index + 1, linear probing, at most half full
- *   entries: [ key, public id, hash ] ...  88 bytes each
- *   globs:   one block a key that has any: pointers, then their texts
+ *   entries: [ key, last use, hash, public id ] ...  96 bytes each
+ *   more:    one block for a key that has any of it (document.c)
  *
  * A key is never taken out: revoking one is a change of its document, and what an entry says of it
  * is for show; the ledger refuses. So there are no tombstones and a slot never moves but to grow.
  *
  * Not done: a table keyed by the hash, which would need one keyed hash for every wrong text; the
  * checksum and the public id turn those away first. */
-#include "directory/directory.h"
+#include "directory/index.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "codec/base62.h"
-#include "codec/json_scan.h"
-#include "codec/timestamp.h"
-#include "directory/glob.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -30,30 +27,15 @@ enum {
     AT_ID = 8, /* in a key's text */
     AT_SECRET = AT_ID + 12,
     AT_SUM = AT_SECRET + 30,
-    ID_DIGITS = 12,
     SUM_DIGITS = 6,
     ENTRIES_FIRST = 64
-};
-
-struct entry {
-    struct directory_key key;
-    char id[ID_DIGITS];
-    uint8_t hash[KEY_HASH];
-};
-
-struct directory {
-    struct entry *entries;
-    uint32_t *slots; /* entry + 1; 0 is free */
-    size_t len, room;
-    size_t mask; /* slots - 1, a power of two less one; slots >= 2 * room */
-    uint8_t secret[32];
 };
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
 static size_t slot_of(const struct directory *directory, const char *id)
 {
-    return (size_t)XXH3_64bits(id, ID_DIGITS) & directory->mask;
+    return (size_t)XXH3_64bits(id, DIRECTORY_ID_DIGITS) & directory->mask;
 }
 
 /* The slot with this id, or the free one where it belongs. */
@@ -61,7 +43,7 @@ static uint32_t *find_slot(const struct directory *directory, const char *id)
 {
     for (size_t i = slot_of(directory, id);; i = (i + 1) & directory->mask) {
         uint32_t *slot = &directory->slots[i];
-        if (!*slot || memcmp(directory->entries[*slot - 1].id, id, ID_DIGITS) == 0)
+        if (!*slot || memcmp(directory->entries[*slot - 1].id, id, DIRECTORY_ID_DIGITS) == 0)
             return slot;
     }
 }
@@ -71,9 +53,12 @@ static int set_room(struct directory *directory, size_t room)
     ASSERT(room >= directory->len && room <= LIMIT_SCOPES * 2u);
     uint32_t *slots = calloc(room * 2, sizeof *slots);
     struct entry *entries = realloc(directory->entries, room * sizeof *entries);
+    uint32_t *organizations = realloc(directory->organizations, room * sizeof *organizations);
     if (entries)
         directory->entries = entries;
-    if (!slots || !entries) {
+    if (organizations)
+        directory->organizations = organizations;
+    if (!slots || !entries || !organizations) {
         free(slots);
         return METE_E_MEMORY;
     }
@@ -102,132 +87,17 @@ int directory_new(const uint8_t secret[32], struct directory **ret_directory)
     return 0;
 }
 
-/* The block begins with the pointers, which the key only shows as const. */
-static void free_models(struct directory_key *key)
-{
-    union {
-        const char *const *shown;
-        void *block;
-    } models = {.shown = key->models};
-    free(models.block);
-}
-
 void directory_free(struct directory *directory)
 {
     if (!directory)
         return;
     for (size_t i = 0; i < directory->len; i++)
-        free_models(&directory->entries[i].key);
+        document_free_more(&directory->entries[i].key);
     free(directory->entries);
+    free(directory->organizations);
     free(directory->slots);
     sodium_memzero(directory->secret, sizeof directory->secret);
     free(directory);
-}
-
-/* ---- Documents ------------------------------------------------------------------------------- */
-
-static int read_hash(struct json value, uint8_t ret_hash[KEY_HASH])
-{
-    char hex[KEY_HASH * 2 + 1];
-    size_t len = 0;
-    if (value.type != JSON_STRING || json_string_copy(value, hex, KEY_HASH * 2) != KEY_HASH * 2)
-        return METE_E_SYNTAX;
-    if (sodium_hex2bin(ret_hash, KEY_HASH, hex, KEY_HASH * 2, NULL, &len, NULL) || len != KEY_HASH)
-        return METE_E_SYNTAX;
-    return 0;
-}
-
-static int read_expiry(struct json value, int64_t *ret_us)
-{
-    if (value.type == JSON_NONE || value.type == JSON_NULL) {
-        *ret_us = 0;
-        return 0;
-    }
-    char room[64];
-    long len = value.type == JSON_STRING ? json_string_copy(value, room, sizeof room) : -1;
-    return len < 0 ? METE_E_SYNTAX : timestamp_parse((struct slice){room, (size_t)len}, ret_us);
-}
-
-static int read_flag(struct json value, bool *ret_flag)
-{
-    if (value.type != JSON_NONE && value.type != JSON_TRUE && value.type != JSON_FALSE)
-        return METE_E_SYNTAX;
-    *ret_flag = value.type == JSON_TRUE;
-    return 0;
-}
-
-static int read_disconnect(struct json value, enum directory_disconnect *ret_disconnect)
-{
-    if (value.type == JSON_NONE || value.type == JSON_NULL)
-        return 0;
-    if (!json_string_is(value, "drain") && !json_string_is(value, "cancel"))
-        return METE_E_SYNTAX;
-    *ret_disconnect = json_string_is(value, "drain") ? DIRECTORY_DRAIN : DIRECTORY_CANCEL;
-    return 0;
-}
-
-/* How many globs, and the bytes of their texts with an end each. */
-static int measure_models(struct json models, size_t *ret_count, size_t *ret_bytes)
-{
-    size_t at = 0, count = 0, bytes = 0;
-    struct json glob;
-    while (json_next(models, &at, NULL, &glob)) {
-        size_t len = glob.type == JSON_STRING ? json_string_bytes(glob) : 0;
-        if (len == 0 || len > LIMIT_ID || ++count > DIRECTORY_MODELS_MAX)
-            return METE_E_SYNTAX;
-        bytes += len + 1;
-    }
-    *ret_count = count;
-    *ret_bytes = bytes;
-    return 0;
-}
-
-static int read_models(struct json models, struct directory_key *key)
-{
-    size_t count, bytes;
-    if (models.type == JSON_NONE || models.type == JSON_NULL)
-        return 0;
-    if (models.type != JSON_ARRAY)
-        return METE_E_SYNTAX;
-    int rc = measure_models(models, &count, &bytes);
-    if (rc || !count)
-        return rc;
-    const char **globs = malloc(count * sizeof *globs + bytes);
-    if (!globs)
-        return METE_E_MEMORY;
-    char *text = (char *)(globs + count);
-    size_t at = 0, i = 0;
-    struct json glob;
-    while (json_next(models, &at, NULL, &glob)) {
-        long len = json_string_copy(glob, text, LIMIT_ID);
-        ASSERT(len > 0 && i < count);
-        text[len] = 0;
-        globs[i++] = text;
-        text += len + 1;
-    }
-    key->models = globs;
-    key->models_len = count;
-    return 0;
-}
-
-/* On an error the entry owns nothing. METE_E_NOT_FOUND: a scope without a key's text. */
-static int read_document(struct slice document, struct entry *entry)
-{
-    struct json json;
-    int rc = json_scan(document, &json, NULL);
-    if (rc)
-        return METE_E_SYNTAX;
-    struct json hash = json_member(json, "hash");
-    if (json.type == JSON_OBJECT && hash.type == JSON_NONE)
-        return METE_E_NOT_FOUND;
-    rc = read_hash(hash, entry->hash);
-    if (!rc)
-        rc = read_expiry(json_member(json, "expires_at"), &entry->key.expires_at_us);
-    if (!rc)
-        rc = read_flag(json_member(json, "revoked"), &entry->key.revoked);
-    if (!rc)
-        rc = read_disconnect(json_member(json, "disconnect"), &entry->key.disconnect);
-    return rc ? rc : read_models(json_member(json, "models"), &entry->key);
 }
 
 int directory_put(struct directory *directory, const struct records_entity *entity)
@@ -238,25 +108,29 @@ int directory_put(struct directory *directory, const struct records_entity *enti
         return 0;
     ASSERT_INV("INV-12", entity->organization.n < METE_FROM_CHANGE(0));
     struct entry entry = {.key = {.scope = {entity->handle}, .organization = entity->organization}};
-    memcpy(entry.id, id.data + 4, ID_DIGITS);
-    int rc = read_document(entity->document, &entry);
+    memcpy(entry.id, id.data + sizeof ID_PREFIX - 1, DIRECTORY_ID_DIGITS);
+    int rc = document_read(entity->document, &entry);
     if (rc == METE_E_NOT_FOUND)
         return 0;
     if (!rc && directory->len == directory->room) {
         rc = set_room(directory, directory->room * 2);
         if (rc)
-            free_models(&entry.key);
+            document_free_more(&entry.key);
     }
     if (rc)
         return rc;
-    entry.key.revoked |= entity->ended != 0;
+    entry.key.ended = entity->ended != 0;
+    entry.key.revoked |= entry.key.ended;
     uint32_t *slot = find_slot(directory, entry.id);
     if (*slot) {
-        free_models(&directory->entries[*slot - 1].key);
+        struct entry *old = &directory->entries[*slot - 1];
+        entry.used_at_us = old->used_at_us;
+        document_free_more(&old->key);
     } else {
         *slot = (uint32_t)++directory->len;
     }
     directory->entries[*slot - 1] = entry;
+    directory->organizations[*slot - 1] = entity->organization.n;
     return 0;
 }
 
@@ -295,17 +169,33 @@ static bool is_key_text(struct slice text)
     return memcmp(sum, text.data + AT_SUM, SUM_DIGITS) == 0;
 }
 
-const struct directory_key *directory_find_key(const struct directory *directory, struct slice text)
+/* What a text with this hash is of the entry's key. */
+static enum directory_text compare(const struct entry *entry, const uint8_t hash[KEY_HASH],
+                                   int64_t now_us)
 {
-    if (!is_key_text(text))
-        return NULL;
-    uint32_t slot = *find_slot(directory, text.data + AT_ID);
-    if (!slot)
-        return NULL;
-    const struct entry *entry = &directory->entries[slot - 1];
-    uint8_t hash[KEY_HASH];
-    hash_text(directory, text, hash);
-    return sodium_memcmp(hash, entry->hash, KEY_HASH) == 0 ? &entry->key : NULL;
+    const struct directory_more *more = entry->key.more;
+    if (sodium_memcmp(hash, entry->hash, KEY_HASH) == 0)
+        return DIRECTORY_PRESENT;
+    if (!more || !more->previous_until_us ||
+        sodium_memcmp(hash, more->previous_hash, KEY_HASH) != 0)
+        return DIRECTORY_UNKNOWN;
+    return now_us < more->previous_until_us ? DIRECTORY_PREVIOUS : DIRECTORY_REPLACED;
+}
+
+const struct directory_key *directory_find_key(const struct directory *directory, struct slice text,
+                                               int64_t now_us, enum directory_text *ret_text)
+{
+    enum directory_text is = DIRECTORY_UNKNOWN;
+    uint32_t slot = is_key_text(text) ? *find_slot(directory, text.data + AT_ID) : 0;
+    const struct entry *entry = slot ? &directory->entries[slot - 1] : NULL;
+    if (entry) {
+        uint8_t hash[KEY_HASH];
+        hash_text(directory, text, hash);
+        is = compare(entry, hash, now_us);
+    }
+    if (ret_text)
+        *ret_text = is;
+    return is == DIRECTORY_PRESENT || is == DIRECTORY_PREVIOUS ? &entry->key : NULL;
 }
 
 const struct directory_key *directory_find_id(const struct directory *directory, struct slice id)
@@ -316,22 +206,14 @@ const struct directory_key *directory_find_id(const struct directory *directory,
     return slot ? &directory->entries[slot - 1].key : NULL;
 }
 
-bool directory_allows_model(const struct directory_key *key, struct slice model)
-{
-    for (size_t i = 0; i < key->models_len; i++)
-        if (glob_matches(slice_of(key->models[i]), model))
-            return true;
-    return key->models_len == 0;
-}
-
-void directory_make_key(const struct directory *directory,
-                        void (*random)(void *user, void *ret_bytes, size_t len), void *user,
-                        struct directory_new_key *ret_key)
+/* Random digits into text[from .. AT_SUM), and what follows from a whole text. */
+static void finish_key(const struct directory *directory, size_t from,
+                       void (*random)(void *user, void *ret_bytes, size_t len), void *user,
+                       struct directory_new_key *ret_key)
 {
     char *text = ret_key->text;
-    memcpy(text, TEXT_PREFIX, AT_ID);
-    uint8_t bytes[64];
-    for (size_t have = AT_ID; have < AT_SUM;) {
+    uint8_t bytes[64], hash[KEY_HASH];
+    for (size_t have = from; have < AT_SUM;) {
         random(user, bytes, sizeof bytes);
         have += base62_digits(bytes, sizeof bytes, text + have, AT_SUM - have);
     }
@@ -339,15 +221,68 @@ void directory_make_key(const struct directory *directory,
     base62_encode(crc32_of((struct slice){text, AT_SUM}), text + AT_SUM, SUM_DIGITS);
     text[KEY_TEXT] = 0;
     memcpy(ret_key->id, ID_PREFIX, 4);
-    memcpy(ret_key->id + 4, text + AT_ID, ID_DIGITS);
+    memcpy(ret_key->id + 4, text + AT_ID, DIRECTORY_ID_DIGITS);
     ret_key->id[KEY_ID] = 0;
     memcpy(ret_key->prefix, text, KEY_PREFIX);
     ret_key->prefix[KEY_PREFIX] = 0;
-    uint8_t hash[KEY_HASH];
     hash_text(directory, (struct slice){text, KEY_TEXT}, hash);
     sodium_bin2hex(ret_key->hash, sizeof ret_key->hash, hash, KEY_HASH);
     ASSERT(is_key_text((struct slice){text, KEY_TEXT}));
 }
+
+void directory_make_key(const struct directory *directory,
+                        void (*random)(void *user, void *ret_bytes, size_t len), void *user,
+                        struct directory_new_key *ret_key)
+{
+    memcpy(ret_key->text, TEXT_PREFIX, AT_ID);
+    finish_key(directory, AT_ID, random, user, ret_key);
+}
+
+void directory_remake_key(const struct directory *directory, struct slice id,
+                          void (*random)(void *user, void *ret_bytes, size_t len), void *user,
+                          struct directory_new_key *ret_key)
+{
+    ASSERT(id.len == KEY_ID && slice_starts(id, SLICE_LITERAL(ID_PREFIX)));
+    memcpy(ret_key->text, TEXT_PREFIX, AT_ID);
+    memcpy(ret_key->text + AT_ID, id.data + sizeof ID_PREFIX - 1, DIRECTORY_ID_DIGITS);
+    finish_key(directory, AT_SECRET, random, user, ret_key);
+}
+
+/* ---- Use ------------------------------------------------------------------------------------- */
+
+void directory_use(struct directory *directory, const struct directory_key *key, int64_t now_us)
+{
+    const struct entry *entry = (const struct entry *)(const void *)key;
+    size_t at = (size_t)(entry - directory->entries);
+    ASSERT(at < directory->len);
+    directory->entries[at].used_at_us = now_us;
+}
+
+int64_t directory_used_at(const struct directory_key *key)
+{
+    return ((const struct entry *)(const void *)key)->used_at_us;
+}
+
+void directory_count(const struct directory *directory, struct mete_scope_id organization,
+                     int64_t now_us, struct directory_counts *ret_counts)
+{
+    struct directory_counts counts = {0};
+    ASSERT_INV("INV-12", organization.n);
+    for (size_t i = 0; i < directory->len; i++) {
+        if (directory->organizations[i] != organization.n)
+            continue;
+        const struct directory_key *key = &directory->entries[i].key;
+        bool is_over = key->expires_at_us && key->expires_at_us <= now_us;
+        if (key->ended)
+            continue;
+        counts.revoked += key->revoked;
+        counts.expired += !key->revoked && is_over;
+        counts.active += !key->revoked && !is_over;
+    }
+    *ret_counts = counts;
+}
+
+/* ---- Secrets --------------------------------------------------------------------------------- */
 
 /* Hashes of both are compared, so that not even a length shows. */
 bool directory_same_secret(struct slice a, struct slice b)

@@ -8,6 +8,7 @@
 #define DIRECTORY_DIRECTORY_H
 
 #include "base/slice.h"
+#include "codec/address.h"
 #include "mete.h"
 #include "store/records.h"
 
@@ -24,18 +25,29 @@ struct directory_new_key {
     char hash[KEY_HASH * 2 + 1]; /* hex, for the document */
 };
 
-enum { DIRECTORY_MODELS_MAX = 32 };
+enum { DIRECTORY_MODELS_MAX = 32, DIRECTORY_RANGES_MAX = 32 };
 
 /* What becomes of a call whose client left: what the gateway's configuration says, or this. */
 enum directory_disconnect { DIRECTORY_AS_CONFIGURED = 0, DIRECTORY_DRAIN, DIRECTORY_CANCEL };
 
+/* What only some keys have; one block with all it points to. */
+struct directory_more {
+    const char *const *models;          /* globs with *; none: every model */
+    const struct address_range *ranges; /* none: from everywhere */
+    size_t models_len, ranges_len;
+    int64_t previous_until_us; /* the text before the present one works until then; 0: there is
+                                  none */
+    uint8_t previous_hash[KEY_HASH];
+};
+
 struct directory_key {
     struct mete_scope_id scope, organization;
     int64_t expires_at_us; /* 0: never */
-    bool revoked;
+    bool revoked;          /* a deleted one too */
+    bool ended;            /* deleted */
     enum directory_disconnect disconnect;
-    const char *const *models; /* globs with *; none: every model */
-    size_t models_len;
+    uint32_t endpoints;                /* directory_endpoint()s together; 0: all */
+    const struct directory_more *more; /* NULL: nothing of it */
 };
 
 /* secret: 32 bytes of the installation (server/home.h). METE_E_MEMORY. */
@@ -45,22 +57,64 @@ void directory_free(struct directory *directory);
 METE_MUST_USE int directory_load(struct directory *directory, struct records_reader *reader);
 
 /* Takes over a scope's document after it was applied: keys are indexed, the rest is passed. The
- * document's members: "hash", "models", "expires_at", "revoked",
- * "disconnect". METE_E_SYNTAX, MEMORY. */
+ * document's members: "hash", "models", "endpoints" (words of tables/endpoints.h), "ip_ranges",
+ * "expires_at", "revoked", "disconnect", "previous" (an object: "hash" of the text before, "until"
+ * when it works). METE_E_SYNTAX, MEMORY: nothing has changed. */
 METE_MUST_USE int directory_put(struct directory *directory, const struct records_entity *entity);
 
-/* The key with this text: checksum, then look-up, then hash. NULL: unknown. Revoked and expired
- * ones are found: the ledger refuses them, with the reason. Borrowed until the next put. */
-const struct directory_key *directory_find_key(const struct directory *directory,
-                                               struct slice text);
+/* What a text is at an instant. */
+enum directory_text {
+    DIRECTORY_UNKNOWN = 0,
+    DIRECTORY_PRESENT,  /* the text of the key */
+    DIRECTORY_PREVIOUS, /* the one before, which still works */
+    DIRECTORY_REPLACED  /* the one before, which does not */
+};
+/* The key with this text, PRESENT or PREVIOUS: checksum, then look-up, then hash. NULL: there is
+ * none, and *ret_text (which may be NULL) says why. Revoked and expired ones are found: the ledger
+ * refuses them, with the reason. Borrowed until the next put. */
+const struct directory_key *directory_find_key(const struct directory *directory, struct slice text,
+                                               int64_t now_us, enum directory_text *ret_text);
 /* The key with this id ("key_" and its public id); NULL: unknown. Borrowed until the next put. */
 const struct directory_key *directory_find_id(const struct directory *directory, struct slice id);
+
+/* ---- What a key may do ----------------------------------------------------------------------- */
+
 bool directory_allows_model(const struct directory_key *key, struct slice model);
+/* A bit for a word of tables/endpoints.h; 0: it is none. */
+uint32_t directory_endpoint(struct slice word);
+/* The word of bit i; NULL: past the last. */
+const char *directory_endpoint_at(size_t i);
+/* word NULL or unknown: only a key that may call all of them. */
+bool directory_allows_endpoint(const struct directory_key *key, const char *word);
+/* An address that is not known is allowed to a key that may be used from everywhere. */
+bool directory_allows_address(const struct directory_key *key, const struct address *address);
+
+/* ---- When a key was used ----------------------------------------------------------------------
+ * Kept in memory alone: a journal entry for each call would be the dearest thing about a call. */
+
+/* key: as found here. */
+void directory_use(struct directory *directory, const struct directory_key *key, int64_t now_us);
+/* 0: not since the directory was loaded. */
+int64_t directory_used_at(const struct directory_key *key);
+
+struct directory_counts {
+    uint64_t active, expired, revoked;
+};
+/* Of an organization's keys; deleted ones are in none. Linear in all keys, four bytes each. */
+void directory_count(const struct directory *directory, struct mete_scope_id organization,
+                     int64_t now_us, struct directory_counts *ret_counts);
+
+/* ---- Making keys ------------------------------------------------------------------------------
+ */
 
 /* random: fills len bytes with what cannot be guessed. */
 void directory_make_key(const struct directory *directory,
                         void (*random)(void *user, void *ret_bytes, size_t len), void *user,
                         struct directory_new_key *ret_key);
+/* Another text for the key with this id: the same public id, another secret. */
+void directory_remake_key(const struct directory *directory, struct slice id,
+                          void (*random)(void *user, void *ret_bytes, size_t len), void *user,
+                          struct directory_new_key *ret_key);
 
 /* ---- Reading what is projected: one place where everything is filtered by organization (INV-12)
  */

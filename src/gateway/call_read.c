@@ -87,10 +87,15 @@ static bool may_continue(const struct call *call, struct dialect_error *ret_erro
 
 static bool read_key(struct call *call, struct dialect_error *ret_error)
 {
+    struct gateway *gateway = call->gateway;
+    const struct gateway_refused *refused = &gateway->key_refused;
     const struct directory_key *key =
-        gateway_good_key(call->gateway, call->exchange, ret_error, &call->refused_for);
-    if (!key)
+        gateway_good_key(gateway, call->exchange, call->format->endpoint);
+    if (!key) {
+        *ret_error = refused->error;
+        call->refused_for = refused->reason;
         return false;
+    }
     call->scope = key->scope;
     call->organization = key->organization;
     if (key->disconnect != DIRECTORY_AS_CONFIGURED)
@@ -101,11 +106,11 @@ static bool read_key(struct call *call, struct dialect_error *ret_error)
         !may_continue(call, ret_error))
         return false;
     struct slice model = {call->request.model, call->request.model_len};
-    if (directory_allows_model(key, model))
+    if (gateway_key_takes_model(gateway, key, model))
         return true;
-    call->refused_for = METE_NOT_PERMITTED;
-    return refuse_model(call, 403, "model_not_allowed", "The API key may not use this model",
-                        ret_error);
+    *ret_error = refused->error;
+    call->refused_for = refused->reason;
+    return false;
 }
 
 /* One more of the key's calls at once. Where many are held open, none of them knows of the others,

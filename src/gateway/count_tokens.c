@@ -126,29 +126,31 @@ static bool find_rule(struct count *count, struct slice model)
 /* false: the exchange has been refused. */
 static bool may_count(struct count *count)
 {
+    static const struct dialect_error nobody = {404,
+                                                "invalid_request_error",
+                                                "model_not_found",
+                                                "model",
+                                                "No provider here answers this model.",
+                                                {0}};
+    struct gateway *gateway = count->gateway;
     struct dialect_target target = {0};
     struct dialect_request request = {0};
     struct dialect_error error;
-    enum mete_reason reason;
-    const struct directory_key *key =
-        gateway_good_key(count->gateway, count->exchange, &error, &reason);
-    if (!key ||
-        dialect_messages()->read_request(&target, count->exchange->body, &request, &error)) {
+    const struct dialect *format = dialect_messages();
+    const struct directory_key *key = gateway_good_key(gateway, count->exchange, format->endpoint);
+    if (!key) {
+        refuse(count->exchange, &gateway->key_refused.error);
+        return false;
+    }
+    if (format->read_request(&target, count->exchange->body, &request, &error)) {
         refuse(count->exchange, &error);
         return false;
     }
     struct slice model = {request.model, request.model_len};
-    bool allowed = directory_allows_model(key, model);
+    bool allowed = gateway_key_takes_model(gateway, key, model);
     if (allowed && find_rule(count, model))
         return true;
-    error = (struct dialect_error){allowed ? 404 : 403,
-                                   "invalid_request_error",
-                                   allowed ? "model_not_found" : "model_not_allowed",
-                                   "model",
-                                   allowed ? "No provider here answers this model."
-                                           : "The API key may not use this model.",
-                                   {0}};
-    refuse(count->exchange, &error);
+    refuse(count->exchange, allowed ? &nobody : &gateway->key_refused.error);
     return false;
 }
 

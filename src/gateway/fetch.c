@@ -518,11 +518,9 @@ static void find(struct fetch *fetch, struct mete_scope_id organization)
 void fetch_begin(struct gateway *gateway, struct exchange *exchange, const struct dialect *format,
                  const struct dialect_target *target)
 {
-    struct dialect_error error;
-    enum mete_reason reason;
-    const struct directory_key *key = gateway_good_key(gateway, exchange, &error, &reason);
+    const struct directory_key *key = gateway_good_key(gateway, exchange, format->endpoint);
     if (!key) {
-        gateway_reply_error(exchange, format, &error, NULL, 0);
+        gateway_reply_error(exchange, format, &gateway->key_refused.error, NULL, 0);
         return;
     }
     const struct answer_place *place = answers_find(&gateway->answers, target->id);

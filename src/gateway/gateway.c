@@ -19,60 +19,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
-enum { KEY_ROOM = 256 };       /* bytes: several times a key of mete's */
 enum { SPARES_MAX = 256 };     /* blocks kept aside: several rounds of calls */
 enum { KEYS_AT_ONCE = 65536 }; /* with calls under way: several times what may be connected */
-
-/* The first of the places where clients put a key; room is for one of a query. */
-static struct slice find_key_text(const struct exchange *exchange, char room[KEY_ROOM])
-{
-    static const char *const headers[] = {"x-api-key", "api-key", "x-goog-api-key"};
-    struct slice text = exchange->ops->header(exchange, "authorization");
-    if (text.len > 7 && !strncasecmp(text.data, "bearer ", 7)) {
-        text = slice_from(text, 7);
-        while (text.len && text.data[0] == ' ')
-            text = slice_from(text, 1);
-        return text;
-    }
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        text = exchange->ops->header(exchange, headers[i]);
-        if (text.len)
-            return text;
-    }
-    int len = exchange_query(exchange, "key", room, KEY_ROOM);
-    return (struct slice){room, len > 0 ? (size_t)len : 0};
-}
-
-const struct directory_key *gateway_find_key(const struct gateway *gateway,
-                                             const struct exchange *exchange)
-{
-    char room[KEY_ROOM];
-    struct slice text = find_key_text(exchange, room);
-    return text.len ? directory_find_key(gateway->parts.directory, text) : NULL;
-}
-
-const struct directory_key *gateway_good_key(const struct gateway *gateway,
-                                             const struct exchange *exchange,
-                                             struct dialect_error *ret_error,
-                                             enum mete_reason *ret_reason)
-{
-    const struct directory_key *key = gateway_find_key(gateway, exchange);
-    int64_t now_us = mete_now(gateway->parts.mete).us;
-    if (key && !key->revoked && (!key->expires_at_us || key->expires_at_us > now_us))
-        return key;
-    *ret_error = (struct dialect_error){401,
-                                        "invalid_request_error",
-                                        "invalid_api_key",
-                                        NULL,
-                                        !key           ? "No valid API key was given."
-                                        : key->revoked ? "The API key has been revoked."
-                                                       : "The API key has expired.",
-                                        {0}};
-    *ret_reason = !key ? METE_KEY_UNKNOWN : key->revoked ? METE_KEY_REVOKED : METE_KEY_EXPIRED;
-    return NULL;
-}
 
 void gateway_reply_error(struct exchange *exchange, const struct dialect *dialect,
                          const struct dialect_error *error, const struct exchange_header *headers,

@@ -118,7 +118,7 @@ struct gateway_lookup {
 struct gateway_parts {
     const struct mete *mete; /* for mete_now() */
     struct mete_port *port;  /* the loop's: somebody polls it */
-    const struct directory *directory;
+    struct directory *directory;
     const struct pricing *pricing;
     struct upstream *upstream;
     struct timers *timers;

@@ -27,6 +27,13 @@ struct gateway_unlimited {
     int64_t until_us;
 };
 
+/* Why a key was refused, and the texts that the error points to. */
+struct gateway_refused {
+    struct dialect_error error;
+    enum mete_reason reason;
+    char message[512], details[384];
+};
+
 struct gateway {
     struct gateway_parts parts;
     const struct gateway_config *config;
@@ -43,16 +50,17 @@ struct gateway {
     struct gateway_stop *stops;
     struct gateway_counts counts;
     struct gateway_unlimited unlimited[GATEWAY_UNLIMITED]; /* by scope */
+    struct gateway_refused key_refused;                    /* the last one: it is told at once */
 };
 
-/* The key of an exchange, if it may be used now; NULL: *ret_error and *ret_reason say why not. */
-const struct directory_key *gateway_good_key(const struct gateway *gateway,
-                                             const struct exchange *exchange,
-                                             struct dialect_error *ret_error,
-                                             enum mete_reason *ret_reason);
-/* The key of an exchange; NULL: none, or an unknown one. */
-const struct directory_key *gateway_find_key(const struct gateway *gateway,
-                                             const struct exchange *exchange);
+/* The key of an exchange, if it is good now, may be used from there and for this endpoint (a word
+ * of tables/endpoints.h; NULL: a list, which costs nothing). NULL: gateway->key_refused says why
+ * not. */
+const struct directory_key *gateway_good_key(struct gateway *gateway,
+                                             const struct exchange *exchange, const char *endpoint);
+/* Whether the key may use the model; false: gateway->key_refused says that it may not. */
+bool gateway_key_takes_model(struct gateway *gateway, const struct directory_key *key,
+                             struct slice model);
 
 /* Ends the exchange with an error body of the dialect. headers: added to the content type. */
 void gateway_reply_error(struct exchange *exchange, const struct dialect *dialect,

@@ -143,10 +143,9 @@ static void refuse(struct exchange *exchange, int status, const char *code, cons
 
 void models_answer(struct gateway *gateway, struct exchange *exchange, struct slice id)
 {
-    const struct directory_key *key = gateway_find_key(gateway, exchange);
-    int64_t now_us = mete_now(gateway->parts.mete).us;
-    if (!key || key->revoked || (key->expires_at_us && key->expires_at_us <= now_us)) {
-        refuse(exchange, 401, "invalid_api_key", "A valid API key is needed.");
+    const struct directory_key *key = gateway_good_key(gateway, exchange, NULL);
+    if (!key) {
+        gateway_reply_error(exchange, dialect_chat(), &gateway->key_refused.error, NULL, 0);
         return;
     }
     char room[ID_ROOM];

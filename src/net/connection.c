@@ -50,7 +50,7 @@ static void enlist(struct connection *connection)
     listener->counts.connections++;
 }
 
-bool connection_new(struct listener *listener, int fd, uint64_t address)
+bool connection_new(struct listener *listener, int fd, uint64_t address, const struct address *peer)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
@@ -58,6 +58,7 @@ bool connection_new(struct listener *listener, int fd, uint64_t address)
         return false;
     }
     connection->exchange.ops = &connection_operations;
+    connection->exchange.peer = *peer;
     connection->listener = listener;
     connection->fd = fd;
     connection->address = address;

@@ -116,7 +116,8 @@ struct listener {
 
 /* Takes fd, which is accepted and does not block. False, and fd is closed: no memory, or no room in
  * epoll. */
-bool connection_new(struct listener *listener, int fd, uint64_t address);
+bool connection_new(struct listener *listener, int fd, uint64_t address,
+                    const struct address *peer);
 void connection_free(struct connection *connection); /* closed, not owned, nothing noted */
 /* At once, wherever it stands. The handler that has its exchange is told. */
 void connection_close(struct connection *connection);

@@ -31,46 +31,58 @@ static struct listener *listener_of(struct loop_stage *stage)
 
 /* ---- Coming in ------------------------------------------------------------------------------- */
 
-/* Whom an address is counted as: an IPv4 address, also in IPv6's clothes, or the network of 64 bits
- * that one subscriber of IPv6 has. 0: another kind, not counted. */
-static uint64_t address_key(const struct sockaddr *from)
+/* Not known: another kind of address. */
+static struct address peer_of(const struct sockaddr_storage *from)
+{
+    struct address peer = {.is_known = true};
+    if (from->ss_family == AF_INET6) {
+        memcpy(peer.bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+    } else if (from->ss_family == AF_INET) {
+        memset(peer.bytes + 10, 0xff, 2); /* in IPv6's clothes */
+        memcpy(peer.bytes + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    } else {
+        peer.is_known = false;
+    }
+    return peer;
+}
+
+/* Whom an address is counted as: an IPv4 address, or the network of 64 bits that one subscriber of
+ * IPv6 has. 0: not known, not counted. */
+static uint64_t address_key(const struct address *peer)
 {
     uint64_t key = 0;
-    uint32_t v4 = 0;
-    if (from->sa_family == AF_INET) {
-        memcpy(&v4, &((const struct sockaddr_in *)(const void *)from)->sin_addr, sizeof v4);
-        return UINT64_C(0xffffffff00000000) | v4;
-    }
-    if (from->sa_family != AF_INET6)
+    struct in6_addr v6;
+    memcpy(&v6, peer->bytes, sizeof v6);
+    if (!peer->is_known)
         return 0;
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(v6)) {
-        memcpy(&v4, v6->s6_addr + 12, sizeof v4);
-        return UINT64_C(0xffffffff00000000) | v4;
+    if (!IN6_IS_ADDR_V4MAPPED(&v6)) {
+        memcpy(&key, peer->bytes, sizeof key);
+        return key;
     }
-    memcpy(&key, v6->s6_addr, sizeof key);
-    return key;
+    uint32_t v4;
+    memcpy(&v4, peer->bytes + 12, sizeof v4);
+    return UINT64_C(0xffffffff00000000) | v4;
 }
 
 /* A connection's place among those of its address; false: that has enough. */
-static bool enter_address(struct listener *listener, const struct sockaddr_storage *from,
-                          uint64_t *ret_key)
+static bool enter_address(struct listener *listener, const struct address *peer, uint64_t *ret_key)
 {
     uint32_t max = listener->options.address_max;
-    *ret_key = max ? address_key((const struct sockaddr *)from) : 0;
+    *ret_key = max ? address_key(peer) : 0;
     return !*ret_key || crowd_enter(&listener->addresses, *ret_key, max);
 }
 
 static void come_in(struct listener *listener, int fd, const struct sockaddr_storage *from)
 {
     uint64_t key;
-    if (!enter_address(listener, from, &key)) {
+    struct address peer = peer_of(from);
+    if (!enter_address(listener, &peer, &key)) {
         listener->counts.refused++;
         close(fd);
         return;
     }
     listener->counts.accepted++;
-    if (!connection_new(listener, fd, key) && key)
+    if (!connection_new(listener, fd, key, &peer) && key)
         crowd_leave(&listener->addresses, key);
 }
 
