@@ -173,7 +173,7 @@ static const struct directory_key *good_key(struct request *request, struct slic
                "The key's permissions.ip_ranges do not have your address.");
         return NULL;
     }
-    directory_use(directory, key, now_us);
+    directory_use(directory, key->scope, now_us);
     return key;
 }
 

@@ -2,7 +2,7 @@
  * The index of keys: entries in one array, found by public id through open addressing.
  *
  *   slots:   [ 0 | 3 | 0 | 1 | 2 | ... ]   index + 1, linear probing, at most half full
- *   entries: [ key, last use, hash, public id ] ...  96 bytes each
+ *   entries: [ key, hash, public id ] ...  88 bytes each
  *   more:    one block for a key that has any of it (document.c)
  *
  * A key is never taken out: revoking one is a change of its document, and what an entry says of it
@@ -78,7 +78,8 @@ int directory_new(const uint8_t secret[32], struct directory **ret_directory)
     if (!directory)
         return METE_E_MEMORY;
     memcpy(directory->secret, secret, sizeof directory->secret);
-    int rc = set_room(directory, ENTRIES_FIRST);
+    directory->uses = uses_new();
+    int rc = directory->uses ? set_room(directory, ENTRIES_FIRST) : METE_E_MEMORY;
     if (rc) {
         directory_free(directory);
         return rc;
@@ -96,6 +97,7 @@ void directory_free(struct directory *directory)
     free(directory->entries);
     free(directory->organizations);
     free(directory->slots);
+    uses_free(directory->uses);
     sodium_memzero(directory->secret, sizeof directory->secret);
     free(directory);
 }
@@ -123,9 +125,7 @@ int directory_put(struct directory *directory, const struct records_entity *enti
     entry.key.revoked |= entry.key.ended;
     uint32_t *slot = find_slot(directory, entry.id);
     if (*slot) {
-        struct entry *old = &directory->entries[*slot - 1];
-        entry.used_at_us = old->used_at_us;
-        document_free_more(&old->key);
+        document_free_more(&directory->entries[*slot - 1].key);
     } else {
         *slot = (uint32_t)++directory->len;
     }
@@ -250,17 +250,14 @@ void directory_remake_key(const struct directory *directory, struct slice id,
 
 /* ---- Use ------------------------------------------------------------------------------------- */
 
-void directory_use(struct directory *directory, const struct directory_key *key, int64_t now_us)
+void directory_use(struct directory *directory, struct mete_scope_id key, int64_t now_us)
 {
-    const struct entry *entry = (const struct entry *)(const void *)key;
-    size_t at = (size_t)(entry - directory->entries);
-    ASSERT(at < directory->len);
-    directory->entries[at].used_at_us = now_us;
+    uses_put(directory->uses, key.n, now_us);
 }
 
-int64_t directory_used_at(const struct directory_key *key)
+int64_t directory_used_at(const struct directory *directory, struct mete_scope_id key)
 {
-    return ((const struct entry *)(const void *)key)->used_at_us;
+    return uses_get(directory->uses, key.n);
 }
 
 void directory_count(const struct directory *directory, struct mete_scope_id organization,

@@ -3,7 +3,7 @@
  * documents that the engine projects (store/records.h); documents are JSON that the API writes.
  * Secrets are never kept: a key is its public id and a keyed BLAKE2b-256 hash of its whole text
  * (INV-13), compared in constant time.
- * THREAD one (the event loop). */
+ * THREAD one (the event loop), but for directory_used_at() and the reads of what is projected. */
 #ifndef DIRECTORY_DIRECTORY_H
 #define DIRECTORY_DIRECTORY_H
 
@@ -90,12 +90,13 @@ bool directory_allows_endpoint(const struct directory_key *key, const char *word
 bool directory_allows_address(const struct directory_key *key, const struct address *address);
 
 /* ---- When a key was used ----------------------------------------------------------------------
- * Kept in memory alone: a journal entry for each call would be the dearest thing about a call. */
+ * Kept in memory alone, by scope: a journal entry for each call would be the dearest thing about a
+ * call. */
 
-/* key: as found here. */
-void directory_use(struct directory *directory, const struct directory_key *key, int64_t now_us);
-/* 0: not since the directory was loaded. */
-int64_t directory_used_at(const struct directory_key *key);
+/* Its text was shown, and was good. No memory for it: nothing is kept. */
+void directory_use(struct directory *directory, struct mete_scope_id key, int64_t now_us);
+/* 0: not since the directory was made. THREAD any. */
+int64_t directory_used_at(const struct directory *directory, struct mete_scope_id key);
 
 struct directory_counts {
     uint64_t active, expired, revoked;

@@ -8,8 +8,7 @@
 enum { DIRECTORY_ID_DIGITS = 12 };
 
 struct entry {
-    struct directory_key key; /* first: a key that was found leads back to its entry */
-    int64_t used_at_us;       /* 0: not since it was loaded */
+    struct directory_key key;
     uint8_t hash[KEY_HASH];
     char id[DIRECTORY_ID_DIGITS];
 };
@@ -21,7 +20,14 @@ struct directory {
     size_t len, room;
     size_t mask; /* slots - 1, a power of two less one; slots >= 2 * room */
     uint8_t secret[32];
+    struct uses *uses;
 };
+
+/* When each scope was last used (uses.c): written by one thread, read by any. */
+struct uses *uses_new(void); /* NULL: no memory */
+void uses_free(struct uses *uses);
+void uses_put(struct uses *uses, uint32_t scope, int64_t at_us);
+int64_t uses_get(const struct uses *uses, uint32_t scope);
 
 /* Reads a key's document into what an entry has of it. On an error the entry owns nothing.
  * METE_E_NOT_FOUND: a scope without a key's text; SYNTAX, MEMORY. */

@@ -146,6 +146,6 @@ const struct directory_key *gateway_good_key(struct gateway *gateway,
         refuse_endpoint(refused, key, endpoint);
         return NULL;
     }
-    directory_use(gateway->parts.directory, key, now_us);
+    directory_use(gateway->parts.directory, key->scope, now_us);
     return key;
 }

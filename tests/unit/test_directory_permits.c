@@ -2,6 +2,7 @@
  * Proves what a key's document permits (endpoints, addresses) and that each format of the gateway
  * has an endpoint that can be permitted; that of two texts of one key the older works until its
  * instant and not at it; that use and counts are a key's own. */
+#include "base/limits.h"
 #include "dialect/dialect.h"
 #include "directory/directory.h"
 
@@ -183,15 +184,20 @@ static void two_texts_of_one_key(void **state)
     assert_int_equal(text_at(f, f->key.text, 0), DIRECTORY_UNKNOWN);
 }
 
-static void use_is_kept_when_the_document_changes(void **state)
+static void use_is_a_scopes_own(void **state)
 {
     struct fixture *f = *state;
-    const struct directory_key *key = put(f, "");
-    assert_int_equal(directory_used_at(key), 0);
-    directory_use(f->directory, key, 55);
-    assert_int_equal(directory_used_at(key), 55);
-    key = put(f, ",\"models\":[\"a\"]");
-    assert_int_equal(directory_used_at(key), 55);
+    static const uint32_t scopes[] = {1, 1023, 1024, 1025, LIMIT_SCOPES};
+    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++) {
+        const struct mete_scope_id key = {scopes[i]};
+        assert_int_equal(directory_used_at(f->directory, key), 0);
+        directory_use(f->directory, key, 55 + (int64_t)i);
+    }
+    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
+        assert_int_equal(directory_used_at(f->directory, (struct mete_scope_id){scopes[i]}),
+                         55 + i);
+    assert_int_equal(directory_used_at(f->directory, (struct mete_scope_id){2}), 0);
+    assert_int_equal(directory_used_at(f->directory, (struct mete_scope_id){5000}), 0);
 }
 
 static void counts_are_of_one_organization(void **state)
@@ -237,7 +243,7 @@ int main(void)
         TEST(addresses),
         TEST(a_wrong_document_permits_nothing_new),
         TEST(two_texts_of_one_key),
-        TEST(use_is_kept_when_the_document_changes),
+        TEST(use_is_a_scopes_own),
         TEST(counts_are_of_one_organization),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
