@@ -248,17 +248,21 @@ void request_ask(struct request *request, void (*then)(struct request *request))
 void request_apply(struct request *request, const struct mete_change *changes, size_t len,
                    void (*then)(struct request *request))
 {
-    ASSERT(len <= REQUEST_CHANGES);
+    uint32_t *handles = NULL;
+    bool is_large = len > REQUEST_CHANGES;
     if (request->step && transaction_collect(request, changes, len, then))
         return;
     changes = replays_mark(request, changes, &len);
-    if (!changes) {
+    if (is_large)
+        handles = arena_take(&request->arena, len * sizeof *handles);
+    if (!changes || (is_large && !handles)) {
         request_fail(request, METE_E_MEMORY, NULL, NULL);
         return;
     }
     request->op = (struct mete_op){
         .kind = METE_OP_APPLY,
-        .args.apply = {.changes = changes, .len = len, .actor = request_text(request->who.name)}};
+        .args.apply = {.changes = changes, .len = len, .actor = request_text(request->who.name)},
+        .handles = handles};
     request_ask(request, then);
 }
 

@@ -152,7 +152,8 @@ void *request_take(struct request *request, size_t len);
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
 void request_ask(struct request *request, void (*then)(struct request *request));
-/* Asks for these changes, all or none; they outlive the operation. */
+/* Asks for these changes, all or none; they outlive the operation. What they made is in
+ * request->handles if they are at most REQUEST_CHANGES. */
 void request_apply(struct request *request, const struct mete_change *changes, size_t len,
                    void (*then)(struct request *request));
 /* Looks a scope up; then request_missed() tells whether it was there: if not, the request has been

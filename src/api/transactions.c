@@ -144,7 +144,7 @@ bool transaction_collect(struct request *request, const struct mete_change *chan
         return false;
     ASSERT(!step->waiting);
     request->op = (struct mete_op){.kind = METE_OP_APPLY};
-    if (transaction->changes_len + len > OPERATIONS_MAX) {
+    if (transaction->changes_len + len > OPERATIONS_MAX || len > REQUEST_CHANGES) {
         request->op.status = METE_E_TOO_LARGE;
         then(request);
         return true;
@@ -321,6 +321,7 @@ static void refused(struct transaction *transaction, int status, size_t failed)
             continue;
         step->waiting = NULL;
         waiting->op.status = status;
+        waiting->op.result.applied.failed = failed - step->first;
         waiting->then(waiting);
         return;
     }

@@ -19,7 +19,7 @@ static void make_key(struct api_case *c, const char *target, const char *body)
 static void a_key_as_it_is_shown(void **state)
 {
     struct api_case *c = *state;
-    char target[128], wanted[640];
+    char target[128], wanted[1024];
     make_acme(c);
     make_key(c, KEYS,
              "{\"name\":\"notebook\",\"user\":\"ada\",\"models\":[\"gpt-4o*\",\"o3\"],"
@@ -28,10 +28,13 @@ static void a_key_as_it_is_shown(void **state)
     snprintf(wanted, sizeof wanted,
              "{\"id\":\"%s\",\"prefix\":\"%.12s\",\"name\":\"notebook\",\"organization\":\"acme\","
              "\"department\":\"research\",\"user\":\"ada\",\"models\":[\"gpt-4o*\",\"o3\"],"
+             "\"permissions\":{\"endpoints\":[],\"ip_ranges\":[]},\"labels\":{},"
              "\"monthly_request_quota\":null,\"requests_per_minute\":null,"
              "\"tokens_per_minute\":null,\"concurrent_requests\":null,\"disconnect\":null,"
              "\"status\":\"active\","
-             "\"expires_at\":\"2026-12-31T23:00:00Z\",\"created_at\":\"2026-11-21T09:00:00Z\"",
+             "\"expires_at\":\"2026-12-31T23:00:00Z\",\"last_used_at\":null,"
+             "\"regenerated_at\":null,\"previous_works_until\":null,"
+             "\"created_at\":\"2026-11-21T09:00:00Z\"",
              id, text);
     size_t len = strlen(wanted);
     assert_memory_equal(member(c, ""), wanted, len);
@@ -64,14 +67,31 @@ static void each_wrong_field_is_named(void **state)
         {400, "models", "{\"name\":\"n\",\"models\":[]}"},
         {400, "models", "{\"name\":\"n\",\"models\":\"gpt-4o\"}"},
         {400, "models[1]", "{\"name\":\"n\",\"models\":[\"a\",\"b c\"]}"},
-        {501, "permissions", "{\"name\":\"n\",\"permissions\":[\"read\"]}"},
-        {400, "permissions", "{\"name\":\"n\",\"permissions\":\"read\"}"},
+        {400, "permissions", "{\"name\":\"n\",\"permissions\":[\"read\"]}"},
+        {400, "permissions.read", "{\"name\":\"n\",\"permissions\":{\"read\":true}}"},
+        {400, "permissions.endpoints", "{\"name\":\"n\",\"permissions\":{\"endpoints\":[]}}"},
+        {400, "permissions.endpoints[1]",
+         "{\"name\":\"n\",\"permissions\":{\"endpoints\":[\"chat\",\"talk\"]}}"},
+        {400, "permissions.ip_ranges", "{\"name\":\"n\",\"permissions\":{\"ip_ranges\":\"::/0\"}}"},
+        {400, "permissions.ip_ranges[0]",
+         "{\"name\":\"n\",\"permissions\":{\"ip_ranges\":[\"10.0.0.0/33\"]}}"},
+        {400, "permissions.ip_ranges[1]",
+         "{\"name\":\"n\",\"permissions\":{\"ip_ranges\":[\"::/0\",\"10.0.0.1/8\"]}}"},
+        {400, "permissions.models",
+         "{\"name\":\"n\",\"models\":[\"a\"],\"permissions\":{\"models\":[\"b\"]}}"},
+        {400, "labels", "{\"name\":\"n\",\"labels\":[]}"},
+        {400, "labels", "{\"name\":\"n\",\"labels\":{\"a b\":\"c\"}}"},
+        {400, "labels", "{\"name\":\"n\",\"labels\":{\"\":\"c\"}}"},
+        {400, "labels", "{\"name\":\"n\",\"labels\":{\"a\":\"c\",\"\\u0061\":\"d\"}}"},
+        {400, "labels.a", "{\"name\":\"n\",\"labels\":{\"a\":1}}"},
+        {400, "labels.a", "{\"name\":\"n\",\"labels\":{\"a\":\"\\n\"}}"},
         {400, "requests_per_minute", "{\"name\":\"n\",\"requests_per_minute\":-5}"},
         {400, "tokens_per_minute", "{\"name\":\"n\",\"tokens_per_minute\":\"5\"}"},
         {400, "concurrent_requests", "{\"name\":\"n\",\"concurrent_requests\":0.5}"},
         {400, "monthly_request_quota", "{\"name\":\"n\",\"monthly_request_quota\":-1}"},
         {400, "monthly_request_quota", "{\"name\":\"n\",\"monthly_request_quota\":1.5}"},
         {400, "expires_at", "{\"name\":\"n\",\"expires_at\":\"2026-11-21T08:59:59Z\"}"},
+        {400, "expires_at", "{\"name\":\"n\",\"expires_at\":\"1970-01-01T00:00:00Z\"}"},
         {400, "expires_at", "{\"name\":\"n\",\"expires_at\":\"tomorrow\"}"},
         {400, "expires_at", "{\"name\":\"n\",\"expires_at\":\"2027-01-01 00:00:00\"}"},
         {400, "expires_at", "{\"name\":\"n\",\"expires_at\":1}"},

@@ -8,7 +8,10 @@
 void keys_create(struct request *request);
 void keys_list(struct request *request);
 void keys_show(struct request *request);
+void keys_update(struct request *request);
 void keys_delete(struct request *request);
 void keys_revoke(struct request *request);
+void keys_regenerate(struct request *request);
+void keys_batch(struct request *request);
 
 #endif

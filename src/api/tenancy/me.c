@@ -103,7 +103,10 @@ static void write_me(struct request *request)
         out_null(out);
     entities_member(request, document, "user", JSON_STRING, "null");
     out_key(out, "api_key");
-    key_json_write(request, state->id, document, department, (struct slice){0});
+    key_json_write(request, &(struct key_shown){.id = state->id,
+                                                .scope = request->who.scope,
+                                                .document = document,
+                                                .department = department});
     write_path(request);
     out_close(out, '}');
     request_reply(request, 200);
