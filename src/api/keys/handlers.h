@@ -12,6 +12,8 @@ void keys_update(struct request *request);
 void keys_delete(struct request *request);
 void keys_revoke(struct request *request);
 void keys_regenerate(struct request *request);
+void keys_usage(struct request *request);
+void keys_summary(struct request *request);
 void keys_batch(struct request *request);
 
 #endif

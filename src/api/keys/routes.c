@@ -8,6 +8,8 @@
 static const struct route routes[] = {
     {"POST", ORG "/api-keys", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_create, 0},
     {"GET", ORG "/api-keys", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_list, 0},
+    {"GET", ORG "/api-keys/summary", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_summary, 0},
+    {"GET", "/api/v1/api-keys/{key}/usage", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_usage, 0},
     {"POST", ORG "/api-keys/batch-operations", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_batch, 0},
     {"GET", "/api/v1/api-keys/{key}", ACCESS_MEMBER, PERMIT_KEYS_READ, keys_show, 0},
     {"PUT", "/api/v1/api-keys/{key}", ACCESS_MEMBER, PERMIT_KEYS_WRITE, keys_update, 0},
