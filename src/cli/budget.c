@@ -138,16 +138,16 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--test", &options->test},
                                         {"--model", &options->model},
                                         {"--provider", &options->provider}};
+    const struct client_list lists[] = {
+        {"--threshold", options->thresholds, &options->thresholds_len, METE_THRESHOLDS_MAX}};
     const struct client_words words = {.command = "budget",
                                        .usage = usage,
                                        .options = &options->client,
                                        .subject = &options->subject,
                                        .known = known,
                                        .known_len = sizeof known / sizeof known[0],
-                                       .repeated = "--threshold",
-                                       .values = options->thresholds,
-                                       .values_len = &options->thresholds_len,
-                                       .values_max = METE_THRESHOLDS_MAX};
+                                       .lists = lists,
+                                       .lists_len = 1};
     return client_words_read(&words, argc, argv);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/client_words.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 int client_words_wrong(const char *command, const char *usage, const char *why, const char *what)
 {
@@ -22,10 +23,23 @@ static const char **value_of(const struct client_words *words, const char *name)
     for (size_t i = 0; i < words->known_len; i++)
         if (!strcmp(name, words->known[i].name))
             return words->known[i].value;
-    if (!words->repeated || strcmp(name, words->repeated) != 0 ||
-        *words->values_len == words->values_max)
-        return NULL;
-    return &words->values[(*words->values_len)++];
+    for (size_t i = 0; i < words->lists_len; i++) {
+        const struct client_list *list = &words->lists[i];
+        if (!strcmp(name, list->name))
+            return *list->len < list->max ? &list->values[(*list->len)++] : NULL;
+    }
+    return NULL;
+}
+
+static bool take_flag(const struct client_words *words, const char *name)
+{
+    for (size_t i = 0; i < words->flags_len; i++) {
+        if (strcmp(name, words->flags[i].name) != 0)
+            continue;
+        *words->flags[i].value = true;
+        return true;
+    }
+    return false;
 }
 
 int client_words_read(const struct client_words *words, int argc, char **argv)
@@ -36,6 +50,10 @@ int client_words_read(const struct client_words *words, int argc, char **argv)
             return wrong(words, "a value is missing after ", argv[at]);
         if (taken)
             continue;
+        if (take_flag(words, argv[at])) {
+            at++;
+            continue;
+        }
         if (argv[at][0] != '-' && !*words->subject) {
             *words->subject = argv[at++];
             continue;
@@ -49,6 +67,19 @@ int client_words_read(const struct client_words *words, int argc, char **argv)
         at += 2;
     }
     return CLI_DONE;
+}
+
+bool client_agreed(const char *command, const char *question, bool yes)
+{
+    char answer[16] = "";
+    if (yes)
+        return true;
+    if (!isatty(STDIN_FILENO)) {
+        fprintf(stderr, "mete %s: %s cannot be undone: say --yes\n", command, question);
+        return false;
+    }
+    fprintf(stderr, "%s: this cannot be undone. Go on? (yes) ", question);
+    return fgets(answer, sizeof answer, stdin) && !strncmp(answer, "yes", 3);
 }
 
 struct client_scope client_scope_of(const char *scope, const char *organization)

@@ -12,15 +12,29 @@ struct client_word {
     const char **value;
 };
 
+/* An option that may stand several times. */
+struct client_list {
+    const char *name;
+    const char **values;
+    size_t *len, max;
+};
+
+/* An option without a value. */
+struct client_flag {
+    const char *name;
+    bool *value;
+};
+
 struct client_words {
     const char *command, *usage;
     struct client_options *options;
     const char **subject;
     const struct client_word *known;
     size_t known_len;
-    const char *repeated; /* the option that may stand several times; NULL: none */
-    const char **values;
-    size_t *values_len, values_max;
+    const struct client_list *lists;
+    size_t lists_len;
+    const struct client_flag *flags;
+    size_t flags_len;
 };
 
 /* Reads argv from its third word on. CLI_DONE, or CLI_USAGE when it has said what is wrong. */
@@ -28,6 +42,10 @@ __attribute__((warn_unused_result)) int client_words_read(const struct client_wo
                                                           int argc, char **argv);
 /* Says that the command is wrong, and how it goes. CLI_USAGE. */
 int client_words_wrong(const char *command, const char *usage, const char *why, const char *what);
+
+/* Whether what cannot be undone is to be done: --yes, or a yes at the terminal. False: it has said
+ * what is missing. */
+bool client_agreed(const char *command, const char *question, bool yes);
 
 struct client_scope {
     struct slice kind;

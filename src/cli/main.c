@@ -20,7 +20,7 @@ static const struct command commands[] = {
     {"serve", "run the gateway and the API", cli_serve},
     {"init", "make a data directory, its admin token and an example organization", cli_init},
     {"config", "make what is there what a file declares, as one", cli_config},
-    {"key", "create, list, show and revoke API keys", cli_key},
+    {"key", "make, show, change, regenerate, revoke and delete API keys; what they used", cli_key},
     {"budget", "set, list and delete budgets", cli_budget},
     {"rate", "set, list, show and delete rate limits", cli_rate},
     {"quota", "grant, show, refund and end prepaid balances, tell their history", cli_quota},

@@ -137,16 +137,16 @@ static int read_options(int argc, char **argv, struct record_options *options)
                                         {"--from", &options->from},
                                         {"--to", &options->to},
                                         {"--amount", &options->amount}};
+    const struct client_list lists[] = {
+        {"--usage", options->meters, &options->meters_len, METERS_MAX}};
     const struct client_words words = {.command = "record",
                                        .usage = usage,
                                        .options = &options->client,
                                        .subject = &options->id,
                                        .known = known,
                                        .known_len = sizeof known / sizeof known[0],
-                                       .repeated = "--usage",
-                                       .values = options->meters,
-                                       .values_len = &options->meters_len,
-                                       .values_max = METERS_MAX};
+                                       .lists = lists,
+                                       .lists_len = 1};
     return client_words_read(&words, argc, argv);
 }
 

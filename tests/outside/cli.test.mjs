@@ -63,7 +63,7 @@ function work(data, label) {
   assert.equal(run(one('increase', '--end', '1'), { env }).status, 1, 'it has ended');
   assert.equal(run(one('increase', '--amount', '1'), { env }).status, 2, 'until when?');
   assert.equal(nano(ok(one('show'), { env }).json().limit), nano('30.5'));
-  assert.equal(ok(['key', 'revoke', ...common, made.id, '--json'], { env }).json().status, 'revoked');
+  assert.equal(ok(['key', 'revoke', ...common, made.id, '--yes', '--json'], { env }).json().status, 'revoked');
   return made;
 }
 
