@@ -103,7 +103,7 @@ static void apply(struct request *request)
 {
     const struct create_state *state = request->state;
     if (state->in.limits[KEY_QUOTA] >= 0)
-        request_work(request, read_zone, zone_read);
+        request_look(request, read_zone, zone_read);
     else
         make(request);
 }

@@ -359,7 +359,7 @@ static void look_up(struct request *request)
         item->expires_at.us = key->expires_at_us;
         item->revoked = key->revoked;
     }
-    request_work(request, read_all, were_read);
+    request_look(request, read_all, were_read);
 }
 
 void key_set_begin(struct request *request, void (*then)(struct request *request))

@@ -124,7 +124,7 @@ static int read_query(struct request *request, struct usage_state *state)
     if (rc)
         return rc;
     int64_t usual = state->by_hour ? HOURS_USUAL : DAYS_USUAL;
-    state->to_us = now_us;
+    state->to_us = now_us + 1; /* the span that goes on now, too */
     rc = read_instant(request, "to", &state->to_us);
     state->to_us = (state->to_us + state->span_us - 1) / state->span_us * state->span_us;
     state->from_us = max_i64(state->to_us - usual * state->span_us, 0);

@@ -101,7 +101,7 @@ static void list_done(struct request *request)
 static void list_read(struct request *request)
 {
     if (!request_missed(request, "org"))
-        request_work(request, list_run, list_done);
+        request_look(request, list_run, list_done);
 }
 
 /* NAME=VALUE, or NAME alone. */
@@ -199,5 +199,5 @@ void keys_show(struct request *request)
     if (request_query_known(request, none))
         request_problem(request);
     else
-        request_work(request, show_run, shown);
+        request_look(request, show_run, shown);
 }
