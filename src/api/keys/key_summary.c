@@ -153,8 +153,8 @@ static int read_top(struct request *request, size_t *ret_top)
     for (size_t i = 0; i < text.len; i++)
         top = text.data[i] < '0' || text.data[i] > '9' ? TOP_MAX + 1
                                                        : top * 10 + (size_t)(text.data[i] - '0');
-    if (top > TOP_MAX)
-        return problem_set(&request->problem, METE_E_INVALID, "top", "It must be from 0 to %d.",
+    if (top < 1 || top > TOP_MAX)
+        return problem_set(&request->problem, METE_E_INVALID, "top", "It must be from 1 to %d.",
                            TOP_MAX);
     *ret_top = top;
     return 0;
