@@ -164,8 +164,8 @@ static void tell_request_id(struct mete_text id)
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-static void remember(struct world *w, const struct mete_reserve *args,
-                     const struct mete_verdict *verdict)
+static struct call *remember(struct world *w, const struct mete_reserve *args,
+                             const struct mete_verdict *verdict)
 {
     struct call *call = &w->calls[w->calls_len++ % CALLS];
     *call = (struct call){.id = verdict->reservation,
@@ -173,35 +173,43 @@ static void remember(struct world *w, const struct mete_reserve *args,
                           .demands_len = args->demands_len,
                           .granted = verdict->granted};
     memcpy(call->demands, args->demands, args->demands_len * sizeof *args->demands);
+    return call;
+}
+
+struct call *act_reserve_as(struct world *w, struct engine *engine, const struct mete_reserve *args,
+                            bool is_check)
+{
+    struct mete_refusal refusals[METE_REFUSALS_MAX];
+    struct mete_verdict verdict;
+    tell_letter(is_check ? 'C' : 'R');
+    tell(args->scope.n);
+    tell_request_id(args->request_id);
+    tell((int64_t)args->content);
+    tell_text(args->model);
+    tell_text(args->provider);
+    tell_text(args->session);
+    tell_tags(args->tags, args->tags_len);
+    tell_demands(args->demands, args->demands_len);
+    tell(args->floor);
+    tell(args->wish);
+    tell(args->ttl_ms);
+    tell(args->on_expiry);
+    tell(args->flags);
+    int error = is_check ? mete_check(engine->port, args, refusals, METE_REFUSALS_MAX, &verdict)
+                         : mete_reserve(engine->port, args, refusals, METE_REFUSALS_MAX, &verdict);
+    tell_verdict(w, error, &verdict, refusals);
+    bool is_made = !error && verdict.allowed && !verdict.repeated && !is_check;
+    struct call *made = is_made ? remember(w, args, &verdict) : NULL;
+    tell_events(w, engine);
+    return made;
 }
 
 static void act_reserve(struct world *w, struct engine *engine, struct tape *tape, bool is_check)
 {
     struct mete_demand demands[METE_DEMANDS_MAX];
-    struct mete_refusal refusals[METE_REFUSALS_MAX];
     struct mete_reserve args;
-    struct mete_verdict verdict;
     draw_reserve(w, tape, &args, demands);
-    tell_letter(is_check ? 'C' : 'R');
-    tell(args.scope.n);
-    tell_request_id(args.request_id);
-    tell((int64_t)args.content);
-    tell_text(args.model);
-    tell_text(args.provider);
-    tell_text(args.session);
-    tell_tags(args.tags, args.tags_len);
-    tell_demands(args.demands, args.demands_len);
-    tell(args.floor);
-    tell(args.wish);
-    tell(args.ttl_ms);
-    tell(args.on_expiry);
-    tell(args.flags);
-    int error = is_check ? mete_check(engine->port, &args, refusals, METE_REFUSALS_MAX, &verdict)
-                         : mete_reserve(engine->port, &args, refusals, METE_REFUSALS_MAX, &verdict);
-    tell_verdict(w, error, &verdict, refusals);
-    if (!error && verdict.allowed && !verdict.repeated && !is_check)
-        remember(w, &args, &verdict);
-    tell_events(w, engine);
+    (void)act_reserve_as(w, engine, &args, is_check);
 }
 
 static int64_t reserved(const struct call *call, size_t i)
@@ -246,6 +254,34 @@ static void tell_ended(int error, const struct mete_receipt *receipt)
         tell_receipt(receipt);
 }
 
+static void commit(struct world *w, struct engine *engine, struct call *call,
+                   const struct mete_commit *args, struct mete_usage *usage)
+{
+    tell_letter('K');
+    tell(name_of(w, args->reservation));
+    tell_usage(args->usage, args->usage_len);
+    tell(args->outcome.flags);
+    struct mete_receipt receipt;
+    canary_usage(w, usage, args->usage_len);
+    int error = mete_commit(engine->port, args, &receipt);
+    if (!error)
+        canary_receipt(w, &receipt);
+    tell_ended(error, &receipt);
+    if (!error) {
+        call->ended = 1;
+        call->usage_len = args->usage_len;
+        memcpy(call->usage, usage, args->usage_len * sizeof *usage);
+    }
+    tell_events(w, engine);
+}
+
+void act_commit_as(struct world *w, struct engine *engine, struct call *call,
+                   struct mete_usage *usage, size_t len)
+{
+    const struct mete_commit args = {.reservation = call->id, .usage = usage, .usage_len = len};
+    commit(w, engine, call, &args, usage);
+}
+
 static void act_commit(struct world *w, struct engine *engine, struct tape *tape)
 {
     struct mete_usage usage[METE_DEMANDS_MAX];
@@ -254,27 +290,11 @@ static void act_commit(struct world *w, struct engine *engine, struct tape *tape
     args.usage_len = usage_of(w, tape, call, usage);
     if (tape_chance(tape, 10))
         args.outcome.flags = METE_OUTCOME_PROVISIONAL;
-    tell_letter('K');
-    tell(name_of(w, args.reservation));
-    tell_usage(args.usage, args.usage_len);
-    tell(args.outcome.flags);
-    struct mete_receipt receipt;
-    canary_usage(w, usage, args.usage_len);
-    int error = mete_commit(engine->port, &args, &receipt);
-    if (!error)
-        canary_receipt(w, &receipt);
-    tell_ended(error, &receipt);
-    if (!error) {
-        call->ended = 1;
-        call->usage_len = args.usage_len;
-        memcpy(call->usage, usage, args.usage_len * sizeof *usage);
-    }
-    tell_events(w, engine);
+    commit(w, engine, call, &args, usage);
 }
 
-static void act_release(struct world *w, struct engine *engine, struct tape *tape)
+void act_release_as(struct world *w, struct engine *engine, struct call *call)
 {
-    struct call *call = draw_call(w, tape);
     struct mete_receipt receipt;
     tell_letter('L');
     tell(name_of(w, call->id));
@@ -282,6 +302,11 @@ static void act_release(struct world *w, struct engine *engine, struct tape *tap
     tell_ended(error, &receipt);
     call->ended |= !error;
     tell_events(w, engine);
+}
+
+static void act_release(struct world *w, struct engine *engine, struct tape *tape)
+{
+    act_release_as(w, engine, draw_call(w, tape));
 }
 
 /* Of meters that were demanded, but for a few. */
@@ -486,8 +511,8 @@ static void tell_change(const struct mete_change *change)
     }
 }
 
-static void apply(struct world *w, struct engine *engine, const struct mete_change *changes,
-                  size_t len)
+void act_apply(struct world *w, struct engine *engine, const struct mete_change *changes,
+               size_t len)
 {
     uint32_t handles[16] = {0};
     struct mete_applied applied = {0};
@@ -516,7 +541,7 @@ static void act_change(struct world *w, struct engine *engine, struct tape *tape
             draw_change(w, tape, i, &changes[i]);
         } while (len > 1 &&
                  (changes[i].kind == METE_END_RATE_LIMIT || changes[i].kind == METE_END_QUOTA));
-    apply(w, engine, changes, len);
+    act_apply(w, engine, changes, len);
 }
 
 void act_tree(struct world *w, struct engine *engine)
@@ -524,17 +549,17 @@ void act_tree(struct world *w, struct engine *engine)
     struct mete_change changes[16];
     size_t len;
     draw_tree(w, changes, &len);
-    apply(w, engine, changes, len);
+    act_apply(w, engine, changes, len);
 }
 
 void act_rates(struct world *w, struct engine *engine, struct tape *tape)
 {
     struct mete_change change = {.kind = METE_PUT_METER, .meter = {"frames", 6}};
-    apply(w, engine, &change, 1);
+    act_apply(w, engine, &change, 1);
     w->meters_len = 1;
     for (size_t left = tape_pick(tape, 10); left > 0 && features[FEATURE_EXCHANGE]; left--) {
         draw_exchange(w, tape, &change);
-        apply(w, engine, &change, 1);
+        act_apply(w, engine, &change, 1);
     }
 }
 

@@ -5,6 +5,7 @@
 //   --seconds T          as many as that time allows
 //   --world-ops K        operations of one world
 //   --durable P          of a hundred worlds have a data directory, and crash
+//   --company 1          worlds are of a company with 64 clients: interleavings of their calls
 //   --shrink 0           a difference is told as it is
 //   --processes P       at once, each with its own worlds
 //   --canaries 1         each lie that the driver can tell must be found within --ops operations
@@ -14,7 +15,7 @@ import * as small from './ledger.mjs?small';
 import * as big from './ledger.mjs?big';
 import { Reader } from './reader.mjs';
 
-const options = { drive: 'build/tests/model_drive', seed: 1, ops: 1e6, seconds: 0, worldOps: 2000, canary: 0, canaries: 0, durable: 0, first: 0, shrink: 1, processes: 1 };
+const options = { drive: 'build/tests/model_drive', seed: 1, ops: 1e6, seconds: 0, worldOps: 2000, canary: 0, canaries: 0, durable: 0, company: 0, first: 0, shrink: 1, processes: 1 };
 for (let i = 2; i < process.argv.length; i += 2) {
     const name = process.argv[i].replace(/^--/, '').replace(/-(.)/g, (_, c) => c.toUpperCase());
     if (!(name in options)) throw new Error(`unknown option ${process.argv[i]}`);
@@ -49,7 +50,7 @@ function run(args, deadline = Infinity) {
     });
 }
 
-const fixedArgs = (canary) => ['--seed', options.seed, '--ops', options.worldOps, '--canary', canary, '--durable', options.durable];
+const fixedArgs = (canary) => ['--seed', options.seed, '--ops', options.worldOps, '--canary', canary, '--durable', options.durable, '--company', options.company];
 const again = (world, ops, skip) => run([...fixedArgs(options.canary), '--first', world, '--ops', ops, '--worlds', 1, '--at-once',
     ...(skip ? ['--skip', skip] : [])].map(String));
 
@@ -83,7 +84,7 @@ async function tell({ world, op, what }) {
     if (!options.shrink) return;
     const least = await shrink({ world, op, what });
     console.log(`again, with ${least.left} operations:\n  ${options.drive} --seed ${options.seed} --first ${world} --ops ${least.ops} ` +
-        `--durable ${options.durable} --skip ${least.skip}\n${least.what}`);
+        `--durable ${options.durable} --company ${options.company} --skip ${least.skip}\n${least.what}`);
 }
 
 async function check(canary) {

@@ -7,6 +7,7 @@
  *   --durable P                     of a hundred worlds have a data directory, and crash
  *   --directory D                   durable worlds stay in D/NUMBER, with a snapshot of their
  * middle, and the hash of their last state in D/NUMBER.hash
+ *   --company 1                     worlds are of a company and its 64 clients (company.c)
  *   --canaries 1                    says how many lies it knows
  *   --at-once                       tells each question before it asks
  * Says "! ..." and ends with 1 if the engine cannot be opened. */
@@ -26,7 +27,7 @@ unsigned char features[FEATURES];
 struct options {
     uint64_t seed, first, worlds, ops;
     const char *skip, *directory;
-    int canary, canaries, durable;
+    int canary, canaries, durable, company;
 };
 
 static uint64_t mix(uint64_t z)
@@ -160,7 +161,10 @@ static void live(struct world *w, const struct options *options)
     } else {
         act_tree(w, &engine);
         fill(w, bytes);
-        act_rates(w, &engine, &tape);
+        if (options->company)
+            company_begin(w, &engine);
+        else
+            act_rates(w, &engine, &tape);
     }
     while (!w->restart && w->op++ < options->ops) {
         if (is_skipped(options->skip, w->op))
@@ -170,7 +174,10 @@ static void live(struct world *w, const struct options *options)
         tell_letter('#');
         tell((int64_t)w->op);
         tell_end();
-        act(w, &engine, &tape);
+        if (options->company)
+            company_act(w, &engine, &tape);
+        else
+            act(w, &engine, &tape);
         if (options->directory && w->op == options->ops / 2)
             take_snapshot(&engine);
     }
@@ -270,6 +277,8 @@ static struct options read_options(char **args)
             options.canaries = (int)number(*args);
         else if (strcmp(name, "--directory") == 0)
             options.directory = *args;
+        else if (strcmp(name, "--company") == 0)
+            options.company = (int)number(*args);
         else if (strcmp(name, "--durable") == 0)
             options.durable = (int)number(*args);
         if (!*args)

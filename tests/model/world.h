@@ -15,6 +15,7 @@
 #include "mete.h"
 #include "property/tape.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 enum {
@@ -24,6 +25,7 @@ enum {
     GRANTS = 32,
     INCREASES = 16,
     CALLS = 64, /* reservations, the latest ones */
+    CLIENTS = 64,
     NAMES = 8192,
     EDGES = 16,
     EVENTS = 4096,
@@ -83,6 +85,7 @@ struct world {
     struct increase increases[INCREASES];
     size_t scopes_len, budgets_len, rates_len, grants_len, increases_len, calls_len;
     struct call calls[CALLS];
+    struct call clients[CLIENTS];     /* of a company: the call each has open */
     struct mete_usage recorded[9][4]; /* under each request id, lately */
     size_t recorded_len[9];
     uint32_t budgets_top; /* the highest handle seen: templates make some of their own */
@@ -153,8 +156,20 @@ void tell_events(struct world *w, struct engine *engine);
 void act(struct world *w, struct engine *engine, struct tape *tape);
 void act_tree(struct world *w, struct engine *engine);
 void act_rates(struct world *w, struct engine *engine, struct tape *tape); /* some, and a meter */
+/* What a draw would have asked; the call that was made, if one was. */
+struct call *act_reserve_as(struct world *w, struct engine *engine, const struct mete_reserve *args,
+                            bool is_check);
+void act_commit_as(struct world *w, struct engine *engine, struct call *call,
+                   struct mete_usage *usage, size_t len);
+void act_release_as(struct world *w, struct engine *engine, struct call *call);
+void act_apply(struct world *w, struct engine *engine, const struct mete_change *changes,
+               size_t len);
 void act_pass(struct world *w, struct engine *engine, int64_t to_us);
 void act_restarted(struct world *w, struct engine *engine);
+
+/* ---- company.c: 64 clients of one company ---- */
+void company_begin(struct world *w, struct engine *engine);
+void company_act(struct world *w, struct engine *engine, struct tape *tape);
 
 /* ---- Features: what the engine does today; a row goes when all are on ---- */
 enum feature {
