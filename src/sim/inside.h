@@ -66,6 +66,7 @@ METE_MUST_USE int sim_text_error(int status, const char *message, const char *pa
 struct sim_billed {
     uint64_t number;
     int64_t input_tokens, output_tokens;
+    int64_t images, characters, audio_seconds, video_seconds;
     bool usage_reported;
     size_t model_len;
     char model[MODEL_RAW];
@@ -83,6 +84,21 @@ void sim_account_done(struct sim_account *account);
 void sim_account_reset(struct sim_account *account);
 void sim_account_bill(struct sim_account *account, const struct sim_answer *answer,
                       int64_t output_tokens, bool usage_reported);
+/* One of pieces. */
+void sim_account_put(struct sim_account *account, const struct sim_billed *billed);
 METE_MUST_USE int sim_account_json(const struct sim_account *account, struct buffer *out);
+
+/* ---- Pictures, sound and video (sim_media.c) ------------------------------------------------- */
+
+enum sim_media { SIM_PICTURES = 0, SIM_TRANSCRIPT, SIM_VIDEO, SIM_MODERATION };
+
+/* The answer into out, and its bill; 400: an error is in out, and nothing is billed; else as
+ * buffers fail. */
+METE_MUST_USE int sim_media_answer(const struct exchange *exchange, enum sim_media kind,
+                                   struct sim_billed *bill, struct buffer *out);
+/* Bytes of sound, and their bill; -1: the request is wrong. */
+int64_t sim_media_speak(const struct exchange *exchange, struct sim_billed *bill);
+/* NOT_FOUND: no job of the simulator's. */
+METE_MUST_USE int sim_media_job(struct slice id, struct buffer *out);
 
 #endif

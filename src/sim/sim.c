@@ -70,13 +70,18 @@ static bool happens(const struct sim *sim, uint64_t number, enum salt salt, uint
 
 /* ---- Replies --------------------------------------------------------------------------------- */
 
-static void reply_json(struct exchange *exchange, int status, struct slice body)
+static void reply_as(struct exchange *exchange, int status, const char *type, struct slice body)
 {
     char id[32];
     int len = snprintf(id, sizeof id, "req_sim_%llu", (unsigned long long)exchange->id);
-    const struct exchange_header headers[] = {{"Content-Type", SLICE_LITERAL("application/json")},
+    const struct exchange_header headers[] = {{"Content-Type", slice_of(type)},
                                               {"x-request-id", {id, (size_t)len}}};
     exchange->ops->reply(exchange, status, headers, 2, body);
+}
+
+static void reply_json(struct exchange *exchange, int status, struct slice body)
+{
+    reply_as(exchange, status, "application/json", body);
 }
 
 static void reply_no_memory(struct exchange *exchange)
@@ -327,6 +332,91 @@ static void begin_chat(struct sim *sim, struct exchange *exchange)
         go_on(call);
 }
 
+/* ---- Pictures, sound and video --------------------------------------------------------------- */
+
+static void answer_media(struct sim *sim, struct exchange *exchange, enum sim_media kind)
+{
+    struct sim_billed bill = {.number = sim->number + 1};
+    buffer_clear(&sim->scratch);
+    int rc = sim_media_answer(exchange, kind, &bill, &sim->scratch);
+    if (rc) {
+        reply_scratch(sim, exchange, 400, rc == 400 ? 0 : rc);
+        return;
+    }
+    sim->number++;
+    sim->account.calls++;
+    sim_account_put(&sim->account, &bill);
+    bool text = kind == SIM_TRANSCRIPT && sim->scratch.data[0] != '{';
+    reply_as(exchange, 200, text ? "text/plain; charset=utf-8" : "application/json",
+             buffer_slice(&sim->scratch));
+}
+
+static void make_pictures(struct sim *sim, struct exchange *exchange)
+{
+    answer_media(sim, exchange, SIM_PICTURES);
+}
+
+static void transcribe(struct sim *sim, struct exchange *exchange)
+{
+    answer_media(sim, exchange, SIM_TRANSCRIPT);
+}
+
+static void make_video(struct sim *sim, struct exchange *exchange)
+{
+    answer_media(sim, exchange, SIM_VIDEO);
+}
+
+static void moderate(struct sim *sim, struct exchange *exchange)
+{
+    answer_media(sim, exchange, SIM_MODERATION);
+}
+
+static void send_bytes(struct exchange *exchange, const char *type, int64_t len)
+{
+    static const char silence[4096];
+    const struct exchange_header header = {"Content-Type", slice_of(type)};
+    exchange->ops->start(exchange, 200, &header, 1);
+    for (; len > 0; len -= (int64_t)sizeof silence)
+        (void)exchange->ops->write(
+            exchange, (struct slice){silence, (size_t)min_i64(len, (int64_t)sizeof silence)});
+    exchange->ops->finish(exchange);
+}
+
+static void speak(struct sim *sim, struct exchange *exchange)
+{
+    struct sim_billed bill = {.number = sim->number + 1};
+    int64_t len = sim_media_speak(exchange, &bill);
+    if (len < 0) {
+        struct sim_fault fault = {"input", "It takes a model, and a text of 1 to 4096 characters."};
+        reply_error(sim, exchange, 400, &fault);
+        return;
+    }
+    sim->number++;
+    sim->account.calls++;
+    sim_account_put(&sim->account, &bill);
+    send_bytes(exchange, "audio/mpeg", len);
+}
+
+/* "/videos/{id}", "/videos/{id}/content". False: it is no job's. */
+static bool answer_job(struct sim *sim, struct exchange *exchange, struct slice path)
+{
+    struct slice begin = SLICE_LITERAL("/videos/"), content = SLICE_LITERAL("/content");
+    enum { VIDEO_BYTES = 65536 };
+    if (!slice_starts(path, begin))
+        return false;
+    struct slice id = slice_from(path, begin.len);
+    bool whole = id.len > content.len && slice_equal(slice_from(id, id.len - content.len), content);
+    id.len -= whole ? content.len : 0;
+    buffer_clear(&sim->scratch);
+    if (sim_media_job(id, &sim->scratch))
+        return false;
+    if (whole)
+        send_bytes(exchange, "video/mp4", VIDEO_BYTES);
+    else
+        reply_json(exchange, 200, buffer_slice(&sim->scratch));
+    return true;
+}
+
 /* ---- Routes ---------------------------------------------------------------------------------- */
 
 static void list_models(struct sim *sim, struct exchange *exchange)
@@ -359,6 +449,11 @@ static const struct {
     void (*answer)(struct sim *sim, struct exchange *exchange);
 } routes[] = {
     {"POST", "/chat/completions", begin_chat},
+    {"POST", "/images/generations", make_pictures},
+    {"POST", "/audio/speech", speak},
+    {"POST", "/audio/transcriptions", transcribe},
+    {"POST", "/videos", make_video},
+    {"POST", "/moderations", moderate},
     {"GET", "/models", list_models},
     {"GET", "/sim/billed", show_billed},
     {"POST", "/sim/reset", reset},
@@ -381,6 +476,8 @@ static void begin(void *self, struct exchange *exchange)
             return;
         }
     }
+    if (!known && answer_job(sim, exchange, path))
+        return;
     struct sim_fault fault = {.message = "The simulator has no such route."};
     if (known)
         fault = (struct sim_fault){.message = "The route does not take this method."};

@@ -27,15 +27,37 @@ void sim_account_bill(struct sim_account *account, const struct sim_answer *answ
                       int64_t output_tokens, bool usage_reported)
 {
     ASSERT(answer->model.len <= MODEL_RAW && output_tokens >= 0);
-    struct sim_billed *billed = &account->kept[account->billed++ % LIMIT_SIM_BILLED];
-    billed->number = answer->number;
-    billed->input_tokens = answer->input_tokens;
-    billed->output_tokens = output_tokens;
-    billed->usage_reported = usage_reported;
-    billed->model_len = answer->model.len;
-    memcpy(billed->model, answer->model.data, answer->model.len);
-    account->input_tokens += answer->input_tokens;
-    account->output_tokens += output_tokens;
+    struct sim_billed billed = {.number = answer->number,
+                                .input_tokens = answer->input_tokens,
+                                .output_tokens = output_tokens,
+                                .usage_reported = usage_reported,
+                                .model_len = answer->model.len};
+    memcpy(billed.model, answer->model.data, answer->model.len);
+    sim_account_put(account, &billed);
+}
+
+void sim_account_put(struct sim_account *account, const struct sim_billed *billed)
+{
+    account->kept[account->billed++ % LIMIT_SIM_BILLED] = *billed;
+    account->input_tokens += billed->input_tokens;
+    account->output_tokens += billed->output_tokens;
+}
+
+/* Pieces are told where there are any. */
+static int put_pieces(const struct sim_billed *billed, struct buffer *out)
+{
+    const struct {
+        const char *name;
+        int64_t pieces;
+    } all[] = {{"images", billed->images},
+               {"characters", billed->characters},
+               {"audio_seconds", billed->audio_seconds},
+               {"video_seconds", billed->video_seconds}};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && !rc; i++)
+        if (all[i].pieces)
+            rc = buffer_format(out, "\"%s\":%lld,", all[i].name, (long long)all[i].pieces);
+    return rc;
 }
 
 static int put_billed(const struct sim_billed *billed, struct buffer *out)
@@ -44,9 +66,13 @@ static int put_billed(const struct sim_billed *billed, struct buffer *out)
         out, "{\"id\":\"chatcmpl-sim-%llu\",\"model\":", (unsigned long long)billed->number);
     if (!rc)
         rc = buffer_append(out, (struct slice){billed->model, billed->model_len});
+    if (!rc)
+        rc = buffer_text(out, ",");
+    if (!rc)
+        rc = put_pieces(billed, out);
     return rc ? rc
               : buffer_format(out,
-                              ",\"input_tokens\":%lld,\"output_tokens\":%lld,"
+                              "\"input_tokens\":%lld,\"output_tokens\":%lld,"
                               "\"usage_reported\":%s}",
                               (long long)billed->input_tokens, (long long)billed->output_tokens,
                               billed->usage_reported ? "true" : "false");

@@ -4,10 +4,12 @@
 // own provider billed, by the official client. What is not priced, or not known, is refused, and
 // reaches no provider (field notes, 1.1: paths that passed through; 1.6: media priced at nothing).
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import readline from 'node:readline';
 import { after, before, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 import { MediaProvider, PASS_PRICE } from './media-provider.mjs';
-import { Mete, configuration } from './mete.mjs';
+import { BINARY, Mete, configuration, mind } from './mete.mjs';
 import { nano } from './money.mjs';
 import { CREDENTIAL } from './provider.mjs';
 
@@ -340,4 +342,39 @@ test('a key that may use some models may use no others here', async () => {
   await refused(theirs.moderations.create({ input: 'x' }));
   await refused(theirs.videos.create({ model: 'sora-2', prompt: 'x' }));
   await refused(theirs.post('/rerank', { body: { query: 'x' } }));
+});
+
+// ---- The simulator ------------------------------------------------------------------------------
+
+test('the simulator answers all of them, and its account is what is recorded', async () => {
+  const child = mind(spawn(BINARY, ['sim', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] }));
+  let url;
+  for await (const line of readline.createInterface({ input: child.stdout })) {
+    url = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1];
+    if (url) break;
+  }
+  const tried = await Mete.start({ config: configuration(null, { providers: [{ name: 'openai', dialect: 'openai', base_url: `${url}/v1` }], model_costs: {} }) });
+  try {
+    const theirs = new OpenAI({ apiKey: (await tried.organization('sim')).key, baseURL: `${tried.url}/v1`, maxRetries: 0 });
+    await theirs.images.generate({ model: 'dall-e-2', prompt: 'a sea', n: 2 });
+    await theirs.images.generate({ model: 'gpt-image-1', prompt: 'a sea' });
+    assert.equal((await (await theirs.audio.speech.create({ model: 'tts-1', voice: 'alloy', input: 'hello' })).arrayBuffer()).byteLength, 320);
+    await theirs.audio.transcriptions.create({ model: 'whisper-1', file: await toFile(wave(10), 'a.wav') });
+    assert.equal(await theirs.audio.transcriptions.create({ model: 'whisper-1', response_format: 'text', file: await toFile(Buffer.alloc(16000), 'a.webm') }), 'lorem ipsum\n');
+    const job = await theirs.videos.create({ model: 'sora-2', prompt: 'a sea', seconds: '8' });
+    assert.equal((await theirs.videos.retrieve(job.id)).status, 'completed');
+    assert.equal((await (await theirs.videos.downloadContent(job.id)).arrayBuffer()).byteLength, 65536);
+    await theirs.moderations.create({ input: 'hello' });
+    await assert.rejects(theirs.videos.retrieve('video_sim-99-4'), (error) => error.status === 404);
+    await tried.settled();
+    const billed_ = (await (await fetch(`${url}/sim/billed`)).json()).requests;
+    const records = (await tried.must('GET', '/api/v1/records')).data.reverse().filter(({ corrects }) => !corrects); // the video was settled
+    const of = (one) => ['images', 'characters', 'video_seconds'].map((name) => one[name] ?? 0);
+    assert.deepEqual(records.map(of), billed_.map(of));
+    assert.deepEqual(records.map(({ audio_seconds: seconds }) => seconds ?? 0), [0, 0, 0, 6, 33, 0, 0], 'told, and of the file that tells nothing its bytes');
+    assert.deepEqual(records.map(({ provisional }) => provisional), [false, false, false, false, false, true, false]);
+  } finally {
+    await tried.stop();
+    child.kill('SIGTERM');
+  }
 });
