@@ -7,6 +7,7 @@
 #ifndef LEDGER_ARCHIVE_H
 #define LEDGER_ARCHIVE_H
 
+#include "ledger/extras.h"
 #include "ledger/state.h"
 
 struct archive {

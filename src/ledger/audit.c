@@ -6,6 +6,7 @@
  * counters, looks whether anything but zero is left, and puts them back (modulo 2^64, so that even
  * a counter that went wrong comes back as it was). Committed figures are compared in the sum: what
  * was ever charged is what stands in the windows plus what windows that are gone stood at. */
+#include "ledger/extras.h"
 #include "ledger/controls.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"

@@ -18,6 +18,7 @@
  *
  * Text: struct budget_text, the id, then thresholds of 4 bytes each. It is written anew, once, with
  * room for all of them, when more thresholds come than the first text had room for. */
+#include "ledger/extras.h"
 #include "ledger/charges.h"
 #include "ledger/controls.h"
 #include "ledger/increases.h"

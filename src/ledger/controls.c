@@ -23,6 +23,7 @@
  *
  * Considered and not done: admitting by a random draw (uneven, and no two runs alike); counting in
  * the journal (an entry for every refused call). */
+#include "ledger/extras.h"
 #include "ledger/controls.h"
 #include "ledger/rolling.h"
 #include "ledger/weigh.h"

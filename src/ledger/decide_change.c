@@ -6,6 +6,7 @@
  * ledger_check_changes() walks the batch first, against the state and the handful of things the
  * batch has made or ended so far; once it agrees, each ledger_decide_change() in turn does too.
  * One function judges a change in either case; a lone change is a batch of one. */
+#include "ledger/extras.h"
 #include "ledger/batch.h"
 #include "ledger/documents.h"
 #include "ledger/exchanges.h"

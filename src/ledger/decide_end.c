@@ -3,6 +3,7 @@
  * as those of decide.c are. A commit or release asks nothing of the present windows: it counts
  * where its reservation was made. */
 #include "base/details.h"
+#include "ledger/extras.h"
 #include "ledger/endings.h"
 #include "ledger/increases.h"
 #include "ledger/templates.h"

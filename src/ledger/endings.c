@@ -5,6 +5,7 @@
  * took from and in no other (INV-02), each in the window the reservation was made in (INV-09). An
  * expiry charges what was held or nothing, as the reservation says. A record charges every counting
  * budget on its path, now. */
+#include "ledger/extras.h"
 #include "ledger/endings.h"
 #include "ledger/exchanges.h"
 #include "ledger/moves.h"

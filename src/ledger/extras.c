@@ -8,6 +8,7 @@
  * which an increase begins or ends.
  *
  * Zones are few: each name is kept once and known by its number. */
+#include "ledger/extras.h"
 #include "ledger/controls.h"
 #include "ledger/rolling.h"
 

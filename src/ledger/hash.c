@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "ledger/extras.h"
 #include "ledger/increases.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"

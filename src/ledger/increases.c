@@ -11,6 +11,7 @@
  * Increases lie in one pool, chained at their budget in the order they were put. Room for all that
  * every budget may have is reserved, so that putting one cannot run out of it. Those of a budget
  * that is ended stay as they are: nothing asks for them any more. */
+#include "ledger/extras.h"
 #include "ledger/batch.h"
 #include "ledger/increases.h"
 

@@ -7,6 +7,7 @@
  * chunks have room for the worst case.
  *
  * Considered and not done: mremap or realloc as things grow (a pause, and pointers that move). */
+#include "ledger/extras.h"
 #include "ledger/controls.h"
 #include "ledger/endings.h"
 #include "ledger/documents.h"

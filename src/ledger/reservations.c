@@ -13,6 +13,7 @@
  * A reservation keeps its amounts once, by unit, and takes from every counting budget on its path,
  * also from those whose unit it did not ask for (with 0), so that a commit with more units than
  * were reserved is charged to them too. The window of a take follows from made_at (budgets.c). */
+#include "ledger/extras.h"
 #include "ledger/exchanges.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"

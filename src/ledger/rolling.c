@@ -15,6 +15,7 @@
  *
  * Considered and not done: exact sliding (a list of charges, without bound); buckets of their own
  * for held amounts (what is held may still be spent, so it counts until it is not). */
+#include "ledger/extras.h"
 #include "ledger/rolling.h"
 
 enum { BUCKETS = LEDGER_BUCKETS };

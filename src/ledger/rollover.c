@@ -20,6 +20,7 @@
  *
  * Base limit and cap are those of the moment the window ended. A budget that never had a cap keeps
  * zeros here: a way that always gives 0. */
+#include "ledger/extras.h"
 #include "ledger/rollover.h"
 
 static int64_t clamp(int128 value, int64_t low, int64_t high)

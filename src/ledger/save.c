@@ -15,6 +15,7 @@
  *
  * Whoever adds state adds it here, at the end of its part and before the first release without
  * another VERSION; prop_ledger and fuzz_save fail if it is forgotten, because the hash differs. */
+#include "ledger/extras.h"
 #include "ledger/archive.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What only unusual budgets have, and patterns, as bytes, and back. Idea and rules: save.c. */
+#include "ledger/extras.h"
 #include "ledger/archive.h"
 #include "ledger/increases.h"
 #include "ledger/state.h"

@@ -10,6 +10,7 @@
  *
  * Considered and not done: a mask of templates in each scope (a slot that is used again would have
  * to be cleared in every scope of the organization). */
+#include "ledger/extras.h"
 #include "ledger/templates.h"
 
 /* ---- Finding --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
  *
  * The quantity is in closed form: ceil(p * q / 10^6) <= room is the same as
  * q <= floor(room * 10^6 / p), in 128 bits. */
+#include "ledger/extras.h"
 #include "ledger/controls.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
