@@ -183,6 +183,56 @@ static void a_change_of_what_was_changed_since_is_refused(void **state)
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, api_case_setup, api_case_teardown)
+#define BUDGETS ORGANIZATIONS "/acme/budgets"
+
+static void a_budget_has_a_version(void **state)
+{
+    struct api_case *c = *state;
+    char etag[32], later[32];
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"own\",\"monthly_limit\":5}");
+    snprintf(etag, sizeof etag, "%s", c->call.etag);
+    assert_true(etag[0] == '"');
+    expect(c, 200, "GET", BUDGETS "/own", NULL);
+    assert_string_equal(c->call.etag, etag);
+    assert_int_equal(ask_with(c, "If-Match", etag, "PUT", BUDGETS, "{\"amount\":6}"), 200);
+    snprintf(later, sizeof later, "%s", c->call.etag);
+    assert_string_not_equal(later, etag);
+    assert_int_equal(ask_with(c, "If-Match", etag, "PUT", BUDGETS "/own", "{\"amount\":7}"), 412);
+    assert_int_equal(ask_with(c, "If-Match", etag, "DELETE", BUDGETS "/own", ""), 412);
+    assert_int_equal(
+        ask_with(c, "If-Match", etag, "POST", BUDGETS "/alerts", "{\"alert_enabled\":false}"), 412);
+    expect(c, 200, "GET", BUDGETS "/own/alerts", NULL);
+    assert_string_equal(c->call.etag, later);
+    expect(c, 200, "POST", BUDGETS "/own/lift", NULL);
+    assert_string_equal(c->call.etag, later);
+    assert_int_equal(
+        ask_with(c, "If-Match", later, "POST", BUDGETS "/alerts", "{\"alert_enabled\":false}"),
+        200);
+    assert_string_not_equal(c->call.etag, later);
+    snprintf(later, sizeof later, "%s", c->call.etag);
+    expect(c, 200, "GET", BUDGETS "/own", NULL);
+    expect_member(c, "amount", "6.00");
+    assert_string_equal(c->call.etag, later);
+    assert_int_equal(ask_with(c, "If-Match", later, "DELETE", BUDGETS, ""), 204);
+}
+
+static void a_repeated_budget_is_made_once(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    assert_int_equal(once(c, "b-1", BUDGETS, "{\"id\":\"own\",\"monthly_limit\":5}"), 201);
+    assert_int_equal(once(c, "b-1", BUDGETS, "{\"id\":\"own\",\"monthly_limit\":5}"), 201);
+    assert_true(c->call.replayed);
+    assert_int_equal(once(c, "b-1", BUDGETS, "{\"id\":\"own\",\"monthly_limit\":6}"), 422);
+    assert_int_equal(once(c, "b-2", BUDGETS "/own/alerts", "{\"usage_percentage\":50}"), 200);
+    expect(c, 200, "POST", BUDGETS "/own/alerts", "{\"usage_percentage\":60}");
+    assert_int_equal(once(c, "b-2", BUDGETS "/own/alerts", "{\"usage_percentage\":50}"), 200);
+    assert_true(c->call.replayed);
+    expect(c, 200, "GET", BUDGETS "/own/alerts", NULL);
+    expect_member(c, "alert_thresholds", "[0.6]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +243,8 @@ int main(void)
         CASE(a_repeat_after_a_crash_in_between_does_nothing),
         CASE(what_failed_is_tried_again),
         CASE(a_change_of_what_was_changed_since_is_refused),
+        CASE(a_budget_has_a_version),
+        CASE(a_repeated_budget_is_made_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

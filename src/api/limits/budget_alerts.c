@@ -74,10 +74,17 @@ static struct alerts *begin(struct request *request)
     return NULL;
 }
 
+static void look_found(struct request *request)
+{
+    const struct alerts *alerts = request->state;
+    request->version = alerts->search.version;
+    show_found(request);
+}
+
 void budget_alerts_show(struct request *request)
 {
     if (begin(request))
-        budget_find_document(request, show_found);
+        budget_find_document(request, look_found);
 }
 
 /* ---- Setting --------------------------------------------------------------------------------- */
@@ -96,6 +103,7 @@ static void set_applied(struct request *request)
     const struct alerts *alerts = request->state;
     if (request_missed(request, "budget"))
         return;
+    request->version = request->op.result.applied.seq;
     request->op = (struct mete_op){
         .kind = METE_OP_QUERY,
         .args.query = {.kind = METE_QUERY_BUDGET, .budget = alerts->search.view.budget}};
@@ -124,6 +132,8 @@ static int specify(struct request *request)
 static void set_found(struct request *request)
 {
     const struct alerts *alerts = request->state;
+    if (!request_matches(request, alerts->search.version))
+        return;
     if (specify(request))
         request_problem(request);
     else

@@ -18,6 +18,7 @@ static int keep_document(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
     struct budget_search *search = request->state;
+    search->version = entity->version;
     return budgets_document(request, entity, &search->document);
 }
 

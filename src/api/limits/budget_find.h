@@ -11,6 +11,7 @@ struct budget_search {
     struct mete_budget_view view; /* what was found, as of now */
     struct mete_scope_id organization;
     struct slice document; /* after budget_find_document() */
+    uint64_t version;      /* likewise: the entry that changed it last */
     struct mete_budget_view *own;
     bool wants_document;
     void (*then)(struct request *request);

@@ -81,6 +81,8 @@ static int keep_row(void *user, const struct directory_entity *entity)
     }
     struct row *row = &rows->rows[rows->len];
     *row = (struct row){.handle = entity->handle};
+    if (rows->single)
+        request->version = entity->version;
     int rc = budgets_document(request, entity, &row->document);
     rows->len += rc == 0;
     return rc;

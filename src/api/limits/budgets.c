@@ -76,8 +76,10 @@ static void created(struct request *request)
                      LIMIT_SCOPE_BUDGETS);
     else if (status)
         request_fail(request, status, NULL, NULL);
-    else
+    else {
+        request->version = request->op.result.applied.seq;
         reply_budget(request, request->handles[0]);
+    }
 }
 
 static void create(struct request *request)
@@ -217,6 +219,17 @@ static void updated(struct request *request)
     struct budget_state *state = request->state;
     if (request_missed(request, "budget"))
         return;
+    request->version = request->op.result.applied.seq;
+    reply_budget(request, state->search.view.budget.n);
+}
+
+/* That is no change of what was said of the budget. */
+static void lifted(struct request *request)
+{
+    const struct budget_state *state = request->state;
+    if (request_missed(request, "budget"))
+        return;
+    request->version = state->search.version;
     reply_budget(request, state->search.view.budget.n);
 }
 
@@ -294,6 +307,8 @@ static int merge(struct request *request)
 static void update_found(struct request *request)
 {
     struct budget_state *state = request->state;
+    if (!request_matches(request, state->search.version))
+        return;
     if (merge(request))
         request_problem(request);
     else
@@ -304,7 +319,7 @@ static void lift_found(struct request *request)
 {
     struct budget_state *state = request->state;
     state->change = (struct mete_change){.kind = METE_LIFT_STOP, .end = state->search.view.budget};
-    request_apply(request, &state->change, 1, updated);
+    request_apply(request, &state->change, 1, lifted);
 }
 
 static void deleted(struct request *request)
@@ -316,6 +331,8 @@ static void deleted(struct request *request)
 static void delete_found(struct request *request)
 {
     struct budget_state *state = request->state;
+    if (!request_matches(request, state->search.version))
+        return;
     state->change = (struct mete_change){.kind = METE_END_BUDGET, .end = state->search.view.budget};
     request_apply(request, &state->change, 1, deleted);
 }
@@ -332,7 +349,7 @@ static void begin_lift(struct request *request)
 
 static void begin_delete(struct request *request)
 {
-    budget_find(request, delete_found);
+    budget_find_document(request, delete_found);
 }
 
 void budgets_update(struct request *request)
