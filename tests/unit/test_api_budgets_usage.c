@@ -459,6 +459,23 @@ static void what_is_not_there_is_not_found(void **state)
     }
 }
 
+/* It still has its id while a call holds it. */
+static void what_was_deleted_is_not_found_though_it_is_held(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS, "{\"id\":\"gone\",\"monthly_limit\":10}");
+    expect(c, 200, "POST", "/api/v1/budget/reserve",
+           "{\"request_id\":\"held\",\"scope\":{\"kind\":\"user\",\"id\":\"ada\","
+           "\"organization\":\"acme\"},\"amount\":\"2\",\"ttl_seconds\":7200}");
+    expect(c, 204, "DELETE", BUDGETS "/gone", NULL);
+    expect_problem(c, 404, "not_found", "budget", "GET", BUDGETS "/gone/usage", NULL);
+    expect_problem(c, 404, "not_found", "budget", "POST", BUDGETS "/gone/alerts",
+                   "{\"alert_enabled\":true}");
+    expect_problem(c, 404, "not_found", "budget", "POST", BUDGETS "/gone/check", "{\"amount\":1}");
+    expect_problem(c, 404, "not_found", "org", "GET", BUDGETS "/usage", NULL);
+}
+
 /* What a budget keeps without the engine's knowing. */
 static void what_is_kept_is_shown(void **state)
 {
@@ -657,6 +674,7 @@ int main(void)
         TEST(a_summary_of_many),
         TEST(alerts_of_all_organizations_newest_first),
         TEST(what_is_not_there_is_not_found),
+        TEST(what_was_deleted_is_not_found_though_it_is_held),
         TEST(what_is_kept_is_shown),
         TEST(a_budget_starts_and_ends),
         TEST(each_wrong_date_is_named),
