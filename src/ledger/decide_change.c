@@ -11,6 +11,7 @@
 #include "ledger/documents.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
+#include "ledger/matches.h"
 #include "ledger/rates.h"
 #include "ledger/rolling.h"
 #include "ledger/templates.h"

@@ -6,6 +6,7 @@
 #include "ledger/extras.h"
 #include "ledger/endings.h"
 #include "ledger/increases.h"
+#include "ledger/matches.h"
 #include "ledger/templates.h"
 
 enum { NOT_A_REPEAT = 2 };

@@ -2,6 +2,7 @@
  * The decisions about rate limits: what may be put and ended, as the batch so far will leave it. An
  * id is free as soon as its rate limit has ended, so that a batch may end one and make it anew. */
 #include "ledger/batch.h"
+#include "ledger/matches.h"
 #include "ledger/rates.h"
 
 static struct slice of_text(struct mete_text text)

@@ -8,6 +8,7 @@
 #include "ledger/extras.h"
 #include "ledger/endings.h"
 #include "ledger/exchanges.h"
+#include "ledger/matches.h"
 #include "ledger/moves.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"

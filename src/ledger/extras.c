@@ -10,6 +10,7 @@
  * Zones are few: each name is kept once and known by its number. */
 #include "ledger/extras.h"
 #include "ledger/controls.h"
+#include "ledger/matches.h"
 #include "ledger/rolling.h"
 
 /* ---- Finding and making ---- */

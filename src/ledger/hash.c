@@ -8,6 +8,7 @@
 
 #include "ledger/extras.h"
 #include "ledger/increases.h"
+#include "ledger/matches.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
 #include "ledger/rolling.h"

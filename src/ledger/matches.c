@@ -11,7 +11,7 @@
  * Considered and not done: compiling sets into tries (sixteen short patterns are one cache line or
  * two, and a scope has few narrowed budgets); sharing equal sets (the templates of budgets share
  * theirs by its number already). */
-#include "ledger/state.h"
+#include "ledger/matches.h"
 
 enum { SET_BYTES_MAX = 1 + METE_MATCHES_MAX * (2 + LIMIT_SESSION) };
 

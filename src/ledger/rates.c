@@ -20,6 +20,8 @@
  * numbers); debt as an instant (the usual form of GCRA: rounds whenever limit does not divide). */
 #include "ledger/rates.h"
 
+#include "ledger/matches.h"
+
 #define DEBT_MAX ((int128)1 << 120) /* more than 2^20 records of the largest amounts */
 
 static int128 period_us(const struct rate *rate)

@@ -15,6 +15,7 @@
  * were reserved is charged to them too. The window of a take follows from made_at (budgets.c). */
 #include "ledger/extras.h"
 #include "ledger/exchanges.h"
+#include "ledger/matches.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
 

@@ -3,6 +3,7 @@
 #include "ledger/extras.h"
 #include "ledger/archive.h"
 #include "ledger/increases.h"
+#include "ledger/matches.h"
 #include "ledger/state.h"
 
 static void walk_controls(struct archive *archive, struct mete_controls *controls)

@@ -10,6 +10,7 @@
 #include "ledger/controls.h"
 #include "ledger/exchanges.h"
 #include "ledger/increases.h"
+#include "ledger/matches.h"
 #include "ledger/quotas.h"
 #include "ledger/rates.h"
 #include "ledger/rolling.h"
