@@ -22,7 +22,7 @@
  *
  * VERSIONS  to a file of an earlier version the new tables are added, empty: what of it is behind a
  * base cannot be made anew from the journal. labels_from and audit_from say up to where they may
- * lack something.
+ * lack something. The rollups are made of the usage that is there (rollups.c).
  *
  * CONSIDERED AND NOT DONE  an index by scope that is filled in sorted stretches, behind the rows:
  * the way to go once one installation holds tens of millions of records. One row a meter: ten times
@@ -34,7 +34,9 @@
 #include "store/audit.h"
 #include "store/db.h"
 #include "store/documents.h"
+#include "store/keeping.h"
 #include "store/records_file.h"
+#include "store/rollups_file.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -52,6 +54,7 @@ struct records {
     int event_n;
     int frames; /* in the write-ahead file */
     bool in_batch;
+    struct rollups *rollups;
 };
 
 #define NEW_IN_VERSION_2                                                                           \
@@ -92,7 +95,7 @@ static const char schema[] =
     " at_us INTEGER NOT NULL, scope INTEGER NOT NULL, budget INTEGER NOT NULL,"
     " threshold_ppm INTEGER NOT NULL, limit_amount INTEGER NOT NULL, committed INTEGER NOT NULL,"
     " held INTEGER NOT NULL, PRIMARY KEY (seq, n)) WITHOUT ROWID;" NEW_IN_VERSION_2 NEW_IN_VERSION_3
-    "PRAGMA application_id=1835365490;"
+        ROLLUPS_NEW_IN_VERSION_3 "PRAGMA application_id=1835365490;"
     "PRAGMA user_version=3;"
     "COMMIT";
 
@@ -103,7 +106,7 @@ static const char from_version_1[] =
     "COMMIT";
 
 static const char from_version_2[] =
-    "BEGIN;" NEW_IN_VERSION_3
+    "BEGIN;" NEW_IN_VERSION_3 ROLLUPS_NEW_IN_VERSION_3
     "INSERT INTO meta SELECT 'audit_from', value FROM meta WHERE name='last_seq';"
     "PRAGMA user_version=3;"
     "COMMIT";
@@ -220,6 +223,8 @@ int records_open(const struct os *os, const char *directory, struct records **re
     error = db_open(os, directory, "records.db", DB_CREATE, &records->db);
     if (!error)
         error = set_up(records);
+    if (!error)
+        error = rollups_open(os, directory, records->db, &records->rollups);
     if (error) {
         records_close(records);
         return error;
@@ -246,6 +251,7 @@ void records_close(struct records *records)
     sqlite3_finalize(records->event);
     sqlite3_finalize(records->last);
     documents_done(&records->documents);
+    rollups_close(records->rollups);
     db_close(records->db);
     free(records);
 }
@@ -276,6 +282,7 @@ static int give_up(struct records *records, int error)
 {
     records->in_batch = false;
     audit_batch_ended(records->audit, false);
+    rollups_forget(records->rollups);
     if (!sqlite3_get_autocommit(records->db) && db_run(records->rollback))
         return METE_E_STORAGE;
     return error == METE_E_CORRUPT || error == METE_E_MEMORY ? error : METE_E_STORAGE;
@@ -286,7 +293,9 @@ int records_end(struct records *records, uint64_t last_seq)
     ASSERT(records->in_batch);
     ASSERT(last_seq >= records->last_seq && last_seq <= INT64_MAX);
     sqlite3_bind_int64(records->last, 1, (int64_t)last_seq);
-    int error = db_run(records->last);
+    int error = rollups_end(records->rollups);
+    if (!error)
+        error = db_run(records->last);
     if (!error)
         error = db_run(records->commit);
     if (error)
@@ -323,6 +332,20 @@ int records_tidy(struct records *records, bool at_leisure)
     records->frames = 0; /* until the next commit says how many there are */
     int rc = sqlite3_wal_checkpoint_v2(records->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return rc == SQLITE_BUSY ? 0 : db_error(rc);
+}
+
+int records_tend(struct records *records, const struct records_keep *keep, int *ret_more)
+{
+    enum keeping_step step;
+    int error = keeping_find(records->db, records->rollups, keep, &step);
+    *ret_more = step != KEEPING_NOTHING;
+    if (error || !*ret_more)
+        return error;
+    error = records_begin(records);
+    if (error)
+        return error;
+    error = keeping_do(records->db, records->rollups, keep, step);
+    return error ? give_up(records, error) : records_end(records, records->last_seq);
 }
 
 /* Meters with a column of their own go there; returns the length of the others, packed. */
@@ -430,6 +453,8 @@ int records_put_usage(struct records *records, const struct records_usage *usage
     int error = db_run(to);
     if (!error)
         error = put_rest(records, usage);
+    if (!error)
+        error = rollups_put(records->rollups, usage);
     return error ? give_up(records, error) : 0;
 }
 

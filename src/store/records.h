@@ -64,7 +64,7 @@ METE_MUST_USE int records_open(const struct os *os, const char *directory,
 void records_close(struct records *records);
 uint64_t records_last_seq(const struct records *records);
 /* One batch: begin, puts, end(last_seq). Errors: STORAGE, CORRUPT, MEMORY; the batch is then not
- * there. */
+ * there, and usage is put only after the records were opened anew. */
 METE_MUST_USE int records_begin(struct records *records);
 METE_MUST_USE int records_put_usage(struct records *records, const struct records_usage *usage);
 METE_MUST_USE int records_put_entity(struct records *records, const struct records_entity *entity);
@@ -78,6 +78,18 @@ METE_MUST_USE int records_flush(struct records *records, uint64_t last_seq);
  * journal's flushes on the same disk. Cheap when there is nothing to do; no batch is open. STORAGE,
  * MEMORY. */
 METE_MUST_USE int records_tidy(struct records *records, bool at_leisure);
+
+/* What is kept: what ended, or was told, before these instants goes; 0: all is kept. What calls
+ * came to stays in the rollups: by the quarter of an hour from quarters_from_us on, and before it
+ * by the day of UTC. */
+struct records_keep {
+    int64_t usage_from_us, events_from_us, quarters_from_us;
+};
+/* One small step of putting things in order: quarters of days that are over become days, and what
+ * is not kept is removed. Some milliseconds, in a batch of its own. *ret_more 0: there was nothing
+ * to do. No batch is open. Errors as of a batch. */
+METE_MUST_USE int records_tend(struct records *records, const struct records_keep *keep,
+                               int *ret_more);
 
 /* ---- Copying: any thread, beside the writer ----------------------------------------------------
  */
@@ -105,6 +117,13 @@ METE_MUST_USE int records_reader_last_seq(struct records_reader *reader, uint64_
 /* Calls made by entries up to this one may have lost session, tags and fingerprint: the file was
  * begun by a mete that kept none. */
 METE_MUST_USE int records_reader_labels_from(struct records_reader *reader, uint64_t *ret_seq);
+
+/* Usage and events of entries up to these were removed, by age. */
+struct records_removed {
+    uint64_t usage, events;
+};
+METE_MUST_USE int records_reader_removed(struct records_reader *reader,
+                                         struct records_removed *ret_removed);
 
 struct records_filter {
     struct mete_scope_id scope; /* any scope on the record's path; 0: all */
@@ -148,9 +167,9 @@ METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t aft
 
 struct records_event_filter {
     struct mete_scope_id organization; /* 0: all */
-    struct mete_budget_id budget; /* 0: all of the organization's budgets, ended ones too */
-    enum mete_event_kind kind;    /* 0: all */
-    uint64_t before_seq;          /* those before this place; 0: from the newest */
+    struct mete_budget_id budget;      /* 0: all of the organization's budgets, ended ones too */
+    enum mete_event_kind kind;         /* 0: all */
+    uint64_t before_seq;               /* those before this place; 0: from the newest */
     uint32_t before_n;
     size_t limit; /* at least 1 */
 };

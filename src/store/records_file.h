@@ -5,9 +5,10 @@
 #define STORE_RECORDS_FILE_H
 
 #include "base/varint.h"
+#include "store/db.h"
 #include "store/records.h"
 
-/* 1: without the tables detail and upstream. 2: without audit and entity_list. */
+/* 1: without the tables detail and upstream. 2: without audit, entity_list and rollups. */
 enum {
     RECORDS_APPLICATION = 0x6d657472, /* "metr" */
     RECORDS_VERSION = 3
@@ -77,6 +78,9 @@ enum {
     " handle INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, chain BLOB NOT NULL);"   \
     "CREATE INDEX audit_thing ON audit (kind, handle, id);"                                        \
     "CREATE INDEX audit_organization ON audit (organization);"
+
+/* For other questions than those of records.h. */
+sqlite3 *records_reader_db(struct records_reader *reader);
 
 /* Usage that has no column: (meter, currency, amount) varints after each other. */
 enum { RECORDS_EXTRA_MAX = RECORDS_METERS_MAX * 3 * VARINT_MAX };

@@ -95,6 +95,11 @@ int records_reader_audit(struct records_reader *reader, struct audit_book **ret_
     return error;
 }
 
+sqlite3 *records_reader_db(struct records_reader *reader)
+{
+    return reader->db;
+}
+
 /* Ends a question of one row: 0 if it had one. A file without the row is not one of ours. */
 static int end_row(sqlite3_stmt *statement, int rc)
 {
@@ -127,6 +132,22 @@ int records_reader_labels_from(struct records_reader *reader, uint64_t *ret_seq)
         error = METE_E_CORRUPT;
     if (!error)
         *ret_seq = (uint64_t)seq;
+    return error;
+}
+
+int records_reader_removed(struct records_reader *reader, struct records_removed *ret_removed)
+{
+    int64_t usage = 0, events = 0;
+    int error = db_number(
+        reader->db, "SELECT coalesce(sum(value), 0) FROM meta WHERE name='usage_removed'", &usage);
+    if (!error)
+        error = db_number(reader->db,
+                          "SELECT coalesce(sum(value), 0) FROM meta WHERE name='events_removed'",
+                          &events);
+    if (!error && (usage < 0 || events < 0))
+        error = METE_E_CORRUPT;
+    if (!error)
+        *ret_removed = (struct records_removed){(uint64_t)usage, (uint64_t)events};
     return error;
 }
 

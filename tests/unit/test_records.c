@@ -232,7 +232,9 @@ static void make_version_1(void)
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
                                   "DROP TABLE detail; DROP TABLE upstream; DROP INDEX entity_list;"
-                                  "DROP TABLE audit; PRAGMA user_version=1",
+                                  "DROP TABLE audit; DROP TABLE rollup; DROP TABLE stretch;"
+                                  "DROP TABLE name; DELETE FROM meta WHERE name <> 'last_seq';"
+                                  "PRAGMA user_version=1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);
