@@ -209,6 +209,14 @@ struct mete_clock {
     void *user;
 };
 
+/* How long records are kept, in days; 0: for ever. What calls came to stays told exactly: sums by
+ * the quarter of an hour for so many days as reports says, and before that by the day of UTC. */
+struct mete_retention {
+    uint32_t records; /* usage records; at least 2, for corrections */
+    uint32_t events;  /* events of budgets, alerts */
+    uint32_t reports; /* sums by the quarter of an hour */
+};
+
 struct mete_options {
     const char *directory; /* data directory, created if missing; NULL keeps all in memory */
     enum mete_owner owner;
@@ -223,6 +231,7 @@ struct mete_options {
     uint64_t snapshot_entries; /* entries between two snapshots; 0: the table's */
     uint32_t audit_ppm;        /* share of one core the online audit may take; 0: the table's */
     int no_audit;              /* 1: neither audit nor snapshots of its own accord */
+    struct mete_retention retention;
 };
 
 /* Opens the engine, recovers from its journal, and projects what the records lack. Reservations
@@ -968,6 +977,9 @@ METE_API void mete_on_event(struct mete *mete, void (*fn)(void *user, const stru
                             void *user);
 
 /* ---- Looking after the data: any thread, blocks, beside the traffic -------------------------- */
+
+/* From now on; removing begins within a minute. It does not block. INVALID: records below 2. */
+METE_API METE_MUST_USE int mete_retain(struct mete *mete, const struct mete_retention *retention);
 
 /* Writes a snapshot of the state as of now or a little later, verified by replaying the journal
  * up to it; the owner does not pause for it. Memory: a second copy of the state while it runs. */

@@ -3,7 +3,7 @@
  * ROW(SECTION, key, field, TYPE, default, min, max, text)
  * SECTION: where the key stands: TOP of the file; a mapping named in TOP; PROVIDER an element of
  * providers; PASS one of its pass_through; ENCODING one of encodings; COST a value of model_costs; TIER an element of its tiers. field: of struct config (PROVIDER, ENCODING, COST: of their struct).
- * TYPE: TEXT; DURATION ("250ms", "30s", "5m", "1h"; kept in ms); SIZE ("64KiB", "10MiB"; bytes);
+ * TYPE: TEXT; DURATION ("250ms", "30s", "5m", "1h", "90d"; kept in ms); SIZE ("64KiB", "10MiB"; bytes);
  * INTEGER; BOOLEAN; a CHOICE_; PRICE (an exact decimal), PRICE_1K (the same per thousand), PRICE_EACH (of one); SECTION_
  * and others: structure. default: as it would be written; NULL: none. min and max in the kept unit. */
 #ifndef ROW
@@ -147,6 +147,10 @@ ROW(TLS, certificate, tls.certificate, TEXT, "", 0, 1024, "File (PEM): the serve
 ROW(TLS, key, tls.key, TEXT, "", 0, 1024, "File (PEM): its key, not encrypted. A key on a curve costs a quarter of an RSA key at each connection.")
 ROW(TLS, min_version, tls.min_version, CHOICE_TLS, "1.2", 0, 0, "The least version spoken: 1.2 or 1.3.")
 ROW(TLS, client_ca, tls.client_ca, TEXT, "", 0, 1024, "File (PEM): clients must show a certificate that one of these has signed. Empty: they need none.")
+ROW(TOP, retention, keep_records_ms, SECTION_RETENTION, NULL, 0, 0, "How long records are kept; what calls came to is told exactly for ever.")
+ROW(RETENTION, records, keep_records_ms, DURATION, "90d", 172800000, 3153600000000, "Usage records. What they came to was added up before they go.")
+ROW(RETENTION, alerts, keep_alerts_ms, DURATION, "30d", 86400000, 3153600000000, "Events of budgets: thresholds, stops, overruns.")
+ROW(RETENTION, reports, keep_reports_ms, DURATION, "365d", 86400000, 3153600000000, "Sums of usage by the quarter of an hour, which days and months of any time zone are made of. Before that by the day of UTC, for ever.")
 ROW(LOG, level, log_level, CHOICE_LEVEL, "info", 0, 0, "The least important level written.")
 ROW(LOG, format, log_format, CHOICE_FORMAT, "json", 0, 0, "One event a line, as JSON or as key=value.")
 #undef ROW

@@ -35,12 +35,13 @@ static void print_json(const struct verify_report *report, int error)
            ",\"budgets\":%" PRIu64 ",\"reservations_open\":%" PRIu64 ",\"drift\":%" PRIu64
            ",\"windows\":%" PRIu64 ",\"records_seq\":%" PRIu64 ",\"usage\":%" PRIu64
            ",\"entities\":%" PRIu64 ",\"events\":%" PRIu64 ",\"base\":%" PRIu64
-           ",\"snapshots\":%" PRIu64 ",\"primary\":%" PRIu64 ",\"audit\":%" PRIu64
-           ",\"audit_head\":\"",
+           ",\"snapshots\":%" PRIu64 ",\"primary\":%" PRIu64 ",\"removed\":%" PRIu64
+           ",\"audit\":%" PRIu64 ",\"audit_head\":\"",
            report->groups, report->entries, report->journal_bytes, report->last_seq,
            report->last_at.us, report->scopes, report->budgets, report->reservations_open,
            report->drift, report->windows, report->records_seq, report->usage, report->entities,
-           report->events, report->base, report->snapshots, report->primary, report->audit);
+           report->events, report->base, report->snapshots, report->primary, report->removed,
+           report->audit);
     print_hex(report->audit_head);
     printf("\",\"head\":\"");
     print_hex(report->head);
@@ -67,6 +68,11 @@ static void print_proof(const struct verify_report *report)
         printf("records   %" PRIu64 " usage records, %" PRIu64 " entities, %" PRIu64
                " events are the journal's, up to entry %" PRIu64 "\n",
                report->usage, report->entities, report->events, report->records_seq);
+    if (report->removed)
+        printf("          %" PRIu64 " usage records were removed by age\n", report->removed);
+    if (report->rolled_up)
+        printf("usage     sums of organizations, departments, users and keys are those of their "
+               "calls\n");
     if (report->primary)
         printf("          %" PRIu64 " entities are older than the base and not compared\n",
                report->primary);

@@ -5,6 +5,8 @@
  * The threads take no signals: those belong to the program around the engine. */
 #include "engine/engine.h"
 
+#include "engine/retention.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -120,7 +122,7 @@ int mete_open(const struct mete_options *options, struct mete **ret_mete)
 {
     if (!options || !ret_mete ||
         (options->owner != METE_OWNER_THREAD && options->owner != METE_OWNER_CALLER) ||
-        options->audit_ppm > 1000000)
+        options->audit_ppm > 1000000 || !retention_is_valid(&options->retention))
         return METE_E_INVALID;
     size_t size = (sizeof(struct mete) + 63) & ~(size_t)63;
     struct mete *mete = aligned_alloc(64, size);
@@ -140,6 +142,7 @@ int mete_open(const struct mete_options *options, struct mete **ret_mete)
     mete->follower.runs_alone = !options->no_audit;
     mete->wake = options->wake;
     mete->wake_user = options->wake_user;
+    retention_set(mete, &options->retention);
     pthread_mutex_init(&mete->ports_lock, NULL);
     int error = begin(mete, options);
     if (error) {

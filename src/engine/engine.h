@@ -114,10 +114,14 @@ struct mete {
     int64_t space_at_us;  /* when the free space was looked at */
     uint64_t space_grown; /* bytes appended since */
 
+    /* projector */
+    int64_t tend_at_us; /* when it looks again whether there is something to put in order */
+
     /* shared */
     struct follower follower;
-    _Atomic uint64_t free_bytes;    /* 0: not known */
-    _Atomic bool admission_stopped; /* fewer are free than the reserve */
+    _Atomic uint32_t keep_records, keep_events, keep_reports; /* days; 0: for ever */
+    _Atomic uint64_t free_bytes;                              /* 0: not known */
+    _Atomic bool admission_stopped;                           /* fewer are free than the reserve */
     struct batch batches[BATCHES];
     struct rows rows;
     struct bell owner_bell, writer_bell, projector_bell;

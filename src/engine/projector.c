@@ -11,6 +11,7 @@
 
 #include "base/checked.h"
 #include "engine/keeping.h"
+#include "engine/retention.h"
 
 enum {
     STEP_ROWS = 8192,  /* in one transaction */
@@ -92,15 +93,18 @@ void *projector_main(void *user)
         bool wrote = projector_step(mete);
         keeping_flush_records(mete);
         call_owner(mete);
+        bool tended = retention_step(mete);
         if (wrote)
             continue;
         if (stops)
             return NULL;
+        if (tended)
+            continue;
         (void)bell_heard(&mete->projector_bell);
         if (atomic_load(&mete->rows.durable) == mete->rows.reading &&
             atomic_load(&mete->flushed) == atomic_load(&mete->projected) &&
             !atomic_load(&mete->projector_stops) && bell_doze(&mete->projector_bell))
-            bell_sleep(&mete->projector_bell, -1);
+            bell_sleep(&mete->projector_bell, retention_sleep_us(mete));
         (void)bell_heard(&mete->hurry_bell);
         if (!is_urgent(mete) && bell_doze(&mete->hurry_bell))
             bell_sleep(&mete->hurry_bell, LINGER_US);

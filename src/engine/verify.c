@@ -12,6 +12,9 @@
  * only what was put since is compared. Snapshots: verify_base.c. Nothing that is found here ends
  * the process: what asserts in the ledger is trapped and told.
  *
+ * Usage records and events that were removed by age are not missed; what the calls came to is still
+ * compared with the sums that are kept of them: verify_sums.c.
+ *
  * The records may be behind the journal (a crash before they were written): what they say they
  * contain is compared, up to records_seq; ahead of it they cannot be. */
 #include "engine/verify.h"
@@ -23,6 +26,7 @@
 #include "engine/verify_audit.h"
 #include "engine/verify_base.h"
 #include "engine/verify_documents.h"
+#include "engine/verify_sums.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,6 +63,8 @@ struct verify {
     struct expected *entities[ENTITY_SORTS]; /* [handle] */
     size_t entities_room[ENTITY_SORTS];
     struct verify_documents documents;
+    struct verify_sums sums;
+    struct records_removed removed; /* by age: nothing is there to compare up to them */
     struct ledger_effects effects;
     struct projection projection;
 };
@@ -137,6 +143,10 @@ static int compare_usage(struct verify *verify, const struct records_usage *want
 {
     struct records_usage got;
     int found;
+    if (wanted->seq <= verify->removed.usage) {
+        verify->report->removed++;
+        return 0;
+    }
     int error = records_cursor_usage(verify->cursor, &got, &found);
     if (error)
         return error;
@@ -165,6 +175,8 @@ static int compare_event(struct verify *verify, const struct mete_event *wanted)
 {
     struct mete_event got;
     int found;
+    if (wanted->seq <= verify->removed.events)
+        return 0;
     int error = records_cursor_event(verify->cursor, &got, &found);
     if (error)
         return error;
@@ -380,6 +392,16 @@ static int compare_documents(struct verify *verify)
     return missing ? differs(verify, "%zu documents are missing from the records", missing) : 0;
 }
 
+static int compare_sums(struct verify *verify)
+{
+    uint32_t scope = 0;
+    int error = verify_sums_compare(&verify->sums, verify->reader, &scope);
+    if (error == METE_E_CORRUPT)
+        return differs(verify, "the usage of scope %u is not the sum of its calls", scope);
+    verify->report->rolled_up = !error;
+    return error == METE_E_NOT_FOUND ? 0 : error;
+}
+
 static int compare_entities(struct verify *verify)
 {
     const struct mete_scope_id all = {0};
@@ -415,6 +437,8 @@ static int look_at(void *user, const struct entry *entry, const struct projectio
         return error;
     if (usage)
         error = compare_usage(verify, usage);
+    if (usage && !error)
+        error = verify_sums_add(&verify->sums, usage);
     if (!error && projection->has_entity)
         error = expect(verify, &projection->entity);
     if (!error)
@@ -523,6 +547,8 @@ static int open_records(struct verify *verify)
         error = records_reader_labels_from(verify->reader, &verify->labels_from);
     if (!error)
         error = begin_audit(verify);
+    if (!error)
+        error = records_reader_removed(verify->reader, &verify->removed);
     if (error == METE_E_CORRUPT)
         return differs(verify, "records.db is damaged%s",
                        verify->base.base.seq ? "" : "; deleted, it is rebuilt at the next start");
@@ -543,6 +569,7 @@ static int begin(struct verify *verify)
     verify->report->snapshots = verify->base.len + (verify->base.base.seq != 0);
     if (!error)
         lineage_learn(&verify->lineage, verify->ledger);
+    verify_sums_begin(&verify->sums, error ? 0 : ledger_last_at_us(verify->ledger));
     return error ? error : totals_begin(verify->totals, verify->ledger);
 }
 
@@ -575,6 +602,7 @@ static void close_all(struct verify *verify)
     for (int i = 0; i < ENTITY_SORTS; i++)
         free(verify->entities[i]);
     verify_documents_done(&verify->documents);
+    verify_sums_done(&verify->sums);
 }
 
 int engine_verify(const char *directory, struct verify_report *ret_report)
@@ -604,6 +632,8 @@ int engine_verify(const char *directory, struct verify_report *ret_report)
         error = compare_entities(verify);
     if (!error && verify->reader)
         error = end_audit(verify);
+    if (!error && verify->reader)
+        error = compare_sums(verify);
     close_all(verify);
     free(verify);
     if (error == METE_E_CORRUPT && !ret_report->detail[0])

@@ -24,6 +24,8 @@ struct verify_report {
     /* the records: compared row by row, up to records_seq */
     int has_records;
     uint64_t records_seq, usage, entities, events;
+    uint64_t removed;       /* usage records that are gone by age */
+    int rolled_up;          /* 1: sums of usage are those of the calls */
     uint64_t primary;       /* entities of before the base: there is nothing to compare them with */
     uint64_t audit;         /* rows of the audit log, each chained to the one before it */
     uint8_t audit_head[32]; /* hash of the last one */

@@ -27,6 +27,7 @@ enum section {
     AT_LIMITS,
     AT_TLS,
     AT_LOG,
+    AT_RETENTION,
     AT_POLICY,
     AT_BUDGET,
     AT_TIER,
@@ -73,6 +74,7 @@ static const char *const section_names[] = {"",
                                             "limits.",
                                             "tls.",
                                             "log.",
+                                            "retention.",
                                             "policy.",
                                             "policy.budgets[].",
                                             "model_costs.*.tiers[].",
@@ -636,6 +638,8 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
         return read_tls(reader, node);
     case CONFIG_SECTION_LOG:
         return read_mapping(reader, node, AT_LOG, base);
+    case CONFIG_SECTION_RETENTION:
+        return read_mapping(reader, node, AT_RETENTION, base);
     case CONFIG_SECTION_POLICY:
         return read_mapping(reader, node, AT_POLICY, base);
     case CONFIG_SECTION_COST_CONTROL:
@@ -731,7 +735,8 @@ int config_parse(const char *name, struct slice text, struct config **ret_config
     snprintf(ret_detail, 512, "out of memory");
     if (!config)
         return METE_E_MEMORY;
-    static const enum section whole[] = {AT_TOP, AT_GATEWAY, AT_LIMITS, AT_TLS, AT_LOG, AT_POLICY};
+    static const enum section whole[] = {AT_TOP, AT_GATEWAY,   AT_LIMITS, AT_TLS,
+                                         AT_LOG, AT_RETENTION, AT_POLICY};
     int error = 0;
     for (size_t i = 0; i < sizeof whole / sizeof whole[0] && !error; i++)
         error = set_defaults(&reader, whole[i], config);

@@ -95,6 +95,7 @@ struct config {
         int64_t min_version;                       /* enum tls_version */
     } tls;
     int64_t log_level, log_format;
+    int64_t keep_records_ms, keep_alerts_ms, keep_reports_ms;
     struct { /* what `mete replay` tries */
         const char *model, *start;
         int64_t max_output_tokens, tokens_per_second;

@@ -14,7 +14,7 @@ struct unit {
 };
 
 static const struct unit durations[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 static const struct unit sizes[] = {{"", 1},
                                     {"B", 1},
                                     {"KB", 1000},
@@ -101,7 +101,7 @@ int config_value(enum config_type type, struct slice text, int64_t *ret_value,
 {
     switch ((int)type) {
     case CONFIG_DURATION:
-        *ret_wanted = "a duration such as 250ms, 30s, 5m or 1h";
+        *ret_wanted = "a duration such as 250ms, 30s, 5m, 1h or 90d";
         return number(text, durations, ret_value);
     case CONFIG_SIZE:
         *ret_wanted = "a size such as 4096, 64KiB or 16MiB";

@@ -257,6 +257,13 @@ static int because(struct server *server, int error, const char *what)
     return error;
 }
 
+/* A part of a day is one more. */
+static uint32_t days_of(int64_t ms)
+{
+    const int64_t day_ms = 86400000;
+    return (uint32_t)((ms + day_ms - 1) / day_ms);
+}
+
 static int open_engine(struct server *server)
 {
     const struct mete_options options = {
@@ -266,6 +273,9 @@ static int open_engine(struct server *server)
         .free_reserve = (uint64_t)server->config->free_reserve,
         .wake = engine_wakes,
         .wake_user = server->loop,
+        .retention = {.records = days_of(server->config->keep_records_ms),
+                      .events = days_of(server->config->keep_alerts_ms),
+                      .reports = days_of(server->config->keep_reports_ms)},
     };
     int64_t from_us = os_monotonic_us(os_system());
     int error = mete_open(&options, &server->mete);

@@ -43,7 +43,8 @@ static inline int rollups_is_success(const struct mete_outcome *outcome)
 
 /* ---- Questions ------------------------------------------------------------------------------- */
 
-/* One state of the records, that all questions of a view are answered from: it holds a read
+/* NOT_FOUND: the file is of before there were rollups, and nobody has opened it to write since.
+ * One state of the records, that all questions of a view are answered from: it holds a read
  * transaction, and the calls that are not rolled up yet, some milliseconds' worth of reading.
  * THREAD the reader's. */
 struct rollups_view;

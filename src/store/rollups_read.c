@@ -119,8 +119,14 @@ static int read_bounds(struct rollups_view *view)
 
 static int open_view(struct rollups_view *view, struct records_reader *reader)
 {
+    int64_t tables = 0;
     int error = db_exec(view->db, "BEGIN");
     view->in_transaction = !error;
+    if (!error)
+        error = db_number(view->db, "SELECT count(*) FROM sqlite_master WHERE name='rollup'",
+                          &tables);
+    if (!error && !tables)
+        error = METE_E_NOT_FOUND;
     if (!error)
         error = db_prepare(view->db, "SELECT text FROM name WHERE id=?", &view->name);
     if (!error)

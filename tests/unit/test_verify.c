@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -349,6 +350,85 @@ static void records_may_be_missing_or_behind(void **state)
     assert_false(report.has_records);
 }
 
+static int64_t hundred_days_on(void *user)
+{
+    return *(const int64_t *)user + INT64_C(100) * 86400 * 1000000;
+}
+
+/* Of today. */
+static bool has_usage(void)
+{
+    char path[128];
+    sqlite3 *db;
+    sqlite3_stmt *row;
+    snprintf(path, sizeof path, "%s/records.db", directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+                           "WITH old(us) AS (SELECT (strftime('%s','now')+864000)*1000000)"
+                           " SELECT (SELECT count(*) FROM usage, old WHERE ended_us<us)"
+                           " + (SELECT count(*) FROM event, old WHERE at_us<us)",
+                           -1, &row, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+    bool has = sqlite3_column_int(row, 0) > 0;
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    return has;
+}
+
+/* Opens the engine a hundred days later, until what is older than its retention is gone. */
+static void grow_old(struct mete_retention retention)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_us = now.tv_sec * INT64_C(1000000);
+    struct mete_options options = {
+        .directory = directory, .clock = {hundred_days_on, &now_us}, .retention = retention};
+    struct mete *mete;
+    assert_int_equal(mete_open(&options, &mete), 0);
+    for (int i = 0; i < 500 && has_usage(); i++)
+        usleep(10000);
+    mete_close(mete);
+}
+
+static void what_is_gone_by_age_is_not_missed_and_still_adds_up(void **state)
+{
+    (void)state;
+    struct verify_report before, report;
+    assert_int_equal(engine_verify(directory, &before), 0);
+    assert_true(before.rolled_up);
+    assert_int_equal(before.removed, 0);
+    grow_old((struct mete_retention){.records = 90, .events = 30, .reports = 365});
+    assert_false(has_usage());
+    assert_int_equal(engine_verify(directory, &report), 0);
+    assert_int_equal(report.removed, before.usage);
+    assert_true(report.rolled_up);
+    must_fail("records.db", "DELETE FROM rollup WHERE level=4", "usage of scope 4");
+}
+
+static void sums_of_other_calls_are_found(void **state)
+{
+    (void)state;
+    grow_old((struct mete_retention){.records = 90, .events = 30});
+    must_fail("records.db",
+              "UPDATE rollup SET cells=substr(cells, 1, 9)||x'7e'||substr(cells, 11) WHERE level=2",
+              "usage of scope 2");
+}
+
+static void a_retention_of_a_day_is_refused(void **state)
+{
+    (void)state;
+    struct mete *mete;
+    struct mete_options options = {.directory = directory, .retention = {.records = 1}};
+    assert_int_equal(mete_open(&options, &mete), METE_E_INVALID);
+    options.retention.records = 0;
+    assert_int_equal(mete_open(&options, &mete), 0);
+    assert_int_equal(mete_retain(mete, &(struct mete_retention){.records = 1}), METE_E_INVALID);
+    assert_int_equal(mete_retain(mete, &(struct mete_retention){.records = 2}), 0);
+    mete_close(mete);
+}
+
 static void no_journal_is_not_found(void **state)
 {
     (void)state;
@@ -385,6 +465,9 @@ int main(void)
         CASE(a_snapshot_knows_the_path_a_call_was_made_on),
         CASE(scopes_that_end_behind_a_base_are_verified),
         CASE(no_journal_is_not_found),
+        CASE(what_is_gone_by_age_is_not_missed_and_still_adds_up),
+        CASE(sums_of_other_calls_are_found),
+        CASE(a_retention_of_a_day_is_refused),
         CASE(a_running_server_locks_verify_out),
 #undef CASE
     };
