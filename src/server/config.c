@@ -50,6 +50,7 @@ struct row {
 #define OFFSET_LIMITS(field) offsetof(struct config, field)
 #define OFFSET_TLS(field) offsetof(struct config, field)
 #define OFFSET_LOG(field) offsetof(struct config, field)
+#define OFFSET_RETENTION(field) offsetof(struct config, field)
 #define OFFSET_POLICY(field) offsetof(struct config, field)
 #define OFFSET_COST_CONTROL(field) offsetof(struct config, field)
 #define OFFSET_STORAGE(field) offsetof(struct config, field)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A block's row is found by its last cell: the first block whose last is not before what is looked
- * for has it, if any has. So the cells of one scope in one stretch are one look away, and those of
- * a range of scopes lie behind it.
+ * A block's row is found by its last cell: the first block whose last is not before what is
+ * looked for has it, if any has. So the cells of one scope in one stretch are one look away, and
+ * those of a range of scopes lie behind it.
  *
  * CONSIDERED AND NOT DONE  a row a cell: a call makes three or four, and each cost as much as half
  * a record. Measured by bench/records_bench, calls a second of CPU, a thousand keys in turn:

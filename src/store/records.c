@@ -271,7 +271,9 @@ uint64_t records_last_seq(const struct records *records)
 int records_begin(struct records *records)
 {
     ASSERT(!records->in_batch);
-    int error = db_run(records->begin);
+    int error = rollups_recall(records->rollups);
+    if (!error)
+        error = db_run(records->begin);
     if (!error)
         records->in_batch = true;
     return error;

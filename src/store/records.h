@@ -64,7 +64,7 @@ METE_MUST_USE int records_open(const struct os *os, const char *directory,
 void records_close(struct records *records);
 uint64_t records_last_seq(const struct records *records);
 /* One batch: begin, puts, end(last_seq). Errors: STORAGE, CORRUPT, MEMORY; the batch is then not
- * there, and usage is put only after the records were opened anew. */
+ * there. */
 METE_MUST_USE int records_begin(struct records *records);
 METE_MUST_USE int records_put_usage(struct records *records, const struct records_usage *usage);
 METE_MUST_USE int records_put_entity(struct records *records, const struct records_entity *entity);

@@ -28,6 +28,8 @@ struct cached {
 
 struct rollups {
     sqlite3 *db;
+    struct os os;
+    char *directory;
     struct blocks_writer blocks;
     sqlite3_stmt *mark, *find_name, *make_name;
     struct cells cells;
@@ -136,9 +138,8 @@ int rollups_write(struct rollups *rollups)
 int rollups_put(struct rollups *rollups, const struct records_usage *usage)
 {
     ASSERT(usage->seq > rollups->last_seq);
+    ASSERT(!rollups->is_forgotten);
     struct cell_names names;
-    if (rollups->is_forgotten)
-        return METE_E_STORAGE;
     int error = name_all(rollups, usage, &names);
     if (!error && rollups->cells.is_full)
         error = rollups_write(rollups);
@@ -156,8 +157,6 @@ int rollups_end(struct rollups *rollups)
 {
     bool is_due = rollups->calls >= ROLLUPS_STRETCH || rollups->cells.is_full ||
                   (rollups->calls && rollups->first_bucket != rollups->last_bucket);
-    if (rollups->is_forgotten)
-        return METE_E_STORAGE;
     return is_due ? rollups_write(rollups) : 0;
 }
 
@@ -301,10 +300,14 @@ static int take_over_from(struct rollups *rollups, struct records_cursor *cursor
     }
     if (!error)
         error = rollups_end(rollups);
-    return error ? error : db_exec(rollups->db, "COMMIT");
+    if (!error)
+        error = db_exec(rollups->db, "COMMIT");
+    if (error && !sqlite3_get_autocommit(rollups->db) && db_exec(rollups->db, "ROLLBACK"))
+        return METE_E_STORAGE;
+    return error;
 }
 
-static int take_over(struct rollups *rollups, const struct os *os, const char *directory)
+static int take_over(struct rollups *rollups)
 {
     struct records_reader *reader = NULL;
     struct records_cursor *cursor = NULL;
@@ -315,13 +318,29 @@ static int take_over(struct rollups *rollups, const struct os *os, const char *d
     rollups->last_seq = (uint64_t)rolled;
     if (error || last <= rolled)
         return error;
-    error = records_reader_open(os, directory, &reader);
+    error = records_reader_open(&rollups->os, rollups->directory, &reader);
     if (!error)
         error = records_cursor_open(reader, (uint64_t)rolled, &cursor);
     if (!error)
         error = take_over_from(rollups, cursor);
     records_cursor_close(cursor);
     records_reader_close(reader);
+    return error;
+}
+
+/* Names that the batch made are gone as well, and what was taken of a day may be. */
+int rollups_recall(struct rollups *rollups)
+{
+    if (!rollups->is_forgotten)
+        return 0;
+    cells_empty(&rollups->cells);
+    cells_done(&rollups->day);
+    memset(rollups->names, 0, sizeof rollups->names);
+    rollups->calls = 0;
+    rollups->day_next = 0;
+    rollups->is_forgotten = false;
+    int error = take_over(rollups);
+    rollups->is_forgotten = error != 0;
     return error;
 }
 
@@ -332,11 +351,15 @@ int rollups_open(const struct os *os, const char *directory, sqlite3 *db,
     if (!rollups)
         return METE_E_MEMORY;
     rollups->db = db;
-    int error = cells_new(&rollups->cells, CELLS_MAX);
+    rollups->os = *os;
+    rollups->directory = strdup(directory);
+    int error = rollups->directory ? 0 : METE_E_MEMORY;
+    if (!error)
+        error = cells_new(&rollups->cells, CELLS_MAX);
     if (!error)
         error = prepare(rollups);
     if (!error)
-        error = take_over(rollups, os, directory);
+        error = take_over(rollups);
     if (error) {
         rollups_close(rollups);
         return error;
@@ -355,5 +378,6 @@ void rollups_close(struct rollups *rollups)
     sqlite3_finalize(rollups->make_name);
     cells_done(&rollups->cells);
     cells_done(&rollups->day);
+    free(rollups->directory);
     free(rollups);
 }

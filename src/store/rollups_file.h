@@ -54,9 +54,10 @@ METE_MUST_USE int rollups_write(struct rollups *rollups);
 METE_MUST_USE int rollups_day_is_due(struct rollups *rollups, bool *ret_is_due);
 /* Within a batch: takes its next quarter, or writes it. */
 METE_MUST_USE int rollups_day_step(struct rollups *rollups);
-/* The batch will not be: what is in cells is no longer what the file has. From then on all of the
- * above are STORAGE, until the file is opened anew. */
+/* The batch will not be: what is in cells is no longer what the file has. Before the next batch it
+ * is recalled from there. */
 void rollups_forget(struct rollups *rollups);
+METE_MUST_USE int rollups_recall(struct rollups *rollups);
 
 /* The tags of a record, one after another: false: no more. */
 bool rollups_next_tag(struct slice *tags, struct slice *ret_tag);

@@ -123,8 +123,8 @@ static int open_view(struct rollups_view *view, struct records_reader *reader)
     int error = db_exec(view->db, "BEGIN");
     view->in_transaction = !error;
     if (!error)
-        error = db_number(view->db, "SELECT count(*) FROM sqlite_master WHERE name='rollup'",
-                          &tables);
+        error =
+            db_number(view->db, "SELECT count(*) FROM sqlite_master WHERE name='rollup'", &tables);
     if (!error && !tables)
         error = METE_E_NOT_FOUND;
     if (!error)

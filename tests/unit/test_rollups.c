@@ -455,7 +455,7 @@ static void a_file_of_before_the_rollups_gets_them(void **state)
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
                                   "DROP TABLE rollup; DROP TABLE stretch; DROP TABLE name;"
-                                  "DROP INDEX entity_list;"
+                                  "DROP INDEX entity_list; DROP TABLE audit;"
                                   "DELETE FROM meta WHERE name NOT IN ('last_seq', 'labels_from');"
                                   "PRAGMA user_version=2",
                                   NULL, NULL, NULL),
