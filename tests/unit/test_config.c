@@ -382,15 +382,17 @@ static void a_cost_control_file_loads(void **state)
                                  "  model_costs: {b: {input_cost_per_1k: 1, output_cost_per_1k: 2,"
                                  " last_updated: 2025-01-01}}\n"
                                  "alerts: {url: \"${NOBODY_HAS_SET_THIS}\"}\n"
-                                 "storage: {retention: {alerts: 30d}}\n");
+                                 "storage: {retention: {alerts: 20d}}\n");
     assert_int_equal(config->costs_len, 2);
     assert_string_equal(config->costs[1].prices[PRICE_OUTPUT], "2000");
-    assert_int_equal(config->later_len, 3);
+    assert_int_equal(config->later_len, 2);
     assert_string_equal(config->later[0], "cost_control.budgets");
     assert_string_equal(config->later[1], "alerts");
-    assert_string_equal(config->later[2], "storage.retention");
+    assert_int_equal(config->keep_alerts_ms, INT64_C(20) * 86400000);
+    assert_int_equal(config->keep_records_ms, INT64_C(90) * 86400000);
     config_free(config);
     bad("model_costs: {a: {}}\ncost_control: {model_costs: {a: {}}}\n", "t.yaml:2:30", "twice");
+    bad("retention: {records: 1d}\n", "t.yaml:1:22", "retention.records must be from");
     bad("alerts: {}\nalerts: {}\n", "t.yaml:2:1", "twice");
     bad("cost_control: {budget: {}}\n", "t.yaml:1:16", "cost_control.budget: there is no such key");
 }
