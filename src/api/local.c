@@ -174,6 +174,9 @@ static void keep_headers(struct local_call *call, const struct exchange_header *
             snprintf(call->allow, sizeof call->allow, "%.*s", (int)value.len, value.data);
         if (slice_is(slice_of(headers[i].name), "ETag"))
             snprintf(call->etag, sizeof call->etag, "%.*s", (int)value.len, value.data);
+        if (slice_is(slice_of(headers[i].name), "Next-Cursor"))
+            snprintf(call->next_cursor, sizeof call->next_cursor, "%.*s", (int)value.len,
+                     value.data);
         if (slice_is(slice_of(headers[i].name), "Idempotency-Replayed"))
             call->replayed = true;
         if (slice_is(slice_of(headers[i].name), "Content-Type"))

@@ -32,11 +32,12 @@ struct local_call {
     const struct exchange_header *headers; /* others that are sent */
     size_t headers_len;
     int status;
-    struct buffer reply; /* local_call_done() frees it */
-    bool problem;        /* the reply is application/problem+json */
-    char allow[64];      /* header Allow, if there was one */
-    char etag[32];       /* ETag */
-    bool replayed;       /* Idempotency-Replayed */
+    struct buffer reply;  /* local_call_done() frees it */
+    bool problem;         /* the reply is application/problem+json */
+    char allow[64];       /* header Allow, if there was one */
+    char etag[32];        /* ETag */
+    char next_cursor[32]; /* Next-Cursor */
+    bool replayed;        /* Idempotency-Replayed */
 };
 
 void local_start(struct local *local, struct local_call *call);

@@ -16,6 +16,7 @@ int cli_budget(int argc, char **argv);
 int cli_rate(int argc, char **argv);
 int cli_quota(int argc, char **argv);
 int cli_record(int argc, char **argv);
+int cli_report(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_backup(int argc, char **argv);
 int cli_cut(int argc, char **argv);

@@ -67,21 +67,27 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *user)
     return buffer_append(body, (struct slice){bytes, size * count}) ? 0 : size * count;
 }
 
+/* The value of the line, if it is of this header (in small letters, with its colon). */
+static void keep_header(struct slice line, const char *name, char *room, size_t room_len)
+{
+    size_t at = strlen(name), end = line.len;
+    bool is_it = line.len > at;
+    for (size_t i = 0; is_it && i < at; i++)
+        is_it = (line.data[i] | 0x20) == (name[i] | 0x20);
+    while (is_it && at < line.len && line.data[at] == ' ')
+        at++;
+    while (is_it && end > at && (unsigned char)line.data[end - 1] <= ' ')
+        end--;
+    if (is_it)
+        snprintf(room, room_len, "%.*s", (int)(end - at), line.data + at);
+}
+
 static size_t take_header(char *bytes, size_t size, size_t count, void *user)
 {
     struct client_reply *reply = user;
-    struct slice line = {bytes, size * count}, name = SLICE_LITERAL("etag:");
-    bool is_etag = line.len > name.len;
-    for (size_t i = 0; is_etag && i < name.len; i++)
-        is_etag = (line.data[i] | 0x20) == (name.data[i] | 0x20);
-    size_t at = name.len;
-    while (is_etag && at < line.len && line.data[at] == ' ')
-        at++;
-    size_t end = line.len;
-    while (is_etag && end > at && (unsigned char)line.data[end - 1] <= ' ')
-        end--;
-    if (is_etag)
-        snprintf(reply->etag, sizeof reply->etag, "%.*s", (int)(end - at), line.data + at);
+    struct slice line = {bytes, size * count};
+    keep_header(line, "etag:", reply->etag, sizeof reply->etag);
+    keep_header(line, "next-cursor:", reply->next_cursor, sizeof reply->next_cursor);
     return line.len;
 }
 
@@ -219,6 +225,7 @@ static int local_request(struct client *client, const char *method, const char *
     local_ask(client->local, &call);
     reply->status = call.status;
     memcpy(reply->etag, call.etag, sizeof reply->etag);
+    memcpy(reply->next_cursor, call.next_cursor, sizeof reply->next_cursor);
     reply->body = call.reply; /* moved */
     return CLI_DONE;
 }

@@ -34,7 +34,8 @@ void client_close(struct client *client);
 
 struct client_reply {
     int status;
-    char etag[32]; /* "" if there was none */
+    char etag[32];        /* "" if there was none */
+    char next_cursor[32]; /* of what is no JSON; "" on the last page */
     struct buffer body;
 };
 

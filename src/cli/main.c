@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"rate", "set, list, show and delete rate limits", cli_rate},
     {"quota", "grant, show, refund and end prepaid balances, tell their history", cli_quota},
     {"record", "list and show usage records, settle provisional ones", cli_record},
+    {"report", "tell what was used, by whom, what and when", cli_report},
     {"exchange", "add and list exchange rates", cli_exchange},
     {"credential", "seal, list and remove the credentials of providers", cli_credential},
     {"tokens", "count the tokens of texts, as a model does", cli_tokens},

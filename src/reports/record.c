@@ -20,6 +20,7 @@
 #include "codec/decimal.h"
 #include "codec/json_scan.h"
 #include "codec/timestamp.h"
+#include "store/rollups.h"
 
 #include <stdlib.h>
 
@@ -52,8 +53,8 @@ static int keep_name(void *user, const struct records_entity *entity)
 }
 
 /* The first entity of this kind after handle - 1 is the one with the handle: one look-up. */
-static int find_name(struct record_names *names, enum mete_kind kind, uint32_t handle,
-                     struct slice *ret_id)
+int record_names_find(struct record_names *names, enum mete_kind kind, uint32_t handle,
+                      struct slice *ret_id)
 {
     struct name *name = &names->at[handle % NAMES];
     if (name->handle != handle) {
@@ -101,7 +102,7 @@ static int put_scope(struct record_names *names, struct buffer *out, const char 
                      enum mete_kind kind, struct mete_scope_id scope)
 {
     struct slice id = {0};
-    int rc = scope.n ? find_name(names, kind, scope.n, &id) : 0;
+    int rc = scope.n ? record_names_find(names, kind, scope.n, &id) : 0;
     return rc ? rc : put_text(out, key, id);
 }
 
@@ -150,6 +151,29 @@ static bool has_meter(const struct records_usage *usage, enum mete_meter meter)
     return false;
 }
 
+/* Rare: told where they were. */
+static const struct {
+    enum mete_meter meter;
+    const char *name;
+} rare[] = {{METE_IMAGES, "images"},
+            {METE_AUDIO_SECONDS, "audio_seconds"},
+            {METE_CACHE_WRITE_1H, "cache_write_1h_tokens"},
+            {METE_AUDIO_INPUT, "audio_input_tokens"},
+            {METE_IMAGE_INPUT, "image_input_tokens"},
+            {METE_AUDIO_OUTPUT, "audio_output_tokens"},
+            {METE_IMAGE_OUTPUT, "image_output_tokens"},
+            {METE_SEARCHES, "searches"},
+            {METE_CHARACTERS, "characters"},
+            {METE_VIDEO_SECONDS, "video_seconds"}};
+
+const char *record_quantity_name(uint16_t meter)
+{
+    for (size_t i = 0; i < sizeof rare / sizeof rare[0]; i++)
+        if (rare[i].meter == meter)
+            return rare[i].name;
+    return NULL;
+}
+
 static int put_quantities(const struct records_usage *usage, struct buffer *out)
 {
     static const struct {
@@ -162,20 +186,6 @@ static int put_quantities(const struct records_usage *usage, struct buffer *out)
                  {METE_REASONING, ",\"reasoning_tokens\":"},
                  {METE_TOTAL_TOKENS, ",\"total_tokens\":"},
                  {METE_REQUESTS, ",\"requests\":"}};
-    /* Rare: told where they were. */
-    static const struct {
-        enum mete_meter meter;
-        const char *key;
-    } rare[] = {{METE_IMAGES, ",\"images\":"},
-                {METE_AUDIO_SECONDS, ",\"audio_seconds\":"},
-                {METE_CACHE_WRITE_1H, ",\"cache_write_1h_tokens\":"},
-                {METE_AUDIO_INPUT, ",\"audio_input_tokens\":"},
-                {METE_IMAGE_INPUT, ",\"image_input_tokens\":"},
-                {METE_AUDIO_OUTPUT, ",\"audio_output_tokens\":"},
-                {METE_IMAGE_OUTPUT, ",\"image_output_tokens\":"},
-                {METE_SEARCHES, ",\"searches\":"},
-                {METE_CHARACTERS, ",\"characters\":"},
-                {METE_VIDEO_SECONDS, ",\"video_seconds\":"}};
     int64_t both = amount_of(usage, METE_INPUT) +
                    amount_of(usage, METE_OUTPUT); /* each at most half of an int64_t */
     int rc = 0;
@@ -187,7 +197,8 @@ static int put_quantities(const struct records_usage *usage, struct buffer *out)
     }
     for (size_t i = 0; !rc && i < sizeof rare / sizeof rare[0]; i++)
         if (has_meter(usage, rare[i].meter))
-            rc = put_number(out, rare[i].key, amount_of(usage, rare[i].meter));
+            rc = buffer_format(out, ",\"%s\":%lld", rare[i].name,
+                               (long long)amount_of(usage, rare[i].meter));
     return rc;
 }
 
@@ -333,13 +344,6 @@ static int put_ending(const struct records_usage *usage, struct buffer *out)
     return rc ? rc : put_text(out, ",\"price_list\":", text_of(outcome->price_list));
 }
 
-/* "recorded" says nothing of how it ended: the status does, if there is one. */
-static bool is_success(const struct mete_outcome *outcome)
-{
-    return (outcome->ending == METE_ENDED_OK || outcome->ending == METE_ENDED_RECORDED) &&
-           outcome->status < 400;
-}
-
 static const char *complexity_of(const struct records_usage *usage)
 {
     int64_t input = amount_of(usage, METE_INPUT);
@@ -351,7 +355,7 @@ static const char *complexity_of(const struct records_usage *usage)
 static int put_quality(const struct records_usage *usage, const struct mete_details *details,
                        struct buffer *out)
 {
-    int rc = put_flag(out, ",\"success\":", is_success(&usage->outcome));
+    int rc = put_flag(out, ",\"success\":", rollups_is_success(&usage->outcome));
     if (!rc)
         rc = put_flag(out, ",\"cache_hit\":", amount_of(usage, METE_CACHED_INPUT) > 0);
     if (!rc)

@@ -34,7 +34,8 @@ struct rollups_sums {
     int64_t input, cached_input, cache_write, output, reasoning, total_tokens, requests;
 };
 
-/* Whether a call went well: it ended as it should, without an error status. */
+/* Whether a call went well: it ended as it should, without an error status. "recorded" says nothing
+ * of how it ended: the status does, if there is one. */
 static inline int rollups_is_success(const struct mete_outcome *outcome)
 {
     return (outcome->ending == METE_ENDED_OK || outcome->ending == METE_ENDED_RECORDED) &&

@@ -5,6 +5,8 @@
 
 #include "api/request.h"
 
+void usage_show(struct request *request);
+void usage_series(struct request *request);
 void records_list(struct request *request);
 void records_show(struct request *request);
 void records_settle(struct request *request);
