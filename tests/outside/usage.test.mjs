@@ -145,6 +145,23 @@ test('each sees its own', async () => {
   await fails(404, 'not_found', 'organization', 'GET', `${path}?organization=nobody`);
 });
 
+test('a key sees what limits it, and how each stands', async () => {
+  const org = '/api/v1/organizations/u2';
+  await must('POST', `${org}/budgets`, { id: 'ada', scope: { kind: 'user', id: 'ada' }, unit: 'USD', amount: '5.00', period: 'daily' });
+  await must('POST', `${org}/rate-limits`, { id: 'org-rpm', scope: { kind: 'organization', id: 'u2' }, unit: 'requests', limit: '60', period_seconds: 60 });
+  await must('POST', `${org}/grants`, { id: 'g1', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '1000' });
+  const scope = { kind: 'api_key', id: keys.u2.id };
+  const held = await must('POST', '/api/v1/budget/reserve', { request_id: 'me-1', scope, amount: '1.25', usage: { total_tokens: 100 } });
+  assert.ok(held.success, JSON.stringify(held));
+  const me = await must('GET', '/api/v1/me', undefined, { token: keys.u2.key });
+  assert.deepEqual(me.budgets.map((b) => [b.id, b.used, b.held, b.remaining]), [['ada', '0.00', '1.25', '3.75']]);
+  assert.ok(me.budgets[0].window_end);
+  assert.deepEqual(me.rate_limits.map((r) => [r.id, r.organization, r.scope.kind, r.limit, r.taken, r.remaining]), [['org-rpm', 'u2', 'organization', '60', '1', '59']]);
+  assert.deepEqual(me.quotas.map((q) => [q.scope.id, q.unit, q.granted, q.drawn, q.held, q.balance]), [['ada', 'tokens', '1000', '0', '100', '900']]);
+  const other = await must('GET', '/api/v1/me', undefined, { token: keys.u1.key });
+  assert.deepEqual([other.budgets, other.rate_limits, other.quotas], [[], [], []]);
+});
+
 test('what cannot be told is refused by name', async () => {
   for (const [field, query] of [
     ['group_by', 'group_by=colour'], ['interval', 'interval=week'], ['from', 'from=yesterday'],

@@ -32,4 +32,8 @@ void budget_summary_show(struct request *request);
 /* Of budget_alerts_test: whether it is to send. */
 enum { BUDGET_ALERTS_LOOK = 0, BUDGET_ALERTS_SEND };
 
+/* A rate limit as the API shows it; the name of its scope is loaded. */
+void rate_limits_write(struct request *request, struct slice organization,
+                       const struct mete_rate_view *view);
+
 #endif

@@ -62,12 +62,14 @@ static void write_period(struct out *out, int64_t period_ms)
     out_raw(out, (struct slice){room, len});
 }
 
-static void write_rate(struct request *request, const struct mete_rate_view *view)
+void rate_limits_write(struct request *request, struct slice organization,
+                       const struct mete_rate_view *view)
 {
     struct out *out = &request->out;
+    int64_t room = view->concurrent ? view->limit : view->burst;
     out_open(out, '{');
     out_member_text(out, "id", slice_of(view->id));
-    out_member_text(out, "organization", request->params[0]);
+    out_member_text(out, "organization", organization);
     budget_json_scope(request, "scope", view->scope.n);
     out_member_bool(out, "concurrent", view->concurrent != 0);
     units_write(out, "unit", view->meter, view->currency);
@@ -81,8 +83,14 @@ static void write_rate(struct request *request, const struct mete_rate_view *vie
     out_member_text(out, "mode", slice_of(fields_word(units_modes, (int)view->mode)));
     matches_write(out, view->matches, view->matches_len);
     out_member_amount(out, "taken", view->meter, view->taken);
+    out_member_amount(out, "remaining", view->meter, max_i64(room - view->taken, 0));
     out_member_instant(out, "full_at", view->concurrent ? INT64_MAX : view->full_at.us);
     out_close(out, '}');
+}
+
+static void write_rate(struct request *request, const struct mete_rate_view *view)
+{
+    rate_limits_write(request, request->params[0], view);
 }
 
 static void named(struct request *request)

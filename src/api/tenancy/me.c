@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a key may know of itself: who it is, and every budget that has a say over it. And the
+ * What a key may know of itself: who it is, and every budget, rate limit and quota that has a say
+ * over it. And the
  * counts of the ledger, which share the reading of a path's budgets. */
 #include "api/tenancy/handlers.h"
 #include "api/limits/budget_json.h"
 #include "api/limits/budgets.h"
 #include "api/entities.h"
 #include "api/keys/key_json.h"
+#include "api/tenancy/me_limits.h"
 #include "api/units.h"
 #include "base/assert.h"
 
 struct me_state {
+    struct me_limits limits;          /* first: me_limits.c finds it there */
     struct mete_budget_view *budgets; /* of the path; NULL: none wanted */
     size_t budgets_len;
     struct slice id, document; /* of the key */
@@ -84,6 +87,15 @@ static int read_document(struct request *request, struct records_reader *reader)
                           request);
 }
 
+/* The id in the key's document. */
+static struct slice organization_of(struct request *request, struct json document)
+{
+    char room[LIMIT_ID];
+    struct json id = json_member(document, "organization");
+    long len = id.type == JSON_STRING ? json_string_copy(id, room, sizeof room) : 0;
+    return arena_copy(&request->arena, (struct slice){room, len > 0 ? (size_t)len : 0});
+}
+
 static void write_me(struct request *request)
 {
     const struct me_state *state = request->state;
@@ -108,6 +120,7 @@ static void write_me(struct request *request)
                                                 .document = document,
                                                 .department = department});
     write_path(request);
+    me_limits_write(request, &state->limits, organization_of(request, document));
     out_close(out, '}');
     request_reply(request, 200);
 }
@@ -127,17 +140,24 @@ static void me_named(struct request *request)
         request_fail(request, METE_E_MEMORY, NULL, NULL);
 }
 
-static void me_path(struct request *request)
+static void me_limited(struct request *request)
 {
     request_want(request, NAME_SCOPE, request->who.scope.n);
     request_load_names(request, me_named);
+}
+
+static void me_path(struct request *request)
+{
+    struct me_state *state = request->state;
+    me_limits_load(request, &state->limits, request->who.scope, me_limited);
 }
 
 static void write_admin(struct request *request)
 {
     out_raw(&request->out,
             SLICE_LITERAL("{\"role\":\"admin\",\"organization\":null,\"department\":null,"
-                          "\"user\":null,\"api_key\":null,\"budgets\":[]}"));
+                          "\"user\":null,\"api_key\":null,\"budgets\":[],"
+                          "\"rate_limits\":[],\"quotas\":[]}"));
     request_reply(request, 200);
 }
 
