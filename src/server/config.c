@@ -18,23 +18,17 @@
 
 enum { FILE_MAX = 4 * 1024 * 1024, SCALAR_MAX = 16384 };
 
-enum section {
-    AT_TOP = 0,
-    AT_PROVIDER,
-    AT_ENCODING,
-    AT_COST,
-    AT_GATEWAY,
-    AT_LIMITS,
-    AT_TLS,
-    AT_LOG,
-    AT_RETENTION,
-    AT_POLICY,
-    AT_BUDGET,
-    AT_TIER,
-    AT_COST_CONTROL,
-    AT_STORAGE,
-    AT_PASS
-};
+#define SECTIONS                                                                                   \
+    AT(TOP, "")                                                                                    \
+    AT(PROVIDER, "providers[].") AT(ENCODING, "encodings[].") AT(COST, "model_costs.*.")           \
+        AT(GATEWAY, "gateway.") AT(LIMITS, "limits.") AT(TLS, "tls.") AT(LOG, "log.")              \
+            AT(RETENTION, "retention.") AT(POLICY, "policy.") AT(BUDGET, "policy.budgets[].")      \
+                AT(TIER, "model_costs.*.tiers[].") AT(COST_CONTROL, "cost_control.")               \
+                    AT(STORAGE, "storage.") AT(PASS, "providers[].pass_through[].")
+
+#define AT(section, name) AT_##section,
+enum section { SECTIONS };
+#undef AT
 
 struct row {
     enum section section;
@@ -67,21 +61,9 @@ static const struct row table[] = {
 };
 enum { ROWS = sizeof table / sizeof table[0] };
 
-static const char *const section_names[] = {"",
-                                            "providers[].",
-                                            "encodings[].",
-                                            "model_costs.*.",
-                                            "gateway.",
-                                            "limits.",
-                                            "tls.",
-                                            "log.",
-                                            "retention.",
-                                            "policy.",
-                                            "policy.budgets[].",
-                                            "model_costs.*.tiers[].",
-                                            "cost_control.",
-                                            "storage.",
-                                            "providers[].pass_through[]."};
+#define AT(section, name) name,
+static const char *const section_names[] = {SECTIONS};
+#undef AT
 
 struct config_text {
     struct config_text *next;
