@@ -7,6 +7,7 @@
 
 #include "engine/bell.h"
 #include "ledger/ledger.h"
+#include "store/audit.h"
 #include "store/journal.h"
 #include "store/snapshot.h"
 
@@ -79,6 +80,8 @@ struct follower {
     struct chore chore;
     struct glance glance;
     struct ledger_base base; /* to be entered; seq becomes the entry's */
+    uint64_t audit_upto;     /* whose audit log's hash the projector is asked for */
+    uint8_t audit[AUDIT_HASH];
     _Atomic uint64_t drift, audited, snapshot, cut;
 };
 

@@ -2,8 +2,9 @@
  * A cut, in the order that a kill between any two steps leaves whole:
  *
  *   snapshot written, flushed, loaded back      a snapshot more
- *   ENTRY_BASE with its hash flushed            the chain says which snapshot it is
  *   records durable up to it                    they are primary for what lies before
+ *   ENTRY_BASE with its hash flushed            the chain says which snapshot it is, and what the
+ *                                               audit log was then
  *   the journal's base row flushed              reading begins there (store/journal.c)
  *   groups before it deleted, step by step      what is left over is deleted after the next start
  */
@@ -51,6 +52,8 @@ void keeping_enter_base(struct mete *mete)
         .kind = ENTRY_BASE, .seq = ledger_last_seq(mete->ledger) + 1, .at_us = mete->now_us};
     entry.u.base.seq = follower->base.seq;
     memcpy(entry.u.base.hash, follower->base.hash, sizeof entry.u.base.hash);
+    entry.u.base.has_audit = true;
+    memcpy(entry.u.base.audit, follower->audit, sizeof entry.u.base.audit);
     owner_enter(mete, &entry);
     follower->base.seq = entry.seq;
     atomic_store(&follower->base_state, WISH_DONE);
@@ -75,7 +78,8 @@ void keeping_flush_records(struct mete *mete)
     struct follower *follower = &mete->follower;
     if (atomic_load_explicit(&follower->durable_state, memory_order_acquire) != WISH_WANTED)
         return;
-    if (records_flush(mete->records, atomic_load(&mete->projected)))
+    if (records_flush(mete->records, atomic_load(&mete->projected)) ||
+        audit_head(records_audit(mete->records), follower->audit_upto, follower->audit))
         mete->os.die(mete->os.user, "the records could not be flushed");
     atomic_store(&follower->durable_state, WISH_DONE);
     bell_call(&follower->bell);
@@ -92,6 +96,7 @@ static int flush_records(struct mete *mete, uint64_t seq)
     }
     if (error)
         return error;
+    follower->audit_upto = seq;
     atomic_store(&follower->durable_state, WISH_WANTED);
     bell_call(&mete->projector_bell);
     bell_call(&mete->hurry_bell);
@@ -116,9 +121,9 @@ int keeping_cut(struct mete *mete, const struct journal_mark *mark,
     struct follower *follower = &mete->follower;
     if (mark->seq == atomic_load(&follower->cut))
         return 0;
-    int error = enter_base(mete, mark->seq, hash);
+    int error = flush_records(mete, mark->seq);
     if (!error)
-        error = flush_records(mete, mark->seq);
+        error = enter_base(mete, mark->seq, hash);
     struct chore chore = {.kind = CHORE_CUT, .base = *mark};
     if (!error)
         error = chore_run(mete, &chore);

@@ -435,6 +435,7 @@ static int look_at(void *user, const struct entry *entry, const struct projectio
                        (unsigned long long)entry->seq);
     if (error || !verify->reader || entry->seq > verify->report->records_seq)
         return error;
+    verify_audit_base(&verify->audit, entry);
     if (usage)
         error = compare_usage(verify, usage);
     if (usage && !error)

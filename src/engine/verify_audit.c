@@ -43,7 +43,18 @@ int verify_audit_begin(struct verify_audit *audit, struct records_reader *reader
         error = audit_next(audit->book, &audit->next, &audit->has_next);
     while (!error && !audit->fault[0] && audit->has_next && audit->next.seq <= audit->base_seq)
         error = pass(audit);
+    memcpy(audit->base, audit->chain, AUDIT_HASH);
     return error;
+}
+
+void verify_audit_base(struct verify_audit *audit, const struct entry *entry)
+{
+    if (!audit->book || audit->fault[0] || entry->kind != ENTRY_BASE ||
+        entry->u.base.seq != audit->base_seq || !entry->u.base.has_audit)
+        return;
+    if (memcmp(entry->u.base.audit, audit->base, AUDIT_HASH) != 0)
+        (void)differs(audit, "audit rows up to %llu are not those that the journal was cut with",
+                      (unsigned long long)audit->base_seq);
 }
 
 static bool is_same(const struct audit_row *a, const struct audit_row *b)

@@ -15,6 +15,7 @@ struct verify_audit {
     uint64_t begins_behind;    /* there are no rows up to here */
     uint64_t rows;             /* that were looked at */
     uint8_t chain[AUDIT_HASH]; /* of the last of them */
+    uint8_t base[AUDIT_HASH];  /* of the last one before the base */
     struct audit_row next;
     int has_next;
 };
@@ -25,6 +26,8 @@ METE_MUST_USE int verify_audit_begin(struct verify_audit *audit, struct records_
 /* After each entry, as it is projected. */
 METE_MUST_USE int verify_audit_entry(struct verify_audit *audit,
                                      const struct project_audit *wanted);
+/* Likewise: the entry that names the base names the rows of before it too. */
+void verify_audit_base(struct verify_audit *audit, const struct entry *entry);
 /* After the last one that the records have, and after their entities: there is no row more.
  * CORRUPT: fault says what is wrong. */
 METE_MUST_USE int verify_audit_end(struct verify_audit *audit);

@@ -247,6 +247,19 @@ static void write_extend(struct writer *w, const struct entry *entry)
     write_amounts(w, entry->u.extend.amounts, entry->u.extend.amounts_len);
 }
 
+/* Added to a base's last entry: the audit log's hash follows. */
+#define HAS_AUDIT (UINT64_C(1) << 62)
+
+static void write_base(struct writer *w, const struct entry *entry)
+{
+    ASSERT(entry->u.base.seq < HAS_AUDIT);
+    write_varint(w, entry->u.base.seq + (entry->u.base.has_audit ? HAS_AUDIT : 0));
+    write_bytes(w, (struct slice){(const char *)entry->u.base.hash, sizeof entry->u.base.hash});
+    if (entry->u.base.has_audit)
+        write_bytes(w,
+                    (struct slice){(const char *)entry->u.base.audit, sizeof entry->u.base.audit});
+}
+
 void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us)
 {
     write_byte(w, (uint8_t)entry->kind);
@@ -283,8 +296,7 @@ void entry_write(struct writer *w, const struct entry *entry, int64_t last_at_us
         write_outcome(w, &entry->u.correct.outcome, 0);
         return;
     case ENTRY_BASE:
-        write_varint(w, entry->u.base.seq);
-        write_bytes(w, (struct slice){(const char *)entry->u.base.hash, sizeof entry->u.base.hash});
+        write_base(w, entry);
         return;
     default: {
         bool is_written = entry_write_change(w, entry);
@@ -506,6 +518,24 @@ static void read_extend(struct reader *r, struct entry *entry)
     entry->u.extend.amounts_len = read_amounts(r, entry->u.extend.amounts);
 }
 
+static void read_hash(struct reader *r, uint8_t ret_hash[32])
+{
+    struct slice bytes = read_bytes(r, 32);
+    if (bytes.len)
+        memcpy(ret_hash, bytes.data, bytes.len);
+}
+
+static void read_base(struct reader *r, struct entry *entry)
+{
+    uint64_t seq = read_max(r, 2 * HAS_AUDIT - 1);
+    entry->u.base.seq = seq % HAS_AUDIT;
+    entry->u.base.has_audit = seq >= HAS_AUDIT;
+    read_hash(r, entry->u.base.hash);
+    memset(entry->u.base.audit, 0, sizeof entry->u.base.audit);
+    if (entry->u.base.has_audit)
+        read_hash(r, entry->u.base.audit);
+}
+
 /* The fields of entry->kind. false: no such kind. */
 static bool read_fields(struct reader *r, struct entry *entry)
 {
@@ -544,10 +574,7 @@ static bool read_fields(struct reader *r, struct entry *entry)
         entry->u.correct.outcome = read_outcome(r, OUTCOME_FLAGS);
         return true;
     case ENTRY_BASE:
-        entry->u.base.seq = read_varint(r);
-        bytes = read_bytes(r, sizeof entry->u.base.hash);
-        if (bytes.len)
-            memcpy(entry->u.base.hash, bytes.data, bytes.len);
+        read_base(r, entry);
         return true;
     default:
         return entry_read_change(r, entry);

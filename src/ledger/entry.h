@@ -231,8 +231,10 @@ struct entry {
             struct entry_outcome outcome;
         } correct;
         struct {
-            uint64_t seq;     /* the last entry in the snapshot, before this one */
-            uint8_t hash[32]; /* BLAKE2b-256 of the snapshot's bytes */
+            uint64_t seq;      /* the last entry in the snapshot, before this one */
+            uint8_t hash[32];  /* BLAKE2b-256 of the snapshot's bytes */
+            bool has_audit;    /* entries of an earlier version have not */
+            uint8_t audit[32]; /* hash of the audit log's last row up to there; zeroes: none */
         } base;
     } u;
 };

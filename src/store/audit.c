@@ -79,20 +79,23 @@ void audit_hash(const uint8_t last[AUDIT_HASH], const struct audit_row *row,
 /* ---- Opening ----------------------------------------------------------------------------------
  */
 
-/* ret_chain is zeroed if there is no row. */
-static int read_head(struct audit_book *book, uint8_t ret_chain[AUDIT_HASH])
+int audit_head(struct audit_book *book, uint64_t upto_seq, uint8_t ret_hash[AUDIT_HASH])
 {
     sqlite3_stmt *row;
-    memset(ret_chain, 0, AUDIT_HASH);
-    int error = db_prepare(book->db, "SELECT chain FROM audit ORDER BY seq DESC LIMIT 1", &row);
+    memset(ret_hash, 0, AUDIT_HASH);
+    if (!book->has_table)
+        return 0;
+    int error = db_prepare(book->db,
+                           "SELECT chain FROM audit WHERE seq<=?1 ORDER BY seq DESC LIMIT 1", &row);
     if (error)
         return error;
+    sqlite3_bind_int64(row, 1, upto_seq > INT64_MAX ? INT64_MAX : (int64_t)upto_seq);
     int rc = sqlite3_step(row);
     const void *chain = rc == SQLITE_ROW ? sqlite3_column_blob(row, 0) : NULL;
     if (rc == SQLITE_ROW && (!chain || sqlite3_column_bytes(row, 0) != AUDIT_HASH))
         error = METE_E_CORRUPT;
     else if (chain)
-        memcpy(ret_chain, chain, AUDIT_HASH);
+        memcpy(ret_hash, chain, AUDIT_HASH);
     sqlite3_finalize(row);
     return error ? error : db_error(rc);
 }
@@ -133,8 +136,8 @@ int audit_open(struct sqlite3 *db, bool has_table, struct audit_book **ret_book)
     book->db = db;
     book->has_table = has_table;
     int error = has_table ? prepare(book) : 0;
-    if (!error && has_table)
-        error = read_head(book, book->head);
+    if (!error)
+        error = audit_head(book, INT64_MAX, book->head);
     if (error) {
         audit_close(book);
         return error;

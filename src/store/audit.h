@@ -41,6 +41,10 @@ void audit_hash(const uint8_t last[AUDIT_HASH], const struct audit_row *row,
 /* Puts a row behind the last one, and chains it; row->chain is not looked at. STORAGE, MEMORY. */
 METE_MUST_USE int audit_put(struct audit_book *book, const struct audit_row *row);
 
+/* The hash of the last row up to an entry; zeroes if there is none. STORAGE, CORRUPT, MEMORY. */
+METE_MUST_USE int audit_head(struct audit_book *book, uint64_t upto_seq,
+                             uint8_t ret_hash[AUDIT_HASH]);
+
 /* ---- Looking up what a row is made of ---------------------------------------------------------
  */
 

@@ -540,6 +540,38 @@ static void rows_survive_a_cut_and_stay_chained(void **state)
     is_clean(11);
 }
 
+/* A row of before a cut is changed and all rows behind it are chained anew, as whoever can write
+ * to the file and knows how might do: the journal has the hash that they had. */
+static void rows_of_before_a_cut_cannot_be_chained_anew(void **state)
+{
+    (void)state;
+    uint64_t seq;
+    int found;
+    struct records_reader *reader;
+    struct audit_book *book;
+    struct audit_row row;
+    uint8_t chain[AUDIT_HASH] = {0};
+    fill();
+    assert_int_equal(mete_cut(mete, &seq), 0);
+    apply_by("ann", help_budget("monthly", HELP_ORGANIZATION, METE_MONTHLY, 9));
+    close_engine();
+    sql("UPDATE audit SET actor='nobody' WHERE seq=3");
+    assert_int_equal(records_reader_open(os_system(), directory, &reader), 0);
+    assert_int_equal(records_reader_audit(reader, &book), 0);
+    char hex[16][2 * AUDIT_HASH + 1];
+    uint64_t seqs[16], rows = 0;
+    while (!audit_next(book, &row, &found) && found) {
+        audit_hash(chain, &row, chain);
+        for (size_t i = 0; i < AUDIT_HASH; i++)
+            snprintf(hex[rows] + 2 * i, 3, "%02x", chain[i]);
+        seqs[rows++] = row.seq;
+    }
+    records_reader_close(reader);
+    for (uint64_t i = 0; i < rows; i++)
+        sql("UPDATE audit SET chain=x'%s' WHERE seq=%d", hex[i], (int)seqs[i]);
+    is_named("chained anew", "audit rows up to 11 are not those that the journal was cut with");
+}
+
 /* A file that a mete without an audit log began: its rows begin now, from what is there. */
 static void a_file_of_the_version_before_begins_its_rows(void **state)
 {
@@ -619,6 +651,7 @@ int main(void)
         CASE(a_changed_row_is_named),
         CASE(rows_taken_out_exchanged_or_added_are_named),
         CASE(rows_survive_a_cut_and_stay_chained),
+        CASE(rows_of_before_a_cut_cannot_be_chained_anew),
         CASE(a_file_of_the_version_before_begins_its_rows),
         CASE(every_field_of_a_filter_filters),
 #undef CASE

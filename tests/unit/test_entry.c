@@ -301,6 +301,12 @@ static void changes_of_a_reservation_read_back(void **state)
     memset(entry.u.base.hash, 0xa5, sizeof entry.u.base.hash);
     assert_int_equal(back(&entry).u.base.seq, 4711);
     assert_memory_equal(back(&entry).u.base.hash, entry.u.base.hash, sizeof entry.u.base.hash);
+    assert_false(back(&entry).u.base.has_audit);
+    entry.u.base.has_audit = true;
+    memset(entry.u.base.audit, 0x5a, sizeof entry.u.base.audit);
+    assert_int_equal(back(&entry).u.base.seq, 4711);
+    assert_memory_equal(back(&entry).u.base.hash, entry.u.base.hash, sizeof entry.u.base.hash);
+    assert_memory_equal(back(&entry).u.base.audit, entry.u.base.audit, sizeof entry.u.base.audit);
 }
 
 static void quotas_read_back(void **state)
