@@ -842,7 +842,8 @@ enum mete_query_kind {
     METE_QUERY_HASH,        /* hash of the whole state           -> hash; linear in the state */
     METE_QUERY_PROJECTED,   /* answered once all entries before it are in the records; with
                                of_changes those that make, change or end a scope, budget, rate
-                               limit, grant or document: seldom any that is not there yet */
+                               limit, grant or document, and other administration: seldom any
+                               that is not there yet */
     METE_QUERY_RATES,       /* rate limits of a scope and its ancestors, leaf first -> rates */
     METE_QUERY_FIND_RATE,   /* by id, organization              -> rate; NOT_FOUND */
     METE_QUERY_QUOTAS,      /* quotas of one scope, by handle   -> quotas */

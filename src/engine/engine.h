@@ -108,7 +108,7 @@ struct mete {
     struct ledger_decision decision;
     struct ledger_effects effects;
     struct projection projection;
-    uint64_t last_change_seq; /* the last entry that has an entity */
+    uint64_t last_change_seq; /* the last entry that has an entity, or is administrative */
 
     /* writer */
     int64_t space_at_us;  /* when the free space was looked at */

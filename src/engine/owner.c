@@ -66,7 +66,7 @@ void owner_enter(struct mete *mete, const struct entry *entry)
         batch_add_events(mete->filling, mete->effects.events, mete->effects.events_len);
     if (mete->has_records) {
         project_entry(&mete->lineage, entry, &mete->effects, &mete->projection);
-        if (mete->projection.has_entity)
+        if (mete->projection.has_entity || mete->projection.audit.entry)
             mete->last_change_seq = entry->seq;
         rows_put(&mete->rows, &mete->projection, entry->seq);
     }

@@ -46,7 +46,7 @@ static void organization_found(struct request *request)
         return;
     ASSERT_INV("INV-12", request->found.n > 0);
     state->filter.organization = request->found;
-    request_work(request, run, done);
+    request_look(request, run, done);
 }
 
 static int read_instant(struct request *request, const char *name, int64_t *ret_us)
@@ -136,5 +136,5 @@ void audit_list(struct request *request)
 void audit_list_all(struct request *request)
 {
     if (begin(request))
-        request_work(request, run, done);
+        request_look(request, run, done);
 }
