@@ -81,6 +81,7 @@ struct dialect_request {
     bool makes_no_output; /* embeddings: nothing but input is billed */
     bool repeats_prompt;  /* the answer begins with what was asked: no output */
     bool is_form;         /* the body is none of JSON: its content type goes on */
+    uint64_t content;     /* of a form: what it says, whatever its boundary; else 0 */
     bool is_relayed;      /* its answer is no document: the bytes go on as they come */
     bool is_any_text;     /* its answer need not be JSON */
     bool is_flat;         /* billed by the call alone */

@@ -6,6 +6,8 @@
 #include "codec/multipart.h"
 #include "dialect/chat.h"
 
+#include <xxhash.h>
+
 /* ---- Forms ----------------------------------------------------------------------------------- */
 
 static int put_field(struct openai_reading *r, const struct multipart_part *part,
@@ -22,6 +24,13 @@ static int put_field(struct openai_reading *r, const struct multipart_part *part
     return 0;
 }
 
+/* A client that asks again draws a new boundary. */
+static uint64_t hash(const struct multipart_part *part, uint64_t before)
+{
+    uint64_t name = XXH3_64bits_withSeed(part->name.data, part->name.len, before);
+    return XXH3_64bits_withSeed(part->body.data, part->body.len, name) | 1;
+}
+
 int media_read_form(struct openai_reading *r, const struct dialect_target *target,
                     struct slice body, struct media_field *fields, size_t len)
 {
@@ -34,6 +43,8 @@ int media_read_form(struct openai_reading *r, const struct dialect_target *targe
         more = multipart_next(&form, &part);
         if (more > 0 && put_field(r, &part, fields, len))
             return METE_E_INVALID;
+        if (more > 0)
+            r->request->content = hash(&part, r->request->content);
     }
     return more ? openai_fault(r, NULL, "The body is not a good multipart/form-data.") : 0;
 }

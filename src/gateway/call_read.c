@@ -376,7 +376,10 @@ static int64_t wish_of(const struct call *call)
 static uint64_t fingerprint(const struct call *call)
 {
     struct slice body = call->exchange->body, path = call->exchange->path;
-    return XXH3_64bits_withSeed(body.data, body.len, XXH3_64bits(path.data, path.len));
+    uint64_t where = XXH3_64bits(path.data, path.len);
+    if (call->request.content)
+        return XXH3_64bits_withSeed(&call->request.content, sizeof call->request.content, where);
+    return XXH3_64bits_withSeed(body.data, body.len, where);
 }
 
 static void reserve(struct call *call)

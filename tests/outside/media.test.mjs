@@ -243,6 +243,13 @@ test('transcripts: a form that two readers may read differently is refused', asy
   assert.equal(provider.calls.length, before_);
 });
 
+test('transcripts: the same form again is the same call, whatever its boundary', async () => {
+  await heard(3, { model: 'whisper-1' }, 'heard-again');
+  await assert.rejects(heard(3, { model: 'whisper-1' }, 'heard-again'), (error) => error.status === 409 && error.code === 'already_ended');
+  await assert.rejects(heard(4, { model: 'whisper-1' }, 'heard-again'), (error) => error.status === 422);
+  await billed('heard-again');
+});
+
 // ---- Video --------------------------------------------------------------------------------------
 
 test('video: a job is charged when it is made, and settled once when it is done', async () => {
@@ -284,6 +291,22 @@ test('video: a job is its organization\'s, and there is no list of all', async (
   await assert.rejects(client.videos.remix(job.id, { prompt: 'again' }), (error) => error.status === 404);
   await assert.rejects(client.videos.edit({ prompt: 'again', video: { id: job.id } }), (error) => error.status === 404);
   assert.equal(provider.calls.length, before_);
+});
+
+test('video: a restart forgets no job', async () => {
+  const job = await client.videos.create({ model: 'sora-2', prompt: 'a sea', seconds: '12' }, named('video-kept'));
+  await mete.settled();
+  await mete.kill();
+  await mete.spawn();
+  client = new OpenAI({ apiKey: key, baseURL: `${mete.url}/v1`, maxRetries: 0 });
+  provider.complete(job.id);
+  const stranger = new OpenAI({ apiKey: (await mete.organization('late-strangers')).key, baseURL: `${mete.url}/v1`, maxRetries: 0 });
+  await assert.rejects(stranger.videos.retrieve(job.id), (error) => error.status === 404);
+  for (let i = 0; i < 2; i++) assert.equal((await client.videos.retrieve(job.id)).status, 'completed');
+  await mete.settled();
+  const all = (await mete.must('GET', '/api/v1/records?request_id=video-kept')).data;
+  assert.equal(all.reduce((sum, { cost }) => sum + nano(cost), 0n), nano('1.2'));
+  assert.ok(all.find(({ provisional }) => provisional)?.corrected_by, 'it was settled');
 });
 
 test('video: JSON too; what is too long is refused', async () => {
