@@ -167,6 +167,7 @@ const struct dialect *dialect_images(void)
     static const struct dialect images = {
         .name = "openai-images",
         .operation = "image_generation",
+        .endpoint = "images",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

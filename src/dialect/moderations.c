@@ -93,6 +93,7 @@ const struct dialect *dialect_moderations(void)
     static const struct dialect moderations = {
         .name = "openai-moderations",
         .operation = "moderation",
+        .endpoint = "moderations",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

@@ -78,6 +78,7 @@ const struct dialect *dialect_pass(void)
     static const struct dialect pass = {
         .name = "pass-through",
         .operation = "pass_through",
+        .endpoint = "pass_through",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

@@ -99,6 +99,7 @@ const struct dialect *dialect_speech(void)
     static const struct dialect speech = {
         .name = "openai-speech",
         .operation = "speech",
+        .endpoint = "speech",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

@@ -110,6 +110,7 @@ const struct dialect *dialect_transcriptions(void)
     static const struct dialect transcriptions = {
         .name = "openai-transcriptions",
         .operation = "transcription",
+        .endpoint = "transcriptions",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,

@@ -171,6 +171,7 @@ const struct dialect *dialect_videos(void)
     static const struct dialect videos = {
         .name = "openai-videos",
         .operation = "video_generation",
+        .endpoint = "videos",
         .methods = "POST",
         .framing = FRAMES_SSE,
         .comments = true,
