@@ -202,19 +202,4 @@ struct records_totals {
 METE_MUST_USE int records_total(struct records_reader *reader, const struct records_filter *filter,
                                 struct records_totals *ret_totals);
 
-/* The same, told apart: by the key that called, dearest first, or by spans of span_us since 1970 in
- * which a call ended, newest first. Each group once for each currency. */
-enum records_group { RECORDS_BY_KEY, RECORDS_BY_SPAN };
-struct records_sum {
-    int64_t group; /* handle of the key, 0: none; number of the span */
-    uint32_t currency;
-    int64_t calls, cost_nano, input, output, total_tokens; /* corrections are no calls */
-};
-/* filter's limit counts sums; before_seq is ignored. fn returning non-zero stops and is returned.
- * Cost: linear in the records that lie between from_us and to_us. */
-METE_MUST_USE int records_each_sum(struct records_reader *reader,
-                                   const struct records_filter *filter, enum records_group group,
-                                   int64_t span_us,
-                                   int (*fn)(void *user, const struct records_sum *), void *user);
-
 #endif

@@ -483,48 +483,6 @@ int records_total(struct records_reader *reader, const struct records_filter *fi
     return error;
 }
 
-/* Rows: group, currency, calls, cost, input, output, tokens. */
-static struct records_sum read_sum(sqlite3_stmt *row)
-{
-    return (struct records_sum){.group = sqlite3_column_int64(row, 0),
-                                .currency = number(row, 1),
-                                .calls = sqlite3_column_int64(row, 2),
-                                .cost_nano = sqlite3_column_int64(row, 3),
-                                .input = sqlite3_column_int64(row, 4),
-                                .output = sqlite3_column_int64(row, 5),
-                                .total_tokens = sqlite3_column_int64(row, 6)};
-}
-
-int records_each_sum(struct records_reader *reader, const struct records_filter *filter,
-                     enum records_group group, int64_t span_us,
-                     int (*fn)(void *user, const struct records_sum *), void *user)
-{
-    ASSERT(reader && fn && (group == RECORDS_BY_KEY || span_us > 0));
-    char what[256], of[48] = "key";
-    struct records_filter all = *filter;
-    all.before_seq = 0;
-    if (group == RECORDS_BY_SPAN)
-        snprintf(of, sizeof of, "ended_us/%lld", (long long)span_us);
-    snprintf(what, sizeof what,
-             "%s, currency, sum(corrects=0), sum(cost_nano), sum(input), sum(output),"
-             " sum(total_tokens)",
-             of);
-    sqlite3_stmt *rows;
-    int error = prepare_usage(reader, what,
-                              group == RECORDS_BY_KEY ? "GROUP BY 1, 2 ORDER BY 4 DESC, 1"
-                                                      : "GROUP BY 1, 2 ORDER BY 1 DESC, 2",
-                              &all, &rows);
-    if (error)
-        return error;
-    int rc = SQLITE_DONE;
-    while (!error && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        struct records_sum sum = read_sum(rows);
-        error = fn(user, &sum);
-    }
-    sqlite3_finalize(rows);
-    return error ? error : db_error(rc);
-}
-
 /* ---- Entities and events --------------------------------------------------------------------- */
 
 static int read_entity(sqlite3_stmt *row, struct records_entity *ret_entity)

@@ -8,6 +8,7 @@
 #include "api/units.h"
 #include "base/assert.h"
 #include "calendar/calendar.h"
+#include "reports/keys.h"
 
 enum { TOP_USUAL = 10, TOP_MAX = 100 };
 
@@ -16,8 +17,8 @@ struct summary_state {
     struct window month;
     struct slice zone;
     size_t top;
-    struct records_sum sums[TOP_MAX + 1]; /* what no key spent may be among them */
-    size_t len;
+    struct reports_key_sum sums[TOP_MAX];
+    struct reports_top_keys spent;
 };
 
 /* ---- On a worker ------------------------------------------------------------------------------
@@ -39,15 +40,6 @@ static int find_month(struct request *request, struct summary_state *state)
         rc = calendar_window(&rule, mete_now(request->api->parts.mete).us, &state->month);
     calendar_zones_close(zones);
     return rc;
-}
-
-static int keep_sum(void *user, const struct records_sum *sum)
-{
-    struct request *request = user;
-    struct summary_state *state = request->state;
-    if (sum->group && state->len < state->top)
-        state->sums[state->len++] = *sum;
-    return 0;
 }
 
 /* A deleted key has spent what it has. */
@@ -73,11 +65,11 @@ static int write_top(struct request *request, struct records_reader *reader)
     int rc = 0;
     out_key(out, "top");
     out_open(out, '[');
-    for (size_t i = 0; i < state->len && !rc; i++) {
-        const struct records_sum *sum = &state->sums[i];
+    for (size_t i = 0; i < state->spent.len && !rc; i++) {
+        const struct reports_key_sum *sum = &state->sums[i];
         out_open(out, '{');
-        rc = records_each_entity(reader, METE_API_KEY, request->found, (uint32_t)sum->group - 1, 1,
-                                 1, write_key, request);
+        rc = records_each_entity(reader, METE_API_KEY, request->found, sum->key - 1, 1, 1,
+                                 write_key, request);
         out_member_integer(out, "calls", sum->calls);
         out_member_integer(out, "total_tokens", sum->total_tokens);
         out_member_amount(out, "cost", METE_COST, sum->cost_nano);
@@ -94,12 +86,13 @@ static int run(struct request *request, struct records_reader *reader)
     struct out *out = &request->out;
     const struct directory_counts *counts = &state->counts;
     int rc = find_month(request, state);
-    const struct records_filter filter = {.scope = request->found,
-                                          .from_us = state->month.start_us,
-                                          .to_us = state->month.end_us,
-                                          .limit = TOP_MAX + 1};
+    state->spent = (struct reports_top_keys){.organization = request->found,
+                                             .from_us = state->month.start_us,
+                                             .to_us = state->month.end_us,
+                                             .top = state->sums,
+                                             .max = state->top};
     if (!rc)
-        rc = records_each_sum(reader, &filter, RECORDS_BY_KEY, 0, keep_sum, request);
+        rc = reports_top_keys(reader, &state->spent);
     if (rc)
         return rc;
     out_open(out, '{');

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a key used, by hours or days of UTC, newest first. A page is so many hours or days, whether
- * something was used in each or not, so that its cost is that of its own stretch of the records. */
+ * something was used in each or not, so that its cost is that of its own stretch of the rollups. */
 #include "api/keys/handlers.h"
 
 #include "api/units.h"
 #include "base/assert.h"
 #include "base/checked.h"
 #include "codec/timestamp.h"
+#include "reports/keys.h"
 
 enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S, DAYS_USUAL = 30, HOURS_USUAL = 48 };
 #define SECOND_US INT64_C(1000000)
 
 struct usage_state {
-    struct records_filter filter;
+    struct mete_scope_id organization, scope;
     struct page page;
-    int64_t span_us, from_us, to_us; /* whole spans: [from, to) */
-    int64_t page_from_us;            /* of this page: [page_from, filter.to_us) */
+    int64_t span_us, from_us, to_us;  /* whole spans: [from, to) */
+    int64_t page_from_us, page_to_us; /* of this page */
     bool by_hour;
 };
 
 /* ---- On a worker ------------------------------------------------------------------------------
  */
 
-static int write_span(void *user, const struct records_sum *sum)
+static void write_span(void *user, int64_t start_us, const struct reports_key_sum *sum)
 {
     struct request *request = user;
     const struct usage_state *state = request->state;
     struct out *out = &request->out;
-    int64_t start_us = sum->group * state->span_us;
     out_open(out, '{');
     out_member_instant(out, "start", start_us);
     out_member_instant(out, "end", start_us + state->span_us);
@@ -38,7 +38,6 @@ static int write_span(void *user, const struct records_sum *sum)
     out_member_amount(out, "cost", METE_COST, sum->cost_nano);
     units_write(out, "currency", METE_COST, sum->currency ? sum->currency : METE_USD);
     out_close(out, '}');
-    return 0;
 }
 
 static int run(struct request *request, struct records_reader *reader)
@@ -52,8 +51,14 @@ static int run(struct request *request, struct records_reader *reader)
     out_member_instant(out, "to", state->to_us);
     out_key(out, "data");
     out_open(out, '[');
-    int rc = records_each_sum(reader, &state->filter, RECORDS_BY_SPAN, state->span_us, write_span,
-                              request);
+    int rc =
+        reports_key_spans(reader, &(struct reports_key_spans){.organization = state->organization,
+                                                              .key = state->scope,
+                                                              .from_us = state->page_from_us,
+                                                              .to_us = state->page_to_us,
+                                                              .span_us = state->span_us,
+                                                              .fn = write_span,
+                                                              .user = request});
     bool more = state->page_from_us > state->from_us;
     out_page_close(out, more ? state->page_from_us / state->span_us : 0);
     out_key(out, "last_seq");
@@ -64,7 +69,10 @@ static int run(struct request *request, struct records_reader *reader)
 
 static void done(struct request *request)
 {
-    if (!request_failed(request))
+    if (request->work_status == METE_E_NOT_FOUND)
+        request_fail(request, METE_E_INVALID, "from",
+                     "Hours as old as this are no longer told apart: ask for days.");
+    else if (!request_failed(request))
         request_reply(request, 200);
 }
 
@@ -107,8 +115,7 @@ static int place_page(struct request *request, struct usage_state *state)
     }
     int64_t first = max_i64(begin, end - (int64_t)state->page.limit);
     state->page_from_us = first * span_us;
-    state->filter.from_us = max_i64(state->page_from_us, 1); /* 0 would be open */
-    state->filter.to_us = end * span_us;
+    state->page_to_us = end * span_us;
     return 0;
 }
 
@@ -144,12 +151,13 @@ void keys_usage(struct request *request)
         request_fail(request, METE_E_NOT_FOUND, "key", "Nothing here has this id.");
         return;
     }
-    struct mete_scope_id scope = key->scope;
+    struct mete_scope_id scope = key->scope, organization = key->organization;
     struct usage_state *state = request_take(request, sizeof *state);
     if (!state)
         return;
-    ASSERT_INV("INV-12", scope.n);
-    state->filter.scope = scope;
+    ASSERT_INV("INV-12", organization.n);
+    state->scope = scope;
+    state->organization = organization;
     request->state = state;
     if (read_query(request, state))
         request_problem(request);
