@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
-import { Mete, PRICES, configuration, run } from './mete.mjs';
+import { ADMIN, Mete, PRICES, configuration, run } from './mete.mjs';
 import { Provider } from './provider.mjs';
 
 let provider;
@@ -135,4 +135,35 @@ test('many at once', async () => {
   const done = await mete.must('POST', `${KEYS}/batch-operations`, { operation: 'revoke', ids });
   assert.equal(done.done, 2);
   for (const key of keys) assert.equal((await refused(client(key.key).chat.completions.create(say))).status, 401);
+});
+
+test('the command does the same, and asks before what cannot be undone', async () => {
+  const key = (...args) => run(['key', ...args, '--server', mete.url, '--token', ADMIN]);
+  const ok = (...args) => {
+    const done = key(...args, '--json');
+    assert.equal(done.status, 0, done.stderr);
+    return done.stdout.trim() ? done.json() : null;
+  };
+  const id = ok('create', '--organization', 'acme', '--name', 'by command', '--endpoint', 'chat', '--ip-range', '127.0.0.0/8', '--label', 'by=command', '--requests-per-minute', '60').id;
+  const changed = ok('update', id, '--ip-range', 'none', '--model', 'test-*', '--requests-per-minute', 'none');
+  assert.deepEqual(changed.permissions, { endpoints: ['chat'], ip_ranges: [] });
+  assert.deepEqual([changed.models, changed.requests_per_minute, changed.labels], [['test-*'], null, { by: 'command' }]);
+  const next = ok('regenerate', id, '--overlap', '60');
+  await client(next.key).chat.completions.create(say);
+  await mete.settled();
+  const [today] = ok('usage', id).data;
+  assert.equal(today.calls, 1);
+  assert.match(key('usage', id).stdout, /calls/);
+  assert.ok(ok('summary', '--organization', 'acme').keys > 0);
+  assert.match(key('summary', '--organization', 'acme').stdout, /spent this month/);
+  assert.deepEqual(ok('list', '--organization', 'acme', '--label', 'by=command').data.map((one) => one.id), [id]);
+  for (const word of ['revoke', 'delete']) {
+    const refusal = key(word, id);
+    assert.equal(refusal.status, 2);
+    assert.match(refusal.stderr, /cannot be undone: say --yes/);
+  }
+  assert.equal(ok('show', id).status, 'active');
+  assert.equal(ok('revoke', id, '--yes').status, 'revoked');
+  assert.equal(ok('delete', id, '--yes'), null);
+  assert.notEqual(key('show', id).status, 0);
 });
