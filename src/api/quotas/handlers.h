@@ -8,10 +8,24 @@
 void quotas_list(struct request *request);
 void quotas_end(struct request *request);
 void quotas_history(struct request *request);
+void quotas_balance(struct request *request);
+void quotas_enough(struct request *request);
+void quotas_consume(struct request *request);
 void grants_create(struct request *request);
 void grants_list(struct request *request);
 void grants_show(struct request *request);
 void grants_update(struct request *request);
 void grants_refund(struct request *request);
+void plans_create(struct request *request);
+void plans_list(struct request *request);
+void plans_show(struct request *request);
+void plans_update(struct request *request);
+void plans_end(struct request *request);
+void packages_create(struct request *request);
+void packages_list(struct request *request);
+void packages_show(struct request *request);
+void packages_update(struct request *request);
+void packages_end(struct request *request);
+void purchases_create(struct request *request);
 
 #endif

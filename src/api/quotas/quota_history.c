@@ -6,7 +6,11 @@
  * The journal is read from `since` (the newest snapshot before it) to its end, for every page. */
 #include "api/quotas/handlers.h"
 #include "api/authority/authority.h"
+#include "api/entities.h"
 #include "api/limits/budget_json.h"
+#include "api/quotas/grant_json.h"
+#include "api/quotas/units.h"
+#include "api/quotas/whose.h"
 #include "api/units.h"
 #include "base/assert.h"
 #include "codec/timestamp.h"
@@ -14,12 +18,11 @@
 struct row {
     struct mete_quota_step step;
     int64_t granted, drawn, held; /* by how much they changed */
+    struct slice document;        /* of the grant that is named */
 };
 
 struct history {
-    struct slice id;
-    int kind;
-    struct mete_scope_id organization;
+    struct whose whose; /* first: whose.h */
     struct mete_quota_question question;
     struct page page;
     struct mete_quota_step last; /* of those told so far */
@@ -58,7 +61,12 @@ static int run(struct request *request, struct records_reader *reader)
 {
     struct history *history = request->state;
     (void)reader;
-    return mete_explain_quota(request->api->parts.mete, &history->question, keep, history);
+    int rc = mete_explain_quota(request->api->parts.mete, &history->question, keep, history);
+    for (size_t i = 0; i < history->len && !rc; i++)
+        if (history->rows[i].step.grant[0])
+            rc = grant_document(request, history->whose.organization,
+                                slice_of(history->rows[i].step.grant), &history->rows[i].document);
+    return rc;
 }
 
 /* ---- The reply ------------------------------------------------------------------------------- */
@@ -83,6 +91,8 @@ static void write_row(struct request *request, const struct row *row)
         out_text(out, slice_of(step->grant));
     else
         out_null(out);
+    entities_member(request, entities_document(row->document), "source", JSON_STRING, "null");
+    grant_json_origin(request, row->document);
     budget_json_scope(request, "scope", step->scope.n);
     if (step->reservation.n)
         authority_write_reserve_id(out, step->reservation.n);
@@ -124,48 +134,11 @@ static void told(struct request *request)
 
 /* ---- The question ---------------------------------------------------------------------------- */
 
-static void scope_found(struct request *request)
+static void explain(struct request *request)
 {
     struct history *history = request->state;
-    if (request_missed(request, "id"))
-        return;
-    if (history->kind == METE_ORGANIZATION && request->found.n != history->organization.n) {
-        request_fail(request, METE_E_NOT_FOUND, "id", "This is another organization's path.");
-        return;
-    }
-    history->question.scope = request->found;
+    history->question.scope = history->whose.at;
     request_work(request, run, told);
-}
-
-static void organization_found(struct request *request)
-{
-    struct history *history = request->state;
-    if (request_missed(request, "org"))
-        return;
-    history->organization = request->found;
-    if (history->kind)
-        request_find(request, (enum mete_kind)history->kind, history->id, scope_found);
-    else
-        scope_found(request);
-}
-
-static int read_scope(struct request *request, struct history *history)
-{
-    struct slice kind;
-    int rc = request_query(request, "kind", 64, &kind);
-    if (!rc)
-        rc = request_query_id(request, "id", &history->id);
-    if (rc)
-        return rc;
-    for (size_t i = 0; units_kinds[i].name; i++)
-        if (slice_is(kind, units_kinds[i].name))
-            history->kind = units_kinds[i].value;
-    if (kind.len && !history->kind)
-        return problem_set(&request->problem, METE_E_INVALID, "kind", "There is no such kind.");
-    if (!kind.len != !history->id.len)
-        return problem_set(&request->problem, METE_E_INVALID, kind.len ? "id" : "kind",
-                           "kind and id come together.");
-    return 0;
 }
 
 static int read_unit(struct request *request, struct history *history)
@@ -177,17 +150,18 @@ static int read_unit(struct request *request, struct history *history)
     if (!rc && !unit.len)
         rc = problem_set(&request->problem, METE_E_INVALID, "unit", "It is missing.");
     return rc ? rc
-              : units_read(&fields, "unit", unit, &history->question.meter,
-                           &history->question.currency);
+              : quota_unit_read(&fields, "unit", unit, &history->question.meter,
+                                &history->question.currency);
 }
 
 static int read_question(struct request *request, struct history *history)
 {
-    static const char *const known[] = {"kind", "id", "unit", "since", "limit", "cursor", NULL};
+    static const char *const known[] = {"kind",  "id",    "user_id", "unit",
+                                        "since", "limit", "cursor",  NULL};
     struct slice since;
     int rc = request_query_known(request, known);
     if (!rc)
-        rc = read_scope(request, history);
+        rc = whose_query(request);
     if (!rc)
         rc = read_unit(request, history);
     if (!rc)
@@ -212,5 +186,5 @@ void quotas_history(struct request *request)
     }
     history->rows = request_take(request, history->page.limit * sizeof *history->rows);
     if (history->rows)
-        request_find_organization(request, organization_found);
+        whose_find(request, explain);
 }
