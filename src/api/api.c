@@ -8,6 +8,7 @@
 #include "api/api.h"
 
 #include "api/authority/holds.h"
+#include "api/quotas/renewals.h"
 #include "api/readers.h"
 #include "api/request.h"
 #include "base/assert.h"
@@ -210,6 +211,14 @@ static void enter(struct request *request)
     replays_begin(request, request->route->begin);
 }
 
+static void admit(struct request *request)
+{
+    if (authenticate(request))
+        request_problem(request);
+    else
+        enter(request);
+}
+
 static void begin(void *self, struct exchange *exchange)
 {
     struct api *api = self;
@@ -223,10 +232,7 @@ static void begin(void *self, struct exchange *exchange)
         fail_unrouted(request);
         return;
     }
-    if (authenticate(request))
-        request_problem(request);
-    else
-        enter(request);
+    renewals_first(request, admit);
 }
 
 /* A transaction is the installation's, so whoever may ask for one may do all that can be in it. */
@@ -264,6 +270,21 @@ struct exchange_handler api_handler(struct api *api)
     return (struct exchange_handler){.self = api, .begin = begin, .gone = gone, .drained = gone};
 }
 
+int64_t api_run(struct api *api)
+{
+    return renewals_run(api->renewals, mete_now(api->parts.mete).us);
+}
+
+bool api_wait(struct api *api, struct work *work)
+{
+    return renewals_wait(api->renewals, work);
+}
+
+size_t api_running(const struct api *api)
+{
+    return renewals_running(api->renewals);
+}
+
 size_t api_open(const struct api *api)
 {
     return api->open;
@@ -281,6 +302,8 @@ int api_new(const struct api_parts *parts, struct api **ret_api)
     if (!rc)
         rc = holds_new(&api->holds);
     if (!rc)
+        rc = renewals_new(api, &api->renewals);
+    if (!rc)
         rc = readers_new(parts->os, parts->data_directory, &api->readers);
     if (!rc)
         rc = tokenizer_pool_new(&api->tokenizers);
@@ -297,6 +320,7 @@ void api_free(struct api *api)
     if (!api)
         return;
     request_pool_free(api);
+    renewals_free(api->renewals);
     tokenizer_pool_free(api->tokenizers);
     readers_free(api->readers);
     holds_free(api->holds);

@@ -60,6 +60,13 @@ struct api;
 METE_MUST_USE int api_new(const struct api_parts *parts, struct api **ret_api);
 void api_free(struct api *api); /* no exchange may be open */
 struct exchange_handler api_handler(struct api *api);
+/* Does by itself what is due: the renewals of subscriptions. To be called at the instant (of
+ * mete_now()) that it returned, and first at once. */
+int64_t api_run(struct api *api);
+/* Calls work->done() later, once what is due has been done; false: nothing is due, and it does not.
+ */
+bool api_wait(struct api *api, struct work *work);
+size_t api_running(const struct api *api); /* 1: it is at it; 0 */
 size_t api_open(const struct api *api); /* exchanges not yet answered */
 
 #endif

@@ -24,6 +24,10 @@ void documents_also(struct request *request, const struct mete_change *change)
 static void done(struct request *request)
 {
     const struct document_change *self = request->document;
+    if (request->op.status && self->plan->failed) {
+        self->plan->failed(request);
+        return;
+    }
     if (request->op.status) {
         request_fail(request, request->op.status, NULL, NULL);
         return;

@@ -24,6 +24,9 @@ struct document_plan {
     bool (*write)(struct request *request, struct json was);
     /* It has been done; NULL: the document is the reply. request->version is set. */
     void (*done)(struct request *request);
+    /* The engine refused the batch, request->op.status says why, and nothing has changed: names the
+     * field and ends the request. NULL: the error's own text is the reply. */
+    void (*failed)(struct request *request);
 };
 
 /* The id is in the arena or the path. The organization is that of the path (request->params[0]), or

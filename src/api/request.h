@@ -30,6 +30,7 @@ enum { REQUEST_BATCH = 32, REQUEST_CHANGES = 64 };
 struct readers;
 struct tokenizer_pool;
 struct holds;
+struct renewals;
 
 struct principal {
     bool admin;           /* the installation's: everything is permitted, in every organization */
@@ -51,6 +52,7 @@ struct api {
     bool turn_taken, passing;
     struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
     size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
+    struct renewals *renewals;
     struct replay *replays; /* writes with an Idempotency-Key that are being answered */
 };
 

@@ -138,6 +138,12 @@ METE_MUST_USE int directory_list(struct records_reader *reader, int kind,
                                  size_t limit,
                                  int (*fn)(void *user, const struct directory_entity *),
                                  void *user);
+/* The documents of a kind, of every organization: for what mete does by itself, never for a reply.
+ */
+METE_MUST_USE int directory_each(struct records_reader *reader, int kind, uint32_t after_handle,
+                                 size_t limit,
+                                 int (*fn)(void *user, const struct directory_entity *),
+                                 void *user);
 /* NOT_FOUND. */
 METE_MUST_USE int directory_find(struct records_reader *reader, int kind,
                                  struct mete_scope_id organization, struct slice id,

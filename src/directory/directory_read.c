@@ -21,13 +21,9 @@ static bool is_of_none(int kind)
     return kind == METE_ORGANIZATION || document_is_installations(kind);
 }
 
-static int entity_of(void *user, const struct records_entity *entity)
+static struct directory_entity shown_of(int kind, const struct records_entity *entity)
 {
-    const struct walk *walk = user;
-    ASSERT(entity->kind == walk->kind);
-    ASSERT_INV("INV-12",
-               walk->kind == METE_ORGANIZATION || entity->organization.n == walk->organization.n);
-    struct directory_entity shown = {.kind = walk->kind,
+    return (struct directory_entity){.kind = kind,
                                      .handle = entity->handle,
                                      .organization = entity->organization,
                                      .parent = entity->parent,
@@ -35,6 +31,15 @@ static int entity_of(void *user, const struct records_entity *entity)
                                      .document = entity->document,
                                      .changed_at_us = entity->at_us,
                                      .version = entity->seq};
+}
+
+static int entity_of(void *user, const struct records_entity *entity)
+{
+    const struct walk *walk = user;
+    ASSERT(entity->kind == walk->kind);
+    ASSERT_INV("INV-12",
+               walk->kind == METE_ORGANIZATION || entity->organization.n == walk->organization.n);
+    struct directory_entity shown = shown_of(walk->kind, entity);
     return walk->fn(walk->user, &shown);
 }
 
@@ -45,6 +50,23 @@ int directory_list(struct records_reader *reader, int kind, struct mete_scope_id
     ASSERT_INV("INV-12", (organization.n == 0) == is_of_none(kind));
     struct walk walk = {kind, organization, fn, user};
     return records_each_entity(reader, kind, organization, after_handle, limit, 0, entity_of,
+                               &walk);
+}
+
+static int any_entity(void *user, const struct records_entity *entity)
+{
+    const struct walk *walk = user;
+    struct directory_entity shown = shown_of(walk->kind, entity);
+    ASSERT(entity->kind == walk->kind && entity->organization.n);
+    return walk->fn(walk->user, &shown);
+}
+
+int directory_each(struct records_reader *reader, int kind, uint32_t after_handle, size_t limit,
+                   int (*fn)(void *user, const struct directory_entity *), void *user)
+{
+    ASSERT(kind > RECORDS_DOCUMENT && !is_of_none(kind));
+    struct walk walk = {kind, {0}, fn, user};
+    return records_each_entity(reader, kind, walk.organization, after_handle, limit, 0, any_entity,
                                &walk);
 }
 

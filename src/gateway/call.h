@@ -49,6 +49,9 @@ enum {
 struct call_refused {
     size_t at, len;
     bool asks_scope;
+    bool waited; /* for what is due to be granted: once */
+    struct work grants;
+    struct call *call; /* of grants */
     struct mete_instant retry_at;
     struct refusal told;
     struct mete_budget_view budget;

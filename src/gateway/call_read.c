@@ -336,6 +336,34 @@ static void refuse_demands(struct call *call, int rc)
 
 /* ---- The reservation ------------------------------------------------------------------------- */
 
+static void on_reserved(struct mete_op *op);
+
+static void on_granted(struct work *work)
+{
+    struct call *call =
+        ((struct call_refused *)(void *)((char *)work - offsetof(struct call_refused, grants)))
+            ->call;
+    ASSERT(call->state == CALL_RESERVING);
+    call_submit(call, METE_OP_RESERVE, on_reserved);
+}
+
+/* What a quota refused may be due to be granted at this moment: then it is asked once more. */
+static bool await_grants(struct call *call)
+{
+    const struct gateway_parts *parts = &call->gateway->parts;
+    struct call_refused *refused = call->refused;
+    size_t len = call->op.result.verdict.refusals_len;
+    bool is_quota = false;
+    for (size_t i = 0; i < len && i < METE_REFUSALS_MAX; i++)
+        is_quota |= refused->all[i].reason == METE_QUOTA;
+    if (refused->waited || !is_quota || !parts->await_grants)
+        return false;
+    refused->waited = true;
+    refused->call = call;
+    refused->grants = (struct work){.done = on_granted};
+    return parts->await_grants(parts->user, &refused->grants);
+}
+
 static void on_reserved(struct mete_op *op)
 {
     struct call *call = CALL_OF(op, op);
@@ -347,7 +375,8 @@ static void on_reserved(struct mete_op *op)
     }
     const struct mete_verdict *verdict = &op->result.verdict;
     if (!verdict->allowed) {
-        call_refuse(call);
+        if (!await_grants(call))
+            call_refuse(call);
         return;
     }
     ASSERT_INV("INV-05", verdict->reservation.n);
@@ -393,6 +422,7 @@ static void reserve(struct call *call)
         call_reply_failure(call, &call_no_memory);
         return;
     }
+    call->refused->waited = false;
     call->wish = wish_of(call);
     int64_t least = max_i64(config->floor_tokens, call->request.output_least);
     int64_t floor = min_i64(max_i64(least, 1), call->wish);

@@ -130,6 +130,9 @@ struct gateway_parts {
     void *user;
     /* Calls done() later, on the loop. false: too much waits. NULL: nobody can tell. */
     bool (*find_answer)(void *user, struct gateway_lookup *lookup);
+    /* A quota refused a call: calls work->done() on the loop once what is due now has been granted.
+     * false: nothing is due, and the refusal stands. NULL: nobody grants anything. */
+    bool (*await_grants)(void *user, struct work *work);
 };
 
 struct gateway_counts {

@@ -142,10 +142,12 @@ static bool engine_turn(struct loop_stage *stage, int64_t *deadline_us)
 {
     struct server *server = server_of(stage);
     struct mete_instant next = {INT64_MAX};
+    int64_t api_us = server->api ? api_run(server->api) : INT64_MAX;
     if (atomic_exchange(&hung_up, false))
         listener_reload(server->listener);
     size_t taken = mete_turn(server->mete, &next);
     size_t back = mete_poll(server->port, POLL_MAX);
+    next.us = next.us < api_us ? next.us : api_us;
     if (next.us != INT64_MAX) {
         struct timers *timers = loop_timers(server->loop);
         int64_t delay_us = next.us - mete_now(server->mete).us;
@@ -319,6 +321,13 @@ static bool find_answer(void *user, struct gateway_lookup *lookup)
     return lookup_answer(server->workers, server->home.path, lookup);
 }
 
+/* Subscriptions whose month began are granted it before anybody is refused for want of it. */
+static bool await_grants(void *user, struct work *work)
+{
+    struct server *server = user;
+    return server->api && api_wait(server->api, work);
+}
+
 static int open_gateway(struct server *server)
 {
     config_gateway(server->config, &server->gateway_config);
@@ -337,6 +346,7 @@ static int open_gateway(struct server *server)
         .call_done = call_done,
         .user = server,
         .find_answer = find_answer,
+        .await_grants = await_grants,
     };
     const struct os *os = os_system();
     os->random(os->user, &parts.seed, sizeof parts.seed);
@@ -533,7 +543,7 @@ static size_t open_work(const struct server *server)
     }
     listener_counts(server->listener, &doors);
     gateway_counts(server->gateway, &calls);
-    return doors.open + scrapes + calls.open;
+    return doors.open + scrapes + calls.open + api_running(server->api);
 }
 
 static void nothing(struct timer *timer)

@@ -5,24 +5,6 @@
 
 #define DAY_US (INT64_C(86400) * 1000000)
 
-bool deal_name(struct request *request, struct slice name)
-{
-    struct deal *deal = request->state;
-    if (!name.len || name.len > LIMIT_ID - 2)
-        return false;
-    deal->ids[0] = name;
-    for (size_t i = 1; i < LIMIT_SCOPE_QUOTAS; i++) {
-        char *id = arena_take_raw(&request->arena, name.len + 2);
-        if (!id)
-            return false;
-        memcpy(id, name.data, name.len);
-        id[name.len] = '~';
-        id[name.len + 1] = (char)('1' + i);
-        deal->ids[i] = (struct slice){id, name.len + 2};
-    }
-    return true;
-}
-
 int deal_make(struct request *request, const struct grant_terms *terms)
 {
     struct deal *deal = request->state;

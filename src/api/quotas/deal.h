@@ -10,7 +10,7 @@
 struct deal {
     struct whose whose; /* first: whose.h */
     struct offers offers;
-    struct slice ids[LIMIT_SCOPE_QUOTAS]; /* of the grants: made of one name, deal_name() */
+    struct slice ids[LIMIT_SCOPE_QUOTAS];           /* of the grants: grant_make_ids() */
     struct mete_change changes[LIMIT_SCOPE_QUOTAS]; /* offers.len of them: deal_make() */
     struct mete_grant_view views[LIMIT_SCOPE_QUOTAS];
     bool there[LIMIT_SCOPE_QUOTAS]; /* views and documents are */
@@ -18,9 +18,6 @@ struct deal {
     void (*then)(struct request *request);
 };
 
-/* Gives the grants their ids: NAME, NAME~2, ... So the first one stands for the whole, whatever
- * the offer has become when somebody says it again. false: no memory, or the name is too long. */
-bool deal_name(struct request *request, struct slice name);
 /* What deal->offers come to, into deal->changes; terms has what is the same for each. MEMORY. */
 METE_MUST_USE int deal_make(struct request *request, const struct grant_terms *terms);
 /* Asks how the grants with these ids stand, with their documents and the names to show. */

@@ -62,6 +62,24 @@ struct slice grant_make_id(struct request *request, struct slice prefix, struct 
     return (struct slice){room, len};
 }
 
+bool grant_make_ids(struct request *request, struct slice name,
+                    struct slice ret_ids[LIMIT_SCOPE_QUOTAS])
+{
+    if (!name.len || name.len > LIMIT_ID - 2)
+        return false;
+    ret_ids[0] = name;
+    for (size_t i = 1; i < LIMIT_SCOPE_QUOTAS; i++) {
+        char *id = arena_take_raw(&request->arena, name.len + 2);
+        if (!id)
+            return false;
+        memcpy(id, name.data, name.len);
+        id[name.len] = '~';
+        id[name.len + 1] = (char)('1' + i);
+        ret_ids[i] = (struct slice){id, name.len + 2};
+    }
+    return true;
+}
+
 struct kept {
     struct request *request;
     struct slice document;

@@ -5,6 +5,7 @@
 #define API_QUOTAS_GRANT_JSON_H
 
 #include "api/request.h"
+#include "base/limits.h"
 
 enum { GRANT_SOURCE_ID = 128, GRANT_DESCRIPTION = 512 };
 
@@ -24,6 +25,11 @@ METE_MUST_USE int grant_change(struct request *request, const struct grant_terms
                                struct mete_change *ret_change);
 /* PREFIX~SUFFIX, in the arena; empty: no memory, or no id can be so long. */
 struct slice grant_make_id(struct request *request, struct slice prefix, struct slice suffix);
+/* The ids of the grants that are made together: NAME, NAME~2, ... So the first one stands for the
+ * whole, whatever the offer has become when somebody says it again. false: no memory, or the name
+ * is too long. */
+bool grant_make_ids(struct request *request, struct slice name,
+                    struct slice ret_ids[LIMIT_SCOPE_QUOTAS]);
 
 /* On a worker: the document of an organization's grant, in the arena; empty: it has none. */
 METE_MUST_USE int grant_document(struct request *request, struct mete_scope_id organization,

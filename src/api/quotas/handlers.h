@@ -26,6 +26,10 @@ void packages_list(struct request *request);
 void packages_show(struct request *request);
 void packages_update(struct request *request);
 void packages_end(struct request *request);
+void subscriptions_create(struct request *request);
+void subscriptions_list(struct request *request);
+void subscriptions_show(struct request *request);
+void subscriptions_end(struct request *request);
 void purchases_create(struct request *request);
 
 #endif

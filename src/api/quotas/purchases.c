@@ -81,7 +81,7 @@ static void buy(struct request *request)
                                       .offer = request->params[1]};
     int rc = offers_read(request, json_member(package, "grants"), OFFER_ONCE, &deal->offers);
     if (!rc)
-        rc = deal_name(request, name) ? deal_make(request, &terms) : METE_E_MEMORY;
+        rc = grant_make_ids(request, name, deal->ids) ? deal_make(request, &terms) : METE_E_MEMORY;
     if (rc)
         request_fail(request, METE_E_MEMORY, NULL, NULL);
     else

@@ -30,6 +30,12 @@ static const struct route routes[] = {
     {"DELETE", ORG "/packages/{package}", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, packages_end, 0},
     {"POST", ORG "/packages/{package}/purchase", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE,
      purchases_create, 0},
+    {"POST", ORG "/subscriptions", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, subscriptions_create, 0},
+    {"GET", ORG "/subscriptions", ACCESS_MEMBER, PERMIT_QUOTAS_READ, subscriptions_list, 0},
+    {"GET", ORG "/subscriptions/{subscription}", ACCESS_MEMBER, PERMIT_QUOTAS_READ,
+     subscriptions_show, 0},
+    {"DELETE", ORG "/subscriptions/{subscription}", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE,
+     subscriptions_end, 0},
 };
 
 const struct room quotas_room = {routes, sizeof routes / sizeof routes[0]};
