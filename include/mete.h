@@ -192,7 +192,8 @@ enum mete_error {
     METE_E_METHOD = -24,          /* the path exists, the method does not */
     METE_E_DISK = -25,   /* the disk is nearly full: ends, corrections and administration still
                            work, new reservations do not */
-    METE_E_CHANGED = -26 /* it has been changed since it was read */
+    METE_E_CHANGED = -26, /* it has been changed since it was read */
+    METE_E_LIMITED = -27  /* too many tries: wait before the next */
 };
 
 /* ---- Engine ---------------------------------------------------------------------------------- */

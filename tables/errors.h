@@ -29,4 +29,5 @@ ROW(SYNTAX, syntax, 400, 0, "The bytes are not of the format they should have.")
 ROW(METHOD, method, 405, 0, "The path exists, the method does not.")
 ROW(CHANGED, changed, 412, 0, "It has been changed since it was read.")
 ROW(DISK, disk, 507, 1, "The disk is nearly full: what is under way can be ended, nothing new can begin.")
+ROW(LIMITED, limited, 429, 1, "Too many tries; wait before the next.")
 #undef ROW

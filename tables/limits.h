@@ -120,4 +120,5 @@ ROW(TRACE_LINE, 65536, "bytes", "one call of a trace; prompt-cache block lists a
 ROW(TOKENS_TEXT, 1073741824, "bytes", "a text that mete tokens gives ids of; what it only counts has no bound")
 ROW(COUNT_BODY, 8388608, "bytes", "a request of the API to count tokens: two million of them; a worker has it for 200 ms at worst")
 ROW(COUNT_TEXTS, 1024, "texts", "that one request counts")
+ROW(LOGIN_PLACES, 16384, "counters", "of tries, by a keyed hash of who tries")
 #undef ROW

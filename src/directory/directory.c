@@ -281,6 +281,14 @@ void directory_count(const struct directory *directory, struct mete_scope_id org
 
 /* ---- Secrets --------------------------------------------------------------------------------- */
 
+void directory_hash(const struct directory *directory, struct slice text,
+                    char ret_hex[DIRECTORY_HASH + 1])
+{
+    uint8_t hash[KEY_HASH];
+    hash_text(directory, text, hash);
+    sodium_bin2hex(ret_hex, DIRECTORY_HASH + 1, hash, KEY_HASH);
+}
+
 /* Hashes of both are compared, so that not even a length shows. */
 bool directory_same_secret(struct slice a, struct slice b)
 {

@@ -176,6 +176,12 @@ METE_MUST_USE int directory_all_events(struct records_reader *reader,
                                        int (*fn)(void *user, const struct mete_event *, uint32_t n),
                                        void *user);
 
+/* What is kept of another secret that mete gives out: a hash of its text with the installation's
+ * secret, in hex. */
+enum { DIRECTORY_HASH = KEY_HASH * 2 };
+void directory_hash(const struct directory *directory, struct slice text,
+                    char ret_hex[DIRECTORY_HASH + 1]);
+
 /* Constant time. */
 bool directory_same_secret(struct slice a, struct slice b);
 

@@ -374,9 +374,10 @@ static void on_reserved(struct mete_op *op)
         return;
     }
     const struct mete_verdict *verdict = &op->result.verdict;
+    if (!verdict->allowed && await_grants(call))
+        return;
     if (!verdict->allowed) {
-        if (!await_grants(call))
-            call_refuse(call);
+        call_refuse(call);
         return;
     }
     ASSERT_INV("INV-05", verdict->reservation.n);

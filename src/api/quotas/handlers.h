@@ -31,5 +31,11 @@ void subscriptions_list(struct request *request);
 void subscriptions_show(struct request *request);
 void subscriptions_end(struct request *request);
 void purchases_create(struct request *request);
+void codes_create(struct request *request);
+void codes_list(struct request *request);
+void codes_show(struct request *request);
+void codes_end(struct request *request);
+void redeem_for(struct request *request);
+void redeem_own(struct request *request);
 
 #endif

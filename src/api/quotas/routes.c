@@ -36,6 +36,12 @@ static const struct route routes[] = {
      subscriptions_show, 0},
     {"DELETE", ORG "/subscriptions/{subscription}", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE,
      subscriptions_end, 0},
+    {"POST", ORG "/codes", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, codes_create, 0},
+    {"GET", ORG "/codes", ACCESS_MEMBER, PERMIT_QUOTAS_READ, codes_list, 0},
+    {"GET", ORG "/codes/{code}", ACCESS_MEMBER, PERMIT_QUOTAS_READ, codes_show, 0},
+    {"DELETE", ORG "/codes/{code}", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, codes_end, 0},
+    {"POST", ORG "/redeem", ACCESS_MEMBER, PERMIT_QUOTAS_WRITE, redeem_for, 0},
+    {"POST", "/api/v1/redeem", ACCESS_KEY, PERMIT_INSTALLATION, redeem_own, 0},
 };
 
 const struct room quotas_room = {routes, sizeof routes / sizeof routes[0]};
