@@ -9,7 +9,11 @@
 
 static const char usage[] =
     "usage: mete quota grant --organization O [--scope KIND:ID] --unit U --amount A [--id ID]\n"
-    "                        [--priority N] [--expires-at T] [--source WORD]\n"
+    "                        [--priority N] [--expires-at T] [--source WORD] [--source-id ID]\n"
+    "                        [--description TEXT]\n"
+    "       mete quota balance --organization O [--scope KIND:ID] --unit U\n"
+    "       mete quota enough --organization O [--scope KIND:ID] --unit U --amount A\n"
+    "       mete quota consume --organization O [--scope KIND:ID] --unit U --amount A [--id ID]\n"
     "       mete quota show --organization O [--scope KIND:ID]\n"
     "       mete quota list --organization O\n"
     "       mete quota grants --organization O [--scope KIND:ID] --unit U\n"
@@ -31,6 +35,7 @@ static const char usage[] =
 struct quota_options {
     struct client_options client;
     const char *organization, *scope, *unit, *amount, *id, *priority, *expires_at, *source;
+    const char *source_id, *description;
     const char *since;
     const char *subject;
 };
@@ -81,6 +86,8 @@ static int read_options(int argc, char **argv, struct quota_options *options)
                                         {"--priority", &options->priority},
                                         {"--expires-at", &options->expires_at},
                                         {"--source", &options->source},
+                                        {"--source-id", &options->source_id},
+                                        {"--description", &options->description},
                                         {"--since", &options->since}};
     const struct client_words words = {.command = "quota",
                                        .usage = usage,
@@ -104,6 +111,18 @@ static void write_grant(const struct quota_options *options, struct out *out)
     }
     client_put(out, "expires_at", options->expires_at);
     client_put(out, "source", options->source);
+    client_put(out, "source_id", options->source_id);
+    client_put(out, "description", options->description);
+    out_close(out, '}');
+}
+
+static void write_consumption(const struct quota_options *options, struct out *out)
+{
+    out_open(out, '{');
+    client_put(out, "request_id", options->id);
+    client_put_scope(out, options->scope, options->organization);
+    client_put(out, "unit", options->unit);
+    client_put(out, "amount", options->amount);
     out_close(out, '}');
 }
 
@@ -131,16 +150,52 @@ static int make_path(const char *word, const struct quota_options *options, stru
     int rc = buffer_text(path, "/api/v1/organizations/");
     client_encode(path, options->organization);
     rc |= buffer_text(path, is_grant ? "/grants" : "/quotas");
-    if (!strcmp(word, "history"))
-        rc |= buffer_text(path, "/history");
+    bool is_own = !strcmp(word, "history") || !strcmp(word, "balance") || !strcmp(word, "enough") ||
+                  !strcmp(word, "consume");
+    if (is_own)
+        rc |= buffer_text(path, "/") | buffer_text(path, word);
     if (!strcmp(word, "refund")) {
         rc |= buffer_text(path, "/");
         client_encode(path, options->subject);
         rc |= buffer_text(path, "/refund");
-    } else if (strcmp(word, "grant") != 0 && strcmp(word, "list") != 0) {
+    } else if (strcmp(word, "grant") != 0 && strcmp(word, "list") != 0 &&
+               strcmp(word, "consume") != 0) {
         rc |= add_scope(options, path);
     }
+    if (!strcmp(word, "enough")) {
+        rc |= buffer_text(path, "&amount=");
+        client_encode(path, options->amount);
+    }
     return rc | buffer_append(path, (struct slice){"", 1});
+}
+
+static const char *method_of(const char *word)
+{
+    if (!strcmp(word, "end"))
+        return "DELETE";
+    return !strcmp(word, "balance") || !strcmp(word, "enough") ? "GET" : "POST";
+}
+
+/* A no is an answer: exit code 1. */
+static int print_one(const char *word, const struct quota_options *options, struct slice reply)
+{
+    static const struct client_column answers[] = {{"enough", "enough"}, {"success", "success"},
+                                                   {"reason", "reason"}, {"amount", "amount"},
+                                                   {"unit", "unit"},     {"balance", "balance"},
+                                                   {"held", "held"},     {"record", "record_id"}};
+    struct json json;
+    bool is_grant = !strcmp(word, "grant") || !strcmp(word, "refund");
+    if (is_grant || json_scan(reply, &json, NULL)) {
+        client_print_one(reply, &options->client, grants, GRANTS);
+        return CLI_DONE;
+    }
+    if (!strcmp(word, "balance")) {
+        client_print_one(reply, &options->client, quotas, QUOTAS);
+        return CLI_DONE;
+    }
+    client_print_one(reply, &options->client, answers, sizeof answers / sizeof answers[0]);
+    struct json answer = json_member(json, !strcmp(word, "enough") ? "enough" : "success");
+    return slice_is(answer.raw, "true") ? CLI_DONE : CLI_NO;
 }
 
 static int ask(struct client *client, const char *word, const struct quota_options *options,
@@ -148,23 +203,26 @@ static int ask(struct client *client, const char *word, const struct quota_optio
 {
     struct client_reply reply;
     struct out body;
-    bool ends = !strcmp(word, "end");
+    const char *method = method_of(word);
+    bool has_body = !strcmp(method, "POST");
     out_init(&body, 64 * 1024);
     if (!strcmp(word, "grant")) {
         write_grant(options, &body);
-    } else if (!ends) {
+    } else if (!strcmp(word, "consume")) {
+        write_consumption(options, &body);
+    } else if (has_body) {
         out_open(&body, '{');
         client_put(&body, "amount", options->amount);
         out_close(&body, '}');
     }
-    int code = client_call(client, ends ? "DELETE" : "POST", path,
-                           ends ? (struct slice){0} : buffer_slice(&body.bytes), &reply);
+    int code = client_call(client, method, path,
+                           has_body ? buffer_slice(&body.bytes) : (struct slice){0}, &reply);
     out_done(&body);
     if (code)
         return code;
     code = client_problem(&reply);
     if (!code && reply.body.len)
-        client_print_one(buffer_slice(&reply.body), &options->client, grants, GRANTS);
+        code = print_one(word, options, buffer_slice(&reply.body));
     client_reply_done(&reply);
     return code;
 }
@@ -205,7 +263,8 @@ static int check_options(const char *word, const struct quota_options *options)
         return wrong("unknown: ", options->subject);
     if (!refunds && !shows && !options->unit)
         return wrong("--unit is missing", "");
-    if ((refunds || !strcmp(word, "grant")) && !options->amount)
+    bool takes = !strcmp(word, "consume") || !strcmp(word, "enough") || !strcmp(word, "grant");
+    if ((refunds || takes) && !options->amount)
         return wrong("--amount is missing", "");
     if (options->since && strcmp(word, "history") != 0)
         return wrong("only history takes --since", "");
@@ -218,8 +277,9 @@ static int check_options(const char *word, const struct quota_options *options)
 
 int cli_quota(int argc, char **argv)
 {
-    static const char *const words[] = {"grant",   "grants", "show", "list",
-                                        "history", "refund", "end",  NULL};
+    static const char *const words[] = {"grant",   "grants",  "show", "list",
+                                        "history", "refund",  "end",  "balance",
+                                        "enough",  "consume", NULL};
     struct quota_options options = {0};
     const char *word = argc > 1 ? argv[1] : "";
     bool is_known = false;

@@ -472,6 +472,26 @@ static void put_model(struct bench *bench, const char *name, const char *provide
     ASSERT(!pricing_put(bench->pricing, &row));
 }
 
+static void granted(struct timer *timer)
+{
+    struct bench *bench = (struct bench *)(void *)((char *)timer - offsetof(struct bench, granted));
+    struct work *work = bench->waits;
+    bench->waits = NULL;
+    bench->grant(bench);
+    work->done(work);
+}
+
+static bool await_grants(void *user, struct work *work)
+{
+    struct bench *bench = user;
+    if (!bench->grant || bench->waits)
+        return false;
+    bench->waits = work;
+    bench->granted.fire = granted;
+    bench->timers.set(&bench->timers, &bench->granted, 0);
+    return true;
+}
+
 static void make_gateway(struct bench *bench, const struct bench_setup *setup)
 {
     bench->config = (struct gateway_config){
@@ -508,7 +528,8 @@ static void make_gateway(struct bench *bench, const struct bench_setup *setup)
                                         .workers = setup->workers ? &bench->workers : NULL,
                                         .counters = setup->counters ? &bench->counters : NULL,
                                         .call_done = call_done,
-                                        .user = bench};
+                                        .user = bench,
+                                        .await_grants = await_grants};
     ASSERT(!gateway_new(&parts, &bench->config, &bench->gateway));
 }
 

@@ -64,10 +64,13 @@ struct bench {
     struct timers timers;
     struct timer *timer[BENCH_CLIENTS]; /* set ones */
     struct workers workers, counters;
-    struct work *works; /* submitted, the first one first */
-    int shared;         /* that the counters were given */
-    bool works_full;    /* no more is taken */
-    bool works_wait;    /* none is done; bench_begin() does not wait for it */
+    struct work *works;                 /* submitted, the first one first */
+    int shared;                         /* that the counters were given */
+    bool works_full;                    /* no more is taken */
+    bool works_wait;                    /* none is done; bench_begin() does not wait for it */
+    void (*grant)(struct bench *bench); /* what is due, once a quota refused; NULL: nothing is */
+    struct timer granted;
+    struct work *waits; /* for it */
     int64_t now_us;
     bool no_connection, reasons;
     struct client clients[BENCH_CLIENTS];

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum { TTL_MS = 60 * 1000 };
 
@@ -267,10 +268,13 @@ static void show_consumed(struct request *request)
     out_member_amount(out, "amount", consume->demand.meter, consume->demand.fixed);
     write_balance(request);
     out_key(out, "record_id");
-    if (consume->record)
-        out_unsigned(out, consume->record);
-    else
+    if (consume->record) {
+        char id[32];
+        int len = snprintf(id, sizeof id, "rec_%llu", (unsigned long long)consume->record);
+        out_text(out, (struct slice){id, (size_t)len});
+    } else {
         out_null(out);
+    }
     out_close(out, '}');
     request_reply(request, 200);
 }

@@ -31,7 +31,7 @@ struct redeem_in {
 struct redemption {
     struct deal deal; /* first: deal.h */
     struct redeem_in in;
-    char who[64]; /* whose tries are counted */
+    char who[2 * LIMIT_ID + 2]; /* whose tries are counted */
     char id[CODE_ID];
     struct code code;
     bool right;
@@ -222,8 +222,8 @@ void redeem_for(struct request *request)
     struct redemption *redemption = begin(request, sizeof table / sizeof table[0]);
     if (!redemption)
         return;
-    snprintf(redemption->who, sizeof redemption->who, "for:%.*s", (int)request->who.name.len,
-             request->who.name.data);
+    snprintf(redemption->who, sizeof redemption->who, "%.*s:%.*s", (int)request->params[0].len,
+             request->params[0].data, (int)request->who.name.len, request->who.name.data);
     if (whose_body(request, redemption->in.scope, redemption->in.user))
         request_problem(request);
     else
