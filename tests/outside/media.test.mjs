@@ -190,6 +190,8 @@ test('speech: an empty text is refused, and a model without a price', async () =
 // The provider hears as many seconds as the language says.
 const heard = async (seconds, more, id) => client.audio.transcriptions.create({ file: await toFile(wave(seconds), 'talk.wav'), language: String(Math.ceil(seconds)), ...more }, named(id));
 
+const heardBy = async (theirs) => theirs.audio.transcriptions.create({ model: 'whisper-1', file: await toFile(wave(1), 'talk.wav') });
+
 test('transcripts: by the second, in every format', async () => {
   for (const format of ['json', 'verbose_json', 'text', 'srt', 'vtt']) {
     const answer = await heard(90.25, { model: 'whisper-1', response_format: format }, `heard-${format}`);
@@ -364,6 +366,19 @@ test('a key that may use some models may use no others here', async () => {
   await refused(theirs.images.generate({ model: 'dall-e-3', prompt: 'x' }));
   await refused(theirs.moderations.create({ input: 'x' }));
   await refused(theirs.videos.create({ model: 'sora-2', prompt: 'x' }));
+  await refused(theirs.post('/rerank', { body: { query: 'x' } }));
+});
+
+test('a key that may call some endpoints may call no others here', async () => {
+  const { key: narrow } = await mete.must('POST', `/api/v1/organizations/${ORG}/api-keys`, { name: 'speaks', user: 'ada', permissions: { endpoints: ['speech'] } });
+  const theirs = new OpenAI({ apiKey: narrow, baseURL: `${mete.url}/v1`, maxRetries: 0 });
+  await (await theirs.audio.speech.create({ model: 'tts-1', voice: 'alloy', input: 'x' })).arrayBuffer();
+  const refused = (promise) => reachesNobody(promise, (error) => error.status === 403 && error.code === 'endpoint_not_allowed');
+  await refused(theirs.images.generate({ model: 'dall-e-3', prompt: 'x' }));
+  await refused(heardBy(theirs));
+  await refused(theirs.videos.create({ model: 'sora-2', prompt: 'x' }));
+  await refused(theirs.videos.retrieve('video_1'));
+  await refused(theirs.moderations.create({ input: 'x' }));
   await refused(theirs.post('/rerank', { body: { query: 'x' } }));
 });
 

@@ -3,6 +3,7 @@
  * they can cost, that what cannot be bounded is refused by name, and that their usage is read as it
  * is reported. */
 #include "dialect_help.h"
+#include "directory/directory.h"
 
 #include <stdio.h>
 
@@ -68,6 +69,16 @@ static void paths_are_those_of_clients(void **state)
         "/v1/videos/v/content/x", "/v1/moderations/x",     "/v1/rerank"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         assert_null(dialect_find(slice_of(unknown[i]), (struct slice){0}, &target));
+}
+
+/* A format without a word would be open to keys that may call nothing of its kind. */
+static void every_format_has_a_word_that_a_key_needs(void **state)
+{
+    (void)state;
+    const struct dialect *format = dialect_pass();
+    for (size_t i = 0; format; format = dialect_at(i++))
+        if (!format->endpoint || !directory_endpoint(slice_of(format->endpoint)))
+            fail_msg("%s: %s", format->name, format->endpoint ? format->endpoint : "none");
 }
 
 static bool is_grade(const struct dialect_request *r, uint16_t quality, uint16_t width,
@@ -365,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_those_of_clients),
+        cmocka_unit_test(every_format_has_a_word_that_a_key_needs),
         cmocka_unit_test(pictures_are_bounded_by_number_quality_and_size),
         cmocka_unit_test(pictures_say_how_many_and_of_what_they_are),
         cmocka_unit_test(speech_counts_characters_not_bytes),
