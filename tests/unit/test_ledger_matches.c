@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proves rule 2 of docs/semantics.md: which calls a set of patterns matches, that a set comes back
  * as it was put, and that no set of a wrong form is taken. */
-#include "ledger/state.h"
+#include "ledger/matches.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
