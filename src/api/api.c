@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The door: path and method to a handler, credential to a principal, and then the handler's first
- * step. Routing comes before the credential (a wrong path is wrong for everybody), the credential
- * before anything of the request is read.
+ * The door: path and method to a handler, credential to a principal (principal.c), may it, and then
+ * the handler's first step. Routing comes before the credential (a wrong path is wrong for
+ * everybody), the credential before anything of the request is read.
  *
- * Management is closed to keys as a whole (403), so no answer there can tell a key anything about
- * another organization (INV-12); what keys may call filters by the key's own scope. */
+ * To a member or a service token an organization that is not its own is not there (404), whatever
+ * else it may do; then the permission counts (403). Management is closed to keys as a whole (403),
+ * so no answer there can tell a key anything about another organization (INV-12); what keys may
+ * call filters by the key's own scope. */
 #include "api/api.h"
 
 #include "api/authority/holds.h"
+#include "api/principal.h"
 #include "api/quotas/renewals.h"
 #include "api/readers.h"
 #include "api/request.h"
@@ -19,10 +22,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct room *const rooms[] = {&authority_room, &tenancy_room, &keys_room,
-                                           &limits_room,    &quotas_room,  &catalog_room,
-                                           &usage_room,     &upkeep_room};
+static const struct room *const rooms[] = {&authority_room, &tenancy_room, &members_room,
+                                           &keys_room,      &limits_room,  &quotas_room,
+                                           &catalog_room,   &usage_room,   &upkeep_room};
 enum { ROOMS = sizeof rooms / sizeof rooms[0] };
+
+const struct room *rooms_at(size_t i)
+{
+    return i < ROOMS ? rooms[i] : NULL;
+}
 
 static struct slice segment(struct slice *rest)
 {
@@ -125,80 +133,71 @@ static const struct route *find_route(struct request *request)
     return NULL;
 }
 
-/* ---- Who asks ----------------------------------------------------------------------------------
- */
+/* ---- Who may --------------------------------------------------------------------------------- */
 
-static struct slice credential(const struct exchange *exchange)
+static void permitted(struct request *request)
 {
-    struct slice header = exchange->ops->header(exchange, "Authorization");
-    if (!header.len)
-        return exchange->ops->header(exchange, "x-api-key");
-    static const char scheme[] = "bearer ";
-    size_t len = sizeof scheme - 1;
-    if (header.len <= len)
-        return (struct slice){0};
-    for (size_t i = 0; i < len; i++)
-        if ((header.data[i] | 0x20) != scheme[i])
-            return (struct slice){0};
-    return slice_from(header, len);
+    replays_begin(request, request->route->begin);
 }
 
-static int refuse(struct request *request, int error, const char *why)
+static void check_permission(struct request *request)
 {
-    return problem_set(&request->problem, error, NULL, "%s", why);
+    enum permission permission = request->route->permission;
+    if (request->who.permissions & permission_bit(permission))
+        permitted(request);
+    else
+        request_fail(request, METE_E_FORBIDDEN, NULL, "This needs the permission %s.",
+                     permission_word(permission));
 }
 
-/* The key whose text this is, if it may be used for a route; NULL: the problem is set. */
-static const struct directory_key *good_key(struct request *request, struct slice text)
+/* What is another organization's is not there (INV-12). */
+static void organization_found(struct request *request)
 {
-    enum directory_text is = DIRECTORY_UNKNOWN;
-    struct directory *directory = request->api->parts.directory;
-    int64_t now_us = mete_now(request->api->parts.mete).us;
-    const struct directory_key *key =
-        text.len ? directory_find_key(directory, text, now_us, &is) : NULL;
-    const char *why = NULL;
-    if (!key)
-        why = is == DIRECTORY_REPLACED ? "The key was given a new text, and this one is over."
-              : text.len               ? "The key is unknown."
-                         : "Send Authorization: Bearer with a key or the admin token.";
-    else if (request->route->access != ACCESS_ANY_KEY && key->revoked)
-        why = "The key has been revoked.";
-    else if (request->route->access != ACCESS_ANY_KEY && key->expires_at_us &&
-             now_us >= key->expires_at_us)
-        why = "The key has expired.";
-    if (why) {
-        refuse(request, METE_E_UNAUTHENTICATED, why);
-        return NULL;
-    }
-    if (!directory_allows_address(key, &request->exchange->peer)) {
-        refuse(request, METE_E_FORBIDDEN,
-               "The key's permissions.ip_ranges do not have your address.");
-        return NULL;
-    }
-    directory_use(directory, key->scope, now_us);
-    return key;
+    if (!request->op.status && !request_sees(request, request->found))
+        request->op.status = METE_E_NOT_FOUND;
+    if (!request_missed(request, "org"))
+        check_permission(request);
 }
 
-/* 0, or the problem is set. */
-static int authenticate(struct request *request)
+static void check_member(struct request *request)
 {
-    const struct api_parts *parts = &request->api->parts;
-    enum access access = request->route->access;
-    struct slice text = credential(request->exchange);
-    if (text.len && directory_same_secret(text, slice_of(parts->admin_token))) {
-        request->who.admin = true;
-        request->who.name = SLICE_LITERAL("admin");
-        return 0;
+    const struct directory *directory = request->api->parts.directory;
+    struct slice path = slice_of(request->route->path);
+    const struct directory_key *key = NULL;
+    if (slice_starts(path, SLICE_LITERAL("/api/v1/organizations/{org}"))) {
+        request_find_organization(request, organization_found);
+        return;
     }
-    const struct directory_key *key = good_key(request, text);
-    if (!key)
-        return request->problem.error;
-    if (access == ACCESS_ADMIN || access == ACCESS_MEMBER)
-        return refuse(request, METE_E_FORBIDDEN, "This needs the admin token.");
-    request->who.scope = key->scope;
-    request->who.organization = key->organization;
-    request->who.key = key;
-    return 0;
+    if (slice_starts(path, SLICE_LITERAL("/api/v1/api-keys/{key}")))
+        key = directory_find_id(directory, request->params[0]);
+    if (key && !request_sees(request, key->organization))
+        request_fail(request, METE_E_NOT_FOUND, "key", "Nothing here has this id.");
+    else
+        check_permission(request);
+}
+
+/* Permissions of whoever is neither the admin nor a key. */
+static void check_access(struct request *request)
+{
+    switch (request->route->access) {
+    case ACCESS_PUBLIC:
+    case ACCESS_SELF:
+        permitted(request);
+        return;
+    case ACCESS_ADMIN:
+        request_fail(request, METE_E_FORBIDDEN, NULL, "This needs the admin token.");
+        return;
+    case ACCESS_MEMBER:
+        check_member(request);
+        return;
+    case ACCESS_KEY:
+    case ACCESS_ANY_KEY:
+        break;
+    }
+    if (request->route->permission == PERMIT_INSTALLATION)
+        request_fail(request, METE_E_FORBIDDEN, NULL, "This needs a key or the admin token.");
+    else
+        check_permission(request);
 }
 
 static void enter(struct request *request)
@@ -209,12 +208,15 @@ static void enter(struct request *request)
             return;
         }
     }
-    replays_begin(request, request->route->begin);
+    if (request->who.admin || request->who.key)
+        permitted(request);
+    else
+        check_access(request);
 }
 
 static void admit(struct request *request)
 {
-    if (authenticate(request))
+    if (principal_find(request))
         request_problem(request);
     else
         enter(request);
@@ -236,6 +238,11 @@ static void begin(void *self, struct exchange *exchange)
     renewals_first(request, admit);
 }
 
+static bool is_management(const struct route *route)
+{
+    return route->access == ACCESS_ADMIN || route->access == ACCESS_MEMBER;
+}
+
 /* A transaction is the installation's, so whoever may ask for one may do all that can be in it. */
 void request_begin_within(struct request *request, struct step *step)
 {
@@ -253,7 +260,7 @@ void request_begin_within(struct request *request, struct step *step)
     within->route = find_route(within);
     if (!within->route)
         fail_unrouted(within);
-    else if (within->route->begin == transactions_create || within->route->access > ACCESS_MEMBER)
+    else if (within->route->begin == transactions_create || !is_management(within->route))
         request_fail(within, METE_E_INVALID, "path", "This cannot be part of a transaction.");
     else
         enter(within);
@@ -293,7 +300,7 @@ size_t api_open(const struct api *api)
 
 int api_new(const struct api_parts *parts, struct api **ret_api)
 {
-    ASSERT(parts->mete && parts->port && parts->directory && parts->pricing);
+    ASSERT(parts->mete && parts->port && parts->directory && parts->people && parts->pricing);
     ASSERT(parts->workers && parts->random && parts->admin_token && parts->admin_token[0]);
     struct api *api = calloc(1, sizeof *api);
     if (!api)

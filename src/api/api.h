@@ -10,6 +10,7 @@
 #include "base/work.h"
 #include "codec/exchange.h"
 #include "directory/directory.h"
+#include "directory/people.h"
 #include "mete.h"
 #include "pricing/pricing.h"
 #include "vault/vault.h"
@@ -43,6 +44,7 @@ struct api_parts {
     struct mete *mete;      /* for mete_now() */
     struct mete_port *port; /* the loop's: somebody polls it */
     struct directory *directory;
+    struct people *people;
     const struct pricing *pricing;
     struct workers *workers;
     const struct os *os;        /* for the readers of the records; NULL: the system */

@@ -19,6 +19,7 @@ struct local {
     struct mete *mete;
     struct mete_port *port;
     struct directory *directory;
+    struct people *people;
     struct pricing *pricing;
     struct api *api;
     struct exchange_handler handler;
@@ -63,10 +64,14 @@ static int load_directory(struct local *local, const struct local_options *optio
     struct records_reader *reader;
     int rc = directory_new(options->secret, &local->directory);
     if (!rc)
+        rc = people_new(options->secret, &local->people);
+    if (!rc)
         rc = records_reader_open(os_system(), options->directory, &reader);
     if (rc)
         return rc;
     rc = directory_load(local->directory, reader);
+    if (!rc)
+        rc = people_load(local->people, reader);
     records_reader_close(reader);
     return rc;
 }
@@ -81,6 +86,7 @@ static int open_api(struct local *local, const struct local_options *options)
     struct api_parts parts = {.mete = local->mete,
                               .port = local->port,
                               .directory = local->directory,
+                              .people = local->people,
                               .pricing = local->pricing,
                               .workers = &local->workers,
                               .data_directory = options->directory,
@@ -131,6 +137,7 @@ void local_close(struct local *local)
     if (local->mete)
         mete_close(local->mete);
     directory_free(local->directory);
+    people_free(local->people);
     pricing_free(local->pricing);
     free(local);
 }
@@ -176,6 +183,11 @@ static void keep_headers(struct local_call *call, const struct exchange_header *
             snprintf(call->etag, sizeof call->etag, "%.*s", (int)value.len, value.data);
         if (slice_is(slice_of(headers[i].name), "Next-Cursor"))
             snprintf(call->next_cursor, sizeof call->next_cursor, "%.*s", (int)value.len,
+                     value.data);
+        if (slice_is(slice_of(headers[i].name), "Set-Cookie"))
+            snprintf(call->cookie, sizeof call->cookie, "%.*s", (int)value.len, value.data);
+        if (slice_is(slice_of(headers[i].name), "Retry-After"))
+            snprintf(call->retry_after, sizeof call->retry_after, "%.*s", (int)value.len,
                      value.data);
         if (slice_is(slice_of(headers[i].name), "Idempotency-Replayed"))
             call->replayed = true;
@@ -253,6 +265,8 @@ void local_start(struct local *local, struct local_call *call)
     call->status = 0;
     call->problem = false;
     call->allow[0] = 0;
+    call->cookie[0] = 0;
+    call->retry_after[0] = 0;
     buffer_done(&call->reply);
     buffer_init(&call->reply, LIMIT_REPLY);
     local->handler.begin(local->handler.self, &call->exchange);

@@ -38,6 +38,8 @@ struct local_call {
     char etag[32];        /* ETag */
     char next_cursor[32]; /* Next-Cursor */
     bool replayed;        /* Idempotency-Replayed */
+    char cookie[192];     /* Set-Cookie */
+    char retry_after[16]; /* Retry-After */
 };
 
 void local_start(struct local *local, struct local_call *call);

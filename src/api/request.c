@@ -52,6 +52,8 @@ struct request *request_new(struct api *api, struct exchange *exchange)
     request->next_cursor = 0;
     request->version = 0;
     request->secret = (struct slice){0};
+    request->cookie = (struct slice){0};
+    request->retry_after_s = 0;
     request->replay = NULL;
     request->replayed = false;
     request->last_seq = 0;
@@ -124,15 +126,21 @@ static void end(struct request *request)
 
 static void reply(struct request *request, int status, const char *type)
 {
-    struct exchange_header headers[7];
+    struct exchange_header headers[9];
     size_t len = 0;
-    char etag[32], cursor[24];
+    char etag[32], cursor[24], wait[24] = "1";
     if (type)
         headers[len++] = (struct exchange_header){"Content-Type", slice_of(type)};
     if (status == 401)
         headers[len++] = (struct exchange_header){"WWW-Authenticate", SLICE_LITERAL("Bearer")};
-    if (status == 503)
-        headers[len++] = (struct exchange_header){"Retry-After", SLICE_LITERAL("1")};
+    if (request->retry_after_s)
+        snprintf(wait, sizeof wait, "%lld", (long long)request->retry_after_s);
+    if (status == 503 || request->retry_after_s)
+        headers[len++] = (struct exchange_header){"Retry-After", slice_of(wait)};
+    if (request->cookie.len && status < 300) {
+        headers[len++] = (struct exchange_header){"Set-Cookie", request->cookie};
+        headers[len++] = (struct exchange_header){"Cache-Control", SLICE_LITERAL("no-store")};
+    }
     if (request->replayed)
         headers[len++] = (struct exchange_header){"Idempotency-Replayed", SLICE_LITERAL("true")};
     if (request->version && status < 300) {

@@ -35,10 +35,15 @@ struct tries;
 
 struct principal {
     bool admin;           /* the installation's: everything is permitted, in every organization */
-    uint64_t permissions; /* a bit for each enum permission */
+    uint64_t permissions; /* a bit for each enum permission; none of a key */
+    enum role role;       /* of a member; else ROLE_NONE */
     struct mete_scope_id scope, organization; /* of a key; of others the organization twice */
     const struct directory_key *key;          /* for the first step only; NULL: not a key */
-    struct slice name; /* who it is, for the journal and its readers: "admin", "key:ID" */
+    struct slice name; /* who it is, for the journal and its readers: "admin", "member:ORG/ID",
+                          "token:ORG/ID" */
+    struct slice organization_id, id; /* of a member or service token */
+    struct slice user;                /* the scope that a member is; empty: none */
+    struct slice session;             /* its text, of a member who is logged in */
 };
 
 struct api {
@@ -51,6 +56,7 @@ struct api {
     size_t idle_len, open;
     struct request *turn_first, *turn_last; /* waiting for their turn to change something */
     bool turn_taken, passing;
+    size_t logins;                                /* passwords that are being tried */
     struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
     size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
     struct renewals *renewals;
@@ -95,11 +101,13 @@ struct request {
     struct step *step;                /* of the transaction it is within; NULL: none */
     struct wants *wants;
     bool has_turn;
-    const char *allow;    /* header of a 405 */
-    const char *type;     /* of a reply that is no JSON; NULL: it is */
-    uint64_t next_cursor; /* header of a page that cannot say it itself; 0: it is the last */
-    uint64_t version;     /* of what is shown or was made, for ETag; 0: it has none */
-    struct slice secret;  /* what of the reply may not be kept */
+    const char *allow;     /* header of a 405 */
+    const char *type;      /* of a reply that is no JSON; NULL: it is */
+    uint64_t next_cursor;  /* header of a page that cannot say it itself; 0: it is the last */
+    uint64_t version;      /* of what is shown or was made, for ETag; 0: it has none */
+    struct slice secret;   /* what of the reply may not be kept */
+    struct slice cookie;   /* header Set-Cookie; empty: none */
+    int64_t retry_after_s; /* header Retry-After; 0: what the status has */
     struct replay *replay;
     void (*replay_then)(struct request *request);
     int kept_status;

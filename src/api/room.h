@@ -4,33 +4,29 @@
 #ifndef API_ROOM_H
 #define API_ROOM_H
 
+#include "directory/permissions.h"
+
 #include <stddef.h>
 
 struct request;
 
 enum { REQUEST_PARAMS = 3 };
 
-/* What may be permitted: tables/permissions.h. */
-enum permission {
-    PERMIT_INSTALLATION = 0, /* the admin token alone */
-#define ROW(name, word, roles, text) PERMIT_##name,
-#include "tables/permissions.h"
-#undef ROW
-    PERMISSIONS
-};
-
 enum access {
+    ACCESS_PUBLIC, /* anybody */
     ACCESS_ADMIN,  /* the admin token alone */
-    ACCESS_MEMBER, /* whoever has the permission in the organization of the path: INV-12 */
-    ACCESS_KEY,    /* a key too, while it is good */
-    ACCESS_ANY_KEY /* a revoked or expired one too: the ledger has the say, open calls may end */
+    ACCESS_MEMBER, /* whoever has the permission in the organization of the path: INV-12. Where the
+                      path names none, the handler looks (request_sees()) */
+    ACCESS_SELF,   /* members, service tokens and the admin, of themselves */
+    ACCESS_KEY,    /* a key too, while it is good; whoever has the permission, if there is one */
+    ACCESS_ANY_KEY /* a revoked or expired key too: the ledger has the say, open calls may end */
 };
 
 struct route {
     const char *method;
     const char *path; /* "{org}" stands for one segment, and names it in problems */
     enum access access;
-    enum permission permission; /* ACCESS_MEMBER */
+    enum permission permission; /* ACCESS_MEMBER; ACCESS_KEY and ANY_KEY: of who is no key */
     void (*begin)(struct request *request);
     int verb; /* for handlers that serve several */
 };
@@ -40,7 +36,10 @@ struct room {
     size_t len;
 };
 
-extern const struct room authority_room, tenancy_room, keys_room, limits_room, quotas_room,
-    catalog_room, usage_room, upkeep_room;
+extern const struct room authority_room, tenancy_room, members_room, keys_room, limits_room,
+    quotas_room, catalog_room, usage_room, upkeep_room;
+
+/* Every room, for the door and for the test that tries them all. */
+const struct room *rooms_at(size_t i); /* NULL: past the last */
 
 #endif

@@ -9,6 +9,11 @@ enum { CLI_DONE = 0, CLI_NO /* is the answer */, CLI_USAGE, CLI_FAILED /* the sy
 int cli_serve(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_config(int argc, char **argv);
+int cli_org(int argc, char **argv);
+int cli_department(int argc, char **argv);
+int cli_user(int argc, char **argv);
+int cli_member(int argc, char **argv);
+int cli_token(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_credential(int argc, char **argv);
 int cli_exchange(int argc, char **argv);

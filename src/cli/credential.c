@@ -3,16 +3,14 @@
  * input, never from an argument, which everybody on the machine could read. */
 #include "cli/cli.h"
 #include "cli/client_words.h"
+#include "cli/secret_input.h"
 
 #include "base/limits.h"
 #include "vault/vault.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
-#include <unistd.h>
 
 static const char usage[] =
     "usage: mete credential set PROVIDER [--file F]\n"
@@ -51,53 +49,13 @@ static int wrong(const char *why, const char *what)
 /* ---- The secret -------------------------------------------------------------------------------
  */
 
-static size_t read_some(int fd, char *room, size_t room_len)
-{
-    size_t len = 0;
-    ssize_t part = 1;
-    while (part > 0 && len < room_len) {
-        part = read(fd, room + len, room_len - len);
-        len += part > 0 ? (size_t)part : 0;
-        if (memchr(room, '\n', len) && isatty(fd))
-            break;
-    }
-    return part < 0 ? 0 : len;
-}
-
-/* Without showing what is typed. */
-static size_t read_typed(char *room, size_t room_len)
-{
-    struct termios before, silent;
-    if (tcgetattr(STDIN_FILENO, &before))
-        return read_some(STDIN_FILENO, room, room_len);
-    silent = before;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
-    fputs("credential: ", stderr);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    size_t len = read_some(STDIN_FILENO, room, room_len);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    fputc('\n', stderr);
-    return len;
-}
-
 static int read_secret(const char *file, char room[LIMIT_CREDENTIAL + 2], struct slice *ret_secret)
 {
-    size_t room_len = LIMIT_CREDENTIAL + 2, len;
-    if (file) {
-        int fd = open(file, O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-            fprintf(stderr, "mete credential: %s: %s\n", file, strerror(errno));
-            return CLI_FAILED;
-        }
-        len = read_some(fd, room, room_len);
-        close(fd);
-    } else {
-        len = isatty(STDIN_FILENO) ? read_typed(room, room_len)
-                                   : read_some(STDIN_FILENO, room, room_len);
-    }
-    while (len && (room[len - 1] == '\n' || room[len - 1] == '\r'))
-        len--;
-    struct slice secret = {room, len};
+    const struct secret_question question = {"credential", "credential: ", file};
+    struct slice secret;
+    int code = secret_input(&question, room, LIMIT_CREDENTIAL + 2, &secret);
+    if (code)
+        return code;
     if (vault_secret_is_good(secret)) {
         *ret_secret = secret;
         return CLI_DONE;

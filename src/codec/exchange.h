@@ -49,6 +49,7 @@ struct exchange {
     struct slice method, path, query, body; /* path and query as sent, still percent-encoded */
     uint64_t id;                            /* unique in this process */
     struct address peer;                    /* who is at the other end of the connection */
+    bool is_secure;                         /* the connection has TLS */
     void *state;                            /* the handler's own */
 };
 

@@ -59,6 +59,7 @@ bool connection_new(struct listener *listener, int fd, uint64_t address, const s
     }
     connection->exchange.ops = &connection_operations;
     connection->exchange.peer = *peer;
+    connection->exchange.is_secure = listener->tls != NULL;
     connection->listener = listener;
     connection->fd = fd;
     connection->address = address;

@@ -51,6 +51,7 @@ struct server {
     struct mete_port *port;
     struct pricing *pricing;
     struct directory *directory;
+    struct people *people;
     struct loop *loop;
     struct loop_stage stage;
     struct workers *workers, *counters;
@@ -308,11 +309,15 @@ static int open_directory(struct server *server)
     struct records_reader *reader = NULL;
     int error = directory_new(server->home.secret, &server->directory);
     if (!error)
+        error = people_new(server->home.secret, &server->people);
+    if (!error)
         error = records_reader_open(os_system(), server->home.path, &reader);
     if (!error)
         error = directory_load(server->directory, reader);
+    if (!error)
+        error = people_load(server->people, reader);
     records_reader_close(reader);
-    return error ? because(server, error, "the directory of keys") : 0;
+    return error ? because(server, error, "the directory of keys and members") : 0;
 }
 
 static bool find_answer(void *user, struct gateway_lookup *lookup)
@@ -368,6 +373,7 @@ static int open_api(struct server *server)
         .mete = server->mete,
         .port = server->port,
         .directory = server->directory,
+        .people = server->people,
         .pricing = server->pricing,
         .workers = server->workers,
         .data_directory = server->home.path,
@@ -632,6 +638,7 @@ void server_close(struct server *server)
     mete_close(server->mete);
     ring_done(&server->stops);
     directory_free(server->directory);
+    people_free(server->people);
     pricing_free(server->pricing);
     if (ran)
         LOG_WRITE(EVENT_STOPPED, log_text("data", slice_of(server->home.path)));

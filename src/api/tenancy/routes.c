@@ -6,7 +6,7 @@
 #define ORG "/api/v1/organizations/{org}"
 
 static const struct route routes[] = {
-    {"GET", "/api/v1/budget/stats", ACCESS_KEY, 0, stats_show, 0},
+    {"GET", "/api/v1/budget/stats", ACCESS_KEY, PERMIT_BUDGETS_READ, stats_show, 0},
     {"POST", "/api/v1/organizations", ACCESS_ADMIN, PERMIT_INSTALLATION, organizations_create, 0},
     {"GET", "/api/v1/organizations", ACCESS_ADMIN, PERMIT_INSTALLATION, organizations_list, 0},
     {"GET", ORG, ACCESS_MEMBER, PERMIT_ORGANIZATION_READ, organizations_show, 0},

@@ -26,6 +26,8 @@ static void ended(struct request *request)
     if (request_missed(request, state->field))
         return;
     namebook_forget(request->api->names, state->scope.n);
+    if (state->kind == METE_ORGANIZATION)
+        people_forget(request->api->parts.people, state->scope);
     request_reply_empty(request, 204);
 }
 

@@ -206,14 +206,15 @@ static int read_scope(struct request *request, struct records_state *state)
     return 0;
 }
 
-/* The admin's: everything, an organization, one of its scopes, or a key. */
+/* The admin's: everything, an organization, one of its scopes, or a key; of others what they may
+ * see of it. */
 static void read_any(struct request *request)
 {
     struct records_state *state = request->state;
     if (state->api_key.len) {
         const struct directory_key *key =
             directory_find_id(request->api->parts.directory, state->api_key);
-        if (!key) {
+        if (!key || !request_sees(request, key->organization)) {
             request_fail(request, METE_E_NOT_FOUND, "api_key", "Nothing here has this id.");
             return;
         }
@@ -279,6 +280,15 @@ void records_show(struct request *request)
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
+/* A member's organization, named or not (INV-12). */
+static bool is_own(struct request *request, struct records_state *state)
+{
+    bool is =
+        !state->organization.len || slice_equal(state->organization, request->who.organization_id);
+    state->organization = request->who.organization_id;
+    return is;
+}
+
 void records_list(struct request *request)
 {
     struct records_state *state = request_take(request, sizeof *state);
@@ -289,8 +299,11 @@ void records_list(struct request *request)
         request_problem(request);
         return;
     }
-    if (request->who.admin) {
-        read_any(request);
+    if (!request->who.key) {
+        if (!request->who.admin && !is_own(request, state))
+            request_fail(request, METE_E_NOT_FOUND, "organization", "Nothing here has this id.");
+        else
+            read_any(request);
         return;
     }
     if (state->organization.len || state->department.len || state->user.len) {

@@ -47,7 +47,11 @@ static int keep_record(void *user, const struct records_usage *usage)
 static int find_record(struct request *request, struct records_reader *reader)
 {
     struct settling *settling = request->state;
-    const struct records_filter filter = {.seq = settling->record, .limit = 1};
+    struct records_filter filter = {.seq = settling->record, .limit = 1};
+    if (!request->who.admin) { /* another's is not there (INV-12) */
+        ASSERT_INV("INV-12", request->who.organization.n > 0);
+        filter.scope = request->who.organization;
+    }
     return records_each_usage(reader, &filter, keep_record, settling);
 }
 
