@@ -41,6 +41,7 @@ struct request *request_new(struct api *api, struct exchange *exchange)
     request->route = NULL;
     request->who = (struct principal){0};
     request->problem.error = 0;
+    request->work_status = 0;
     request->inquiry = NULL;
     request->document = NULL;
     request->step = NULL;
