@@ -29,6 +29,7 @@ before(async () => {
   await mete.budget(ORG, { id: 'own', amount: '100.00' });
   await mete.must('POST', `/api/v1/organizations/${ORG}/grants`, { id: 'base-grant', scope: { kind: 'api_key', id: key.id }, unit: 'tokens', amount: '10' });
   await mete.must('POST', `/api/v1/organizations/${ORG}/rate-limits`, { id: 'base-rate', scope: { kind: 'organization', id: ORG }, unit: 'tokens', limit: '1000000' });
+  await mete.must('POST', `/api/v1/organizations/${ORG}/members`, { id: 'base-member', role: 'viewer', password: 'correct horse battery' });
   reservation = (await mete.must('POST', '/api/v1/budget/reserve',
     { request_id: 'base', scope: { kind: 'organization', id: ORG }, amount: '1.00', ttl_seconds: 3600 })).reserve_id;
 });
@@ -38,7 +39,14 @@ const SCOPE = { kind: 'user', id: 'ada', organization: ORG };
 // A body of each operation that would be accepted, with every member that can stand beside the others.
 const GOOD = {
   createOrganization: { id: 'new-org', name: 'New', currency: 'USD', time_zone: 'UTC' },
-  createDepartment: { id: 'new-dep', name: 'New' },
+  updateOrganization: { name: 'New', time_zone: 'UTC' },
+  createDepartment: { id: 'new-dep', name: 'New', parent: 'research' },
+  updateDepartment: { name: 'New', parent: null },
+  createMember: { id: 'new-member', name: 'New', role: 'viewer', user: 'ada', password: 'correct horse battery' },
+  updateMember: { name: 'New', role: 'admin', user: 'ada', password: 'correct horse battery' },
+  createServiceToken: { name: 'New', permissions: ['keys.read'], expires_at: '2099-01-01T00:00:00Z' },
+  login: { organization: ORG, member: 'base-member', password: 'correct horse battery' },
+  changePassword: { current: 'correct horse battery', password: 'staple of the horse' },
   createUser: { id: 'new-user', name: 'New', department: 'research' },
   updateUser: { name: 'New', department: 'research' },
   createIncrease: { amount: '5.00', from: '2098-01-01T00:00:00Z', until: '2099-01-01T00:00:00Z' },
@@ -77,7 +85,8 @@ const good = (id) => ({ ...structuredClone(GOOD[id]), ...(['extend', 'deduct', '
 
 // References to things that must be there, by the last name of their path.
 const UNKNOWN = {
-  'createUser.department': 'nobody', 'createApiKey.user': 'nobody', 'createApiKey.department': 'nobody',
+  'createDepartment.parent': 'nobody', 'updateDepartment.parent': 'nobody', 'createMember.user': 'nobody', 'updateMember.user': 'nobody',
+  'updateOrganization.time_zone': 'Mars/Phobos', 'createUser.department': 'nobody', 'createApiKey.user': 'nobody', 'createApiKey.department': 'nobody',
   'updateUser.department': 'nobody', 'createRateLimit.scope.id': 'nobody', 'createRateLimit.scope.organization': 'nobody', 'createGrant.scope.id': 'nobody', 'createGrant.scope.organization': 'nobody',
   'checkBudgets.scope.id': 'nobody', 'checkBudgets.scope.organization': 'nobody',
   'createBudget.scope.id': 'nobody', 'createBudget.scope.organization': 'nobody',
@@ -216,7 +225,7 @@ async function refused(method, path, body, expected) {
   assert.equal(await mete.hash(), before_, `${where} changed the state`);
 }
 
-const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{grant}', 'base-grant').replace('{rate}', 'base-rate').replace('{provider}', 'sealed');
+const pathOf = (path) => path.replace('{org}', ORG).replace('{budget}', 'own').replace('{key}', key.id).replace('{user}', 'ada').replace('{department}', 'research').replace('{member}', 'base-member').replace('{grant}', 'base-grant').replace('{rate}', 'base-rate').replace('{provider}', 'sealed');
 const writing = operations.filter((o) => o.path.startsWith('/api/') && o.operation.requestBody);
 
 for (const { method, path, operation } of writing) {

@@ -281,12 +281,12 @@ void session_password(struct request *request)
     if (!state)
         return;
     request->state = state;
-    if (!who->session.len) {
-        request_fail(request, METE_E_FORBIDDEN, NULL, "Only who is logged in has a password.");
-        return;
-    }
     if (request_read(request, table, sizeof table / sizeof table[0], state)) {
         request_problem(request);
+        return;
+    }
+    if (!who->session.len) {
+        request_fail(request, METE_E_FORBIDDEN, NULL, "Only who is logged in has a password.");
         return;
     }
     const struct member *member =
