@@ -802,7 +802,7 @@ struct mete_scope_view {
 struct mete_reservation_view {
     struct mete_reservation_id id;
     enum mete_state state;
-    struct mete_scope_id scope;
+    struct mete_scope_id scope, organization;
     struct mete_instant made_at, expires_at; /* PROVISIONAL: until then it takes a correction */
     int64_t granted;
     struct mete_demand amounts[METE_DEMANDS_MAX]; /* fixed: what is held of each meter;

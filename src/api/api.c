@@ -300,7 +300,7 @@ size_t api_open(const struct api *api)
 
 int api_new(const struct api_parts *parts, struct api **ret_api)
 {
-    ASSERT(parts->mete && parts->port && parts->directory && parts->people && parts->pricing);
+    ASSERT(parts->mete && parts->port && parts->directory && parts->people && parts->prices);
     ASSERT(parts->workers && parts->random && parts->admin_token && parts->admin_token[0]);
     struct api *api = calloc(1, sizeof *api);
     if (!api)

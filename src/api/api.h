@@ -12,7 +12,7 @@
 #include "directory/directory.h"
 #include "directory/people.h"
 #include "mete.h"
-#include "pricing/pricing.h"
+#include "pricing/book.h"
 #include "vault/vault.h"
 
 enum api_provider {
@@ -45,7 +45,7 @@ struct api_parts {
     struct mete_port *port; /* the loop's: somebody polls it */
     struct directory *directory;
     struct people *people;
-    const struct pricing *pricing;
+    struct price_book *prices;
     struct workers *workers;
     const struct os *os;        /* for the readers of the records; NULL: the system */
     const char *data_directory; /* where the records are; borrowed for the API's life */

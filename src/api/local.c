@@ -4,6 +4,7 @@
  * do. done() of work is called from that loop, never inside submit(), as the interface asks. */
 #include "api/local.h"
 
+#include "api/catalog/price_documents.h"
 #include "base/assert.h"
 #include "base/limits.h"
 
@@ -20,7 +21,7 @@ struct local {
     struct mete_port *port;
     struct directory *directory;
     struct people *people;
-    struct pricing *pricing;
+    struct price_book *prices;
     struct api *api;
     struct exchange_handler handler;
     uint64_t last_id;
@@ -76,6 +77,25 @@ static int load_directory(struct local *local, const struct local_options *optio
     return rc;
 }
 
+/* The built-in list and what documents say; the configuration is not read here. */
+static int open_prices(struct local *local, const struct local_options *options)
+{
+    struct pricing *base;
+    struct records_reader *reader;
+    int rc = pricing_new(&base);
+    if (rc)
+        return rc;
+    rc = price_book_new(base, &local->prices);
+    pricing_free(base);
+    if (!rc)
+        rc = records_reader_open(os_system(), options->directory, &reader);
+    if (rc)
+        return rc;
+    rc = price_documents_load(reader, local->prices);
+    records_reader_close(reader);
+    return rc;
+}
+
 static int open_api(struct local *local, const struct local_options *options)
 {
     /* The real system's struct is const, and its functions take it as their own. */
@@ -87,7 +107,7 @@ static int open_api(struct local *local, const struct local_options *options)
                               .port = local->port,
                               .directory = local->directory,
                               .people = local->people,
-                              .pricing = local->pricing,
+                              .prices = local->prices,
                               .workers = &local->workers,
                               .data_directory = options->directory,
                               .random = system_random,
@@ -116,7 +136,7 @@ int local_open(const struct local_options *options, struct local **ret_local)
     if (!rc)
         rc = load_directory(local, options);
     if (!rc)
-        rc = pricing_new(&local->pricing);
+        rc = open_prices(local, options);
     if (!rc)
         rc = open_api(local, options);
     if (rc) {
@@ -138,7 +158,7 @@ void local_close(struct local *local)
         mete_close(local->mete);
     directory_free(local->directory);
     people_free(local->people);
-    pricing_free(local->pricing);
+    price_book_free(local->prices);
     free(local);
 }
 

@@ -34,6 +34,8 @@ void answers_put(struct answers *answers, struct slice id, const struct answer_p
         if (each->made < to->made)
             to = each;
     }
+    pricing_hold(place->pricing);
+    pricing_free(to->pricing);
     *to = *place;
     to->id[0] = hash.low64;
     to->id[1] = hash.high64;
@@ -54,6 +56,8 @@ struct answer_place *answers_find(const struct answers *answers, struct slice id
 
 void answers_close(struct answers *answers)
 {
+    for (size_t i = 0; answers->places && i < (size_t)BUCKETS * WAYS; i++)
+        pricing_free(answers->places[i].pricing);
     free(answers->places);
     *answers = (struct answers){0};
 }

@@ -16,6 +16,7 @@ struct answer_place {
     struct mete_scope_id organization;
     const struct provider *provider;
     const struct price_model *price;
+    const struct pricing *pricing; /* the list that is from: held by who keeps the place */
     struct mete_reservation_id reservation;
     bool open; /* charged provisionally: its true figures are still to come */
 };

@@ -135,6 +135,7 @@ void call_free_if_over(struct call *call)
     if (call->stream.formats.client)
         stream_done(&call->stream);
     credential_let_go(call->credential);
+    pricing_free(call->pricing);
     spares_give(&gateway->refused, call->refused);
     spares_give(&gateway->asking, call->asking);
     buffer_done(&call->url);

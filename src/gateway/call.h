@@ -149,6 +149,7 @@ struct call {
     const struct provider *provider; /* the last one asked; NULL: none */
     const struct provider *reserved_for; /* the first that was to be asked */
     const struct price_model *price;     /* of its model */
+    const struct pricing *pricing;       /* the list that is from, held; NULL: none yet */
     struct mete_demand demands[CALL_DEMANDS];
     size_t demands_len;
     struct mete_reservation_id reservation;

@@ -262,7 +262,7 @@ static void write_commit(struct call *call, enum upstream_end end)
     for (uint32_t i = 0; i < call->unknown; i++)
         cost = add_up(cost, call_reserved(call, &call->demands[0]));
     call->cost = cost;
-    struct slice version = pricing_version(call->gateway->parts.pricing);
+    struct slice version = pricing_version(call->pricing);
     int64_t now_us = call->gateway->parts.timers->now_us(call->gateway->parts.timers);
     call->op.args.commit = (struct mete_commit){
         .reservation = call->reservation,

@@ -143,11 +143,15 @@ static bool find_providers(struct call *call, struct dialect_error *ret_error)
     struct gateway *gateway = call->gateway;
     struct candidates *candidates = &call->asking->candidates;
     struct slice model = {call->request.model, call->request.model_len};
+    int64_t now_us = mete_now(gateway->parts.mete).us;
+    if (price_book_list(gateway->parts.prices, call->organization.n, now_us, &call->pricing)) {
+        *ret_error = call_no_memory;
+        return false;
+    }
     if (call->request.is_flat)
         providers_pass(&gateway->providers, call->exchange->path, model, candidates);
     else
-        providers_choose(&gateway->providers, gateway->parts.pricing, model, call->format,
-                         candidates);
+        providers_choose(&gateway->providers, call->pricing, model, call->format, candidates);
     if (!candidates->answers)
         return refuse_model(call, 404, "model_not_found", "No provider here answers this model",
                             ret_error);

@@ -81,6 +81,7 @@ void fetch_remember(struct call *call)
         .organization = call->organization,
         .provider = call->provider,
         .price = call->price,
+        .pricing = call->pricing,
         .reservation = call->reservation,
         .open = provisional && !call->unknown,
     };
@@ -106,6 +107,7 @@ static void free_if_over(struct fetch *fetch)
     if (fetch->started)
         stream_done(&fetch->stream);
     credential_let_go(fetch->credential);
+    pricing_free(fetch->place.pricing);
     buffer_done(&fetch->url);
     buffer_done(&fetch->answer);
     free(fetch);
@@ -224,7 +226,7 @@ static bool settle(struct fetch *fetch)
 {
     const struct price_model *price = fetch->place.price;
     struct answer_place *kept = answers_find(&fetch->gateway->answers, slice_of(fetch->id));
-    struct slice version = pricing_version(fetch->gateway->parts.pricing);
+    struct slice version = pricing_version(fetch->place.pricing);
     if (!kept || !kept->open || pricing_charge(price, &fetch->used, &fetch->cost))
         return false;
     kept->open = false; /* whatever comes of it: it is tried once */
@@ -466,6 +468,7 @@ static void ask(struct fetch *fetch, const struct answer_place *place)
 {
     fetch->state = FETCH_ASKING;
     fetch->place = *place;
+    pricing_hold(place->pricing);
     fetch->credential = credential_hold(place->provider->credential);
     buffer_init(&fetch->answer, (size_t)fetch->gateway->config->response_max);
     if (make_url(fetch) || start(fetch, gateway_method(fetch->exchange->method)))
@@ -484,19 +487,23 @@ static void on_found(struct gateway_lookup *lookup)
     const struct provider *provider =
         lookup->found ? providers_named(&gateway->providers, slice_of(lookup->provider)) : NULL;
     fetch->lookup_open = false;
-    if (!provider) {
-        reply_failure(fetch, &unknown);
+    const struct pricing *pricing = NULL;
+    if (!provider || price_book_list(gateway->parts.prices, lookup->organization.n,
+                                     lookup->started_us, &pricing)) {
+        reply_failure(fetch, provider ? &call_busy : &unknown);
         return;
     }
     struct answer_place place = {
         .organization = lookup->organization,
         .provider = provider,
-        .price = providers_price_of(provider, gateway->parts.pricing, slice_of(lookup->model)),
+        .price = providers_price_of(provider, pricing, slice_of(lookup->model)),
+        .pricing = pricing,
         .reservation = lookup->reservation,
     };
     place.open = lookup->open && place.price;
     answers_put(&gateway->answers, slice_of(fetch->id), &place);
     ask(fetch, &place);
+    pricing_free(pricing);
 }
 
 static void find(struct fetch *fetch, struct mete_scope_id organization)

@@ -174,7 +174,7 @@ int gateway_set_credential(struct gateway *gateway, size_t provider, struct slic
 int gateway_new(const struct gateway_parts *parts, const struct gateway_config *config,
                 struct gateway **ret_gateway)
 {
-    ASSERT(parts->mete && parts->port && parts->directory && parts->pricing);
+    ASSERT(parts->mete && parts->port && parts->directory && parts->prices);
     ASSERT(parts->upstream && parts->timers);
     ASSERT(config->response_max > 0);
     struct gateway *gateway = calloc(1, sizeof *gateway);
@@ -186,7 +186,8 @@ int gateway_new(const struct gateway_parts *parts, const struct gateway_config *
     spares_init(&gateway->rates, sizeof(struct call_rates), SPARES_MAX);
     spares_init(&gateway->more, sizeof(struct call_more), SPARES_MAX);
     spares_init(&gateway->asking, sizeof(struct call_asking), SPARES_MAX);
-    int rc = providers_open(&gateway->providers, config, parts->pricing, parts->seed);
+    int rc =
+        providers_open(&gateway->providers, config, price_book_base(parts->prices), parts->seed);
     if (!rc)
         rc = tokenizer_pool_new(&gateway->pool);
     if (!rc && config->key_calls_max)

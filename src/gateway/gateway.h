@@ -17,7 +17,7 @@
 #include "directory/directory.h"
 #include "gateway/upstream.h"
 #include "mete.h"
-#include "pricing/pricing.h"
+#include "pricing/book.h"
 
 enum { GATEWAY_PROVIDERS_MAX = 32, GATEWAY_GLOBS_MAX = 64 };
 
@@ -109,7 +109,8 @@ struct gateway_lookup {
     bool found;                        /* and then the rest: */
     char model[LIMIT_ID + 1], provider[LIMIT_PROVIDER + 1]; /* terminated */
     struct mete_reservation_id reservation;
-    bool open; /* charged provisionally, and not corrected since */
+    int64_t started_us; /* when it was asked for, in the engine's time */
+    bool open;          /* charged provisionally, and not corrected since */
     void (*done)(struct gateway_lookup *lookup);
     struct work work; /* the finder's */
     const void *finder;
@@ -119,7 +120,7 @@ struct gateway_parts {
     const struct mete *mete; /* for mete_now() */
     struct mete_port *port;  /* the loop's: somebody polls it */
     struct directory *directory;
-    const struct pricing *pricing;
+    struct price_book *prices; /* what holds when a call begins is what it is charged by */
     struct upstream *upstream;
     struct timers *timers;
     struct workers *workers; /* for what would hold up the loop; NULL: it is held up */

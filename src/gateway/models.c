@@ -20,26 +20,32 @@ static int write_model(struct buffer *out, struct slice name, struct slice owner
     return rc ? rc : buffer_text(out, "}");
 }
 
-static bool usable(const struct gateway *gateway, const struct directory_key *key,
-                   struct slice model, struct slice *ret_owner)
+/* Who asks, and by which prices. */
+struct asker {
+    const struct gateway *gateway;
+    const struct directory_key *key;
+    const struct pricing *pricing;
+};
+
+static bool usable(const struct asker *asker, struct slice model, struct slice *ret_owner)
 {
+    const struct gateway *gateway = asker->gateway;
     struct slice there;
     int provider = providers_find(&gateway->providers, model, &there);
-    if (provider < 0 || !directory_allows_model(key, model))
+    if (provider < 0 || !directory_allows_model(asker->key, model))
         return false;
     const struct provider *its = &gateway->providers.all[provider];
-    const struct price_model *priced = providers_price(its, gateway->parts.pricing, there, model);
+    const struct price_model *priced = providers_price(its, asker->pricing, there, model);
     if (!priced)
         return false;
     *ret_owner = priced->provider.len ? priced->provider : slice_of(its->config->name);
     return true;
 }
 
-static int list_one(struct gateway *gateway, const struct directory_key *key, struct slice model,
-                    struct buffer *out)
+static int list_one(const struct asker *asker, struct slice model, struct buffer *out)
 {
     struct slice owner;
-    if (!usable(gateway, key, model, &owner))
+    if (!usable(asker, model, &owner))
         return 0;
     int rc = out->data[out->len - 1] == '[' ? 0 : buffer_text(out, ",");
     return rc ? rc : write_model(out, model, owner);
@@ -58,8 +64,9 @@ static bool foreign(const struct gateway *gateway, const struct price_model *pri
 }
 
 /* What openrouter itself calls openrouter/openai/gpt-4o, if that name leads back to the row. */
-static struct slice shown(const struct gateway *gateway, const struct price_model *priced)
+static struct slice shown(const struct asker *asker, const struct price_model *priced)
 {
+    const struct gateway *gateway = asker->gateway;
     struct slice name = priced->name, there;
     int at = providers_find(&gateway->providers, name, &there);
     if (at < 0 || gateway->config->providers[at].models_len)
@@ -69,7 +76,7 @@ static struct slice shown(const struct gateway *gateway, const struct price_mode
         return name;
     struct slice bare = slice_from(name, prefix.len + 1);
     bool leads_back = providers_find(&gateway->providers, bare, &there) == at &&
-                      pricing_find_of(gateway->parts.pricing, prefix, bare) == priced;
+                      pricing_find_of(asker->pricing, prefix, bare) == priced;
     return leads_back ? bare : name;
 }
 
@@ -79,14 +86,15 @@ static bool listed(const struct pricing *pricing, struct slice name)
     return found && slice_equal(found->name, name);
 }
 
-static int write_list(struct gateway *gateway, const struct directory_key *key, struct buffer *out)
+static int write_list(const struct asker *asker, struct buffer *out)
 {
-    const struct pricing *pricing = gateway->parts.pricing;
+    const struct gateway *gateway = asker->gateway;
+    const struct pricing *pricing = asker->pricing;
     int rc = buffer_text(out, "{\"object\":\"list\",\"data\":[");
     const struct price_model *each = pricing_next(pricing, (struct slice){0});
     for (; each && !rc; each = pricing_next(pricing, each->name))
         if (!foreign(gateway, each))
-            rc = list_one(gateway, key, shown(gateway, each), out);
+            rc = list_one(asker, shown(asker, each), out);
     for (size_t p = 0; p < gateway->config->providers_len; p++) {
         const struct gateway_provider *provider = &gateway->config->providers[p];
         for (size_t g = 0; g < provider->models_len && !rc; g++) {
@@ -98,7 +106,7 @@ static int write_list(struct gateway *gateway, const struct directory_key *key, 
                 name.len = (size_t)(renamed - name.data);
             if (!glob && providers_find(&gateway->providers, name, &there) == (int)p &&
                 !listed(pricing, name))
-                rc = list_one(gateway, key, name, out);
+                rc = list_one(asker, name, out);
         }
     }
     return rc ? rc : buffer_text(out, "]}");
@@ -141,27 +149,38 @@ static void refuse(struct exchange *exchange, int status, const char *code, cons
     gateway_reply_error(exchange, dialect_chat(), &error, NULL, 0);
 }
 
-void models_answer(struct gateway *gateway, struct exchange *exchange, struct slice id)
+static void answer(struct asker *asker, struct exchange *exchange, struct slice id)
 {
-    const struct directory_key *key = gateway_good_key(gateway, exchange, NULL);
-    if (!key) {
-        gateway_reply_error(exchange, dialect_chat(), &gateway->key_refused.error, NULL, 0);
-        return;
-    }
+    const struct exchange_header json = {"content-type", SLICE_LITERAL("application/json")};
     char room[ID_ROOM];
     long len = unescape(id, room);
     struct slice model = {room, len < 0 ? 0 : (size_t)len}, owner;
-    if (id.len && (!model.len || !usable(gateway, key, model, &owner))) {
+    if (id.len && (!model.len || !usable(asker, model, &owner))) {
         refuse(exchange, 404, "model_not_found", "There is no such model for this key.");
         return;
     }
-    const struct exchange_header json = {"content-type", SLICE_LITERAL("application/json")};
     struct buffer out;
     buffer_init(&out, ANSWER_MAX);
-    int rc = id.len ? write_model(&out, model, owner) : write_list(gateway, key, &out);
+    int rc = id.len ? write_model(&out, model, owner) : write_list(asker, &out);
     if (rc)
         refuse(exchange, 503, "unavailable", "There is no memory for the list; try again.");
     else
         exchange->ops->reply(exchange, 200, &json, 1, buffer_slice(&out));
     buffer_done(&out);
+}
+
+void models_answer(struct gateway *gateway, struct exchange *exchange, struct slice id)
+{
+    struct asker asker = {.gateway = gateway, .key = gateway_good_key(gateway, exchange, NULL)};
+    int64_t now_us = mete_now(gateway->parts.mete).us;
+    if (!asker.key) {
+        gateway_reply_error(exchange, dialect_chat(), &gateway->key_refused.error, NULL, 0);
+        return;
+    }
+    if (price_book_list(gateway->parts.prices, asker.key->organization.n, now_us, &asker.pricing)) {
+        refuse(exchange, 503, "unavailable", "There is no memory for the list; try again.");
+        return;
+    }
+    answer(&asker, exchange, id);
+    pricing_free(asker.pricing);
 }

@@ -329,7 +329,10 @@ static int view_ended(const struct ledger *ledger, uint64_t id,
     if (!outcome)
         return METE_E_NOT_FOUND;
     *ret_view = (struct mete_reservation_view){
-        .id = {id}, .state = (enum mete_state)outcome->state, .scope = {outcome->scope}};
+        .id = {id},
+        .state = (enum mete_state)outcome->state,
+        .scope = {outcome->scope},
+        .organization = {scopes_organization(ledger, outcome->scope)}};
     return 0;
 }
 
@@ -342,13 +345,15 @@ int ledger_reservation(const struct ledger *ledger, uint64_t id,
     struct held held[METE_DEMANDS_MAX];
     struct words words;
     size_t len = reservations_amounts(ledger, slot, held, &words);
-    *ret_view = (struct mete_reservation_view){.id = {id},
-                                               .state = METE_HELD,
-                                               .scope = {slot->scope},
-                                               .made_at = {(int64_t)slot->made_at_us},
-                                               .expires_at = {expiries_at_us(ledger, slot)},
-                                               .granted = slot->granted,
-                                               .amounts_len = len};
+    *ret_view =
+        (struct mete_reservation_view){.id = {id},
+                                       .state = METE_HELD,
+                                       .scope = {slot->scope},
+                                       .organization = {scopes_organization(ledger, slot->scope)},
+                                       .made_at = {(int64_t)slot->made_at_us},
+                                       .expires_at = {expiries_at_us(ledger, slot)},
+                                       .granted = slot->granted,
+                                       .amounts_len = len};
     for (size_t i = 0; i < len; i++)
         ret_view->amounts[i] = (struct mete_demand){.meter = unit_meter(held[i].unit),
                                                     .currency = unit_currency(held[i].unit),

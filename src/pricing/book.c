@@ -163,7 +163,7 @@ static struct entry *copy(const struct price_book_row *from)
 }
 
 /* Whether a list can be made of it. */
-static int try_row(const struct price_book *book, const struct pricing_row *row)
+int price_book_try(const struct price_book *book, const struct pricing_row *row)
 {
     struct pricing *list;
     int rc = pricing_new_over(book->base, &list);
@@ -223,7 +223,7 @@ static int add(struct price_book *book, struct entry *entry)
 int price_book_put(struct price_book *book, const struct price_book_row *row)
 {
     size_t at;
-    int rc = !row->row.name.len ? METE_E_INVALID : row->ends ? 0 : try_row(book, &row->row);
+    int rc = !row->row.name.len ? METE_E_INVALID : row->ends ? 0 : price_book_try(book, &row->row);
     if (rc)
         return rc;
     struct entry *entry = copy(row);
@@ -365,5 +365,17 @@ int price_book_list(struct price_book *book, uint32_t organization, int64_t at_u
     int rc = dated_list(book, has_rows(book, organization) ? organization : 0, at_us, &dated);
     if (!rc)
         *ret_list = pricing_hold(dated.list);
+    return rc;
+}
+
+int price_book_moment(struct price_book *book, uint32_t organization, int64_t at_us,
+                      int64_t *ret_us)
+{
+    struct dated dated = {.from_us = INT64_MIN};
+    int rc = book->len
+                 ? dated_list(book, has_rows(book, organization) ? organization : 0, at_us, &dated)
+                 : 0;
+    if (!rc)
+        *ret_us = max_i64(dated.from_us, 1);
     return rc;
 }

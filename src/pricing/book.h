@@ -32,6 +32,13 @@ METE_MUST_USE int price_book_put(struct price_book *book, const struct price_boo
  * moment at which a row begins, the rows are read (1 us each). METE_E_MEMORY. */
 METE_MUST_USE int price_book_list(struct price_book *book, uint32_t organization, int64_t at_us,
                                   const struct pricing **ret_list);
+/* The first moment at which the organization's list was as it is at this one: a row that begins
+ * later, even before this moment by the time it is told, does not change what this says of it. At
+ * least 1. */
+METE_MUST_USE int price_book_moment(struct price_book *book, uint32_t organization, int64_t at_us,
+                                    int64_t *ret_us);
+/* 0: price_book_put() would take this row, but for memory and room. */
+METE_MUST_USE int price_book_try(const struct price_book *book, const struct pricing_row *row);
 const struct pricing *price_book_base(const struct price_book *book); /* borrowed */
 
 /* The rows of one model of one organization (0: everybody's), oldest first; texts borrow until the

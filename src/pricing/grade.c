@@ -18,6 +18,12 @@ enum price_quality pricing_quality(struct slice word)
     return PRICE_QUALITY_ANY;
 }
 
+const char *pricing_quality_word(struct price_grade grade)
+{
+    bool said = grade.quality >= PRICE_QUALITY_LOW && grade.quality < PRICE_QUALITY_ANY;
+    return said ? qualities[grade.quality] : "any";
+}
+
 /* Pixels up to 9999; PRICE_SIDE_ANY: it is no such number. */
 static uint16_t read_side(struct slice text)
 {

@@ -437,7 +437,7 @@ int pricing_new(struct pricing **ret_pricing)
 
 const struct pricing *pricing_hold(const struct pricing *pricing)
 {
-    size_t before = atomic_fetch_add(&pricing->self->holders, 1);
+    size_t before = pricing ? atomic_fetch_add(&pricing->self->holders, 1) : 1;
     ASSERT(before > 0);
     return pricing;
 }

@@ -163,6 +163,7 @@ const struct price_model *pricing_next(const struct pricing *pricing, struct sli
 struct price_grade pricing_grade(struct slice quality, struct slice size);
 /* PRICE_QUALITY_ANY: none of its words. */
 enum price_quality pricing_quality(struct slice word);
+const char *pricing_quality_word(struct price_grade grade); /* "any" where it may be */
 
 /* Whether the list says what units of this meter cost. What it does not say of sound, pictures made
  * and searches is no other meter's price: such a call is to be refused. */

@@ -215,6 +215,47 @@ bool tariff_is_priced(const struct price_model *model)
     return priced;
 }
 
+/* ---- And back ------------------------------------------------------------------------------- */
+
+static void own_of_model(const struct price prices[PRICE_METERS], struct price own[PRICE_METERS])
+{
+    inherit(prices, own);
+    if (is_same(prices[PRICE_REQUEST], free_of_charge))
+        own[PRICE_REQUEST] = unpriced;
+}
+
+static void own_of_tier(const struct price base[PRICE_METERS], const struct price_tier *tier,
+                        struct price own[PRICE_METERS])
+{
+    struct price said[PRICE_METERS];
+    inherit(base, said);
+    memcpy(own, tier->prices, sizeof tier->prices);
+    for (size_t i = 0; i < FALLS_BACK; i++)
+        if (!is_set(said[falls_back[i].meter]) &&
+            is_same(tier->prices[falls_back[i].meter], tier->prices[falls_back[i].to]))
+            own[falls_back[i].meter] = unpriced;
+    for (int meter = 0; meter < PRICE_METERS; meter++)
+        if (meter != PRICE_INPUT && meter != PRICE_OUTPUT && is_set(said[meter]) &&
+            is_same(said[meter], tier->prices[meter]))
+            own[meter] = unpriced;
+}
+
+void tariff_own(const struct price_model *model, const struct price_tier *tier,
+                struct price ret_own[PRICE_METERS])
+{
+    if (!tier) {
+        own_of_model(model->prices, ret_own);
+        return;
+    }
+    if (!grade_is_said(tier->grade)) {
+        own_of_tier(model->prices, tier, ret_own);
+        return;
+    }
+    memcpy(ret_own, tier->prices, sizeof tier->prices);
+    for (int meter = 0; meter < TARIFF_PIECES; meter++)
+        ret_own[meter] = unpriced;
+}
+
 /* ---- The prices of a call -------------------------------------------------------------------- */
 
 /* The highest of the service's tiers that so much input is in; NULL: none. */

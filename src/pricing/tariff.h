@@ -52,6 +52,11 @@ struct tariff_of {
 METE_MUST_USE int tariff_find(const struct price_model *model, const struct tariff_of *of,
                               struct price ret_prices[PRICE_METERS]);
 
+/* The prices that a row has to say to give the model, or one of its tiers, just these: what comes
+ * of itself is -1. tier NULL: the model's. */
+void tariff_own(const struct price_model *model, const struct price_tier *tier,
+                struct price ret_own[PRICE_METERS]);
+
 /* What a usage comes to, term by term, in 10^-24 currency units; -1: there is none of it. INVALID,
  * UNPRICED, TOO_LARGE. Then the sum, rounded half to even; TOO_LARGE. */
 #define YOCTO_PER_NANO INT64_C(1000000000000000) /* 10^-24 units in a nano */

@@ -32,6 +32,7 @@ static int keep(void *user, const struct records_usage *usage)
     copy(answered.len ? answered : usage->provider, lookup->provider, sizeof lookup->provider);
     lookup->reservation.n = usage->reservation;
     lookup->open = usage->outcome.flags & METE_OUTCOME_PROVISIONAL && !usage->corrected;
+    lookup->started_us = usage->started_us;
     lookup->found = true;
     return 1;
 }

@@ -13,6 +13,7 @@
 #include "server/server.h"
 
 #include "api/api.h"
+#include "api/catalog/price_documents.h"
 #include "base/assert.h"
 #include "base/ring.h"
 #include "codec/timestamp.h"
@@ -49,7 +50,8 @@ struct server {
     struct home home;
     struct mete *mete;
     struct mete_port *port;
-    struct pricing *pricing;
+    struct pricing *pricing; /* built in, and configured */
+    struct price_book *prices;
     struct directory *directory;
     struct people *people;
     struct loop *loop;
@@ -316,8 +318,12 @@ static int open_directory(struct server *server)
         error = directory_load(server->directory, reader);
     if (!error)
         error = people_load(server->people, reader);
+    if (!error)
+        error = price_book_new(server->pricing, &server->prices);
+    if (!error)
+        error = price_documents_load(reader, server->prices);
     records_reader_close(reader);
-    return error ? because(server, error, "the directory of keys and members") : 0;
+    return error ? because(server, error, "the directory of keys and members, or the prices") : 0;
 }
 
 static bool find_answer(void *user, struct gateway_lookup *lookup)
@@ -343,7 +349,7 @@ static int open_gateway(struct server *server)
         .mete = server->mete,
         .port = server->port,
         .directory = server->directory,
-        .pricing = server->pricing,
+        .prices = server->prices,
         .upstream = server->upstream,
         .timers = loop_timers(server->loop),
         .workers = server->workers,
@@ -374,7 +380,7 @@ static int open_api(struct server *server)
         .port = server->port,
         .directory = server->directory,
         .people = server->people,
-        .pricing = server->pricing,
+        .prices = server->prices,
         .workers = server->workers,
         .data_directory = server->home.path,
         .random = os_system()->random,
@@ -639,6 +645,7 @@ void server_close(struct server *server)
     ring_done(&server->stops);
     directory_free(server->directory);
     people_free(server->people);
+    price_book_free(server->prices);
     pricing_free(server->pricing);
     if (ran)
         LOG_WRITE(EVENT_STOPPED, log_text("data", slice_of(server->home.path)));

@@ -519,10 +519,11 @@ static void make_gateway(struct bench *bench, const struct bench_setup *setup)
     bench->timers = (struct timers){timer_set, timer_stop, timer_now};
     bench->workers = (struct workers){workers_submit};
     bench->counters = (struct workers){counters_submit};
+    ASSERT(!price_book_new(bench->pricing, &bench->prices));
     const struct gateway_parts parts = {.mete = bench->mete,
                                         .port = bench->port,
                                         .directory = bench->directory,
-                                        .pricing = bench->pricing,
+                                        .prices = bench->prices,
                                         .upstream = &bench->upstream,
                                         .timers = &bench->timers,
                                         .workers = setup->workers ? &bench->workers : NULL,
@@ -573,6 +574,7 @@ void bench_close(struct bench *bench)
     gateway_counts(bench->gateway, &counts);
     ASSERT(!counts.open && !counts.streams_open);
     gateway_free(bench->gateway);
+    price_book_free(bench->prices);
     pricing_free(bench->pricing);
     directory_free(bench->directory);
     mete_port_close(bench->port);

@@ -58,6 +58,7 @@ struct bench {
     struct mete_port *port;
     struct directory *directory;
     struct pricing *pricing;
+    struct price_book *prices; /* over that, empty */
     struct gateway_config config;
     struct gateway *gateway;
     struct upstream upstream;

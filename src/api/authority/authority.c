@@ -184,8 +184,12 @@ static void keep_hold(struct request *request, const struct item *item)
     const struct mete_verdict *verdict = &item->op.result.verdict;
     if (request->route->verb != VERB_RESERVE || !verdict->allowed || !verdict->reservation.n)
         return;
-    struct hold hold = {
-        .reservation = verdict->reservation.n, .scope = item->scope.n, .mask = item->mask};
+    struct hold hold = {.reservation = verdict->reservation.n,
+                        .scope = item->scope.n,
+                        .organization = item->organization.n,
+                        .made_at_us = item->list_at_us ? item->list_at_us
+                                                       : mete_now(request->api->parts.mete).us,
+                        .mask = item->mask};
     memcpy(hold.amounts, item->amounts, sizeof hold.amounts);
     hold.currency = item->currency;
     holds_put(request->api->holds, &hold);
@@ -339,6 +343,12 @@ static void use_hold(struct request *request, struct item *item, const struct ho
         fail_item(request, item, METE_E_NOT_FOUND, "reserve_id", "There is no such reservation.");
         return;
     }
+    const struct mete_scope_id organization = {hold->organization};
+    int64_t at_us = hold->made_at_us ? hold->made_at_us : mete_now(request->api->parts.mete).us;
+    if (authority_price(request, item, organization, at_us)) {
+        spoil(request, item);
+        return;
+    }
     if (request->route->verb == VERB_EXTEND) {
         check_extension(request, item, hold);
         return;
@@ -364,7 +374,7 @@ static bool next_hold(struct request *request, size_t *at, struct mete_query *re
     uint32_t all = BIT(HOLDS_METERS) - 1;
     for (; *at < call->len; ++*at) {
         struct item *item = &call->items[*at];
-        bool needed = !request->who.admin || call->verb == VERB_EXTEND ||
+        bool needed = !request->who.admin || call->verb == VERB_EXTEND || item->to_price ||
                       (call->verb == VERB_DEDUCT && ((item->said & all) != all || !item->currency));
         if (item->problem || item->seen || !needed)
             continue;
@@ -478,6 +488,13 @@ static void got_scope(struct request *request, size_t at, int status,
 
 static void scopes_found(struct request *request)
 {
+    const struct call *call = request->state;
+    int64_t now_us = mete_now(request->api->parts.mete).us;
+    for (size_t i = 0; i < call->len; i++) {
+        struct item *item = &call->items[i];
+        if (!item->problem && authority_price(request, item, item->organization, now_us))
+            spoil(request, item);
+    }
     authority_submit(request);
 }
 

@@ -4,6 +4,9 @@
  *
  *   read -> organizations -> scopes -> holds -> submit -> (names for refusals) -> write
  *
+ * What is priced by the list is priced when it is known whose it is and when it was reserved: by
+ * the organization's own prices, and those that held then (INV-11).
+ *
  * An item that fails at a stage keeps its problem and sits out the rest; in an array it is answered
  * in its place. The common case asks nothing on the way: scopes are known by name (namebook.h),
  * what was reserved by number (holds.h). */
@@ -35,8 +38,10 @@ struct item {
     bool has_confidence;
     struct mete_part *parts; /* of the cost, where a charge was priced */
     size_t parts_len;
-    bool seen;   /* the stage that is under way is done with it */
-    bool shrink; /* extend: gives back */
+    bool to_price;      /* what it costs is the list's to say */
+    int64_t list_at_us; /* by the prices that held then */
+    bool seen;          /* the stage that is under way is done with it */
+    bool shrink;        /* extend: gives back */
     struct mete_refusal *refusals;
     bool has_figures; /* check: of the tightest budget */
     int64_t used, held;
@@ -61,6 +66,9 @@ struct call {
 
 /* Reads one item. Returns 0, or the error that is in request->problem. */
 METE_MUST_USE int authority_read(struct request *request, struct json object, struct item *item);
+/* What its usage costs, if the list is to say it. Returns 0, or the error in request->problem. */
+METE_MUST_USE int authority_price(struct request *request, struct item *item,
+                                  struct mete_scope_id organization, int64_t at_us);
 /* Fills item->op from what was read and found. */
 void authority_prepare(struct request *request, struct item *item);
 /* From submit on; request->state is a struct call, or begins with one. */

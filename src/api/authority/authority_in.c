@@ -328,16 +328,30 @@ static int price_charge(const struct price_model *model, struct item *item, int6
     return rc ? rc : pricing_charge(model, &usage, ret_nano);
 }
 
-/* Model and usage to money. */
-static int price(struct request *request, struct item *item)
+static bool charges(const struct request *request)
 {
     enum verb verb = (enum verb)request->route->verb;
-    bool charge = verb == VERB_DEDUCT || verb == VERB_RECORD || verb == VERB_SETTLE;
-    uint32_t needed = BIT(METE_INPUT) | BIT(METE_OUTPUT) | (charge ? 0 : BIT(METE_TOTAL_TOKENS));
+    return verb == VERB_DEDUCT || verb == VERB_RECORD || verb == VERB_SETTLE;
+}
+
+/* Whose it is, and so what it costs, is not known yet. */
+static int leave_to_price(struct request *request, struct item *item)
+{
+    uint32_t needed = BIT(METE_INPUT) | BIT(METE_OUTPUT);
+    if (!charges(request))
+        needed |= BIT(METE_TOTAL_TOKENS);
     if (!(item->mask & needed))
         return problem_set(&request->problem, METE_E_INVALID, "usage.input_tokens",
                            "A price needs input_tokens or output_tokens; or say the amount.");
-    const struct pricing *pricing = request->api->parts.pricing;
+    item->to_price = true;
+    item->said |= BIT(METE_COST);
+    return 0;
+}
+
+/* Model and usage to money. */
+static int price(struct request *request, struct item *item, const struct pricing *pricing)
+{
+    bool charge = charges(request);
     const struct price_model *model = pricing_find_of(pricing, item->provider, item->model);
     if (!model)
         return problem_set(&request->problem, METE_E_UNPRICED, "model", NULL);
@@ -352,9 +366,30 @@ static int price(struct request *request, struct item *item)
     if (rc)
         return problem_set(&request->problem, METE_E_INVALID, "usage", "It costs too much.");
     put(item, METE_COST, nano);
-    item->said |= BIT(METE_COST);
-    item->price_list = pricing_version(pricing);
     return 0;
+}
+
+int authority_price(struct request *request, struct item *item, struct mete_scope_id organization,
+                    int64_t at_us)
+{
+    const struct pricing *pricing;
+    if (!item->to_price)
+        return 0;
+    item->to_price = false;
+    struct price_book *book = request->api->parts.prices;
+    int rc = price_book_moment(book, organization.n, at_us, &item->list_at_us);
+    if (!rc)
+        rc = price_book_list(book, organization.n, item->list_at_us, &pricing);
+    if (rc)
+        return problem_set(&request->problem, rc, NULL, NULL);
+    rc = price(request, item, pricing);
+    if (!rc) {
+        item->price_list = arena_copy(&request->arena, pricing_version(pricing));
+        if (!item->price_list.data)
+            rc = problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
+    }
+    pricing_free(pricing);
+    return rc;
 }
 
 /* An extension is of what is named, and of nothing else. */
@@ -390,7 +425,7 @@ static int read_amounts(struct request *request, const struct call_in *in, struc
     } else if (!rc && in->currency.len) {
         rc = fields_fault(&fields, METE_E_INVALID, "currency", "It is that of the amount.");
     } else if (!rc && in->usage.type && in->model.len) {
-        rc = price(request, item);
+        rc = leave_to_price(request, item);
     }
     if (rc)
         return rc;

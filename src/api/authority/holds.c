@@ -49,7 +49,10 @@ void holds_forget(struct holds *holds, uint64_t reservation)
 
 int holds_of_view(const struct mete_reservation_view *view, struct hold *ret_hold)
 {
-    struct hold hold = {.reservation = view->id.n, .scope = view->scope.n};
+    struct hold hold = {.reservation = view->id.n,
+                        .scope = view->scope.n,
+                        .organization = view->organization.n,
+                        .made_at_us = view->made_at.us};
     ASSERT(view->amounts_len <= METE_DEMANDS_MAX);
     for (size_t i = 0; i < view->amounts_len; i++) {
         uint16_t meter = view->amounts[i].meter;

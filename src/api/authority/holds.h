@@ -11,9 +11,10 @@ enum { HOLDS_METERS = METE_METERS_BUILTIN };
 
 struct hold {
     uint64_t reservation; /* 0: an empty place */
-    uint32_t scope;
-    uint32_t mask;     /* bit m: meter m is held */
-    uint32_t currency; /* of METE_COST, if it is */
+    uint32_t scope, organization;
+    int64_t made_at_us; /* 0: not known any more */
+    uint32_t mask;      /* bit m: meter m is held */
+    uint32_t currency;  /* of METE_COST, if it is */
     int64_t amounts[HOLDS_METERS];
 };
 

@@ -7,6 +7,12 @@
 
 void exchange_rates_create(struct request *request);
 void exchange_rates_list(struct request *request);
+void prices_create(struct request *request);
+void prices_list(struct request *request);
+void price_show(struct request *request);
+void own_prices_create(struct request *request);
+void own_prices_list(struct request *request);
+void own_price_show(struct request *request);
 void credentials_list(struct request *request);
 void credentials_reseal(struct request *request);
 void credential_show(struct request *request);

@@ -3,9 +3,17 @@
 #include "api/catalog/handlers.h"
 #include "api/room.h"
 
+#define PRICES "/api/v1/prices"
+#define OWN_PRICES "/api/v1/organizations/{org}/prices"
 #define CREDENTIAL "/api/v1/providers/{provider}/credential"
 
 static const struct route routes[] = {
+    {"POST", PRICES, ACCESS_ADMIN, PERMIT_INSTALLATION, prices_create, 0},
+    {"GET", PRICES, ACCESS_ADMIN, PERMIT_INSTALLATION, prices_list, 0},
+    {"GET", PRICES "/{model}", ACCESS_ADMIN, PERMIT_INSTALLATION, price_show, 0},
+    {"POST", OWN_PRICES, ACCESS_ADMIN, PERMIT_INSTALLATION, own_prices_create, 0},
+    {"GET", OWN_PRICES, ACCESS_MEMBER, PERMIT_CATALOG_READ, own_prices_list, 0},
+    {"GET", OWN_PRICES "/{model}", ACCESS_MEMBER, PERMIT_CATALOG_READ, own_price_show, 0},
     {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_create, 0},
     {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_list, 0},
     {"GET", "/api/v1/credentials", ACCESS_ADMIN, PERMIT_INSTALLATION, credentials_list, 0},

@@ -20,6 +20,7 @@ struct settling {
     bool is_found;
     uint64_t reservation, corrects;
     struct mete_scope_id organization;
+    int64_t started_us;
     char model[LIMIT_ID];
     size_t model_len;
     struct mete_usage usage[RECORDS_METERS_MAX];
@@ -36,6 +37,7 @@ static int keep_record(void *user, const struct records_usage *usage)
     settling->reservation = usage->reservation;
     settling->organization = usage->organization;
     settling->corrects = usage->corrects;
+    settling->started_us = usage->started_us;
     settling->model_len = usage->model.len;
     if (usage->model.len)
         memcpy(settling->model, usage->model.data, usage->model.len);
@@ -146,6 +148,9 @@ static void record_found(struct request *request)
     int rc = check_record(request, settling);
     if (!rc)
         rc = read_truth(request, (struct slice){settling->model, settling->model_len});
+    if (!rc)
+        rc = authority_price(request, settling->call.items, settling->organization,
+                             settling->started_us);
     if (!rc)
         rc = fill_rest(request, settling, settling->call.items);
     if (rc)
