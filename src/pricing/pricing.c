@@ -659,14 +659,19 @@ const struct price_model *pricing_listed(const struct pricing *pricing, struct s
     return find_exactly(pricing, name);
 }
 
+const struct price_model *pricing_next_own(const struct pricing *pricing, struct slice name)
+{
+    size_t i = lower_bound(pricing, name);
+    while (i < pricing->len && compare(pricing->models[i].name, name) <= 0)
+        i++; /* itself */
+    return i < pricing->len ? &pricing->models[i] : NULL;
+}
+
 const struct price_model *pricing_next(const struct pricing *pricing, struct slice name)
 {
     const struct price_model *next = NULL;
     for (; pricing; pricing = pricing->under) {
-        size_t i = lower_bound(pricing, name);
-        while (i < pricing->len && compare(pricing->models[i].name, name) <= 0)
-            i++; /* itself */
-        const struct price_model *own = i < pricing->len ? &pricing->models[i] : NULL;
+        const struct price_model *own = pricing_next_own(pricing, name);
         if (own && (!next || compare(own->name, next->name) < 0))
             next = own; /* of two with a name, the upper one */
     }

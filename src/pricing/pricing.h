@@ -156,6 +156,8 @@ const struct price_model *pricing_listed(const struct pricing *pricing, struct s
  * was added, here and in those under it. Lives as long as the list. */
 struct slice pricing_version(const struct pricing *pricing);
 size_t pricing_len(const struct pricing *pricing);
+/* The next of those that this list adds to the one under it. */
+const struct price_model *pricing_next_own(const struct pricing *pricing, struct slice name);
 /* The first model whose name is behind this one, as bytes; "": the first of all. NULL: none. */
 const struct price_model *pricing_next(const struct pricing *pricing, struct slice name);
 
@@ -168,6 +170,9 @@ const char *pricing_quality_word(struct price_grade grade); /* "any" where it ma
 /* Whether the list says what units of this meter cost. What it does not say of sound, pictures made
  * and searches is no other meter's price: such a call is to be refused. */
 bool pricing_prices(const struct price_model *model, enum price_meter meter);
+
+/* Whether it has tiers for grades of pieces, or for speed. */
+bool pricing_has_grades(const struct price_model *model);
 
 /* What one call costs, rounded half-even once. METE_E_INVALID; METE_E_UNPRICED: units of a meter
  * or a service that the list does not price; METE_E_TOO_LARGE. */

@@ -215,6 +215,14 @@ bool tariff_is_priced(const struct price_model *model)
     return priced;
 }
 
+bool pricing_has_grades(const struct price_model *model)
+{
+    for (size_t i = 0; i < model->tiers_len; i++)
+        if (grade_is_said(model->tiers[i].grade) || model->tiers[i].service == PRICE_FAST)
+            return true;
+    return false;
+}
+
 /* ---- And back ------------------------------------------------------------------------------- */
 
 static void own_of_model(const struct price prices[PRICE_METERS], struct price own[PRICE_METERS])

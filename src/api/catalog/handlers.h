@@ -10,6 +10,8 @@ void exchange_rates_list(struct request *request);
 void prices_create(struct request *request);
 void prices_list(struct request *request);
 void price_show(struct request *request);
+void prices_diff(struct request *request);
+void prices_apply(struct request *request);
 void own_prices_create(struct request *request);
 void own_prices_list(struct request *request);
 void own_price_show(struct request *request);
