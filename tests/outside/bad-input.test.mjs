@@ -68,6 +68,8 @@ const GOOD = {
   batchApiKeys: { operation: 'update', ids: ['key_000000000000'], update: { name: 'New', labels: { team: 'red' } }, all_or_none: true },
   createExchangeRate: { from: 'USD', to: 'EUR', rate: '0.9', effective_at: '2099-01-01T00:00:00Z' },
   createPrice: { model: 'new-model', provider: 'p', currency: 'USD', max_output_tokens: 5, prices: { input_per_million: '1', output_per_million: '2' }, tiers: [{ service: 'batch', prices: { input_per_million: '1', output_per_million: '1' } }], effective_at: '2099-01-01T00:00:00Z' },
+  diffPrices: { prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }], effective_at: '2099-01-01T00:00:00Z' },
+  applyPrices: { prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }], effective_at: '2099-01-01T00:00:00Z', accept_absurd: false },
   createOwnPrice: { model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' }, effective_at: '2099-01-01T00:00:00Z' },
   revokeApiKey: {},
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },

@@ -169,3 +169,49 @@ test('a coming price can be said again, one that holds cannot; pages have all mo
   assert.equal(new Set(all.map((each) => each.model)).size, all.length);
   assert.ok(all.every((each) => each.provider === 'openai'));
 });
+
+test('a list is shown against what holds, and then applied', async () => {
+  await mete.must('POST', PATH, { model: 'listed-a', prices: { input_per_million: '1', output_per_million: '2' } });
+  await mete.must('POST', PATH, { model: 'listed-b', prices: { input_per_million: '1', output_per_million: '2' } });
+  const prices = [
+    { model: 'listed-a', prices: { input_per_million: '1.2', output_per_million: 2 }, tiers: [{ service: 'batch', prices: { input_per_million: '0.6', output_per_million: '1' } }] },
+    { model: 'listed-b', prices: { input_cost_per_1k: '0.001', output_per_million: '2.0' } },
+    { model: 'listed-c', prices: { per_image: '0.04' } },
+  ];
+  const { version } = await mete.must('GET', `${PATH}?limit=1`);
+  const shown = await mete.must('POST', `${PATH}/diff`, { prices });
+  const { gone, ...summary } = shown.summary;
+  assert.deepEqual(summary, { new: 1, changed: 1, unchanged: 1, absurd: 0, left_out: 0 });
+  assert.ok(gone > 2000);
+  const [a, c] = shown.models.filter((model) => model.change !== 'gone');
+  assert.deepEqual([a.model, a.change, a.prices[0]], ['listed-a', 'changed', { price: 'input_per_million', tier: null, before: '1', after: '1.2', percent: '20.0', absurd: false }]);
+  assert.deepEqual(a.prices.slice(1).map((price) => [price.tier, price.after]), [['batch', '0.6'], ['batch', '1']]);
+  assert.deepEqual([c.model, c.change, c.prices.map((price) => price.after)], ['listed-c', 'new', ['0.04']]);
+  assert.equal((await mete.must('GET', `${PATH}?limit=1`)).version, version, 'nothing has changed');
+  assert.equal((await mete.must('POST', `${PATH}/apply`, { prices })).applied, 2);
+  const again = await mete.must('POST', `${PATH}/apply`, { prices });
+  assert.deepEqual([again.applied, again.summary.unchanged], [0, 3]);
+  assert.equal((await mete.must('GET', `${PATH}/listed-a`)).price.tiers[0].prices.output_per_million, '1');
+  const absurd = [{ model: 'listed-b', prices: { input_per_million: '100', output_per_million: '2' } }];
+  const refused = await mete.api('POST', `${PATH}/apply`, { prices: absurd });
+  assert.deepEqual([refused.status, refused.body.field], [400, 'accept_absurd']);
+  assert.equal((await mete.must('POST', `${PATH}/apply`, { prices: absurd, accept_absurd: true })).applied, 1);
+  for (const [body, field] of [[{}, 'prices'], [{ prices: [] }, 'prices'], [{ prices, litellm: {} }, 'litellm'], [{ prices: [{ prices: {} }] }, 'prices[0].model'], [{ prices: [{ model: 'm', prices: { x: 1 } }] }, 'prices[0].prices.x']]) {
+    const reply = await mete.api('POST', `${PATH}/diff`, body);
+    assert.deepEqual([reply.status, reply.body.field], [400, field], JSON.stringify(body));
+  }
+});
+
+test('many models are applied batch by batch, and LiteLLM\'s list as it is', async () => {
+  const litellm = { sample_spec: { mode: 'chat' }, 'free-lunch': { mode: 'chat', input_cost_per_token: 0, output_cost_per_token: 0 } };
+  for (let i = 0; i < 200; i += 1) litellm[`bulk-${i}`] = { mode: 'chat', litellm_provider: 'bulk', input_cost_per_token: 1.5e-7, output_cost_per_token: (i + 1) / 1e6, cache_read_input_token_cost: 7.5e-8, input_cost_per_token_above_200k_tokens: 3e-7, max_output_tokens: 4096 };
+  const done = await mete.must('POST', `${PATH}/apply`, { litellm });
+  assert.deepEqual([done.applied, done.summary.new, done.left_out], [200, 200, [{ model: 'free-lunch', why: 'it costs nothing, and nothing says that it is free' }]]);
+  const { price } = await mete.must('GET', `${PATH}/bulk-199`);
+  assert.deepEqual([price.provider, price.max_output_tokens, price.prices], ['bulk', 4096, { input_per_million: '0.15', cached_input_per_million: '0.075', output_per_million: '200' }]);
+  assert.deepEqual(price.tiers, [{ above: 200000, prices: { input_per_million: '0.3', output_per_million: '200' } }]);
+  const { version } = await mete.must('GET', `${PATH}?limit=1`);
+  await mete.kill();
+  await mete.spawn();
+  assert.equal((await mete.must('GET', `${PATH}?limit=1`)).version, version);
+});

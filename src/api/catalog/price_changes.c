@@ -65,6 +65,25 @@ static void fill(const struct changes *changes, struct pricing_row *row)
         row->output_max = there->output_max;
 }
 
+/* The members of a row; NULL: all are known. */
+static const char *find_unknown(struct json row, char room[48])
+{
+    static const char *const known[] = {"model",  "provider", "currency", "max_output_tokens",
+                                        "prices", "tiers"};
+    struct json key, value;
+    size_t at = 0, i;
+    while (json_next(row, &at, &key, &value)) {
+        for (i = 0; i < sizeof known / sizeof known[0] && !json_string_is(key, known[i]); i++) {
+        }
+        if (i < sizeof known / sizeof known[0])
+            continue;
+        long len = json_string_copy(key, room, 47);
+        room[len < 0 ? 0 : len] = 0;
+        return room;
+    }
+    return NULL;
+}
+
 static int read_rows(struct request *request, struct changes *changes)
 {
     struct sheet_fault fault;
@@ -74,6 +93,10 @@ static int read_rows(struct request *request, struct changes *changes)
         struct pricing_row *row = &changes->sheet.row;
         if (each.type != JSON_OBJECT)
             return wrong(request, index, "", "It must be an object.");
+        char room[48];
+        const char *unknown = find_unknown(each, room);
+        if (unknown)
+            return wrong(request, index, unknown, "There is no such member.");
         if (sheet_read(each, &changes->sheet, &fault))
             return wrong(request, index, fault.field, fault.why);
         if (!row->name.len)
