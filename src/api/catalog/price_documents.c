@@ -46,12 +46,15 @@ static int load_one(void *user, const struct directory_entity *entity)
 static int load_kind(struct records_reader *reader, enum document_kind kind,
                      struct loading *loading)
 {
+    const struct mete_scope_id nobody = {0};
     int rc = 0;
     loading->last = 0;
     do {
         loading->read = 0;
-        rc = directory_each(reader, document_entity(kind), loading->last, PAGE, load_one,
-                                loading);
+        rc = kind == DOCUMENT_PRICE ? directory_list(reader, document_entity(kind), nobody,
+                                                     loading->last, PAGE, load_one, loading)
+                                    : directory_each(reader, document_entity(kind), loading->last,
+                                                     PAGE, load_one, loading);
     } while (!rc && loading->read == PAGE);
     return rc;
 }
