@@ -27,7 +27,7 @@ case $mete in /*) ;; *) mete=$PWD/$mete ;; esac
 check 'an unknown key' 1 'listen: a:1\ngatewayy:\n  clamp: true\n' \
     'mete.yaml:2:1: gatewayy: there is no such key\n'
 check 'a wrong unit' 1 'gateway:\n  idle_timeout: 5 minutes\n' \
-    'mete.yaml:2:17: gateway.idle_timeout must be a duration such as 250ms, 30s, 5m or 1h\n'
+    'mete.yaml:2:17: gateway.idle_timeout must be a duration such as 250ms, 30s, 5m, 1h or 90d\n'
 check 'out of range' 1 'workers: 0\n' 'mete.yaml:1:10: workers must be from 1 to 16\n'
 check 'an unset variable' 1 'data: ${NOT_SET_HERE}/x\n' \
     'mete.yaml:1:7: the environment has no NOT_SET_HERE\n'
@@ -50,7 +50,7 @@ for model in gpt-4o-mini claude-3.5-sonnet deepseek-coder; do
     grep -q "model_costs.$model: 100 times the built-in price" "$room/err" || { echo "no warning of $model"; failed=1; }
 done
 grep -q 'model_costs.ollama-llama3' "$room/err" && { echo "a warning of a price of nothing"; failed=1; }
-for block in cost_control.budgets cost_control.alert_thresholds cost_control.controls alerts storage.postgres storage.retention; do
+for block in cost_control.budgets cost_control.alert_thresholds cost_control.controls alerts storage.postgres; do
     grep -q ": $block: known, and does nothing yet" "$room/err" || { echo "$block is not named"; failed=1; }
 done
 
