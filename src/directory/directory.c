@@ -11,10 +11,10 @@
  * Not done: a table keyed by the hash, which would need one keyed hash for every wrong text; the
  * checksum and the public id turn those away first. */
 #include "directory/index.h"
+#include "directory/secrets.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "codec/base62.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -23,11 +23,11 @@
 #define TEXT_PREFIX "mete_sk_"
 #define ID_PREFIX "key_"
 
+_Static_assert((int)KEY_TEXT == (int)SECRET_TEXT && (int)KEY_HASH == (int)SECRET_HASH,
+               "a key is a secret");
 enum {
     AT_ID = 8, /* in a key's text */
     AT_SECRET = AT_ID + 12,
-    AT_SUM = AT_SECRET + 30,
-    SUM_DIGITS = 6,
     ENTRIES_FIRST = 64
 };
 
@@ -136,39 +136,6 @@ int directory_put(struct directory *directory, const struct records_entity *enti
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-/* CRC-32 as of IEEE 802.3; four bits a step, for 50 bytes a call a larger table is not worth it. */
-static uint32_t crc32_of(struct slice text)
-{
-    static const uint32_t nibbles[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-                                         0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-                                         0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-                                         0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < text.len; i++) {
-        crc ^= (uint8_t)text.data[i];
-        crc = (crc >> 4) ^ nibbles[crc & 15];
-        crc = (crc >> 4) ^ nibbles[crc & 15];
-    }
-    return ~crc;
-}
-
-static void hash_text(const struct directory *directory, struct slice text, uint8_t hash[KEY_HASH])
-{
-    const unsigned char *bytes = (const unsigned char *)text.data;
-    int rc = crypto_generichash(hash, KEY_HASH, bytes, text.len, directory->secret,
-                                sizeof directory->secret);
-    ASSERT(rc == 0);
-}
-
-static bool is_key_text(struct slice text)
-{
-    if (text.len != KEY_TEXT || !slice_starts(text, SLICE_LITERAL(TEXT_PREFIX)))
-        return false;
-    char sum[SUM_DIGITS];
-    base62_encode(crc32_of(slice_part(text, 0, AT_SUM)), sum, SUM_DIGITS);
-    return memcmp(sum, text.data + AT_SUM, SUM_DIGITS) == 0;
-}
-
 /* What a text with this hash is of the entry's key. */
 static enum directory_text compare(const struct entry *entry, const uint8_t hash[KEY_HASH],
                                    int64_t now_us)
@@ -186,11 +153,12 @@ const struct directory_key *directory_find_key(const struct directory *directory
                                                int64_t now_us, enum directory_text *ret_text)
 {
     enum directory_text is = DIRECTORY_UNKNOWN;
-    uint32_t slot = is_key_text(text) ? *find_slot(directory, text.data + AT_ID) : 0;
+    uint32_t slot =
+        secret_is_text(text, TEXT_PREFIX) ? *find_slot(directory, text.data + AT_ID) : 0;
     const struct entry *entry = slot ? &directory->entries[slot - 1] : NULL;
     if (entry) {
         uint8_t hash[KEY_HASH];
-        hash_text(directory, text, hash);
+        secret_hash(directory->secret, text, hash);
         is = compare(entry, hash, now_us);
     }
     if (ret_text)
@@ -206,28 +174,22 @@ const struct directory_key *directory_find_id(const struct directory *directory,
     return slot ? &directory->entries[slot - 1].key : NULL;
 }
 
-/* Random digits into text[from .. AT_SUM), and what follows from a whole text. */
+/* Random digits into text from `from` on, and what follows from a whole text. */
 static void finish_key(const struct directory *directory, size_t from,
                        void (*random)(void *user, void *ret_bytes, size_t len), void *user,
                        struct directory_new_key *ret_key)
 {
     char *text = ret_key->text;
-    uint8_t bytes[64], hash[KEY_HASH];
-    for (size_t have = from; have < AT_SUM;) {
-        random(user, bytes, sizeof bytes);
-        have += base62_digits(bytes, sizeof bytes, text + have, AT_SUM - have);
-    }
-    sodium_memzero(bytes, sizeof bytes);
-    base62_encode(crc32_of((struct slice){text, AT_SUM}), text + AT_SUM, SUM_DIGITS);
-    text[KEY_TEXT] = 0;
+    uint8_t hash[KEY_HASH];
+    secret_finish(text, from, random, user);
     memcpy(ret_key->id, ID_PREFIX, 4);
     memcpy(ret_key->id + 4, text + AT_ID, DIRECTORY_ID_DIGITS);
     ret_key->id[KEY_ID] = 0;
     memcpy(ret_key->prefix, text, KEY_PREFIX);
     ret_key->prefix[KEY_PREFIX] = 0;
-    hash_text(directory, (struct slice){text, KEY_TEXT}, hash);
+    secret_hash(directory->secret, (struct slice){text, KEY_TEXT}, hash);
     sodium_bin2hex(ret_key->hash, sizeof ret_key->hash, hash, KEY_HASH);
-    ASSERT(is_key_text((struct slice){text, KEY_TEXT}));
+    ASSERT(secret_is_text((struct slice){text, KEY_TEXT}, TEXT_PREFIX));
 }
 
 void directory_make_key(const struct directory *directory,
@@ -285,7 +247,7 @@ void directory_hash(const struct directory *directory, struct slice text,
                     char ret_hex[DIRECTORY_HASH + 1])
 {
     uint8_t hash[KEY_HASH];
-    hash_text(directory, text, hash);
+    secret_hash(directory->secret, text, hash);
     sodium_bin2hex(ret_hex, DIRECTORY_HASH + 1, hash, KEY_HASH);
 }
 

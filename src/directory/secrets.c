@@ -24,19 +24,25 @@ static uint32_t crc32_of(struct slice text)
     return ~crc;
 }
 
+void secret_finish(char text[SECRET_TEXT + 1], size_t from,
+                   void (*random)(void *user, void *ret_bytes, size_t len), void *user)
+{
+    uint8_t bytes[64];
+    for (size_t have = from; have < AT_SUM;) {
+        random(user, bytes, sizeof bytes);
+        have += base62_digits(bytes, sizeof bytes, text + have, AT_SUM - have);
+    }
+    sodium_memzero(bytes, sizeof bytes);
+    base62_encode(crc32_of((struct slice){text, AT_SUM}), text + AT_SUM, SUM_DIGITS);
+    text[SECRET_TEXT] = 0;
+}
+
 void secret_make(const char prefix[SECRET_PREFIX + 1],
                  void (*random)(void *user, void *ret_bytes, size_t len), void *user,
                  char ret_text[SECRET_TEXT + 1])
 {
-    uint8_t bytes[64];
     memcpy(ret_text, prefix, SECRET_PREFIX);
-    for (size_t have = SECRET_PREFIX; have < AT_SUM;) {
-        random(user, bytes, sizeof bytes);
-        have += base62_digits(bytes, sizeof bytes, ret_text + have, AT_SUM - have);
-    }
-    sodium_memzero(bytes, sizeof bytes);
-    base62_encode(crc32_of((struct slice){ret_text, AT_SUM}), ret_text + AT_SUM, SUM_DIGITS);
-    ret_text[SECRET_TEXT] = 0;
+    secret_finish(ret_text, SECRET_PREFIX, random, user);
     ASSERT(secret_is_text((struct slice){ret_text, SECRET_TEXT}, prefix));
 }
 

@@ -15,6 +15,9 @@ enum { SECRET_PREFIX = 8, SECRET_ID = 12, SECRET_TEXT = 8 + 12 + 30 + 6, SECRET_
 void secret_make(const char prefix[SECRET_PREFIX + 1],
                  void (*random)(void *user, void *ret_bytes, size_t len), void *user,
                  char ret_text[SECRET_TEXT + 1]);
+/* The same, of a text whose first characters are there: those from `from` on. */
+void secret_finish(char text[SECRET_TEXT + 1], size_t from,
+                   void (*random)(void *user, void *ret_bytes, size_t len), void *user);
 /* Whether it could be one with this prefix: its length and checksum. */
 bool secret_is_text(struct slice text, const char prefix[SECRET_PREFIX + 1]);
 void secret_hash(const uint8_t key[32], struct slice text, uint8_t ret_hash[SECRET_HASH]);
