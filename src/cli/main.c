@@ -35,6 +35,7 @@ static const struct command commands[] = {
     {"code", "make and redeem redemption codes", cli_code},
     {"record", "list and show usage records, settle provisional ones", cli_record},
     {"report", "tell what was used, by whom, what and when", cli_report},
+    {"price", "list prices and their history, compare with a file, apply one", cli_price},
     {"exchange", "add and list exchange rates", cli_exchange},
     {"credential", "seal, list and remove the credentials of providers", cli_credential},
     {"tokens", "count the tokens of texts, as a model does", cli_tokens},

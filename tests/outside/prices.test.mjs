@@ -5,7 +5,9 @@
 // alone; and an absurd one is said.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Mete, PRICES, configuration } from './mete.mjs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Mete, PRICES, configuration, run } from './mete.mjs';
 import { nano } from './money.mjs';
 import { Provider } from './provider.mjs';
 
@@ -214,4 +216,23 @@ test('many models are applied batch by batch, and LiteLLM\'s list as it is', asy
   await mete.kill();
   await mete.spawn();
   assert.equal((await mete.must('GET', `${PATH}?limit=1`)).version, version);
+});
+
+test('the command lists, shows, compares and applies', async () => {
+  const who = ['--server', mete.url, '--token', mete.env.METE_ADMIN_TOKEN];
+  const price = (...args) => run(['price', ...args, ...who]);
+  const file = path.join(mete.directory, 'prices.json');
+  fs.writeFileSync(file, JSON.stringify({ prices: [{ model: 'by-command', prices: { input_per_million: '1', output_per_million: '2' } }] }));
+  const shown = price('diff', file, '--json');
+  assert.equal(shown.status, 1, shown.stderr);
+  assert.equal(shown.json().summary.new, 1);
+  const applied = price('apply', file);
+  assert.equal(applied.status, 0, applied.stderr);
+  assert.equal(price('diff', file).status, 0, 'no difference is left');
+  assert.match(price('show', 'by-command').stdout, /by-command/);
+  assert.match(price('history', 'by-command').stdout, /document/);
+  assert.match(price('list', '--model', 'by-').stdout, /by-command/);
+  assert.equal(price('show', 'nobody-has-it').status, 1);
+  assert.equal(price('diff').status, 2);
+  assert.equal(price('diff', '/nonexistent').status, 3);
 });
