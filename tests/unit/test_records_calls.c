@@ -410,10 +410,10 @@ static void look_at_restored(const struct told *told)
 
 /* ---- The tests ------------------------------------------------------------------------------- */
 
-LIFE(batches_of_records_that_fail_are_not_there, NULL, live_records, look_at_records, 0)
-LIFE(a_question_to_records_tells_all_or_fails, make_records, ask_records, nothing_changed, 0)
-LIFE(a_copy_of_records_that_fails_says_so, make_records, copy_records, look_at_copied_records, 0)
-LIFE(a_restore_that_fails_leaves_all_or_nothing, make_data, restore, look_at_restored, 3)
+LIFE(batches_of_records_that_fail_are_not_there, NULL, live_records, look_at_records, 9)
+LIFE(a_question_to_records_tells_all_or_fails, make_records, ask_records, nothing_changed, 9)
+LIFE(a_copy_of_records_that_fails_says_so, make_records, copy_records, look_at_copied_records, 9)
+LIFE(a_restore_that_fails_leaves_all_or_nothing, make_data, restore, look_at_restored, 31)
 
 static int tear_down(void **state)
 {
