@@ -138,8 +138,8 @@ static void a_wrong_document_permits_nothing_new(void **state)
         ",\"previous\":\"00\"",
         ",\"previous\":{}",
         ",\"previous\":{\"hash\":\"00\",\"until\":\"2030-01-01T00:00:00Z\"}",
-        ",\"previous\":{\"hash\":\"0000000000000000000000000000000000000000000000000000000000000000"
-        "\"}",
+        (",\"previous\":{\"hash\":"
+         "\"0000000000000000000000000000000000000000000000000000000000000000\"}"),
     };
     put(f, ",\"endpoints\":[\"chat\"]");
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
