@@ -481,7 +481,7 @@ static void pages_miss_nothing_and_tell_nothing_twice(void **state)
     assert_int_equal(rollups_view_open(reader, &view), 0);
     for (int by = ROLLUPS_BY_SCOPE; by <= ROLLUPS_BY_PROVIDER; by++) {
         struct rollups_question q = {
-            .level = ROLLUPS_KEY, .by = by, .limit = 1000, .to = UINT32_MAX};
+            .level = ROLLUPS_KEY, .by = (enum rollups_by)by, .limit = 1000, .to = UINT32_MAX};
         assert_int_equal(rollups_ask(view, &q, &all), 0);
         assert_true(all.len > 0 && !all.more);
         q.limit = 2;
