@@ -115,7 +115,8 @@ struct mete {
     uint64_t space_grown; /* bytes appended since */
 
     /* projector */
-    int64_t tend_at_us; /* when it looks again whether there is something to put in order */
+    int64_t tend_at_us;  /* when it looks again whether there is something to put in order */
+    uint64_t tended_seq; /* projector: what the records had when nothing was left to do */
 
     /* shared */
     struct follower follower;

@@ -36,10 +36,19 @@ static int64_t from_us(int64_t now_us, uint32_t days)
     return days ? max_i64(now_us - days * day_us, 0) : 0;
 }
 
+static bool keeps_all(const struct mete *mete)
+{
+    return !atomic_load(&mete->keep_records) && !atomic_load(&mete->keep_events) &&
+           !atomic_load(&mete->keep_reports);
+}
+
+/* Where nothing grows too old, there is nothing to do but for what is new. */
 bool retention_step(struct mete *mete)
 {
     int64_t at_us = os_monotonic_us(&mete->os);
-    if (at_us < mete->tend_at_us || atomic_load(&mete->projector_stops))
+    uint64_t projected = atomic_load(&mete->projected);
+    if (at_us < mete->tend_at_us || atomic_load(&mete->projector_stops) ||
+        (keeps_all(mete) && mete->tended_seq == projected))
         return false;
     int64_t now_us = clock_now_us(&mete->clock);
     const struct records_keep keep = {
@@ -49,14 +58,14 @@ bool retention_step(struct mete *mete)
     int more = 0;
     if (records_tend(mete->records, &keep, &more))
         mete->os.die(mete->os.user, "the records could not be put in order");
-    if (!more)
+    if (!more) {
         mete->tend_at_us = at_us + LOOK_US;
+        mete->tended_seq = projected;
+    }
     return more;
 }
 
 int64_t retention_sleep_us(const struct mete *mete)
 {
-    bool keeps_all = !atomic_load(&mete->keep_records) && !atomic_load(&mete->keep_events) &&
-                     !atomic_load(&mete->keep_reports);
-    return keeps_all ? -1 : LOOK_US;
+    return keeps_all(mete) ? -1 : LOOK_US;
 }
