@@ -25,6 +25,12 @@ struct json entities_document(struct slice document)
     return value;
 }
 
+int entities_as_kept(struct request *request, const struct directory_entity *entity)
+{
+    out_raw(&request->out, entity->document);
+    return 0;
+}
+
 struct json entities_open(struct request *request, const struct directory_entity *entity)
 {
     struct json document = entities_document(entity->document);

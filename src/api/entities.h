@@ -9,6 +9,9 @@
 /* Writes one entity as its noun shows it. On a worker. Returns 0 or an error of the records. */
 typedef int entities_write(struct request *request, const struct directory_entity *entity);
 
+/* One whose document is what is shown. */
+int entities_as_kept(struct request *request, const struct directory_entity *entity);
+
 /* A page of one kind (an enum mete_kind or a document_entity()), of the organization in the path;
  * of all, if the kind is of no organization. */
 void entities_list(struct request *request, int kind, entities_write *write);

@@ -162,18 +162,12 @@ void packages_end(struct request *request)
     documents_change(request, &plan, DOCUMENT_END, request->params[1]);
 }
 
-static int show(struct request *request, const struct directory_entity *entity)
-{
-    out_raw(&request->out, entity->document);
-    return 0;
-}
-
 void packages_list(struct request *request)
 {
-    entities_list(request, document_entity(DOCUMENT_PACKAGE), show);
+    entities_list(request, document_entity(DOCUMENT_PACKAGE), entities_as_kept);
 }
 
 void packages_show(struct request *request)
 {
-    entities_show(request, document_entity(DOCUMENT_PACKAGE), "package", show);
+    entities_show(request, document_entity(DOCUMENT_PACKAGE), "package", entities_as_kept);
 }

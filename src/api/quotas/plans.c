@@ -105,18 +105,12 @@ void plans_end(struct request *request)
     documents_change(request, &end, DOCUMENT_END, request->params[1]);
 }
 
-static int show(struct request *request, const struct directory_entity *entity)
-{
-    out_raw(&request->out, entity->document);
-    return 0;
-}
-
 void plans_list(struct request *request)
 {
-    entities_list(request, document_entity(DOCUMENT_PLAN), show);
+    entities_list(request, document_entity(DOCUMENT_PLAN), entities_as_kept);
 }
 
 void plans_show(struct request *request)
 {
-    entities_show(request, document_entity(DOCUMENT_PLAN), "plan", show);
+    entities_show(request, document_entity(DOCUMENT_PLAN), "plan", entities_as_kept);
 }
