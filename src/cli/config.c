@@ -11,8 +11,6 @@
 #include "web/tree.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -219,15 +217,9 @@ static bool is_agreed(const struct declare_plan *plan, const struct options *opt
     size_t deletions = 0;
     for (size_t i = 0; i < plan->len; i++)
         deletions += plan->changes[i].act == DECLARE_DELETE;
-    if (!deletions || options->is_sure)
-        return true;
-    if (!isatty(STDIN_FILENO)) {
-        fprintf(stderr, "mete: %zu deletions: say --yes\n", deletions);
-        return false;
-    }
-    char answer[16] = "";
-    fprintf(stderr, "Delete %zu? (yes) ", deletions);
-    return fgets(answer, sizeof answer, stdin) && !strncmp(answer, "yes", 3);
+    char question[48];
+    snprintf(question, sizeof question, "%zu deletions", deletions);
+    return !deletions || client_agreed("config", question, options->is_sure);
 }
 
 static int apply(struct client *client, const struct options *options, struct json declared)

@@ -68,7 +68,7 @@ test('what is to go is confirmed, and goes with what is in it', async () => {
   const without = yaml.replace('{id: bob, name: Bob, department: support}', '{id: bob, absent: true}');
   const asked = await apply(['-'], without);
   assert.equal(asked.status, 1);
-  assert.match(asked.stderr, /1 deletions: say --yes/);
+  assert.match(asked.stderr, /1 deletions cannot be undone: say --yes/);
   assert.equal((await mete.api('GET', '/api/v1/organizations/globex/users/bob')).status, 200);
   assert.equal((await apply(['-', '--yes'], without)).status, 0);
   assert.equal((await mete.api('GET', '/api/v1/organizations/globex/users/bob')).status, 404);
