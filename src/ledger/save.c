@@ -212,8 +212,8 @@ static void walk_scope(struct archive *archive, struct ledger *ledger, uint32_t 
         archive_u32(archive, &scope->budgets[i]); /* looked at once there are budgets */
 }
 
-/* Kinds rise from parent to child, and departments in departments are counted, so a tree that
- * passes has no circle. */
+/* Kinds rise from parent to child, so what goes up in a circle could only be departments in
+ * departments: these are counted once every kind is known to be right, when a walk must end. */
 static void enter_scopes(struct archive *archive, struct ledger *ledger)
 {
     for (uint32_t s = 1; s <= ledger->scopes_len && !archive->error; s++) {
@@ -221,9 +221,10 @@ static void enter_scopes(struct archive *archive, struct ledger *ledger)
         enum mete_kind above =
             scope->parent ? (enum mete_kind)ledger->scopes[scope->parent].kind : METE_KIND_NONE;
         (void)archive_expect(archive, scopes_may_hold(above, (enum mete_kind)scope->kind));
-        if (scope->kind == METE_DEPARTMENT)
-            (void)archive_expect(archive, scopes_departments(ledger, s) <= DEPARTMENTS_MAX);
     }
+    for (uint32_t s = 1; s <= ledger->scopes_len && !archive->error; s++)
+        if (ledger->scopes[s].kind == METE_DEPARTMENT)
+            (void)archive_expect(archive, scopes_departments(ledger, s) <= DEPARTMENTS_MAX);
     for (uint32_t s = 1; s <= ledger->scopes_len && !archive->error; s++)
         if (!scope_is_gone(&ledger->scopes[s]))
             table_put(&ledger->scope_ids, s, scopes_hash(ledger, s));

@@ -69,7 +69,7 @@ struct world {
     uint64_t seed, number;
     uint64_t op; /* the present one */
     int canary, canary_done;
-    int64_t now_us;
+    _Atomic int64_t now_us; /* the engine reads it from threads of its own */
     int64_t unit; /* what amounts are multiples of, roughly */
     int is_durable;
     char directory[40]; /* of a durable world */

@@ -16,7 +16,7 @@
 enum { CALLS = 6, HELD = 3000 };
 
 static char directory[64];
-static int64_t clock_us;
+static _Atomic int64_t clock_us; /* the owner reads it */
 
 static int64_t read_clock(void *user)
 {

@@ -7,6 +7,7 @@
  * An entry so changed is refused as CORRUPT or FORMAT, or it might have been, and the ledger checks
  * out; a state is refused as CORRUPT, FORMAT or FULL, or found unsound, or it might have been, and
  * is the same when it is saved and loaded again. */
+#include "ledger/state.h"
 #include "unit/ledger_world.h"
 #include "unit/twist.h"
 
@@ -250,6 +251,27 @@ static void a_part_of_a_state_is_no_state(void **state)
     free(part.bytes);
 }
 
+/* A walk up from a scope must end whatever is above it: found by fuzz_save. */
+static void a_state_whose_scopes_go_in_a_circle_is_refused(void **state)
+{
+    (void)state;
+    struct bench *b = world_bench(&room);
+    struct saved saved;
+    struct ledger *ledger;
+    world_live(b);
+    assert_true(b->dept && b->user);
+    b->ledger->scopes[b->user].parent = b->user;
+    b->ledger->scopes[b->dept].parent = b->user;
+    save(b->ledger, &saved);
+    assert_int_equal(ledger_open(&room, &ledger), 0);
+    assert_int_equal(ledger_load(ledger, saved_get, &saved), METE_E_CORRUPT);
+    ledger_close(ledger);
+    free(saved.bytes);
+    ledger_close(b->ledger);
+    ledger_close(b->copy);
+    free(b);
+}
+
 static int no_piece(void *user, struct slice piece)
 {
     (void)piece;
@@ -300,6 +322,7 @@ int main(void)
         cmocka_unit_test(an_entry_of_another_time_is_refused_or_might_have_been),
         cmocka_unit_test(a_state_with_another_number_is_refused_or_unsound_or_might_have_been),
         cmocka_unit_test(a_part_of_a_state_is_no_state),
+        cmocka_unit_test(a_state_whose_scopes_go_in_a_circle_is_refused),
         cmocka_unit_test(what_the_store_says_of_a_piece_is_what_saving_and_loading_say),
         cmocka_unit_test(a_state_needs_the_room_that_it_had)};
     return cmocka_run_group_tests(tests, live, forget);
