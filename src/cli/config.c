@@ -3,12 +3,12 @@
  * departments, users, budgets, rate limits and keys. The difference is shown first and carried out
  * as one. */
 #include "cli/cli.h"
+#include "cli/client_file.h"
 #include "cli/client_words.h"
 #include "cli/declare.h"
 
 #include "base/limits.h"
 #include "mete.h"
-#include "web/tree.h"
 
 #include <stdio.h>
 
@@ -43,44 +43,6 @@ struct options {
 static int wrong(const char *why, const char *what)
 {
     return client_words_wrong("config", usage, why, what);
-}
-
-/* ---- Reading ----------------------------------------------------------------------------------
- */
-
-static int read_file(const char *name, struct buffer *to)
-{
-    FILE *file = strcmp(name, "-") ? fopen(name, "r") : stdin;
-    char *at;
-    size_t len = 1;
-    int rc = file ? 0 : METE_E_STORAGE;
-    while (!rc && len) {
-        rc = buffer_reserve(to, 65536, &at);
-        len = rc ? 0 : fread(at, 1, 65536, file);
-        buffer_advance(to, len);
-    }
-    if (file && ferror(file))
-        rc = METE_E_STORAGE;
-    if (file && file != stdin)
-        fclose(file);
-    if (rc)
-        fprintf(stderr, "mete: %s cannot be read: %s\n", name, mete_error_text(rc));
-    return rc ? CLI_FAILED : CLI_DONE;
-}
-
-static int to_json(const char *name, struct slice yaml, struct buffer *to)
-{
-    struct tree tree;
-    int rc = tree_load(&tree, yaml);
-    if (!rc) {
-        yaml_node_t *root = tree_root(&tree);
-        rc = root ? tree_json(&tree, root, to) : METE_E_SYNTAX;
-        tree_done(&tree);
-    }
-    if (rc)
-        fprintf(stderr, "mete: %s: %s\n", name,
-                rc == METE_E_SYNTAX ? "this is no YAML" : mete_error_text(rc));
-    return !rc ? CLI_DONE : rc == METE_E_SYNTAX ? CLI_USAGE : CLI_FAILED;
 }
 
 /* ---- Showing ----------------------------------------------------------------------------------
@@ -245,9 +207,9 @@ static int apply_file(const struct options *options)
     struct client *client = NULL;
     buffer_init(&yaml, FILE_MAX);
     buffer_init(&text, 2 * FILE_MAX);
-    int code = read_file(options->file, &yaml);
+    int code = client_file_read(options->file, &yaml);
     if (!code)
-        code = to_json(options->file, buffer_slice(&yaml), &text);
+        code = client_file_yaml(options->file, buffer_slice(&yaml), &text);
     if (!code && json_scan(buffer_slice(&text), &declared, NULL))
         code = CLI_USAGE;
     if (!code)

@@ -2,10 +2,10 @@
  * mete price - what models cost: listed, shown with their history, compared with a file, changed by
  * one. */
 #include "cli/cli.h"
+#include "cli/client_file.h"
 #include "cli/client_words.h"
 #include "mete.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,12 +18,14 @@ static const char usage[] =
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself, without the prices of its\n"
     "configuration. --org: the organization's own prices.\n"
-    "FILE is JSON: LiteLLM's model_prices_and_context_window.json, or {\"prices\": [...]} as the "
-    "API\n"
-    "takes them. diff shows what is new, changed, gone and absurd, and changes nothing: exit 1 if\n"
-    "there is a difference. apply carries it out, from T on (now if absent); what FILE does not "
-    "have\n"
-    "stays as it is.\n";
+    "FILE is a list of prices as the API takes it, in JSON or YAML (.yaml, .yml); or LiteLLM's\n"
+    "model_prices_and_context_window.json; or a spreadsheet (.csv) whose first line names "
+    "columns:\n"
+    "model, provider, currency, input_per_million and so on. diff shows what is new, changed, "
+    "gone\n"
+    "and absurd, and changes nothing: exit 1 if there is a difference. apply carries it out, from "
+    "T\n"
+    "on (now if absent); what FILE does not have stays as it is.\n";
 
 enum { FILE_BYTES = 16 * 1024 * 1024 };
 
@@ -125,35 +127,14 @@ static int show(struct client *client, const struct price_options *options, bool
     return code;
 }
 
-static int read_file(const char *name, struct buffer *text)
-{
-    FILE *file = fopen(name, "rb");
-    char *at = NULL;
-    size_t got = 1;
-    int rc = file ? 0 : METE_E_STORAGE;
-    buffer_init(text, FILE_BYTES);
-    while (!rc && got) {
-        rc = buffer_reserve(text, 65536, &at);
-        got = rc ? 0 : fread(at, 1, 65536, file);
-        if (!rc)
-            buffer_advance(text, got);
-    }
-    if (rc)
-        fprintf(stderr, "mete price: %s: %s\n", name,
-                rc == METE_E_TOO_LARGE ? "too large" : strerror(errno));
-    if (file)
-        fclose(file);
-    return rc ? CLI_FAILED : CLI_DONE;
-}
-
 static int make_body(const struct price_options *options, struct slice text, struct out *body)
 {
     struct json file;
-    if (json_scan(text, &file, NULL) || file.type != JSON_OBJECT) {
-        fprintf(stderr, "mete price: %s: it is no JSON object\n", options->subject);
+    if (json_scan(text, &file, NULL) || (file.type != JSON_OBJECT && file.type != JSON_ARRAY)) {
+        fprintf(stderr, "mete price: %s: it is no list of prices\n", options->subject);
         return CLI_USAGE;
     }
-    struct json prices = json_member(file, "prices");
+    struct json prices = file.type == JSON_ARRAY ? file : json_member(file, "prices");
     bool own = prices.type == JSON_ARRAY;
     out_open(body, '{');
     out_key(body, own ? "prices" : "litellm");
@@ -171,7 +152,8 @@ static int compare(struct client *client, const struct price_options *options, b
     struct out body;
     struct client_reply reply;
     out_init(&body, FILE_BYTES + 4096);
-    int code = read_file(options->subject, &text);
+    buffer_init(&text, FILE_BYTES);
+    int code = client_file_prices(options->subject, &text);
     if (!code)
         code = make_body(options, buffer_slice(&text), &body);
     if (!code)

@@ -31,7 +31,7 @@ bool tree_next(struct tree *tree, yaml_node_t *node, size_t i, yaml_node_t **ret
                yaml_node_t **ret_value);
 struct slice tree_text(const yaml_node_t *node);
 bool tree_is_true(const yaml_node_t *node);
-/* The node as JSON, behind what is there. MEMORY, TOO_LARGE. */
+/* The node as JSON, behind what is there. SYNTAX: deeper than 64; MEMORY, TOO_LARGE. */
 __attribute__((warn_unused_result)) int tree_json(struct tree *tree, yaml_node_t *node,
                                                   struct buffer *to);
 

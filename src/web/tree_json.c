@@ -3,6 +3,10 @@
  * looks like one, a quoted one always a string. */
 #include "web/tree.h"
 
+#include "mete.h"
+
+enum { DEPTH_MAX = 64 };
+
 static int write_string(struct buffer *to, struct slice text)
 {
     int rc = buffer_text(to, "\"");
@@ -18,16 +22,36 @@ static int write_string(struct buffer *to, struct slice text)
     return rc ? rc : buffer_text(to, "\"");
 }
 
+static size_t digits_at(struct slice text, size_t at)
+{
+    size_t end = at;
+    while (end < text.len && text.data[end] >= '0' && text.data[end] <= '9')
+        end++;
+    return end - at;
+}
+
+/* As JSON writes them: 007 is none, and neither is ".5". */
 static bool is_number(struct slice text)
 {
-    size_t i = text.len && text.data[0] == '-', digits = 0, points = 0;
-    for (; i < text.len; i++) {
-        digits += text.data[i] >= '0' && text.data[i] <= '9';
-        points += text.data[i] == '.';
-        if ((text.data[i] < '0' || text.data[i] > '9') && text.data[i] != '.')
+    size_t at = text.len && text.data[0] == '-', whole = digits_at(text, at);
+    if (!whole || (whole > 1 && text.data[at] == '0'))
+        return false;
+    at += whole;
+    if (at < text.len && text.data[at] == '.') {
+        size_t places = digits_at(text, at + 1);
+        if (!places)
             return false;
+        at += 1 + places;
     }
-    return digits && points <= 1 && text.data[text.len - 1] != '.';
+    if (at < text.len && (text.data[at] == 'e' || text.data[at] == 'E')) {
+        at++;
+        at += at < text.len && (text.data[at] == '-' || text.data[at] == '+');
+        size_t power = digits_at(text, at);
+        if (!power)
+            return false;
+        at += power;
+    }
+    return at == text.len;
 }
 
 static int write_scalar(struct buffer *to, const yaml_node_t *node)
@@ -41,7 +65,9 @@ static int write_scalar(struct buffer *to, const yaml_node_t *node)
     return write_string(to, text);
 }
 
-static int write_parts(struct tree *tree, yaml_node_t *node, struct buffer *to)
+static int write_node(struct tree *tree, yaml_node_t *node, struct buffer *to, int depth);
+
+static int write_parts(struct tree *tree, yaml_node_t *node, struct buffer *to, int depth)
 {
     yaml_node_t *key, *value;
     int rc = 0;
@@ -53,19 +79,25 @@ static int write_parts(struct tree *tree, yaml_node_t *node, struct buffer *to)
         if (!rc && key)
             rc = buffer_text(to, ":");
         if (!rc)
-            rc = tree_json(tree, value, to);
+            rc = write_node(tree, value, to, depth + 1);
     }
     return rc;
 }
 
-/* As deep as the contract, which is ours. */
-int tree_json(struct tree *tree, yaml_node_t *node, struct buffer *to)
+static int write_node(struct tree *tree, yaml_node_t *node, struct buffer *to, int depth)
 {
+    if (depth > DEPTH_MAX) /* an anchor may hold itself */
+        return METE_E_SYNTAX;
     if (node->type == YAML_SCALAR_NODE)
         return write_scalar(to, node);
     bool is_mapping = node->type == YAML_MAPPING_NODE;
     int rc = buffer_text(to, is_mapping ? "{" : "[");
     if (!rc)
-        rc = write_parts(tree, node, to);
+        rc = write_parts(tree, node, to, depth);
     return rc ? rc : buffer_text(to, is_mapping ? "}" : "]");
+}
+
+int tree_json(struct tree *tree, yaml_node_t *node, struct buffer *to)
+{
+    return write_node(tree, node, to, 0);
 }

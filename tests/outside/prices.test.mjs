@@ -236,3 +236,32 @@ test('the command lists, shows, compares and applies', async () => {
   assert.equal(price('diff').status, 2);
   assert.equal(price('diff', '/nonexistent').status, 3);
 });
+
+test('a file of prices may be YAML or a spreadsheet, and says where it is wrong', async () => {
+  const who = ['--server', mete.url, '--token', mete.env.METE_ADMIN_TOKEN];
+  const price = (name, text, word = 'apply') => {
+    const file = path.join(mete.directory, name);
+    fs.writeFileSync(file, text);
+    return run(['price', word, file, ...who, '--json']);
+  };
+  const yaml = 'prices:\n  - model: from-yaml\n    prices: {input_per_million: 0.150, output_per_million: "6e-1"}\n    tiers: [{service: batch, prices: {input_per_million: 0.075, output_per_million: 0.3}}]\n';
+  assert.equal(price('p.yaml', yaml, 'diff').status, 1);
+  assert.equal(price('p.yaml', yaml).json().applied, 1);
+  assert.equal(price('p.yml', yaml, 'diff').status, 0);
+  const csv = 'model,provider,input_per_million,output_per_million,service\nfrom-csv,openai,2,4,\nfrom-csv,,1,2,batch\n';
+  assert.equal(price('p.csv', csv).json().applied, 1);
+  assert.equal(price('p.csv', csv, 'diff').status, 0);
+  const seed = 'model_code,pricing_type,unit_price,unit\nfrom-lines,input_token,0.002,per_1k_tokens\nfrom-lines,output_token,0.006,per_1k_tokens\n';
+  assert.equal(price('l.csv', seed).json().summary.new, 1);
+  const shown = await Promise.all(['from-yaml', 'from-csv', 'from-lines'].map((model) => mete.must('GET', `${PATH}/${model}`)));
+  assert.deepEqual(shown.map(({ price: { provider, prices, tiers } }) => [provider, prices.input_per_million, prices.output_per_million, tiers.length]),
+    [[null, '0.15', '0.6', 1], ['openai', '2', '4', 1], [null, '2', '6', 0]]);
+  const listed = price('list.yaml', '- {model: bare, prices: {per_image: 0.04}}\n');
+  assert.equal(listed.json().applied, 1, listed.stderr);
+  const wrong = [['w.csv', 'model,input_per_millio\n', /w\.csv: line 1: input_per_millio: there is no such column/],
+    ['w.yaml', 'prices: [{', /no YAML/], ['w.yaml', '&a [*a]', /no YAML/], ['w.json', '7', /no list of prices/]];
+  for (const [name, text, why] of wrong) {
+    const refused = price(name, text);
+    assert.deepEqual([refused.status, why.test(refused.stderr)], [2, true], refused.stderr);
+  }
+});

@@ -12,6 +12,7 @@
 #include "api/catalog/prices.h"
 #include "pricing/compare.h"
 #include "pricing/litellm.h"
+#include "pricing/price_csv.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ struct changes {
 
 #define AT(member) offsetof(struct changes_in, member)
 static const struct field table[] = {
-    {.name = "prices", .type = FIELD_LIST, .offset = AT(prices), .min = 1, .max = 4096},
+    {.name = "prices", .type = FIELD_LIST, .offset = AT(prices), .min = 1, .max = PRICE_LIST_MAX},
     {.name = "litellm", .type = FIELD_OBJECT, .offset = AT(litellm)},
     {.name = "effective_at", .type = FIELD_INSTANT, .offset = AT(effective_us)},
     {.name = "accept_absurd", .type = FIELD_BOOL, .offset = AT(accept_absurd)},
