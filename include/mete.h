@@ -411,6 +411,8 @@ struct mete_details {
                                      found by it */
     struct mete_text dialect;     /* wire format the caller spoke, 0..64 bytes */
     struct mete_text provider;    /* who answered, if another than was reserved for, 0..64 bytes */
+    struct mete_text actor;       /* who said what it came to, where that is not the scope itself,
+                                     0..128 bytes */
     int stream;                   /* 1: the answer came in pieces */
     int has_confidence;
     uint32_t confidence_ppm;       /* the caller's own, in millionths, 0 .. 10^6 */

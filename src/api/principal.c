@@ -101,6 +101,7 @@ static int use_key(struct request *request, struct slice text)
     request->who.scope = key->scope;
     request->who.organization = key->organization;
     request->who.key = key;
+    request->who.is_key = true;
     return 0;
 }
 

@@ -310,6 +310,11 @@ bool request_sees(const struct request *request, struct mete_scope_id organizati
     return request->who.admin || request->who.organization.n == organization.n;
 }
 
+struct mete_text request_actor(const struct request *request)
+{
+    return request->who.is_key ? (struct mete_text){0} : request_text(request->who.name);
+}
+
 /* ---- Scopes by id -----------------------------------------------------------------------------
  */
 

@@ -35,6 +35,7 @@ struct tries;
 
 struct principal {
     bool admin;           /* the installation's: everything is permitted, in every organization */
+    bool is_key;
     uint64_t permissions; /* a bit for each enum permission; none of a key */
     enum role role;       /* of a member; else ROLE_NONE */
     struct mete_scope_id scope, organization; /* of a key; of others the organization twice */
@@ -133,6 +134,8 @@ __attribute__((format(printf, 4, 5))) void request_fail(struct request *request,
 bool request_matches(struct request *request, uint64_t version);
 /* Whether the principal may know of what is this organization's; what it may not is 404, INV-12. */
 bool request_sees(const struct request *request, struct mete_scope_id organization);
+/* Who charged what a key did not charge itself, for its record. */
+struct mete_text request_actor(const struct request *request);
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@ enum {
     HAS_DIALECT = 16,
     HAS_PARTS = 32,
     HAS_PROVIDER = 64,
-    BITS = 127
+    HAS_ACTOR = 128
 };
 enum { PPM = 1000000 };
 
@@ -45,10 +45,11 @@ int details_check(const struct mete_details *details)
 {
     if (details->model.len > LIMIT_ID || details->upstream_id.len > LIMIT_ID ||
         details->dialect.len > LIMIT_PROVIDER || details->provider.len > LIMIT_PROVIDER ||
-        details->parts_len > METE_PARTS_MAX)
+        details->actor.len > LIMIT_ID || details->parts_len > METE_PARTS_MAX)
         return METE_E_TOO_LARGE;
     bool fits = is_plain(slice(details->model)) && is_plain(slice(details->upstream_id)) &&
                 is_plain(slice(details->dialect)) && is_plain(slice(details->provider)) &&
+                is_plain(slice(details->actor)) &&
                 details->confidence_ppm <= (details->has_confidence ? PPM : 0);
     for (size_t i = 0; fits && i < details->parts_len; i++)
         fits = is_part(details->parts, i);
@@ -71,6 +72,7 @@ size_t details_write(const struct mete_details *details, uint8_t room[DETAILS_MA
     bits |= details->dialect.len ? HAS_DIALECT : 0;
     bits |= details->parts_len ? HAS_PARTS : 0;
     bits |= details->provider.len ? HAS_PROVIDER : 0;
+    bits |= details->actor.len ? HAS_ACTOR : 0;
     if (!bits)
         return 0;
     write_byte(&w, (uint8_t)bits);
@@ -80,6 +82,7 @@ size_t details_write(const struct mete_details *details, uint8_t room[DETAILS_MA
     write_text(&w, details->upstream_id);
     write_text(&w, details->dialect);
     write_text(&w, details->provider);
+    write_text(&w, details->actor);
     if (bits & HAS_PARTS)
         write_varint(&w, details->parts_len);
     for (size_t i = 0; i < details->parts_len; i++) {
@@ -120,7 +123,7 @@ bool details_read(struct slice packed, struct mete_part parts[METE_PARTS_MAX],
         const uint8_t *at = (const uint8_t *)packed.data;
         struct reader r = {at, at + packed.len, false};
         unsigned bits = read_byte(&r);
-        r.bad |= bits == 0 || bits > BITS;
+        r.bad |= bits == 0;
         details.stream = (bits & IS_STREAM) != 0;
         details.has_confidence = (bits & HAS_CONFIDENCE) != 0;
         if (details.has_confidence) {
@@ -132,6 +135,7 @@ bool details_read(struct slice packed, struct mete_part parts[METE_PARTS_MAX],
         details.upstream_id = read_text(&r, bits & HAS_UPSTREAM_ID, LIMIT_ID);
         details.dialect = read_text(&r, bits & HAS_DIALECT, LIMIT_PROVIDER);
         details.provider = read_text(&r, bits & HAS_PROVIDER, LIMIT_PROVIDER);
+        details.actor = read_text(&r, bits & HAS_ACTOR, LIMIT_ID);
         if (bits & HAS_PARTS)
             details.parts_len = read_parts(&r, parts);
         if (r.bad || r.at != r.end)

@@ -58,6 +58,7 @@ static const struct client_column shown[] = {
     {"department", "department"},
     {"user", "user"},
     {"key", "api_key"},
+    {"charged by", "actor"},
     {"session", "session"},
     {"tags", "tags"},
     {"model", "model"},

@@ -404,7 +404,9 @@ static int put_fingerprint(uint64_t fingerprint, struct buffer *out)
 static int put_call(const struct records_usage *usage, const struct mete_details *details,
                     struct buffer *out)
 {
-    int rc = put_text(out, ",\"session\":", usage->session);
+    int rc = put_text(out, ",\"actor\":", text_of(details->actor));
+    if (!rc)
+        rc = put_text(out, ",\"session\":", usage->session);
     if (!rc)
         rc = put_tags(usage->tags, out);
     if (!rc)

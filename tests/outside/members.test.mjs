@@ -75,6 +75,24 @@ test('a service token works until it is revoked, also after a restart', async ()
   assert.ok(!mete.stderr.includes(made.token) && !mete.stderr.includes(PASSWORD), 'no secret is logged');
 });
 
+test('whoever may spend does, for every scope of the organization, and is named in the record', async () => {
+  const made = await mete.must('POST', `${ORG}/service-tokens`, { name: 'billing', permissions: ['budget.spend'] });
+  const as = { token: made.token };
+  const scope = { kind: 'user', id: 'ada' };
+  const { reserve_id } = await mete.must('POST', '/api/v1/budget/reserve', { request_id: 's-1', scope, amount: '0.05' }, as);
+  await mete.must('POST', '/api/v1/budget/deduct', { reserve_id, amount: '0.03' }, as);
+  const { reply, bare, ...owner } = await login();
+  await mete.must('POST', '/api/v1/budget/record', { request_id: 's-2', scope, amount: '0.01' }, owner);
+  const actors = (await mete.all('/api/v1/records?organization=company')).map((record) => record.actor);
+  assert.deepEqual(actors, ['member:company/ada@company.example', `token:company/${made.id}`]);
+  await mete.must('POST', '/api/v1/organizations', { id: 'elsewhere', name: 'Elsewhere' });
+  const other = { request_id: 's-3', scope: { kind: 'organization', id: 'elsewhere' }, amount: '0.01' };
+  assert.equal((await mete.api('POST', '/api/v1/budget/record', other, as)).status, 404);
+  assert.equal((await mete.api('GET', `${ORG}/budgets`, undefined, as)).status, 403);
+  const { reply: viewer, bare: none, ...bob } = await login('bob');
+  assert.equal((await mete.api('POST', '/api/v1/budget/check', { scope, amount: '0.01' }, bob)).status, 403);
+});
+
 test('a password is not to be guessed', async () => {
   let last;
   for (let i = 0; i < 11; i++) last = await login('bob', 'not the password');

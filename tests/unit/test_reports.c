@@ -50,6 +50,7 @@ static void put_calls(struct records *records)
                                       {METE_SEARCHES, 1}};
     const struct mete_details details = {.model = {"gpt-4o-2024-08-06", 17},
                                          .upstream_id = {"chatcmpl-1", 10},
+                                         .actor = {"token:acme/st_1", 15},
                                          .dialect = {"openai-chat", 11},
                                          .stream = 1,
                                          .has_confidence = 1,
@@ -178,27 +179,27 @@ static void is_record(json_t *page, size_t i, const char *text)
 static void a_record_shows_every_member(void **state)
 {
     json_t *page = ask(*state, (struct records_filter){.before_seq = 11, .limit = 5});
-    is_record(
-        page, 0,
-        "{'id':'rec_10','request_id':'r`1','organization':'acme','department':'research',"
-        "'user':'ada','api_key':'key_0123456789ab','session':'chat 7','tags':['blue','team `a`'],"
-        "'model':'gpt-4o','provider':'openai','model_response':'gpt-4o-2024-08-06',"
-        "'upstream_id':'chatcmpl-1','dialect':'openai-chat','stream':true,"
-        "'fingerprint':'00000000000000ab',"
-        "'input_tokens':1000,'cached_input_tokens':400,'cache_write_tokens':100,"
-        "'output_tokens':50,'reasoning_tokens':20,'total_tokens':1050,'requests':1,"
-        "'cache_write_1h_tokens':60,'audio_input_tokens':7,'image_input_tokens':8,"
-        "'audio_output_tokens':9,'image_output_tokens':3,'searches':2,"
-        "'cost':'1.23456789','input_cost':'0.63456789','output_cost':'0.599999999',"
-        "'other_cost':'0.000000001','costs':{'input':'0.60','cached_input':'0.03456789',"
-        "'reasoning':'0.40','output':'0.199999999','searches':'0.000000001'},"
-        "'currency':'USD','state':'committed','ending':'client_gone',"
-        "'provisional':false,'counted':true,'overrun':true,'status':200,'attempts':1,"
-        "'latency_ms':812,'first_token_ms':90,'price_list':'builtin-2026-07-24',"
-        "'success':false,'cache_hit':true,'query_complexity':'medium','confidence':0.875,"
-        "'corrects':null,'corrected_by':null,"
-        "'started_at':'1970-01-01T00:01:00Z','ended_at':'1970-01-01T00:02:00.250000Z',"
-        "'metadata':{'tags':['a']}}");
+    is_record(page, 0,
+              "{'id':'rec_10','request_id':'r`1','organization':'acme','department':'research',"
+              "'user':'ada','api_key':'key_0123456789ab','actor':'token:acme/st_1','session':'chat "
+              "7','tags':['blue','team `a`'],"
+              "'model':'gpt-4o','provider':'openai','model_response':'gpt-4o-2024-08-06',"
+              "'upstream_id':'chatcmpl-1','dialect':'openai-chat','stream':true,"
+              "'fingerprint':'00000000000000ab',"
+              "'input_tokens':1000,'cached_input_tokens':400,'cache_write_tokens':100,"
+              "'output_tokens':50,'reasoning_tokens':20,'total_tokens':1050,'requests':1,"
+              "'cache_write_1h_tokens':60,'audio_input_tokens':7,'image_input_tokens':8,"
+              "'audio_output_tokens':9,'image_output_tokens':3,'searches':2,"
+              "'cost':'1.23456789','input_cost':'0.63456789','output_cost':'0.599999999',"
+              "'other_cost':'0.000000001','costs':{'input':'0.60','cached_input':'0.03456789',"
+              "'reasoning':'0.40','output':'0.199999999','searches':'0.000000001'},"
+              "'currency':'USD','state':'committed','ending':'client_gone',"
+              "'provisional':false,'counted':true,'overrun':true,'status':200,'attempts':1,"
+              "'latency_ms':812,'first_token_ms':90,'price_list':'builtin-2026-07-24',"
+              "'success':false,'cache_hit':true,'query_complexity':'medium','confidence':0.875,"
+              "'corrects':null,'corrected_by':null,"
+              "'started_at':'1970-01-01T00:01:00Z','ended_at':'1970-01-01T00:02:00.250000Z',"
+              "'metadata':{'tags':['a']}}");
     assert_true(json_is_null(json_object_get(page, "next_cursor")));
     assert_int_equal(json_integer_value(json_object_get(page, "last_seq")), 30);
     json_decref(page);
@@ -209,7 +210,8 @@ static void what_is_absent_is_null_and_a_bad_note_is_not_pasted(void **state)
     json_t *page = ask(*state, (struct records_filter){.before_seq = 12, .limit = 1});
     is_record(page, 0,
               "{'id':'rec_11','request_id':null,'organization':'acme','department':null,"
-              "'user':null,'api_key':null,'session':null,'tags':[],'model':null,'provider':null,"
+              "'user':null,'api_key':null,'actor':null,'session':null,'tags':[],'model':null,'"
+              "provider':null,"
               "'model_response':null,'upstream_id':null,'dialect':null,'stream':null,"
               "'fingerprint':null,"
               "'input_tokens':0,'cached_input_tokens':0,'cache_write_tokens':0,"

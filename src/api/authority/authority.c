@@ -6,8 +6,9 @@
  * ROOM  what the port's ring does not take waits in order, and is sent when earlier calls are done;
  * only when nothing of ours is under way is a full ring a 503.
  *
- * WHOSE  the admin may name any scope. A key acts on its own: another scope of its organization is
- *   403, and what is of another organization is not there, 404 (INV-12). */
+ * WHOSE  the admin may name any scope; a member or service token that may spend any of its
+ *   organization. A key acts on its own: another scope of its organization is 403. What is of
+ *   another organization is not there, 404, and neither is that organization (INV-12). */
 #include "api/authority/handlers.h"
 #include "api/authority/authority.h"
 
@@ -339,11 +340,13 @@ static void check_extension(struct request *request, struct item *item, const st
 static void use_hold(struct request *request, struct item *item, const struct hold *hold)
 {
     item->seen = true;
-    if (!request->who.admin && hold->scope != request->who.scope.n) {
+    const struct mete_scope_id organization = {hold->organization};
+    bool is_ours = request->who.is_key ? hold->scope == request->who.scope.n
+                                       : request_sees(request, organization);
+    if (!is_ours) {
         fail_item(request, item, METE_E_NOT_FOUND, "reserve_id", "There is no such reservation.");
         return;
     }
-    const struct mete_scope_id organization = {hold->organization};
     int64_t at_us = hold->made_at_us ? hold->made_at_us : mete_now(request->api->parts.mete).us;
     if (authority_price(request, item, organization, at_us)) {
         spoil(request, item);
@@ -418,12 +421,10 @@ static void got_hold(struct request *request, size_t at, int status,
 
 static void check_scope(struct request *request, struct item *item)
 {
-    if (request->who.admin || item->scope.n == request->who.scope.n)
-        return;
-    if (item->organization.n == request->who.organization.n)
-        fail_item(request, item, METE_E_FORBIDDEN, "scope", "A key acts for its own scope.");
-    else
+    if (!request_sees(request, item->organization))
         fail_item(request, item, METE_E_NOT_FOUND, "scope.id", "Nothing here has this id.");
+    else if (request->who.is_key && item->scope.n != request->who.scope.n)
+        fail_item(request, item, METE_E_FORBIDDEN, "scope", "A key acts for its own scope.");
 }
 
 static void use_key(struct request *request, struct item *item)
@@ -512,10 +513,21 @@ static struct slice organization_text(const struct item *item)
     return item->scope_in.organization;
 }
 
+static void miss_organization(struct request *request, struct item *item)
+{
+    bool itself = item->scope_in.kind == METE_ORGANIZATION;
+    fail_item(request, item, METE_E_NOT_FOUND, itself ? "scope.id" : "scope.organization",
+              "Nothing here has this id.");
+}
+
 static void use_organization(struct request *request, struct item *item, uint32_t handle)
 {
     item->seen = true;
     item->organization.n = handle;
+    if (!request_sees(request, item->organization)) {
+        miss_organization(request, item);
+        return;
+    }
     if (item->scope_in.kind != METE_ORGANIZATION)
         return;
     item->scope.n = handle;
@@ -568,15 +580,13 @@ static void got_organization(struct request *request, size_t at, int status,
 {
     struct call *call = request->state;
     struct item *item = &call->items[at];
-    bool itself = item->scope_in.kind == METE_ORGANIZATION;
     if (!status && answer->scope.ended)
         status = METE_E_NOT_FOUND;
     if (!status) {
         namebook_learn_scope(request->api->names, &answer->scope);
         use_organization(request, item, answer->scope.scope.n);
     } else if (status == METE_E_NOT_FOUND) {
-        fail_item(request, item, status, itself ? "scope.id" : "scope.organization",
-                  "Nothing here has this id.");
+        miss_organization(request, item);
     } else {
         fail_item(request, item, status, NULL, "%s", mete_error_text(status));
     }

@@ -521,9 +521,9 @@ static int read_scope(struct request *request, const struct call_in *in, struct 
 {
     if (in->scope.type)
         return scope_in_read(request, in->scope, "scope", &item->scope_in);
-    if (request->who.admin)
-        return problem_set(&request->problem, METE_E_INVALID, "scope", "It is missing.");
-    return 0;
+    if (request->who.is_key)
+        return 0;
+    return problem_set(&request->problem, METE_E_INVALID, "scope", "It is missing.");
 }
 
 static uint64_t hash_of(struct slice text)
@@ -653,7 +653,8 @@ static size_t fill_usage(struct item *item)
     return len;
 }
 
-static struct mete_outcome outcome_of(const struct item *item, enum mete_ending ending)
+static struct mete_outcome outcome_of(const struct request *request, const struct item *item,
+                                      enum mete_ending ending)
 {
     return (struct mete_outcome){.ending = ending,
                                  .status = item->status,
@@ -662,6 +663,7 @@ static struct mete_outcome outcome_of(const struct item *item, enum mete_ending 
                                  .price_list = request_text(item->price_list),
                                  .note = request_text(item->metadata),
                                  .details = {.upstream_id = request_text(item->upstream_id),
+                                             .actor = request_actor(request),
                                              .has_confidence = item->has_confidence,
                                              .confidence_ppm = item->confidence_ppm,
                                              .parts = item->parts,
@@ -710,7 +712,7 @@ void authority_prepare(struct request *request, struct item *item)
         op->args.commit = (struct mete_commit){.reservation = {item->reservation},
                                                .usage = item->args.usage,
                                                .usage_len = fill_usage(item),
-                                               .outcome = outcome_of(item, METE_ENDED_OK)};
+                                               .outcome = outcome_of(request, item, METE_ENDED_OK)};
         break;
     case VERB_RELEASE:
         op->kind = METE_OP_RELEASE;
@@ -718,17 +720,18 @@ void authority_prepare(struct request *request, struct item *item)
         break;
     case VERB_RECORD:
         op->kind = METE_OP_RECORD;
-        op->args.record = (struct mete_record){.scope = item->scope,
-                                               .request_id = request_text(item->request_id),
-                                               .content = item->content,
-                                               .model = request_text(item->model),
-                                               .provider = request_text(item->provider),
-                                               .session = request_text(item->session),
-                                               .tags = item->tags,
-                                               .tags_len = item->tags_len,
-                                               .usage = item->args.usage,
-                                               .usage_len = fill_usage(item),
-                                               .outcome = outcome_of(item, METE_ENDED_RECORDED)};
+        op->args.record =
+            (struct mete_record){.scope = item->scope,
+                                 .request_id = request_text(item->request_id),
+                                 .content = item->content,
+                                 .model = request_text(item->model),
+                                 .provider = request_text(item->provider),
+                                 .session = request_text(item->session),
+                                 .tags = item->tags,
+                                 .tags_len = item->tags_len,
+                                 .usage = item->args.usage,
+                                 .usage_len = fill_usage(item),
+                                 .outcome = outcome_of(request, item, METE_ENDED_RECORDED)};
         break;
     }
 }

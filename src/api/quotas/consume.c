@@ -302,11 +302,13 @@ static void reserved(struct request *request)
     consume->usage = (struct mete_usage){.meter = consume->demand.meter,
                                          .currency = consume->demand.currency,
                                          .amount = consume->demand.fixed};
-    request->op = (struct mete_op){.kind = METE_OP_COMMIT,
-                                   .args.commit = {.reservation = consume->reservation,
-                                                   .usage = &consume->usage,
-                                                   .usage_len = 1,
-                                                   .outcome = {.ending = METE_ENDED_OK}}};
+    request->op =
+        (struct mete_op){.kind = METE_OP_COMMIT,
+                         .args.commit = {.reservation = consume->reservation,
+                                         .usage = &consume->usage,
+                                         .usage_len = 1,
+                                         .outcome = {.ending = METE_ENDED_OK,
+                                                     .details.actor = request_actor(request)}}};
     request_ask(request, committed);
 }
 
