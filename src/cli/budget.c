@@ -23,7 +23,7 @@ static const char usage[] =
     "                       [--for-kind department|user|api_key]\n"
     "       mete budget list --organization O\n"
     "       mete budget show ID --organization O\n"
-    "       mete budget delete ID --organization O\n"
+    "       mete budget delete ID --organization O [--yes]\n"
     "       mete budget explain ID --organization O [--since TIME]\n"
     "       mete budget events [ID] --organization O [--event KIND]\n"
     "       mete budget usage [ID] --organization O [--history N]\n"
@@ -62,7 +62,8 @@ static const char usage[] =
     "through, and exits 1 if not. alerts shows or sets at which shares a budget alerts and who is\n"
     "told; without an organization it lists the alerts of all.\n"
     "explain tells entry by entry how its figures came to be since TIME (an instant such as\n"
-    "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n";
+    "2030-01-31T00:00:00Z) or the beginning of its window: the newest 1000.\n"
+    "delete needs --yes, or a yes at the terminal.\n";
 
 static const struct client_column columns[] = {
     {"id", "id"},
@@ -138,6 +139,7 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--test", &options->test},
                                         {"--model", &options->model},
                                         {"--provider", &options->provider}};
+    const struct client_flag yes = {"--yes", &options->yes};
     const struct client_list lists[] = {
         {"--threshold", options->thresholds, &options->thresholds_len, METE_THRESHOLDS_MAX}};
     const struct client_words words = {.command = "budget",
@@ -147,7 +149,9 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                        .known = known,
                                        .known_len = sizeof known / sizeof known[0],
                                        .lists = lists,
-                                       .lists_len = 1};
+                                       .lists_len = 1,
+                                       .flags = &yes,
+                                       .flags_len = 1};
     return client_words_read(&words, argc, argv);
 }
 
@@ -447,6 +451,8 @@ int cli_budget(int argc, char **argv)
         code = check_options(word, words[at].names, &options);
     if (code)
         return code;
+    if (!strcmp(word, "delete") && !client_agreed("budget", "deleting a budget", options.yes))
+        return CLI_NO;
     struct buffer all, one;
     buffer_init(&all, 1024);
     buffer_init(&one, 2048);

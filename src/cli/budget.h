@@ -22,6 +22,7 @@ struct budget_options {
     const char *model, *provider;        /* check: of the call */
     const char *thresholds[METE_THRESHOLDS_MAX];
     size_t thresholds_len;
+    bool yes;
 };
 
 /* Lists what happened to the budget that is named, or to all of the organization's. */

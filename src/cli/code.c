@@ -8,13 +8,13 @@ static const char usage[] =
     "       mete code create --organization O --grant UNIT=AMOUNT[,...] ... [--count N] ...\n"
     "       mete code list --organization O\n"
     "       mete code show ID --organization O\n"
-    "       mete code delete ID --organization O\n"
+    "       mete code delete ID --organization O [--yes]\n"
     "       mete code redeem CODE --organization O [--scope KIND:ID]\n"
     "Each takes --json, --data DIR, --server URL and --token T; create --description TEXT.\n"
     "create makes N codes (at most 50) for so many uses each: this is the only time their texts "
     "are\n"
     "shown. A scope redeems a code once; without --scope it is the organization itself. T is an\n"
-    "instant: 2030-01-31T00:00:00Z.\n";
+    "instant: 2030-01-31T00:00:00Z. delete needs --yes, or a yes at the terminal.\n";
 
 static const struct client_column codes[] = {
     {"id", "id"},           {"package", "package"}, {"description", "description"},
@@ -58,7 +58,7 @@ int cli_code(int argc, char **argv)
         {"create", "POST", "/codes", PREPAID_DATA, put_codes, MADE},
         {"list", "GET", "/codes", PREPAID_LIST, NULL, CODE_LIST},
         {"show", "GET", "/codes/%", PREPAID_SUBJECT, NULL, CODES},
-        {"delete", "DELETE", "/codes/%", PREPAID_SUBJECT, NULL, CODES},
+        {"delete", "DELETE", "/codes/%", PREPAID_SUBJECT | PREPAID_ENDS, NULL, CODES},
         {"redeem", "POST", "/redeem", PREPAID_NAMED, put_redemption, REDEMPTIONS},
     };
     static const struct prepaid_command command = {"code", usage, acts,

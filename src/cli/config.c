@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mete config apply - makes what is there what a file declares: organizations with their
- * departments, users, budgets, rate limits and keys. The difference is shown first and carried out
- * as one. */
+ * departments, users, budgets, rate limits, keys, plans, packages and prices. The difference is
+ * shown first and carried out as one. */
 #include "cli/cli.h"
 #include "cli/client_file.h"
 #include "cli/client_words.h"
@@ -27,6 +27,8 @@ static const char usage[] =
     "        rate_limits: [{id: rpm, scope: {kind: department, id: research},\n"
     "                       unit: requests, limit: 600, period_seconds: 60}]\n"
     "        keys: [{name: laptop, user: ada, models: [\"gpt-*\"]}]\n"
+    "        plans: [{id: member, name: Member, grants: [{unit: tokens, amount: 1000000}]}]\n"
+    "        packages: [{id: m, name: M, price: 9.90, grants: [{unit: tokens, amount: 1000000}]}]\n"
     "Each has the members that the API takes for it. Members that are not named stay as they are,\n"
     "what is not named is left alone, `absent: true` deletes. The difference is shown, then "
     "carried\n"

@@ -15,7 +15,7 @@
 static const char usage[] =
     "usage: mete credential set PROVIDER [--file F]\n"
     "       mete credential list\n"
-    "       mete credential remove PROVIDER\n"
+    "       mete credential remove PROVIDER [--yes]\n"
     "       mete credential reseal --new-key-file F\n"
     "       mete credential new-key FILE\n"
     "Each but new-key takes --json, --data DIR, --server URL and --token T. With a server running "
@@ -24,13 +24,16 @@ static const char usage[] =
     "key in --key-file F or $METE_SEALING_KEY_FILE.\n"
     "set reads the credential from F, else from standard input: one line. The provider's next call "
     "is\n"
-    "made with it. list shows no secret. reseal seals everything under another key, which\n"
-    "sealing_key_file must name at the server's next start. new-key makes a sealing key in a new\n"
+    "made with it. remove needs --yes, or a yes at the terminal. list shows no secret. reseal "
+    "seals\n"
+    "everything under another key, which sealing_key_file must name at the server's next start.\n"
+    "new-key makes a sealing key in a new\n"
     "file, which only its owner may read: keep it outside the data directory, and a copy of it.\n";
 
 struct credential_options {
     struct client_options client;
     const char *subject, *file, *new_key_file;
+    bool yes;
 };
 
 static const struct client_column columns[] = {
@@ -183,6 +186,8 @@ static int run(const char *word, const struct credential_options *options)
         return wrong("unknown: ", "--file");
     if (reseals != (options->new_key_file != NULL))
         return wrong(reseals ? "--new-key-file is missing" : "unknown: --new-key-file", "");
+    if (removes && !client_agreed("credential", "removing a credential", options->yes))
+        return CLI_NO;
     return makes             ? new_key(options->subject)
            : reseals         ? reseal(options)
            : sets || removes ? of_provider(options, sets)
@@ -206,12 +211,15 @@ int cli_credential(int argc, char **argv)
     const struct client_word words_known[] = {{"--file", &options.file},
                                               {"--key-file", &options.client.key_file},
                                               {"--new-key-file", &options.new_key_file}};
+    const struct client_flag yes = {"--yes", &options.yes};
     const struct client_words words = {.command = "credential",
                                        .usage = usage,
                                        .options = &options.client,
                                        .subject = &options.subject,
                                        .known = words_known,
-                                       .known_len = sizeof words_known / sizeof words_known[0]};
+                                       .known_len = sizeof words_known / sizeof words_known[0],
+                                       .flags = &yes,
+                                       .flags_len = 1};
     int code = client_words_read(&words, argc, argv);
     return code ? code : run(word, &options);
 }

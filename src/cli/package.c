@@ -9,7 +9,7 @@ static const char usage[] =
     "       mete package list --organization O\n"
     "       mete package show ID --organization O\n"
     "       mete package update ID --organization O [--name NAME] [--price P] [--grant ...]\n"
-    "       mete package delete ID --organization O\n"
+    "       mete package delete ID --organization O [--yes]\n"
     "       mete package buy ID --organization O --reference R [--scope KIND:ID]\n"
     "Each takes --json, --data DIR, --server URL and --token T; create and update --description "
     "TEXT.\n"
@@ -17,7 +17,8 @@ static const char usage[] =
     "amount\n"
     ",priority=N and ,days=N (it lives so long). buy: a payment came, R is its reference at "
     "whoever\n"
-    "took it, and each is granted once. Without --scope the organization itself gets it.\n";
+    "took it, and each is granted once. Without --scope the organization itself gets it.\n"
+    "delete needs --yes, or a yes at the terminal.\n";
 
 static const struct client_column packages[] = {
     {"id", "id"},           {"name", "name"},       {"price", "price"},  {"currency", "currency"},
@@ -46,7 +47,7 @@ int cli_package(int argc, char **argv)
         {"list", "GET", "/packages", PREPAID_LIST, NULL, PACKAGE_LIST},
         {"show", "GET", "/packages/%", PREPAID_SUBJECT, NULL, PACKAGES},
         {"update", "PUT", "/packages/%", PREPAID_SUBJECT, prepaid_put_offer, PACKAGES},
-        {"delete", "DELETE", "/packages/%", PREPAID_SUBJECT, NULL, PACKAGES},
+        {"delete", "DELETE", "/packages/%", PREPAID_SUBJECT | PREPAID_ENDS, NULL, PACKAGES},
         {"buy", "POST", "/packages/%/purchase", PREPAID_SUBJECT, put_purchase, PURCHASES},
     };
     static const struct prepaid_command command = {"package", usage, acts,

@@ -7,17 +7,18 @@ static const char usage[] =
     "       mete plan list --organization O\n"
     "       mete plan show ID --organization O\n"
     "       mete plan update ID --organization O [--name NAME] [--grant UNIT=AMOUNT[,...] ...]\n"
-    "       mete plan delete ID --organization O\n"
+    "       mete plan delete ID --organization O [--yes]\n"
     "       mete plan subscribe ID --organization O [--scope KIND:ID] [--id SUBSCRIPTION]\n"
     "       mete plan subscriptions --organization O\n"
-    "       mete plan unsubscribe SUBSCRIPTION --organization O\n"
+    "       mete plan unsubscribe SUBSCRIPTION --organization O [--yes]\n"
     "Each takes --json, --data DIR, --server URL and --token T; create and update --description "
     "TEXT.\n"
     "--grant: so much of a unit (tokens, USD, images, ...) each month, at most four of them; "
     "behind\n"
     "the amount ,priority=N and ,rollover (what is left goes to the next month) or ,rollover=CAP.\n"
     "The month of a subscription is granted with it, each next one as it begins. Without --scope\n"
-    "the organization itself has the plan.\n";
+    "the organization itself has the plan. delete and unsubscribe need --yes, or a yes at the\n"
+    "terminal.\n";
 
 static const struct client_column plans[] = {{"id", "id"},
                                              {"name", "name"},
@@ -48,10 +49,11 @@ int cli_plan(int argc, char **argv)
         {"list", "GET", "/plans", PREPAID_LIST, NULL, PLAN_LIST},
         {"show", "GET", "/plans/%", PREPAID_SUBJECT, NULL, PLANS},
         {"update", "PUT", "/plans/%", PREPAID_SUBJECT, prepaid_put_offer, PLANS},
-        {"delete", "DELETE", "/plans/%", PREPAID_SUBJECT, NULL, PLANS},
+        {"delete", "DELETE", "/plans/%", PREPAID_SUBJECT | PREPAID_ENDS, NULL, PLANS},
         {"subscribe", "POST", "/subscriptions", PREPAID_NAMED, put_subscription, SUBSCRIPTIONS},
         {"subscriptions", "GET", "/subscriptions", PREPAID_LIST, NULL, SUBSCRIPTIONS},
-        {"unsubscribe", "DELETE", "/subscriptions/%", PREPAID_SUBJECT, NULL, SUBSCRIPTIONS},
+        {"unsubscribe", "DELETE", "/subscriptions/%", PREPAID_SUBJECT | PREPAID_ENDS, NULL,
+         SUBSCRIPTIONS},
     };
     static const struct prepaid_command command = {"plan", usage, acts,
                                                    sizeof acts / sizeof acts[0]};

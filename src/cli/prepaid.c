@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/prepaid.h"
 
+#include "base/limits.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -97,6 +99,7 @@ static int read_options(const struct prepaid_command *command, int argc, char **
                                         {"--expires-at", &options->expires_at}};
     const struct client_list grants = {"--grant", options->grants, &options->grants_len,
                                        PREPAID_GRANTS};
+    const struct client_flag yes = {"--yes", &options->yes};
     const struct client_words words = {.command = command->name,
                                        .usage = command->usage,
                                        .options = &options->client,
@@ -104,7 +107,9 @@ static int read_options(const struct prepaid_command *command, int argc, char **
                                        .known = known,
                                        .known_len = sizeof known / sizeof known[0],
                                        .lists = &grants,
-                                       .lists_len = 1};
+                                       .lists_len = 1,
+                                       .flags = &yes,
+                                       .flags_len = 1};
     return client_words_read(&words, argc, argv);
 }
 
@@ -185,6 +190,16 @@ static int check(const struct prepaid_command *command, const struct prepaid_act
     return CLI_DONE;
 }
 
+static bool agrees(const struct prepaid_command *command, const struct prepaid_act *act,
+                   const struct prepaid_options *options)
+{
+    char question[LIMIT_ID + 64];
+    if (!(act->flags & PREPAID_ENDS))
+        return true;
+    snprintf(question, sizeof question, "%s %.128s", act->word, options->subject);
+    return client_agreed(command->name, question, options->yes);
+}
+
 int prepaid_run(const struct prepaid_command *command, int argc, char **argv)
 {
     struct prepaid_options options = {0};
@@ -201,6 +216,8 @@ int prepaid_run(const struct prepaid_command *command, int argc, char **argv)
         code = check(command, act, &options);
     if (code)
         return code;
+    if (!agrees(command, act, &options))
+        return CLI_NO;
     struct buffer path;
     buffer_init(&path, 4096);
     code = make_path(act, &options, &path) ? wrong(command, "too long: ", options.organization)

@@ -15,13 +15,15 @@ struct prepaid_options {
     const char *subject;
     const char *grants[PREPAID_GRANTS];
     size_t grants_len;
+    bool yes;
 };
 
 enum {
     PREPAID_NAMED = 1,   /* the word takes an ID, */
     PREPAID_SUBJECT = 3, /* which stands for the % of its path */
     PREPAID_LIST = 4,    /* it prints pages */
-    PREPAID_DATA = 8     /* its reply is a list */
+    PREPAID_DATA = 8,    /* its reply is a list */
+    PREPAID_ENDS = 16    /* it cannot be undone, and asks first */
 };
 
 struct prepaid_act {

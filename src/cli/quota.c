@@ -19,7 +19,7 @@ static const char usage[] =
     "       mete quota grants --organization O [--scope KIND:ID] --unit U\n"
     "       mete quota history --organization O [--scope KIND:ID] --unit U [--since T]\n"
     "       mete quota refund ID --organization O --amount A\n"
-    "       mete quota end --organization O [--scope KIND:ID] --unit U\n"
+    "       mete quota end --organization O [--scope KIND:ID] --unit U [--yes]\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A scope that was granted something in a unit (USD, tokens, requests) has a quota in it: "
@@ -29,6 +29,7 @@ static const char usage[] =
     "those that will be drawn from in that order, then the used up and expired ones. history tells "
     "what\n"
     "was granted, held, drawn, given back and refunded since T, newest first.\n"
+    "end ends a quota with what is left of it, and needs --yes, or a yes at the terminal.\n"
     "list shows the balances of all scopes. Without --scope it is the organization's own. T is an "
     "instant: 2030-01-31T00:00:00Z.\n";
 
@@ -38,6 +39,7 @@ struct quota_options {
     const char *source_id, *description;
     const char *since;
     const char *subject;
+    bool yes;
 };
 
 static const struct client_column quotas[] = {
@@ -89,12 +91,15 @@ static int read_options(int argc, char **argv, struct quota_options *options)
                                         {"--source-id", &options->source_id},
                                         {"--description", &options->description},
                                         {"--since", &options->since}};
+    const struct client_flag yes = {"--yes", &options->yes};
     const struct client_words words = {.command = "quota",
                                        .usage = usage,
                                        .options = &options->client,
                                        .subject = &options->subject,
                                        .known = known,
-                                       .known_len = sizeof known / sizeof known[0]};
+                                       .known_len = sizeof known / sizeof known[0],
+                                       .flags = &yes,
+                                       .flags_len = 1};
     return client_words_read(&words, argc, argv);
 }
 
@@ -296,6 +301,9 @@ int cli_quota(int argc, char **argv)
         code = check_options(word, &options);
     if (code)
         return code;
+    if (!strcmp(word, "end") &&
+        !client_agreed("quota", "ending a quota with what is left of it", options.yes))
+        return CLI_NO;
     struct buffer path;
     buffer_init(&path, 4096);
     code = make_path(word, &options, &path) ? wrong("too long: ", options.organization)

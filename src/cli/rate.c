@@ -14,7 +14,7 @@ static const char usage[] =
     "       mete rate set --organization O --concurrent N [--id ID] [--scope KIND:ID] ...\n"
     "       mete rate list --organization O\n"
     "       mete rate show ID --organization O\n"
-    "       mete rate delete ID --organization O\n"
+    "       mete rate delete ID --organization O [--yes]\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A rate limit lets N of a unit (requests, if absent; tokens, USD) through in S seconds (60), "
@@ -22,12 +22,14 @@ static const char usage[] =
     "burst of them at once (N), the rest evenly; with --concurrent, N calls at once. With an id "
     "that\n"
     "is there already, set changes limit, period, burst and mode; the rest cannot change. Without\n"
-    "--scope it is of the whole organization. A PATTERN is a whole name, or its beginning and *.\n";
+    "--scope it is of the whole organization. A PATTERN is a whole name, or its beginning and *.\n"
+    "delete needs --yes, or a yes at the terminal.\n";
 
 struct rate_options {
     struct client_options client;
     const char *organization, *scope, *unit, *limit, *concurrent, *id, *period_seconds, *burst;
     const char *mode, *model, *provider, *subject;
+    bool yes;
 };
 
 static const struct client_column columns[] = {
@@ -56,12 +58,15 @@ static int read_options(int argc, char **argv, struct rate_options *options)
                                         {"--mode", &options->mode},
                                         {"--model", &options->model},
                                         {"--provider", &options->provider}};
+    const struct client_flag yes = {"--yes", &options->yes};
     const struct client_words words = {.command = "rate",
                                        .usage = usage,
                                        .options = &options->client,
                                        .subject = &options->subject,
                                        .known = known,
-                                       .known_len = sizeof known / sizeof known[0]};
+                                       .known_len = sizeof known / sizeof known[0],
+                                       .flags = &yes,
+                                       .flags_len = 1};
     return client_words_read(&words, argc, argv);
 }
 
@@ -210,6 +215,8 @@ int cli_rate(int argc, char **argv)
         code = check_options(word, &options);
     if (code)
         return code;
+    if (!strcmp(word, "delete") && !client_agreed("rate", "deleting a rate limit", options.yes))
+        return CLI_NO;
     struct buffer path;
     size_t all_len = 0;
     buffer_init(&path, 4096);

@@ -176,7 +176,9 @@ test('the command asks the same', async () => {
   assert.equal((await cli('check', '--organization', 'c1', '--amount', '1.01', '--scope', 'user:ada')).status, 1);
   const dated = await cli('set', '--organization', 'c1', '--id', 'late', '--amount', '5', '--starts-at', '2098-01-01T00:00:00Z', '--ends-at', '2099-01-01T00:00:00Z');
   assert.match(dated.stdout, /status +scheduled[^]*starts +2098-01-01T00:00:00Z[^]*ends +2099-01-01T00:00:00Z/);
-  await cli('delete', 'late', '--organization', 'c1');
+  assert.equal((await cli('delete', 'late', '--organization', 'c1')).status, 1, 'it asks first');
+  assert.match((await cli('show', 'late', '--organization', 'c1')).stdout, /late/);
+  assert.equal((await cli('delete', 'late', '--organization', 'c1', '--yes')).status, 0);
   assert.match((await cli('summary', '--organization', 'c1')).stdout, /organization +USD +1 +10\.00/);
   assert.match((await cli('alerts')).stdout, /c1 +own/);
   assert.equal((await cli('check', '--organization', 'c1')).status, 2);

@@ -55,6 +55,33 @@ test('a difference is shown with what was and what is to be, and applied', async
   assert.equal((await mete.must('GET', '/api/v1/organizations/globex/budgets/company')).amount, '12000.00');
 });
 
+test('plans and packages are declared: made, changed by a difference, ended when it is said and agreed to', async () => {
+  const of = (rest) => `/api/v1/organizations/globex${rest}`;
+  assert.deepEqual((await mete.must('GET', of('/plans/member'))).grants, [{ unit: 'tokens', amount: '1000000', priority: 0, rollover: true, rollover_cap: '500000' }]);
+  assert.equal((await mete.must('GET', of('/packages/million'))).price, '9.90');
+
+  const changed = yaml.replace('rollover_cap: 500000', 'rollover_cap: 250000').replace('price: 9.90', 'price: 8.5')
+    .replace('amount: 10000,', 'amount: 12000,').replace('name: Ada,', 'name: Ada Lovelace,');
+  const shown = await apply(['-', '--dry-run', '--json'], changed);
+  assert.equal(shown.status, 1, shown.stderr);
+  const { changes } = JSON.parse(shown.stdout);
+  assert.deepEqual(changes.map((c) => [c.act, c.what, c.members.map((m) => m.member)]), [['change', 'plan globex/member', ['grants']], ['change', 'package globex/million', ['price']]]);
+  assert.deepEqual(changes[1].members, [{ member: 'price', from: '9.90', to: 8.5 }]);
+  assert.equal((await apply(['-'], changed)).status, 0);
+  assert.equal((await mete.must('GET', of('/plans/member'))).grants[0].rollover_cap, '250000');
+  const million = await mete.must('GET', of('/packages/million'));
+  assert.deepEqual([million.price, million.grants[0].expires_in_days], ['8.50', 365], 'what is not said stays');
+  assert.deepEqual([(await apply(['-', '--dry-run'], changed)).stdout], ['everything is as declared\n']);
+
+  const wrong = await apply(['-'], changed.replace('price: 8.5', 'price: -1'));
+  assert.deepEqual([wrong.status, /^mete: operations\[0\]\.price: /.test(wrong.stderr)], [2, true], wrong.stderr);
+  const gone = changed.replace('{id: million,', '{id: million, absent: true,');
+  assert.match((await apply(['-'], gone)).stderr, /1 deletions cannot be undone: say --yes/);
+  assert.equal((await apply(['-', '--yes'], gone)).status, 0);
+  assert.equal((await mete.api('GET', of('/packages/million'))).status, 404);
+  assert.equal((await apply(['-'], changed)).status, 0, 'it is made again');
+});
+
 test('one wrong thing, and nothing is changed', async () => {
   const wrong = yaml.replace('amount: 10000,', 'amount: 99,').replace('department: support, models', 'department: nowhere, models')
     .replace('name: support-bot', 'name: other-bot');

@@ -272,12 +272,13 @@ test('with no server the command opens the data itself, with the key it is given
 });
 
 test('removed: later calls are made without', async () => {
-  const done = command('remove', 'guarded');
+  assert.match(command('remove', 'guarded').stderr, /cannot be undone: say --yes/);
+  const done = command('remove', 'guarded', '--yes');
   assert.equal(done.status, 0, done.stderr);
   guard.seen.splice(0);
   assert.equal((await ask()).status, 401);
   assert.deepEqual(guard.seen, ['']);
-  assert.equal(command('remove', 'guarded').status, 1);
+  assert.equal(command('remove', 'guarded', '--yes').status, 1);
   assert.equal((await api('PUT', CREDENTIAL, { secret: SECRETS[0] })).status, 200);
 });
 

@@ -50,11 +50,14 @@ test('a cut while calls go on takes nothing but old entries', async () => {
 });
 
 test('mete cut asks the server, and cuts by itself when none runs', async () => {
-  const asked = command('--json');
+  const unsure = command('--json');
+  assert.deepEqual([unsure.status, unsure.stdout], [1, '']);
+  assert.match(unsure.stderr, /cannot be undone: say --yes/);
+  const asked = command('--json', '--yes');
   assert.equal(asked.status, 0, asked.stderr);
   const { used } = await budget();
   await mete.stop();
-  const alone = command('--json');
+  const alone = command('--json', '--yes');
   assert.equal(alone.status, 0, alone.stderr);
   assert.ok(alone.json().seq > asked.json().seq);
   const proof = run(['verify', mete.data, '--json']);

@@ -116,7 +116,16 @@ test('the command does the same', async () => {
   assert.deepEqual([no.status, no.json().reason], [1, 'quota']);
   assert.match(run(['code', 'list', ...at]).stdout, /code_/);
   assert.equal(run(['plan', 'create', ...at, '--name', 'X', '--grant', 'pears=1']).status, 2);
-  ok('plan', 'unsubscribe', 's');
-  ok('plan', 'delete', 'gold');
+  const { id } = ok('code', 'list').data[0];
+  for (const words of [['plan', 'unsubscribe', 's'], ['plan', 'delete', 'gold'], ['package', 'delete', 'm'], ['code', 'delete', id]]) {
+    const asked = mint(...words);
+    assert.deepEqual([asked.status, asked.stdout], [1, ''], words.join(' '));
+    assert.match(asked.stderr, /^mete \w+: \w+ \S+ cannot be undone: say --yes\n$/);
+    ok(...words, '--yes');
+    assert.match(mint(...words, '--yes').stderr, /404/, words.join(' '));
+  }
+  const ended = ['quota', 'end', '--scope', 'user:ada', '--unit', 'tokens'];
+  assert.match(mint(...ended).stderr, /cannot be undone: say --yes/);
+  ok(...ended, '--yes');
   assert.equal(run(['plan', 'show', 'gold', ...at]).status, 1);
 });

@@ -192,7 +192,7 @@ test('mete quota grants, shows, refunds, tells the history and ends', async () =
     [['refund', '-10'], ['commit', '60'], ['reserve', '0'], ['grant', '0']]);
   assert.equal(quota('refund', 'g1', '--amount', '1000').status, 2, 'more than was drawn');
   assert.equal(quota('refund', 'nothing', '--amount', '1').status, 1);
-  assert.equal(quota('end', '--scope', 'user:ada', '--unit', 'tokens').status, 0);
+  assert.equal(quota('end', '--scope', 'user:ada', '--unit', 'tokens', '--yes').status, 0);
   assert.deepEqual(quota('show', '--scope', 'user:ada').json().data, []);
   assert.equal(quota('grant', '--unit', 'tokens').status, 2);
 });

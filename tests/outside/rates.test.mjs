@@ -108,7 +108,8 @@ test('mete rate sets, lists, shows and deletes', async () => {
   assert.ok(rate('set', '--concurrent', '4').json().concurrent);
   assert.deepEqual(rate('list').json().data.map((r) => [r.scope.kind, r.limit]), [['user', '11'], ['organization', '4']]);
   assert.equal(rate('show', 'x').json().burst, '9', 'a burst stays as it was');
-  assert.equal(rate('delete', 'x').status, 0);
+  assert.equal(rate('delete', 'x').status, 1, 'it asks first');
+  assert.equal(rate('delete', 'x', '--yes').status, 0);
   assert.equal(rate('show', 'x').status, 1);
   assert.equal(rate('set').status, 2);
   assert.equal(rate('set', '--limit', '-5').status, 2);
