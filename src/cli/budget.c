@@ -16,6 +16,7 @@ static const char usage[] =
     "                       [--unit USD|tokens|requests] [--mode enforce|shadow|off]\n"
     "                       [--period minute|hourly|daily|weekly|monthly|quarterly|yearly|total]\n"
     "                       [--period rolling --window-seconds N] [--time-zone Z] [--anchor N]\n"
+    "                       [--daily-budget A] [--total-budget A]\n"
     "                       [--starts-at TIME] [--ends-at TIME]\n"
     "                       [--rollover A] [--threshold T]... [--soft-limit A]\n"
     "                       [--throttle-at T [--throttle-rate R]] [--stop-at T [--grace S]]\n"
@@ -47,6 +48,8 @@ static const char usage[] =
     "controls: all of them, if one is named. T is a fraction of the limit up to 1, a percentage\n"
     "above; S are seconds. From --throttle-at on a share R of the calls is let through, from\n"
     "--stop-at on none until the window ends or lift. An increase raises the limit for a time.\n"
+    "--daily-budget and --total-budget stand for amount and period; both are two budgets, ID and\n"
+    "ID.daily, made together, and changed and deleted as ID.\n"
     "Windows are of the calendar in the organization's time zone or one of their own; an anchor "
     "says where they begin: seconds\n"
     "after midnight, weekday 1 Monday .. 7, day of the month, or month * 100 + day of a fiscal\n"
@@ -86,6 +89,9 @@ static const struct client_column columns[] = {
     {"made", "created_at"},
     {"limit", "limit"},
     {"starts", "starts_at"},
+    {"total", "total_budget"},
+    {"daily", "daily_budget"},
+    {"with it", "also"},
     {"ends", "ends_at"},
     {"soft limit", "controls.soft_limit"},
     {"throttle at", "controls.throttle_threshold"},
@@ -119,6 +125,8 @@ static int read_options(int argc, char **argv, struct budget_options *options)
                                         {"--rollover", &options->rollover},
                                         {"--starts-at", &options->starts_at},
                                         {"--ends-at", &options->ends_at},
+                                        {"--daily-budget", &options->daily},
+                                        {"--total-budget", &options->total},
                                         {"--mode", &options->mode},
                                         {"--since", &options->since},
                                         {"--for-kind", &options->for_kind},
@@ -184,6 +192,8 @@ static void write_controls(const struct budget_options *options, struct out *out
 static void write_changeable(const struct budget_options *options, struct out *out)
 {
     client_put(out, "amount", options->amount);
+    client_put(out, "total_budget", options->total);
+    client_put(out, "daily_budget", options->daily);
     client_put(out, "name", options->name);
     client_put(out, "mode", options->mode);
     client_put(out, "rollover", options->rollover);
@@ -199,6 +209,12 @@ static void write_changeable(const struct budget_options *options, struct out *o
     out_close(out, ']');
 }
 
+/* Whether its limits name their periods. */
+static bool is_named(const struct budget_options *options)
+{
+    return options->daily || options->total;
+}
+
 static void write_new(const struct budget_options *options, struct out *out)
 {
     out_open(out, '{');
@@ -206,7 +222,7 @@ static void write_new(const struct budget_options *options, struct out *out)
     client_put_scope(out, options->scope, options->organization);
     client_put(out, "for_kind", options->for_kind);
     client_put(out, "unit", options->unit ? options->unit : "USD");
-    client_put(out, "period", options->period ? options->period : "monthly");
+    client_put(out, "period", options->period || is_named(options) ? options->period : "monthly");
     client_put(out, "time_zone", options->time_zone);
     put_number(out, "anchor", options->anchor);
     put_number(out, "window_seconds", options->window_seconds);
@@ -409,7 +425,8 @@ static size_t find_word(const char *word)
 static int check_amount(const char *word, const struct budget_options *options)
 {
     bool raises = !strcmp(word, "increase") && !options->end;
-    bool has_amount = !strcmp(word, "set") || !strcmp(word, "check") || raises;
+    bool sets = !strcmp(word, "set") && !is_named(options);
+    bool has_amount = sets || !strcmp(word, "check") || raises;
     if (has_amount && !options->amount)
         return wrong("--amount is missing", "");
     if (raises && !options->until)

@@ -10,6 +10,7 @@ struct budget_options {
     struct client_options client;
     const char *organization, *amount, *id, *name, *scope, *unit, *period, *mode, *subject;
     const char *starts_at, *ends_at;
+    const char *daily, *total; /* limits in place of amount and period: each a budget */
     const char *window_seconds, *time_zone, *anchor, *rollover;
     const char *for_kind; /* of a template */
     const char *since;    /* explain */

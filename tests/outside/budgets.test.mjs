@@ -183,3 +183,22 @@ test('the command asks the same', async () => {
   assert.match((await cli('alerts')).stdout, /c1 +own/);
   assert.equal((await cli('check', '--organization', 'c1')).status, 2);
 });
+
+test('a daily and a total budget in one request are two, and one to change and delete', async () => {
+  await mete.organization('set');
+  const made = await must('POST', budgets('set'), { id: 'c9', daily_budget: 10, total_budget: '25.00', start_time: '2020-01-01T00:00:00Z', end_time: '2100-01-01T00:00:00Z' });
+  assert.deepEqual([made.period, nano(made.total_budget), nano(made.daily_budget), made.also], ['total', nano('25'), nano('10'), ['c9.daily']]);
+  await spend('set', '6');
+  const daily = await must('GET', budgets('set', '/c9.daily'));
+  assert.deepEqual([daily.period, nano(daily.used), nano(daily.amount)], ['daily', nano('6'), nano('10')]);
+  const refused = await must('POST', '/api/v1/budget/reserve', { request_id: 'set-1', scope: { kind: 'organization', id: 'set' }, amount: '5' });
+  assert.deepEqual(refused.refused_by.map((one) => one.budget), ['c9.daily']);
+  const at = ['--organization', 'set', '--id', 'c9'];
+  assert.equal((await cli('set', ...at, '--daily-budget', '12', '--total-budget', '30')).status, 0);
+  const shown = await must('GET', budgets('set', '/c9'));
+  assert.deepEqual([nano(shown.total_budget), nano(shown.daily_budget), nano(shown.used_budget)], [nano('30'), nano('12'), nano('6')]);
+  assert.equal((await mete.api('DELETE', budgets('set', '/c9'))).status, 204);
+  assert.deepEqual((await must('GET', budgets('set'))).data, []);
+  assert.equal((await cli('set', '--organization', 'set', '--id', 'c10', '--daily-budget', '1', '--total-budget', '2')).status, 0);
+  assert.deepEqual((await must('GET', budgets('set'))).data.map((one) => one.id), ['c10', 'c10.daily']);
+});

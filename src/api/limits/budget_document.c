@@ -38,6 +38,7 @@ void budget_document_read(struct json json, struct budget_document *ret_document
         .pacing = raw_of(json, "pacing", JSON_OBJECT),
         .metadata = raw_of(json, "metadata", JSON_OBJECT),
         .made = raw_of(json, "created_at", JSON_STRING),
+        .also = raw_of(json, "also", JSON_ARRAY),
         .soft_ppm = controls_soft_ppm(json),
         .is_quiet = json_member(json, "alert_enabled").type == JSON_FALSE,
     };
@@ -68,6 +69,7 @@ int budget_document_write(struct request *request, const struct budget_document 
     write_raw(out, "notify", document->notify);
     write_raw(out, "pacing", document->pacing);
     write_raw(out, "metadata", document->metadata);
+    write_raw(out, "also", document->also);
     if (document->made.len)
         write_raw(out, "created_at", document->made);
     else
@@ -108,4 +110,5 @@ void budget_document_show(struct out *out, const struct budget_document *documen
     budget_document_show_alerts(out, document);
     write_raw(out, "pacing", document->pacing);
     write_raw(out, "metadata", document->metadata);
+    write_raw(out, "also", document->also);
 }

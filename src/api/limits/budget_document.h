@@ -11,9 +11,10 @@ enum { BUDGET_NOTIFY_MAX = 16, BUDGET_NOTIFY_TEXT = 256, BUDGET_METADATA = 4096 
 struct budget_document {
     struct slice id;                                   /* as text */
     struct slice name, notify, pacing, metadata, made; /* JSON; empty: it has none */
-    int64_t made_us;                                   /* the same as made; 0: not known */
-    int64_t soft_ppm;                                  /* the soft limit as a share; 0: none */
-    bool is_quiet;                                     /* nobody is told of its alerts */
+    struct slice also; /* likewise: ids of those that were made with it (budget_set.h) */
+    int64_t made_us;   /* the same as made; 0: not known */
+    int64_t soft_ppm;  /* the soft limit as a share; 0: none */
+    bool is_quiet;     /* nobody is told of its alerts */
 };
 
 /* Of what budget_document_write() wrote; of JSON_NONE nothing. Slices are the text's. */

@@ -28,7 +28,10 @@ static int read_document(struct request *request, struct records_reader *reader)
     struct budget_search *search = request->state;
     int rc = directory_find(reader, RECORDS_BUDGET, search->view.organization,
                             slice_of(search->view.id), keep_document, request);
-    return rc == METE_E_NOT_FOUND ? 0 : rc;
+    if (rc)
+        return rc == METE_E_NOT_FOUND ? 0 : rc;
+    budget_set_read(request, budget_document_scan(search->document), &search->set);
+    return budget_set_documents(request, &search->set);
 }
 
 static void document_read(struct request *request)

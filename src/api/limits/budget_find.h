@@ -4,6 +4,7 @@
 #ifndef API_LIMITS_BUDGET_FIND_H
 #define API_LIMITS_BUDGET_FIND_H
 
+#include "api/limits/budget_set.h"
 #include "api/request.h"
 
 /* What the state of such a handler begins with. */
@@ -13,6 +14,7 @@ struct budget_search {
     struct slice document; /* after budget_find_document() */
     uint64_t version;      /* likewise: the entry that changed it last */
     struct mete_budget_view *own;
+    struct budget_set set; /* with the document: who was made with it */
     bool wants_document;
     void (*then)(struct request *request);
 };

@@ -22,9 +22,11 @@
     {                                                                                              \
         .name = "amount", .type = FIELD_AMOUNT, .offset = AT(amount)                               \
     }
-#define MONTHLY                                                                                    \
+#define LIMITS                                                                                     \
+    {.name = "total_budget", .type = FIELD_AMOUNT, .offset = AT(limits[BUDGET_TOTAL])},            \
+        {.name = "monthly_limit", .type = FIELD_AMOUNT, .offset = AT(limits[BUDGET_MONTHLY])},     \
     {                                                                                              \
-        .name = "monthly_limit", .type = FIELD_AMOUNT, .offset = AT(monthly_limit)                 \
+        .name = "daily_budget", .type = FIELD_AMOUNT, .offset = AT(limits[BUDGET_DAILY])           \
     }
 #define MODE                                                                                       \
     {                                                                                              \
@@ -85,7 +87,7 @@ static const struct field create_table[] = {
     {.name = "currency", .type = FIELD_TOKEN, .offset = AT(currency), .min = 1, .max = 64},
     AMOUNT,
     {.name = "period", .type = FIELD_WORD, .offset = AT(period), .words = units_periods},
-    MONTHLY,
+    LIMITS,
     {.name = "window_seconds",
      .type = FIELD_COUNT,
      .offset = AT(window_seconds),
@@ -107,7 +109,7 @@ static const struct field create_table[] = {
     PERCENTAGE,
 };
 
-static const struct field update_table[] = {NAME,     AMOUNT,   MONTHLY,       MODE,   THRESHOLDS,
+static const struct field update_table[] = {NAME,     AMOUNT,   LIMITS,        MODE,   THRESHOLDS,
                                             ROLLOVER, CONTROLS, ALERT_ENABLED, NOTIFY, PACING,
                                             METADATA, SPEND,    PERCENTAGE,    DATES};
 static const struct field alerts_table[] = {
@@ -153,16 +155,71 @@ int scope_in_read(struct request *request, struct json object, const char *path,
     return 0;
 }
 
-/* A new budget says all four, or the one alias that stands for them. */
+const struct budget_alias budget_aliases[BUDGET_ALIASES] = {
+    {"total_budget", METE_TOTAL, ".total"},
+    {"monthly_limit", METE_MONTHLY, ".monthly"},
+    {"daily_budget", METE_DAILY, ".daily"},
+};
+
+const struct budget_alias *budget_alias_of(uint16_t meter, enum mete_period period)
+{
+    for (size_t i = 0; meter == METE_COST && i < BUDGET_ALIASES; i++)
+        if (budget_aliases[i].period == period)
+            return &budget_aliases[i];
+    return NULL;
+}
+
+/* The first alias that is said; NULL: none. */
+static const struct budget_alias *first_alias(const struct budget_in *in)
+{
+    for (size_t i = 0; i < BUDGET_ALIASES; i++)
+        if (in->limits[i].len)
+            return &budget_aliases[i];
+    return NULL;
+}
+
+/* What would be of one of several budgets, and nobody could say of which. */
+static int check_several(const struct fields *fields, const struct budget_in *in)
+{
+    const char *name = in->period >= 0               ? "period"
+                       : in->anchor                  ? "anchor"
+                       : in->rollover.len            ? "rollover"
+                       : in->controls.soft_limit.len ? "controls.soft_limit"
+                                                     : NULL;
+    if (name)
+        return fields_fault(fields, METE_E_INVALID, name,
+                            "Several limits are several budgets: make the one it is of by itself.");
+    if (in->id.len + sizeof ".monthly" - 1 > LIMIT_ID)
+        return fields_fault(fields, METE_E_INVALID, "id",
+                            "With several limits it has at most %d characters.",
+                            LIMIT_ID - (int)sizeof ".monthly" + 1);
+    return 0;
+}
+
+static int check_aliases(const struct fields *fields, const struct budget_in *in)
+{
+    const struct budget_alias *alias = first_alias(in);
+    if (!alias)
+        return 0;
+    if (in->amount.len)
+        return fields_fault(fields, METE_E_INVALID, alias->name, "amount says the same.");
+    if (in->limits_len > 1)
+        return check_several(fields, in);
+    if (in->period >= 0 && in->period != (int)alias->period)
+        return fields_fault(fields, METE_E_INVALID, "period", "A %s is of another period.",
+                            alias->name);
+    return 0;
+}
+
+/* A new budget says all four, or an alias that stands for them. */
 static int check_create(const struct fields *fields, const struct budget_in *in)
 {
-    bool alias = in->monthly_limit.len > 0;
+    bool alias = in->limits_len > 0;
     if (in->currency.len && in->unit.len)
         return fields_fault(fields, METE_E_INVALID, "currency", "unit says the same.");
-    if (alias && in->amount.len)
-        return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
-    if (alias && in->period >= 0 && in->period != METE_MONTHLY)
-        return fields_fault(fields, METE_E_INVALID, "period", "A monthly_limit is monthly.");
+    int rc = check_aliases(fields, in);
+    if (rc)
+        return rc;
     const char *missing = NULL;
     if (!alias && !in->scope.type)
         missing = "scope";
@@ -182,9 +239,9 @@ static int check_create(const struct fields *fields, const struct budget_in *in)
 
 static int check_update(const struct fields *fields, const struct budget_in *in)
 {
-    if (in->amount.len && in->monthly_limit.len)
-        return fields_fault(fields, METE_E_INVALID, "monthly_limit", "amount says the same.");
-    bool anything = in->name.len || in->amount.len || in->monthly_limit.len || in->mode >= 0 ||
+    if (in->amount.len && in->limits_len)
+        return fields_fault(fields, METE_E_INVALID, first_alias(in)->name, "amount says the same.");
+    bool anything = in->name.len || in->amount.len || in->limits_len || in->mode >= 0 ||
                     in->alert_thresholds.type || in->controls_json.type || in->rollover.len ||
                     in->alert_enabled != BUDGET_IN_UNSAID || in->notify.type || in->pacing.type ||
                     in->metadata.type || in->starts_us || in->ends_us || in->clears_start ||
@@ -274,6 +331,8 @@ int budget_in_read(struct request *request, bool create, struct budget_in *ret_i
         rc = settle_dates(request, &fields, &in);
     if (!rc && in.controls_json.type)
         rc = controls_in_read(request, in.controls_json, &in.controls);
+    for (size_t i = 0; i < BUDGET_ALIASES; i++)
+        in.limits_len += in.limits[i].len > 0;
     if (!rc)
         rc = create ? check_create(&fields, &in) : check_update(&fields, &in);
     if (!rc)
@@ -281,6 +340,8 @@ int budget_in_read(struct request *request, bool create, struct budget_in *ret_i
     struct mete_budget_spec unused = {0};
     if (!rc)
         rc = budget_in_thresholds(request, &in, &unused);
+    if (!rc && create && in.limits_len)
+        in.period = (int)first_alias(&in)->period;
     if (!rc)
         *ret_in = in;
     return rc;
@@ -406,7 +467,7 @@ int budget_in_windows(struct request *request, const struct budget_in *in,
                       struct mete_budget_spec *spec)
 {
     struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
-    spec->period = in->period < 0 ? METE_MONTHLY : (enum mete_period)in->period;
+    spec->period = (enum mete_period)in->period;
     spec->time_zone = request_text(in->time_zone);
     spec->anchor = in->anchor;
     spec->window_seconds = in->window_seconds;
@@ -440,10 +501,14 @@ int budget_in_limit(struct request *request, const struct budget_in *in,
                     struct mete_budget_spec *spec)
 {
     struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
-    bool alias = in->monthly_limit.len > 0;
-    if (alias && (spec->meter != METE_COST || spec->period != METE_MONTHLY))
-        return fields_fault(&fields, METE_E_INVALID, "monthly_limit",
-                            "Only a monthly budget in a currency has one.");
-    return units_amount(&fields, alias ? "monthly_limit" : "amount", spec->meter,
-                        alias ? in->monthly_limit : in->amount, &spec->limit);
+    const struct budget_alias *alias = first_alias(in);
+    const struct budget_alias *own = budget_alias_of(spec->meter, spec->period);
+    if (!alias)
+        return units_amount(&fields, "amount", spec->meter, in->amount, &spec->limit);
+    const struct slice *text = own ? &in->limits[own - budget_aliases] : NULL;
+    if (!text || !text->len)
+        return fields_fault(&fields, METE_E_INVALID, alias->name,
+                            "Only a %s budget in a currency has one.",
+                            fields_word(units_periods, (int)alias->period));
+    return units_amount(&fields, own->name, spec->meter, *text, &spec->limit);
 }

@@ -4,6 +4,7 @@
 #include "api/limits/budget_json.h"
 
 #include "api/limits/budget_document.h"
+#include "api/limits/budgets.h"
 #include "api/limits/controls.h"
 #include "api/limits/matches.h"
 #include "api/limits/projection.h"
@@ -127,8 +128,11 @@ static void write_figures(struct request *request, const struct mete_budget_view
     out_member_amount(out, "reserved", view->meter, view->held);
     out_member_amount(out, "available", view->meter, remaining);
     out_member_amount(out, "current_spend", view->meter, view->committed);
-    if (view->period == METE_MONTHLY && view->meter == METE_COST)
-        out_member_amount(out, "monthly_limit", view->meter, view->base_limit);
+    const struct budget_alias *alias = budget_alias_of(view->meter, view->period);
+    if (alias)
+        out_member_amount(out, alias->name, view->meter, view->base_limit);
+    if (alias && view->period == METE_TOTAL)
+        out_member_amount(out, "used_budget", view->meter, view->committed);
     write_excess(out, view);
 }
 

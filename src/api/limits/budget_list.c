@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Budgets listed and shown: which ones there are and their documents from the records, their
+ * Budgets listed: which ones there are and their documents from the records, their
  * figures from the engine as of now. */
 #include "api/limits/handlers.h"
 #include "api/limits/budget_json.h"
@@ -18,7 +18,7 @@ struct row {
 
 struct rows {
     struct page page;
-    bool single, more;
+    bool more;
     struct row *rows;
     size_t len;
 };
@@ -43,6 +43,7 @@ static int write_made(void *user, const struct directory_entity *template)
     size_t len = 1 + timestamp_format(made->entity->changed_at_us, room + 1);
     room[len++] = '"';
     document.id = made->entity->id;
+    document.also = (struct slice){0}; /* those are templates */
     document.made = (struct slice){room, len};
     return budget_document_write(made->request, &document, made->ret_document);
 }
@@ -81,8 +82,6 @@ static int keep_row(void *user, const struct directory_entity *entity)
     }
     struct row *row = &rows->rows[rows->len];
     *row = (struct row){.handle = entity->handle};
-    if (rows->single)
-        request->version = entity->version;
     int rc = budgets_document(request, entity, &row->document);
     rows->len += rc == 0;
     return rc;
@@ -91,9 +90,6 @@ static int keep_row(void *user, const struct directory_entity *entity)
 static int read_rows(struct request *request, struct records_reader *reader)
 {
     struct rows *rows = request->state;
-    if (rows->single)
-        return directory_find(reader, RECORDS_BUDGET, request->found, request->params[1], keep_row,
-                              request);
     int rc = directory_list(reader, RECORDS_BUDGET, request->found, (uint32_t)rows->page.after,
                             rows->page.limit + 1, keep_row, request);
     return rc < 0 ? rc : 0;
@@ -145,15 +141,7 @@ static void write_list(struct request *request)
 
 static void finish(struct request *request)
 {
-    const struct rows *rows = request->state;
-    if (rows->single && (!rows->len || !rows->rows[0].there)) {
-        request_fail(request, METE_E_NOT_FOUND, "budget", "Nothing here has this id.");
-        return;
-    }
-    if (rows->single)
-        write_row(request, &rows->rows[0]);
-    else
-        write_list(request);
+    write_list(request);
     request_reply(request, 200);
 }
 
@@ -177,17 +165,15 @@ static void organization_found(struct request *request)
         request_look(request, read_rows, rows_read);
 }
 
-static void begin(struct request *request, bool single)
+void budgets_list(struct request *request)
 {
-    static const char *const none[] = {NULL}, *const paged[] = {"limit", "cursor", NULL};
+    static const char *const paged[] = {"limit", "cursor", NULL};
     struct rows *rows = request_take(request, sizeof *rows);
     if (!rows)
         return;
     request->state = rows;
-    rows->single = single;
-    rows->page.limit = 1;
-    int rc = request_query_known(request, single ? none : paged);
-    if (!rc && !single)
+    int rc = request_query_known(request, paged);
+    if (!rc)
         rc = request_page(request, &rows->page);
     if (!rc && rows->page.after > UINT32_MAX)
         rc = problem_set(&request->problem, METE_E_INVALID, "cursor",
@@ -199,14 +185,4 @@ static void begin(struct request *request, bool single)
     rows->rows = request_take(request, rows->page.limit * sizeof *rows->rows);
     if (rows->rows)
         request_find_organization(request, organization_found);
-}
-
-void budgets_list(struct request *request)
-{
-    begin(request, false);
-}
-
-void budgets_show(struct request *request)
-{
-    begin(request, true);
 }

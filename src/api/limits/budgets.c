@@ -15,11 +15,14 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
+#include <stdio.h>
+
 struct budget_state {
     struct budget_search search;
     struct budget_in in;
     struct scope_in scope;
-    struct mete_change change;
+    struct mete_change changes[BUDGET_ALIASES]; /* the first: of the budget it is about */
+    size_t changes_len;
     struct budget_document document; /* as it will be */
     int reply_status;
 };
@@ -32,8 +35,17 @@ static void reply_named(struct request *request)
     const struct budget_state *state = request->state;
     const struct budget_search *search = &state->search;
     out_clear(&request->out);
-    budget_json_write(request, &search->view, budget_document_scan(search->document));
+    budget_json_open(request, &search->view, budget_document_scan(search->document));
+    budget_set_write(&request->out, &search->set);
+    out_close(&request->out, '}');
     request_reply(request, state->reply_status);
+}
+
+static void reply_set(struct request *request)
+{
+    struct budget_state *state = request->state;
+    budget_json_want(request, &state->search.view);
+    request_load_names(request, reply_named);
 }
 
 static void reply_viewed(struct request *request)
@@ -42,8 +54,7 @@ static void reply_viewed(struct request *request)
     if (request_missed(request, "budget"))
         return;
     state->search.view = request->answer.budget;
-    budget_json_want(request, &state->search.view);
-    request_load_names(request, reply_named);
+    budget_set_view(request, reply_set);
 }
 
 static void reply_budget(struct request *request, uint32_t handle)
@@ -59,7 +70,7 @@ static int put_document(struct request *request)
     struct budget_state *state = request->state;
     int rc = budget_document_write(request, &state->document, &state->search.document);
     if (!rc)
-        state->change.document = request_text(state->search.document);
+        state->changes[0].document = request_text(state->search.document);
     return rc;
 }
 
@@ -68,8 +79,13 @@ static int put_document(struct request *request)
 
 static void created(struct request *request)
 {
+    struct budget_state *state = request->state;
     int status = request->op.status;
-    if (status == METE_E_EXISTS)
+    size_t failed = request->op.result.applied.failed;
+    if (status == METE_E_EXISTS && failed < state->changes_len) {
+        struct mete_text id = state->changes[failed].budget.id;
+        request_fail(request, status, "id", "This id is taken: %.*s.", (int)id.len, id.data);
+    } else if (status == METE_E_EXISTS)
         request_fail(request, status, "id", "This id is taken.");
     else if (status == METE_E_FULL)
         request_fail(request, status, "scope", "A scope has at most %d budgets.",
@@ -78,8 +94,59 @@ static void created(struct request *request)
         request_fail(request, status, NULL, NULL);
     else {
         request->version = request->op.result.applied.seq;
+        budget_set_read(request, budget_document_scan(state->search.document), &state->search.set);
         reply_budget(request, request->handles[0]);
     }
+}
+
+/* The id of one of those that are made: the first's, or that and a suffix. */
+static struct slice set_id(struct request *request, struct slice id, size_t at)
+{
+    const struct budget_state *state = request->state;
+    const struct mete_budget_spec *spec = &state->changes[at].budget;
+    const struct budget_alias *alias = budget_alias_of(spec->meter, spec->period);
+    if (!at || !id.len)
+        return id;
+    char text[LIMIT_ID + 1];
+    int len = snprintf(text, sizeof text, "%.*s%s", (int)id.len, id.data, alias->suffix);
+    ASSERT(len > 0 && len <= LIMIT_ID);
+    return arena_copy(&request->arena, (struct slice){text, (size_t)len});
+}
+
+/* The ids of the others, for the document of the first. */
+static struct slice write_also(struct request *request, struct slice id)
+{
+    const struct budget_state *state = request->state;
+    struct out *out = &request->out;
+    if (state->changes_len < 2)
+        return (struct slice){0};
+    out_clear(out);
+    out_open(out, '[');
+    for (size_t i = 1; i < state->changes_len; i++)
+        out_text(out, set_id(request, id, i));
+    out_close(out, ']');
+    struct slice also = arena_copy(&request->arena, buffer_slice(&out->bytes));
+    out_clear(out);
+    return also;
+}
+
+/* Ids, scopes and documents into the changes. */
+static int name_all(struct request *request, struct slice id)
+{
+    struct budget_state *state = request->state;
+    state->document.id = id;
+    int rc = id.len ? budget_in_document(request, &state->in, &state->document)
+                    : problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
+    for (size_t i = state->changes_len; !rc && i-- > 0;) { /* the first last: its document stays */
+        struct mete_change *change = &state->changes[i];
+        state->document.id = set_id(request, id, i);
+        state->document.also = i ? (struct slice){0} : write_also(request, id);
+        change->budget.id = request_text(state->document.id);
+        change->budget.scope = request->found;
+        rc = budget_document_write(request, &state->document, &state->search.document);
+        change->document = request_text(state->search.document);
+    }
+    return rc;
 }
 
 static void create(struct request *request)
@@ -92,16 +159,10 @@ static void create(struct request *request)
         request_fail(request, METE_E_NOT_FOUND, "scope.id", "This is another organization's path.");
         return;
     }
-    state->change.budget.scope = request->found;
-    struct slice id = state->in.id.len ? state->in.id : request_make_id(request, "bud_");
-    state->change.budget.id = request_text(id);
-    state->document.id = id;
-    int rc = id.len ? budget_in_document(request, &state->in, &state->document)
-                    : problem_set(&request->problem, METE_E_MEMORY, NULL, NULL);
-    if (rc || put_document(request))
+    if (name_all(request, state->in.id.len ? state->in.id : request_make_id(request, "bud_")))
         request_problem(request);
     else
-        request_apply(request, &state->change, 1, created);
+        request_apply(request, state->changes, state->changes_len, created);
 }
 
 static void find_scope(struct request *request)
@@ -121,7 +182,8 @@ static int read_zone(struct request *request, struct records_reader *reader)
     struct slice zone;
     (void)reader;
     int rc = organizations_zone(request, request->params[0], &zone);
-    state->change.budget.time_zone = request_text(zone);
+    for (size_t i = 0; i < state->changes_len; i++)
+        state->changes[i].budget.time_zone = request_text(zone);
     return rc;
 }
 
@@ -134,7 +196,7 @@ static void zone_read(struct request *request)
 static void organization_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    const struct mete_budget_spec *spec = &state->change.budget;
+    bool is_placed = false;
     if (request_missed(request, "org"))
         return;
     state->search.organization = request->found;
@@ -144,8 +206,10 @@ static void organization_found(struct request *request)
                      "The path names another organization.");
         return;
     }
-    bool is_placed =
-        spec->period != METE_MINUTE && spec->period != METE_TOTAL && spec->period != METE_ROLLING;
+    for (size_t i = 0; i < state->changes_len; i++) {
+        enum mete_period period = state->changes[i].budget.period;
+        is_placed |= period != METE_MINUTE && period != METE_TOTAL && period != METE_ROLLING;
+    }
     if (is_placed && !state->in.time_zone.len)
         request_look(request, read_zone, zone_read);
     else
@@ -156,7 +220,7 @@ static void organization_found(struct request *request)
 static int specify(struct request *request, struct budget_state *state)
 {
     struct budget_in *in = &state->in;
-    struct mete_budget_spec *spec = &state->change.budget;
+    struct mete_budget_spec *spec = &state->changes[0].budget;
     struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
     struct slice unit = in->unit.len       ? in->unit
                         : in->currency.len ? in->currency
@@ -196,6 +260,26 @@ static int specify(struct request *request, struct budget_state *state)
     return rc;
 }
 
+/* The others' specifications: as the first's, with a limit and windows of their own. */
+static int specify_others(struct request *request, struct budget_state *state)
+{
+    const struct budget_in *in = &state->in;
+    enum mete_period first = state->changes[0].budget.period;
+    int rc = 0;
+    state->changes_len = 1;
+    for (size_t i = 0; !rc && i < BUDGET_ALIASES; i++) {
+        if (!in->limits[i].len || budget_aliases[i].period == first)
+            continue;
+        struct mete_change *change = &state->changes[state->changes_len++];
+        *change = state->changes[0];
+        change->budget.period = budget_aliases[i].period;
+        rc = budget_in_limit(request, in, &change->budget);
+        if (!rc && in->controls_json.type)
+            rc = controls_in_put(request, &in->controls, &change->budget);
+    }
+    return rc;
+}
+
 void budgets_create(struct request *request)
 {
     struct budget_state *state = request_take(request, sizeof *state);
@@ -203,8 +287,9 @@ void budgets_create(struct request *request)
         return;
     request->state = state;
     state->reply_status = 201;
-    state->change = (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_CREATE};
-    if (budget_in_read(request, true, &state->in) || specify(request, state)) {
+    state->changes[0] = (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_CREATE};
+    if (budget_in_read(request, true, &state->in) || specify(request, state) ||
+        specify_others(request, state)) {
         request_problem(request);
         return;
     }
@@ -274,6 +359,43 @@ static int merge_controls(struct request *request, struct mete_budget_spec *spec
     return 0;
 }
 
+/* Another limit for one that was made with it; all else of that one stays. */
+static int merge_other(struct request *request, struct budget_other *other)
+{
+    struct budget_state *state = request->state;
+    struct mete_change *change = &state->changes[state->changes_len++];
+    *change = (struct mete_change){.kind = METE_PUT_BUDGET,
+                                   .flags = METE_CHANGE_UPDATE,
+                                   .document = request_text(other->document)};
+    budgets_respecify(&other->view, &change->budget);
+    int64_t soft_ppm = controls_soft_ppm(budget_document_scan(other->document));
+    int rc = budget_in_limit(request, &state->in, &change->budget);
+    if (!rc && change->budget.soft_limit && soft_ppm)
+        controls_soften(&change->budget, soft_ppm);
+    return rc;
+}
+
+/* The budget's own limit into spec, and a change for each of the others whose limit is said. */
+static int merge_limits(struct request *request, struct mete_budget_spec *spec)
+{
+    struct budget_state *state = request->state;
+    const struct budget_in *in = &state->in;
+    const struct budget_alias *own = budget_alias_of(spec->meter, spec->period);
+    bool is_own = in->amount.len > 0;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < BUDGET_ALIASES; i++) {
+        const struct budget_alias *alias = &budget_aliases[i];
+        struct budget_other *other = budget_set_find(&state->search.set, alias);
+        if (!in->limits[i].len)
+            continue;
+        if (alias != own && other)
+            rc = merge_other(request, other);
+        else
+            is_own = true;
+    }
+    return !rc && is_own ? budget_in_limit(request, in, spec) : rc;
+}
+
 /* What the body does not say stays as the engine and the document have it. */
 static int merge(struct request *request)
 {
@@ -286,9 +408,7 @@ static int merge(struct request *request)
     state->document.id = slice_of(view->id);
     if (in->mode >= 0)
         spec.mode = (enum mete_mode)in->mode;
-    int rc = 0;
-    if (in->amount.len || in->monthly_limit.len)
-        rc = budget_in_limit(request, in, &spec);
+    int rc = merge_limits(request, &spec);
     if (!rc)
         rc = budget_in_rollover(request, in, &spec);
     if (!rc)
@@ -299,27 +419,34 @@ static int merge(struct request *request)
         rc = merge_controls(request, &spec);
     if (!rc)
         rc = budget_in_document(request, in, &state->document);
-    state->change =
+    state->changes[0] =
         (struct mete_change){.kind = METE_PUT_BUDGET, .flags = METE_CHANGE_UPDATE, .budget = spec};
     return rc ? rc : put_document(request);
+}
+
+static void update_set(struct request *request)
+{
+    struct budget_state *state = request->state;
+    state->changes_len = 1;
+    if (merge(request))
+        request_problem(request);
+    else
+        request_apply(request, state->changes, state->changes_len, updated);
 }
 
 static void update_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    if (!request_matches(request, state->search.version))
-        return;
-    if (merge(request))
-        request_problem(request);
-    else
-        request_apply(request, &state->change, 1, updated);
+    if (request_matches(request, state->search.version))
+        budget_set_view(request, update_set);
 }
 
 static void lift_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    state->change = (struct mete_change){.kind = METE_LIFT_STOP, .end = state->search.view.budget};
-    request_apply(request, &state->change, 1, lifted);
+    state->changes[0] =
+        (struct mete_change){.kind = METE_LIFT_STOP, .end = state->search.view.budget};
+    request_apply(request, state->changes, 1, lifted);
 }
 
 static void deleted(struct request *request)
@@ -328,13 +455,25 @@ static void deleted(struct request *request)
         request_reply_empty(request, 204);
 }
 
+static void delete_set(struct request *request)
+{
+    struct budget_state *state = request->state;
+    const struct budget_set *set = &state->search.set;
+    size_t len = 0;
+    state->changes[len++] =
+        (struct mete_change){.kind = METE_END_BUDGET, .end = state->search.view.budget};
+    for (size_t i = 0; i < set->len; i++)
+        if (set->others[i].is_there)
+            state->changes[len++] =
+                (struct mete_change){.kind = METE_END_BUDGET, .end = set->others[i].view.budget};
+    request_apply(request, state->changes, len, deleted);
+}
+
 static void delete_found(struct request *request)
 {
     struct budget_state *state = request->state;
-    if (!request_matches(request, state->search.version))
-        return;
-    state->change = (struct mete_change){.kind = METE_END_BUDGET, .end = state->search.view.budget};
-    request_apply(request, &state->change, 1, deleted);
+    if (request_matches(request, state->search.version))
+        budget_set_view(request, delete_set);
 }
 
 static void begin_update(struct request *request)
@@ -350,6 +489,27 @@ static void begin_lift(struct request *request)
 static void begin_delete(struct request *request)
 {
     budget_find_document(request, delete_found);
+}
+
+static void show_found(struct request *request)
+{
+    const struct budget_state *state = request->state;
+    request->version = state->search.version;
+    budget_set_view(request, reply_set);
+}
+
+void budgets_show(struct request *request)
+{
+    static const char *const none[] = {NULL};
+    struct budget_state *state = request_take(request, sizeof *state);
+    if (!state)
+        return;
+    request->state = state;
+    state->reply_status = 200;
+    if (request_query_known(request, none))
+        request_problem(request);
+    else
+        budget_find_document(request, show_found);
 }
 
 void budgets_update(struct request *request)

@@ -19,8 +19,22 @@ METE_MUST_USE int scope_in_read(struct request *request, struct json object, con
 
 enum { BUDGET_IN_UNSAID = 2 };
 
+/* Limits that name their period, the longest first. A request that has several makes as many
+ * budgets: the first is the one it is about, and the others have its id with a suffix. */
+enum { BUDGET_TOTAL, BUDGET_MONTHLY, BUDGET_DAILY, BUDGET_ALIASES };
+struct budget_alias {
+    const char *name;
+    enum mete_period period;
+    const char *suffix;
+};
+extern const struct budget_alias budget_aliases[BUDGET_ALIASES];
+/* The alias that stands for the limit of such a budget; NULL: there is none. */
+const struct budget_alias *budget_alias_of(uint16_t meter, enum mete_period period);
+
 struct budget_in {
-    struct slice id, name, unit, amount, monthly_limit, time_zone, rollover;
+    struct slice id, name, unit, amount, time_zone, rollover;
+    struct slice limits[BUDGET_ALIASES]; /* as budget_aliases has them */
+    size_t limits_len;                   /* so many of them are said */
     struct json scope, alert_thresholds, controls_json;
     struct json notify, pacing, metadata; /* for the document */
     int64_t percent_ppm;   /* of alerts: one threshold, in millionths of a percent; 0: not said */
@@ -63,7 +77,7 @@ METE_MUST_USE int budget_in_windows(struct request *request, const struct budget
 /* The rollover, in the unit of spec->meter, into spec, whose period is known. */
 METE_MUST_USE int budget_in_rollover(struct request *request, const struct budget_in *in,
                                      struct mete_budget_spec *spec);
-/* The amount (or its alias) in the unit of spec->meter, into spec->limit. */
+/* The amount (or the alias of spec->period) in the unit of spec->meter, into spec->limit. */
 METE_MUST_USE int budget_in_limit(struct request *request, const struct budget_in *in,
                                   struct mete_budget_spec *spec);
 
