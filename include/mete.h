@@ -305,7 +305,7 @@ struct mete_reserve {
     size_t demands_len; /* 1..METE_DEMANDS_MAX */
     int64_t floor;      /* smallest quantity worth having, >= 0 */
     int64_t wish;       /* largest quantity wanted, >= floor; both 0: nothing to grant */
-    int64_t ttl_ms;     /* 1 .. LIMIT_TTL_MS */
+    int64_t ttl_ms;     /* 1 .. LIMIT_HOLD_MS */
     enum mete_expiry on_expiry;
     uint32_t flags;
 };
@@ -474,7 +474,7 @@ struct mete_extend {
     size_t demands_len;                /* 0..METE_DEMANDS_MAX; 0: only its time */
     int64_t floor, wish;               /* as in mete_reserve */
     int shrink;     /* 1: gives back what the demands come to at wish; never more than is held */
-    int64_t ttl_ms; /* 0: expires when it did; else from now, 1 .. LIMIT_TTL_MS */
+    int64_t ttl_ms; /* 0: expires when it did; else from now, 1 .. LIMIT_HOLD_MS */
 };
 
 /* Grants the largest quantity in floor..wish that every budget it took from, every rate limit and

@@ -8,7 +8,7 @@
 #include "codec/timestamp.h"
 #include "codec/trace_context.h"
 #include "gateway/inside.h"
-#include "gateway/refusal.h"
+#include "gateway/naming.h"
 #include "gateway/stream.h"
 #include "gateway/usage.h"
 
@@ -47,17 +47,10 @@ enum {
 
 /* Room for a verdict that is no; a call that is let through has none. */
 struct call_refused {
-    size_t at, len;
-    bool asks_scope;
     bool waited; /* for what is due to be granted: once */
     struct work grants;
     struct call *call; /* of grants */
-    struct mete_instant retry_at;
-    struct refusal told;
-    struct mete_budget_view budget;
-    struct mete_rate_view rate; /* rate.n 0: none */
-    struct mete_answer answer;
-    struct mete_refusal all[METE_REFUSALS_MAX];
+    struct naming naming;
 };
 
 /* Room for the rate limits on a call's path. */
@@ -222,6 +215,14 @@ void call_read(struct call *call);
 void call_counted(struct call *call);
 /* What a request may come to: the kinds of token, the searches and services that it speaks of. */
 struct pricing_limits call_limits(const struct dialect_request *request);
+/* The worst case of one attempt at this price: money for a quantity of output tokens. Errors of
+ * pricing_bound(). */
+METE_MUST_USE int call_bound(const struct dialect_request *request,
+                             const struct pricing_limits *limits, const struct price_model *price,
+                             struct mete_demand *ret_cost);
+/* The most output tokens of one choice that it may make. */
+int64_t call_wish(const struct gateway *gateway, const struct dialect_request *request,
+                  const struct price_model *price);
 
 /* ---- call_refuse.c: a verdict that is no ----------------------------------------------------- */
 

@@ -201,19 +201,30 @@ struct pricing_limits call_limits(const struct dialect_request *request)
     return limits;
 }
 
-/* Money, tokens and one request for one attempt at this price. */
-static int add_demand(const struct dialect_request *request, const struct price_model *price,
-                      struct mete_demand *cost)
+int call_bound(const struct dialect_request *request, const struct pricing_limits *limits,
+               const struct price_model *price, struct mete_demand *ret_cost)
 {
-    const struct pricing_limits limits = call_limits(request);
     struct mete_demand one;
     int64_t extra;
-    int rc = pricing_bound(price, &limits, &one);
+    int rc = pricing_bound(price, limits, &one);
     if (rc)
         return rc;
     if (!checked_mul_div_up(one.per_million, request->output_fixed, 1000000, &extra) ||
         !checked_add(one.fixed, extra, &one.fixed) || one.fixed > METE_AMOUNT_MAX)
         return METE_E_TOO_LARGE;
+    *ret_cost = one;
+    return 0;
+}
+
+/* The dearer of what one attempt at this price may cost and of what is there already. */
+static int add_demand(const struct dialect_request *request, const struct price_model *price,
+                      struct mete_demand *cost)
+{
+    const struct pricing_limits limits = call_limits(request);
+    struct mete_demand one;
+    int rc = call_bound(request, &limits, price, &one);
+    if (rc)
+        return rc;
     one.fixed = max_i64(one.fixed, cost->fixed);
     one.per_million = max_i64(one.per_million, cost->per_million);
     *cost = one;
@@ -359,7 +370,7 @@ static bool await_grants(struct call *call)
     size_t len = call->op.result.verdict.refusals_len;
     bool is_quota = false;
     for (size_t i = 0; i < len && i < METE_REFUSALS_MAX; i++)
-        is_quota |= refused->all[i].reason == METE_QUOTA;
+        is_quota |= refused->naming.all[i].reason == METE_QUOTA;
     if (refused->waited || !is_quota || !parts->await_grants)
         return false;
     refused->waited = true;
@@ -397,14 +408,15 @@ static void on_reserved(struct mete_op *op)
     call_ask(call);
 }
 
-static int64_t wish_of(const struct call *call)
+int64_t call_wish(const struct gateway *gateway, const struct dialect_request *request,
+                  const struct price_model *price)
 {
-    if (call->request.makes_no_output)
+    if (request->makes_no_output)
         return 0;
-    if (call->request.asked)
-        return call->request.asked;
-    return call->price->output_max ? call->price->output_max
-                                   : max_i64(call->gateway->config->default_output_tokens, 1);
+    if (request->asked)
+        return request->asked;
+    return price->output_max ? price->output_max
+                             : max_i64(gateway->config->default_output_tokens, 1);
 }
 
 static uint64_t fingerprint(const struct call *call)
@@ -428,7 +440,7 @@ static void reserve(struct call *call)
         return;
     }
     call->refused->waited = false;
-    call->wish = wish_of(call);
+    call->wish = call_wish(call->gateway, &call->request, call->price);
     int64_t least = max_i64(config->floor_tokens, call->request.output_least);
     int64_t floor = min_i64(max_i64(least, 1), call->wish);
     call->op.args.reserve =
@@ -447,7 +459,7 @@ static void reserve(struct call *call)
                               .ttl_ms = LIMIT_TTL_MS,
                               .on_expiry = METE_EXPIRY_CHARGE,
                               .flags = METE_RESERVE_CALL};
-    call->op.refusals = call->refused->all;
+    call->op.refusals = call->refused->naming.all;
     call->op.refusals_max = METE_REFUSALS_MAX;
     call->op.kind = METE_OP_RESERVE;
     call->op.done = on_reserved;

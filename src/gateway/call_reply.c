@@ -306,7 +306,7 @@ void call_reply_refusal(struct call *call)
     struct exchange_header told[REFUSAL_HEADERS];
     struct call_refused *refused = call->refused;
     struct head head;
-    size_t told_len = refusal_tell(&refused->told, refused->retry_at,
+    size_t told_len = refusal_tell(&refused->naming.told, refused->naming.retry_at,
                                    mete_now(call->gateway->parts.mete), &error, told);
     if (call->format->budget_status && error.code && !strcmp(error.code, "insufficient_quota"))
         error.status = call->format->budget_status;
@@ -314,10 +314,10 @@ void call_reply_refusal(struct call *call)
     for (size_t i = 0; i < told_len; i++)
         add(&head, told[i].name, told[i].value);
     call->status = error.status;
-    call->refused_for = refused->told.reason;
+    call->refused_for = refused->naming.told.reason;
     call_report(call);
     gateway_reply_error(call->exchange, call->format, &error, head.list, head.len);
-    refusal_done(&refused->told);
+    refusal_done(&refused->naming.told);
     call_leave(call);
 }
 

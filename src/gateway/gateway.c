@@ -3,6 +3,7 @@
  *
  *   POST to a format's path    call.c
  *   a stored answer's path     fetch.c
+ *   /v1/files, /v1/batches     batches/
  *   POST /v1/messages/count_tokens  count_tokens.c
  *   GET  /v1/models[/{id}]      models.c
  *   a path that a provider's pass_through names  call.c
@@ -12,6 +13,7 @@
  * A gateway has no list of its calls: each is reachable from its exchange, its transfer and its
  * operation, and counts.open says how many there are. */
 #include "base/assert.h"
+#include "gateway/batches/batches.h"
 #include "gateway/call.h"
 #include "gateway/count_tokens.h"
 #include "gateway/fetch.h"
@@ -108,6 +110,8 @@ static void begin(void *self, struct exchange *exchange)
         begin_format(gateway, exchange, format, &target);
         return;
     }
+    if (batches_begin(gateway, exchange))
+        return;
     if (count_is_path(exchange->path)) {
         if (slice_is(exchange->method, "POST"))
             count_begin(gateway, exchange);
@@ -138,6 +142,8 @@ static void gone(void *self, struct exchange *exchange)
     (void)self;
     if (is(exchange, GATEWAY_FETCH))
         fetch_gone(exchange->state);
+    else if (is(exchange, GATEWAY_ERRAND))
+        errand_gone(exchange->state);
     else if (is(exchange, GATEWAY_CALL))
         call_gone(exchange->state);
 }
@@ -147,6 +153,8 @@ static void drained(void *self, struct exchange *exchange)
     (void)self;
     if (is(exchange, GATEWAY_FETCH))
         fetch_drained(exchange->state);
+    else if (is(exchange, GATEWAY_ERRAND))
+        errand_drained(exchange->state);
     else if (is(exchange, GATEWAY_CALL))
         call_drained(exchange->state);
 }

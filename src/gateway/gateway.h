@@ -10,6 +10,7 @@
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+#include "base/buffer.h"
 #include "base/limits.h"
 #include "base/timer.h"
 #include "base/work.h"
@@ -23,9 +24,9 @@ enum { GATEWAY_PROVIDERS_MAX = 32, GATEWAY_GLOBS_MAX = 64 };
 
 /* A path of a provider's that is let through unread, at a price for each call (INV-11). */
 struct gateway_pass {
-    const char *path;    /* "/v1/rerank"; at its end * for anything more */
-    char methods[40];    /* "GET, POST" */
-    struct price price;  /* over 0 */
+    const char *path;   /* "/v1/rerank"; at its end * for anything more */
+    char methods[40];   /* "GET, POST" */
+    struct price price; /* over 0 */
     uint32_t currency;
 };
 
@@ -116,6 +117,24 @@ struct gateway_lookup {
     const void *finder;
 };
 
+/* Documents of an organization's that the gateway keeps (tables/documents.h), as they are
+ * projected. */
+struct gateway_documents {
+    int kind;                          /* an enum document_kind */
+    struct mete_scope_id organization; /* whose they must be */
+    struct slice id;                   /* of one; empty: the newest of all */
+    struct slice
+        before; /* those that were made before the one of this id; empty: from the newest */
+    struct slice having; /* those with these bytes in them; empty: all */
+    size_t limit;        /* at least 1, at most LIMIT_BATCH_PAGE */
+    int status;          /* 0; NOT_FOUND: there is no such id or before; STORAGE, MEMORY */
+    struct buffer found; /* a line each, newest first; whoever asked ends it */
+    bool more;           /* there are older ones */
+    void (*done)(struct gateway_documents *documents);
+    struct work work; /* the finder's */
+    const void *finder;
+};
+
 struct gateway_parts {
     const struct mete *mete; /* for mete_now() */
     struct mete_port *port;  /* the loop's: somebody polls it */
@@ -131,6 +150,8 @@ struct gateway_parts {
     void *user;
     /* Calls done() later, on the loop. false: too much waits. NULL: nobody can tell. */
     bool (*find_answer)(void *user, struct gateway_lookup *lookup);
+    /* Likewise. NULL: nothing is kept, so there are neither files nor batches. */
+    bool (*find_documents)(void *user, struct gateway_documents *documents);
     /* A quota refused a call: calls work->done() on the loop once what is due now has been granted.
      * false: nothing is due, and the refusal stands. NULL: nobody grants anything. */
     bool (*await_grants)(void *user, struct work *work);

@@ -18,7 +18,7 @@
 struct call;
 
 /* What an exchange's state is: its first member. */
-enum gateway_work { GATEWAY_CALL = 0, GATEWAY_FETCH, GATEWAY_COUNT };
+enum gateway_work { GATEWAY_CALL = 0, GATEWAY_FETCH, GATEWAY_COUNT, GATEWAY_ERRAND };
 
 /* A scope that had no rate limits; until_us: asked for again. */
 enum { GATEWAY_UNLIMITED = 4096 };

@@ -85,7 +85,7 @@ int decide_check_demands(const struct mete_demand *demands, size_t len, int64_t 
 static int check_reserve(const struct ledger *ledger, const struct mete_reserve *args)
 {
     if (args->floor < 0 || args->wish < args->floor || args->ttl_ms < 1 ||
-        args->ttl_ms > LIMIT_TTL_MS || (args->flags & ~(uint32_t)METE_RESERVE_CALL) ||
+        args->ttl_ms > LIMIT_HOLD_MS || (args->flags & ~(uint32_t)METE_RESERVE_CALL) ||
         (args->on_expiry != METE_EXPIRY_RELEASE && args->on_expiry != METE_EXPIRY_CHARGE))
         return METE_E_INVALID;
     int rc = decide_check_demands(args->demands, args->demands_len, args->floor);

@@ -459,7 +459,7 @@ static void read_reserve(struct reader *r, struct entry *entry)
     entry->u.reserve.on_expiry = bits & CHARGES ? METE_EXPIRY_CHARGE : METE_EXPIRY_RELEASE;
     entry->u.reserve.granted = bits & HAS_GRANT ? read_i64(r) : 0;
     require(r, !(bits & HAS_GRANT) || entry->u.reserve.granted > 0);
-    int64_t ttl_ms = (int64_t)read_max(r, LIMIT_TTL_MS);
+    int64_t ttl_ms = (int64_t)read_max(r, LIMIT_HOLD_MS);
     require(r, ttl_ms > 0);
     entry->u.reserve.expires_at_us = entry->at_us + ttl_ms * 1000;
     entry->u.reserve.amounts_len = read_amounts(r, entry->u.reserve.amounts);
@@ -514,7 +514,7 @@ static void read_extend(struct reader *r, struct entry *entry)
     entry->u.extend.reservation = read_reservation(r);
     entry->u.extend.granted = read_i64(r);
     entry->u.extend.expires_at_us =
-        (int64_t)read_max(r, ENTRY_INSTANT_MAX_US + LIMIT_TTL_MS * INT64_C(1000));
+        (int64_t)read_max(r, ENTRY_INSTANT_MAX_US + LIMIT_HOLD_MS * INT64_C(1000));
     entry->u.extend.amounts_len = read_amounts(r, entry->u.extend.amounts);
 }
 

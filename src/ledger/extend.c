@@ -23,7 +23,7 @@ static int check_form(const struct mete_extend *args)
     if (args->demands_len > METE_DEMANDS_MAX)
         return METE_E_TOO_LARGE;
     if (args->floor < 0 || args->wish < args->floor || (args->shrink != 0 && args->shrink != 1) ||
-        args->ttl_ms < 0 || args->ttl_ms > LIMIT_TTL_MS || (!args->demands_len && !args->ttl_ms))
+        args->ttl_ms < 0 || args->ttl_ms > LIMIT_HOLD_MS || (!args->demands_len && !args->ttl_ms))
         return METE_E_INVALID;
     return args->demands_len ? decide_check_demands(args->demands, args->demands_len, args->floor)
                              : 0;

@@ -21,6 +21,7 @@
 #include "os/os.h"
 #include "server/call_log.h"
 #include "server/credentials.h"
+#include "server/kept.h"
 #include "server/lookup.h"
 #include "net/loop.h"
 #include "server/router.h"
@@ -332,6 +333,12 @@ static bool find_answer(void *user, struct gateway_lookup *lookup)
     return lookup_answer(server->workers, server->home.path, lookup);
 }
 
+static bool find_documents(void *user, struct gateway_documents *documents)
+{
+    struct server *server = user;
+    return kept_find(server->workers, server->home.path, documents);
+}
+
 /* Subscriptions whose month began are granted it before anybody is refused for want of it. */
 static bool await_grants(void *user, struct work *work)
 {
@@ -357,6 +364,7 @@ static int open_gateway(struct server *server)
         .call_done = call_done,
         .user = server,
         .find_answer = find_answer,
+        .find_documents = find_documents,
         .await_grants = await_grants,
     };
     const struct os *os = os_system();

@@ -532,7 +532,7 @@ static void what_is_out_of_range_is_no_entry(void **state)
     entry.u.reserve.request_id = text("with space in it");
     assert_int_equal(reads(&entry), METE_E_CORRUPT);
     entry = plain_reserve();
-    entry.u.reserve.expires_at_us = T0 + INT64_C(86400001) * 1000; /* over LIMIT_TTL_MS */
+    entry.u.reserve.expires_at_us = T0 + (LIMIT_HOLD_MS + 1) * INT64_C(1000);
     assert_int_equal(reads(&entry), METE_E_CORRUPT);
     entry = plain_reserve();
     entry.u.reserve.scope = 0;

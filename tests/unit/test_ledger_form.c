@@ -234,7 +234,7 @@ static void a_reserve(void **state)
     RESERVE((args.floor = -1), METE_E_INVALID);
     RESERVE((args.floor = 1), METE_E_INVALID); /* over the wish */
     RESERVE(args.ttl_ms = 0, METE_E_INVALID);
-    RESERVE(args.ttl_ms = LIMIT_TTL_MS + 1, METE_E_INVALID);
+    RESERVE(args.ttl_ms = LIMIT_HOLD_MS + 1, METE_E_INVALID);
     RESERVE(args.flags = METE_RESERVE_CALL << 1, METE_E_INVALID);
     RESERVE(args.on_expiry = (enum mete_expiry)(METE_EXPIRY_CHARGE + 1), METE_E_INVALID);
 }
