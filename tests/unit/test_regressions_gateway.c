@@ -61,17 +61,27 @@ static void answer(struct client *client, const char *type, const char *text, en
 static void group_1_1_a_path_that_passes_through_went_around_the_budget(void **state)
 {
     (void)state;
-    static const char *const paths[] = {
-        "/v1/files",  "/v1/images/edits", "/v1/audio/translations", "/v1/videos/video_1/remix",
-        "/v1/rerank", "/v1/batches",      "/v1/fine_tuning/jobs",   "/v1/chat/completions/x/y",
-        "/v1"};
+    static const struct {
+        const char *path;
+        int status;
+    } all[] = {{"/v1/files", 400}, /* a file that cannot be priced */
+               {"/v1/files/file-1/parts", 404},
+               {"/v1/batches", 400}, /* of no file that was */
+               {"/v1/batches/batch_1/x", 404},
+               {"/v1/images/edits", 404},
+               {"/v1/audio/translations", 404},
+               {"/v1/videos/video_1/remix", 404},
+               {"/v1/rerank", 404},
+               {"/v1/fine_tuning/jobs", 404},
+               {"/v1/chat/completions/x/y", 404},
+               {"/v1", 404}};
     bench_open(&bench, &(struct bench_setup){0});
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         struct client *client = bench_client(&bench, PLAIN);
-        client->exchange.path = slice_of(paths[i]);
+        client->exchange.path = slice_of(all[i].path);
         bench_begin(client);
         assert_int_equal(client->times_asked, 0);
-        assert_int_equal(client->status, 404);
+        assert_int_equal(client->status, all[i].status);
     }
     bench_close(&bench);
 }
