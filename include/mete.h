@@ -419,6 +419,8 @@ struct mete_details {
     const struct mete_part *parts; /* of the cost: one a meter, and together exactly the usage's
                                       first METE_COST. Not of a provisional outcome */
     size_t parts_len;              /* 0..METE_PARTS_MAX; 0: it is not told apart */
+    struct mete_text tariff;       /* which of a model's prices it was charged by, where a model
+                                      has several: "batch", 0..64 bytes */
 };
 
 struct mete_outcome {

@@ -34,6 +34,14 @@ struct api_credentials {
     void *user;
 };
 
+/* The providers of the gateway. Zeroed: there is none here. */
+struct api_providers {
+    /* What a model costs that this provider was asked for, as the gateway prices it. Any thread. */
+    const struct price_model *(*price)(void *user, const struct pricing *list,
+                                       struct slice provider, struct slice model);
+    void *user;
+};
+
 /* What a budget is made with that does not say. */
 struct api_budget_defaults {
     enum mete_mode mode;
@@ -53,6 +61,7 @@ struct api_parts {
     void *random_user;
     const char *admin_token; /* the one that may do everything; borrowed for the API's life */
     struct api_credentials credentials;
+    struct api_providers providers;
     struct api_budget_defaults budgets;
 };
 
@@ -69,6 +78,6 @@ int64_t api_run(struct api *api);
  */
 bool api_wait(struct api *api, struct work *work);
 size_t api_running(const struct api *api); /* 1: it is at it; 0 */
-size_t api_open(const struct api *api); /* exchanges not yet answered */
+size_t api_open(const struct api *api);    /* exchanges not yet answered */
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A byte of bits says what follows; what is empty is not written. Written by the ledger, read by
+ * A number of bits says what follows; what is empty is not written. Written by the ledger, read by
  * whoever shows a record, and by the ledger again, which believes nothing it finds on a disk. */
 #include "base/details.h"
 
@@ -11,7 +11,9 @@ enum {
     HAS_DIALECT = 16,
     HAS_PARTS = 32,
     HAS_PROVIDER = 64,
-    HAS_ACTOR = 128
+    HAS_ACTOR = 128,
+    HAS_TARIFF = 256,
+    BITS = 511
 };
 enum { PPM = 1000000 };
 
@@ -45,11 +47,12 @@ int details_check(const struct mete_details *details)
 {
     if (details->model.len > LIMIT_ID || details->upstream_id.len > LIMIT_ID ||
         details->dialect.len > LIMIT_PROVIDER || details->provider.len > LIMIT_PROVIDER ||
-        details->actor.len > LIMIT_ID || details->parts_len > METE_PARTS_MAX)
+        details->actor.len > LIMIT_ID || details->tariff.len > LIMIT_PROVIDER ||
+        details->parts_len > METE_PARTS_MAX)
         return METE_E_TOO_LARGE;
     bool fits = is_plain(slice(details->model)) && is_plain(slice(details->upstream_id)) &&
                 is_plain(slice(details->dialect)) && is_plain(slice(details->provider)) &&
-                is_plain(slice(details->actor)) &&
+                is_plain(slice(details->actor)) && is_plain(slice(details->tariff)) &&
                 details->confidence_ppm <= (details->has_confidence ? PPM : 0);
     for (size_t i = 0; fits && i < details->parts_len; i++)
         fits = is_part(details->parts, i);
@@ -73,9 +76,10 @@ size_t details_write(const struct mete_details *details, uint8_t room[DETAILS_MA
     bits |= details->parts_len ? HAS_PARTS : 0;
     bits |= details->provider.len ? HAS_PROVIDER : 0;
     bits |= details->actor.len ? HAS_ACTOR : 0;
+    bits |= details->tariff.len ? HAS_TARIFF : 0;
     if (!bits)
         return 0;
-    write_byte(&w, (uint8_t)bits);
+    write_varint(&w, bits);
     if (bits & HAS_CONFIDENCE)
         write_varint(&w, details->confidence_ppm);
     write_text(&w, details->model);
@@ -83,6 +87,7 @@ size_t details_write(const struct mete_details *details, uint8_t room[DETAILS_MA
     write_text(&w, details->dialect);
     write_text(&w, details->provider);
     write_text(&w, details->actor);
+    write_text(&w, details->tariff);
     if (bits & HAS_PARTS)
         write_varint(&w, details->parts_len);
     for (size_t i = 0; i < details->parts_len; i++) {
@@ -122,8 +127,8 @@ bool details_read(struct slice packed, struct mete_part parts[METE_PARTS_MAX],
     if (packed.len) {
         const uint8_t *at = (const uint8_t *)packed.data;
         struct reader r = {at, at + packed.len, false};
-        unsigned bits = read_byte(&r);
-        r.bad |= bits == 0;
+        uint64_t bits = read_varint(&r);
+        r.bad |= bits == 0 || bits > BITS;
         details.stream = (bits & IS_STREAM) != 0;
         details.has_confidence = (bits & HAS_CONFIDENCE) != 0;
         if (details.has_confidence) {
@@ -136,6 +141,7 @@ bool details_read(struct slice packed, struct mete_part parts[METE_PARTS_MAX],
         details.dialect = read_text(&r, bits & HAS_DIALECT, LIMIT_PROVIDER);
         details.provider = read_text(&r, bits & HAS_PROVIDER, LIMIT_PROVIDER);
         details.actor = read_text(&r, bits & HAS_ACTOR, LIMIT_ID);
+        details.tariff = read_text(&r, bits & HAS_TARIFF, LIMIT_PROVIDER);
         if (bits & HAS_PARTS)
             details.parts_len = read_parts(&r, parts);
         if (r.bad || r.at != r.end)

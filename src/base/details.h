@@ -10,7 +10,7 @@
 #include "mete.h"
 
 enum {
-    DETAILS_MAX = 1 + 6 * VARINT_MAX + 3 * LIMIT_ID + 2 * LIMIT_PROVIDER + VARINT_MAX +
+    DETAILS_MAX = 8 * VARINT_MAX + 3 * LIMIT_ID + 3 * LIMIT_PROVIDER + VARINT_MAX +
                   METE_PARTS_MAX * 2 * VARINT_MAX
 };
 

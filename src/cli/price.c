@@ -15,6 +15,7 @@ static const char usage[] =
     "       mete price history MODEL [--org ORG]\n"
     "       mete price diff FILE [--effective T]\n"
     "       mete price apply FILE [--effective T] [--accept-absurd yes]\n"
+    "       mete price rerate [FILE] --from T [--to T] [--at T] [--org ORG]\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself, without the prices of its\n"
     "configuration. --org: the organization's own prices.\n"
@@ -25,13 +26,16 @@ static const char usage[] =
     "gone\n"
     "and absurd, and changes nothing: exit 1 if there is a difference. apply carries it out, from "
     "T\n"
-    "on (now if absent); what FILE does not have stays as it is.\n";
+    "on (now if absent); what FILE does not have stays as it is. rerate says what the calls that\n"
+    "ended between --from and --to would have cost by the prices of --at (now if absent), with "
+    "those\n"
+    "of FILE before them, and changes nothing.\n";
 
 enum { FILE_BYTES = 16 * 1024 * 1024 };
 
 struct price_options {
     struct client_options client;
-    const char *subject, *provider, *model, *at, *org, *effective, *accept;
+    const char *subject, *provider, *model, *at, *org, *effective, *accept, *from, *to;
 };
 
 static const struct client_column columns[] = {
@@ -56,6 +60,18 @@ static const struct client_column summary[] = {
     {"gone", "summary.gone"},     {"unchanged", "summary.unchanged"},
     {"absurd", "summary.absurd"}, {"left out", "summary.left_out"},
     {"applied", "applied"},
+};
+static const struct client_column totals[] = {
+    {"currency", "currency"}, {"calls", "calls"},       {"approximate", "approximate"},
+    {"was", "old_cost"},      {"would be", "new_cost"}, {"difference", "difference"},
+};
+static const struct client_column rerated[] = {
+    {"model", "model"},  {"currency", "currency"}, {"calls", "calls"},
+    {"was", "old_cost"}, {"would be", "new_cost"}, {"difference", "difference"},
+};
+static const struct client_column unrated[] = {
+    {"not rated", "model"}, {"why", "why"},  {"currency", "currency"},
+    {"calls", "calls"},     {"was", "cost"},
 };
 #define LEN(array) (sizeof(array) / sizeof *(array))
 
@@ -178,6 +194,70 @@ static int compare(struct client *client, const struct price_options *options, b
     return code;
 }
 
+/* ---- What it would have cost ------------------------------------------------------------------
+ */
+
+static int write_question(const struct price_options *options, struct slice text, struct out *body)
+{
+    struct json file = {0};
+    if (options->subject &&
+        (json_scan(text, &file, NULL) || (file.type != JSON_OBJECT && file.type != JSON_ARRAY))) {
+        fprintf(stderr, "mete price: %s: it is no list of prices\n", options->subject);
+        return CLI_USAGE;
+    }
+    struct json prices = file.type == JSON_ARRAY ? file : json_member(file, "prices");
+    out_open(body, '{');
+    if (options->subject) {
+        out_key(body, prices.type == JSON_ARRAY ? "prices" : "litellm");
+        out_raw(body, prices.type == JSON_ARRAY ? prices.raw : file.raw);
+    }
+    client_put(body, "organization", options->org);
+    client_put(body, "from", options->from);
+    client_put(body, "to", options->to);
+    client_put(body, "at", options->at);
+    out_close(body, '}');
+    return body->failed ? CLI_FAILED : CLI_DONE;
+}
+
+static void print_rerated(struct slice body, const struct price_options *options)
+{
+    struct json reply;
+    if (options->client.json || json_scan(body, &reply, NULL)) {
+        client_print_one(body, &options->client, NULL, 0);
+        return;
+    }
+    client_print_rows(json_member(reply, "totals"), totals, LEN(totals));
+    client_print_rows(json_member(reply, "models"), rerated, LEN(rerated));
+    struct json none = json_member(reply, "unrated"), each;
+    size_t at = 0;
+    if (json_next(none, &at, NULL, &each))
+        client_print_rows(none, unrated, LEN(unrated));
+}
+
+static int rerate(struct client *client, const struct price_options *options)
+{
+    struct buffer text;
+    struct out body;
+    struct client_reply reply;
+    out_init(&body, FILE_BYTES + 4096);
+    buffer_init(&text, FILE_BYTES);
+    int code = options->subject ? client_file_prices(options->subject, &text) : CLI_DONE;
+    if (!code)
+        code = write_question(options, buffer_slice(&text), &body);
+    if (!code)
+        code =
+            client_call(client, "POST", "/api/v1/prices/rerate", buffer_slice(&body.bytes), &reply);
+    buffer_done(&text);
+    out_done(&body);
+    if (code)
+        return code;
+    code = client_problem(&reply);
+    if (!code)
+        print_rerated(buffer_slice(&reply.body), options);
+    client_reply_done(&reply);
+    return code;
+}
+
 static int list(struct client *client, const struct price_options *options)
 {
     struct buffer path;
@@ -191,9 +271,11 @@ static int list(struct client *client, const struct price_options *options)
 static int run(const char *word, const struct price_options *options)
 {
     bool lists = !strcmp(word, "list"), history = !strcmp(word, "history");
-    bool shows = history || !strcmp(word, "show");
+    bool shows = history || !strcmp(word, "show"), rerates = !strcmp(word, "rerate");
     struct client *client;
-    if (!lists && !options->subject)
+    if (rerates && !options->from)
+        return wrong("--from is missing", "");
+    if (!lists && !rerates && !options->subject)
         return wrong(shows ? "the MODEL is missing" : "the FILE is missing", "");
     if (lists && options->subject)
         return wrong("unknown: ", options->subject);
@@ -201,16 +283,17 @@ static int run(const char *word, const struct price_options *options)
     if (code)
         return code;
     client_be_patient(client);
-    code = lists   ? list(client, options)
-           : shows ? show(client, options, history)
-                   : compare(client, options, !strcmp(word, "apply"));
+    code = lists     ? list(client, options)
+           : shows   ? show(client, options, history)
+           : rerates ? rerate(client, options)
+                     : compare(client, options, !strcmp(word, "apply"));
     client_close(client);
     return code;
 }
 
 int cli_price(int argc, char **argv)
 {
-    static const char *const all[] = {"list", "show", "history", "diff", "apply"};
+    static const char *const all[] = {"list", "show", "history", "diff", "apply", "rerate"};
     struct price_options options = {.subject = NULL};
     const char *word = argc > 1 ? argv[1] : "";
     bool is_known = false;
@@ -226,6 +309,8 @@ int cli_price(int argc, char **argv)
                                         {"--model", &options.model},
                                         {"--at", &options.at},
                                         {"--org", &options.org},
+                                        {"--from", &options.from},
+                                        {"--to", &options.to},
                                         {"--effective", &options.effective},
                                         {"--accept-absurd", &options.accept}};
     const struct client_words words = {.command = "price",

@@ -11,6 +11,7 @@
 #include "gateway/naming.h"
 #include "gateway/stream.h"
 #include "gateway/usage.h"
+#include "pricing/tariff_text.h"
 
 enum call_state {
     CALL_READING = 0,
@@ -80,6 +81,7 @@ struct call_asking {
     char kept[CALL_KEPT][CALL_KEPT_ROOM]; /* headers of the provider's that go on; terminated */
     char response_model[LIMIT_ID + 1], response_id[LIMIT_ID + 1]; /* of a plain answer */
     struct mete_part parts[METE_PARTS_MAX];                       /* of the cost, at the end */
+    char tariff[TARIFF_TEXT_ROOM];                                /* by which it was charged */
 };
 
 /* A rate limit as it stands; limit 0: there is none. */

@@ -239,6 +239,10 @@ static struct mete_details details_of(struct call *call)
     if (call->basis == CALL_REPORTED && !call->unknown && !call->pending && call->asking &&
         !pricing_parts(call->price, &call->used, call->asking->parts, &details.parts_len))
         details.parts = call->asking->parts;
+    if (details.parts) {
+        details.tariff.len = tariff_text_write(call->price, &call->used, call->asking->tariff);
+        details.tariff.data = call->asking->tariff;
+    }
     return details;
 }
 

@@ -64,6 +64,8 @@ struct fetch {
     int64_t cost;
     bool settled;
     struct mete_usage usage[USAGE_METERS];
+    struct mete_part parts[METE_PARTS_MAX];
+    char tariff[TARIFF_TEXT_ROOM];
 };
 
 #define FETCH_OF(pointer, member)                                                                  \
@@ -241,6 +243,12 @@ static bool settle(struct fetch *fetch)
                     .status = (uint16_t)fetch->status,
                     .price_list = {version.data, version.len}},
     };
+    struct mete_details *details = &fetch->op.args.commit.outcome.details;
+    if (!pricing_parts(price, &fetch->used, fetch->parts, &details->parts_len)) {
+        details->parts = fetch->parts;
+        details->tariff.len = tariff_text_write(price, &fetch->used, fetch->tariff);
+        details->tariff.data = fetch->tariff;
+    }
     submit(fetch);
     return true;
 }

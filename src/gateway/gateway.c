@@ -249,6 +249,17 @@ bool gateway_provider_at(const struct gateway *gateway, size_t i,
     return true;
 }
 
+const struct price_model *gateway_price(const struct gateway *gateway,
+                                        const struct pricing *pricing, struct slice provider,
+                                        struct slice model)
+{
+    const struct provider *named = providers_named(&gateway->providers, provider);
+    const struct price_model *found = named ? providers_price_of(named, pricing, model) : NULL;
+    if (found)
+        return found;
+    return pricing_find_of(pricing, named ? named->priced_as : provider, model);
+}
+
 void gateway_counts(const struct gateway *gateway, struct gateway_counts *ret_counts)
 {
     *ret_counts = gateway->counts;

@@ -171,6 +171,11 @@ void gateway_free(struct gateway *gateway); /* no call may be open */
  * provider: its index in the configuration. METE_E_MEMORY: nothing has changed. */
 METE_MUST_USE int gateway_set_credential(struct gateway *gateway, size_t provider,
                                          struct slice secret);
+/* What a model costs that the provider of this name was asked for; of one that the configuration
+ * does not have (any more), by its name. Any thread. */
+const struct price_model *gateway_price(const struct gateway *gateway,
+                                        const struct pricing *pricing, struct slice provider,
+                                        struct slice model);
 struct exchange_handler gateway_handler(struct gateway *gateway);
 /* An emergency stop of this budget began: streams under it are cut when its grace is over. BUSY:
  * tell it again; MEMORY. */

@@ -368,6 +368,28 @@ int price_book_list(struct price_book *book, uint32_t organization, int64_t at_u
     return rc;
 }
 
+int price_book_list_over(struct price_book *book, uint32_t organization, int64_t at_us,
+                         const struct pricing *under, const struct pricing **ret_list)
+{
+    struct dated dated = {.organization = organization};
+    if (!organization || !has_rows(book, organization)) {
+        *ret_list = pricing_hold(under);
+        return 0;
+    }
+    int rc = build(book, &dated, at_us, under);
+    if (!rc)
+        *ret_list = dated.list;
+    return rc;
+}
+
+uint32_t price_book_next(struct price_book *book, uint32_t organization)
+{
+    if (organization == UINT32_MAX)
+        return 0;
+    size_t at = find(book, organization + 1, (struct slice){0}, INT64_MIN);
+    return at < book->len ? book->rows[at]->is.organization : 0;
+}
+
 int price_book_moment(struct price_book *book, uint32_t organization, int64_t at_us,
                       int64_t *ret_us)
 {

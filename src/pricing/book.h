@@ -32,6 +32,13 @@ METE_MUST_USE int price_book_put(struct price_book *book, const struct price_boo
  * moment at which a row begins, the rows are read (1 us each). METE_E_MEMORY. */
 METE_MUST_USE int price_book_list(struct price_book *book, uint32_t organization, int64_t at_us,
                                   const struct pricing **ret_list);
+/* The same as if everybody's list were this one: the organization's own rows over it, or it. */
+METE_MUST_USE int price_book_list_over(struct price_book *book, uint32_t organization,
+                                       int64_t at_us, const struct pricing *under,
+                                       const struct pricing **ret_list);
+/* The organization behind this one (0: the first of all) that has rows of its own; 0: there is no
+ * more. */
+uint32_t price_book_next(struct price_book *book, uint32_t organization);
 /* The first moment at which the organization's list was as it is at this one: a row that begins
  * later, even before this moment by the time it is told, does not change what this says of it. At
  * least 1. */

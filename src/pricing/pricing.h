@@ -173,6 +173,8 @@ bool pricing_prices(const struct price_model *model, enum price_meter meter);
 
 /* Whether it has tiers for grades of pieces, or for speed. */
 bool pricing_has_grades(const struct price_model *model);
+/* Whether a call's cost goes by more than its usage: it has tiers for services, or grades. */
+bool pricing_has_tariffs(const struct price_model *model);
 
 /* What one call costs, rounded half-even once. METE_E_INVALID; METE_E_UNPRICED: units of a meter
  * or a service that the list does not price; METE_E_TOO_LARGE. */

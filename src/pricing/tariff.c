@@ -223,6 +223,14 @@ bool pricing_has_grades(const struct price_model *model)
     return false;
 }
 
+bool pricing_has_tariffs(const struct price_model *model)
+{
+    for (size_t i = 0; i < model->tiers_len; i++)
+        if (grade_is_said(model->tiers[i].grade) || model->tiers[i].service != PRICE_STANDARD)
+            return true;
+    return false;
+}
+
 /* ---- And back ------------------------------------------------------------------------------- */
 
 static void own_of_model(const struct price prices[PRICE_METERS], struct price own[PRICE_METERS])

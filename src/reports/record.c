@@ -389,6 +389,8 @@ static int put_upstream(const struct mete_details *details, struct buffer *out)
         rc = put_text(out, ",\"upstream_id\":", text_of(details->upstream_id));
     if (!rc)
         rc = put_text(out, ",\"dialect\":", text_of(details->dialect));
+    if (!rc)
+        rc = put_text(out, ",\"tariff\":", text_of(details->tariff));
     if (rc || details->dialect.len)
         return rc ? rc : put_flag(out, ",\"stream\":", details->stream);
     return buffer_text(out, ",\"stream\":null");

@@ -20,6 +20,7 @@
 #include "directory/directory.h"
 #include "os/os.h"
 #include "server/call_log.h"
+#include "server/catalogue.h"
 #include "server/credentials.h"
 #include "server/kept.h"
 #include "server/lookup.h"
@@ -395,6 +396,7 @@ static int open_api(struct server *server)
         .random_user = os_system()->user,
         .admin_token = server->home.admin_token,
         .credentials = credentials_door(&server->credentials),
+        .providers = catalogue_door(server->gateway),
         .budgets = budgets,
     };
     error = api_new(&parts, &server->api);

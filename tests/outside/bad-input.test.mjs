@@ -72,6 +72,7 @@ const GOOD = {
   createPrice: { model: 'new-model', provider: 'p', currency: 'USD', max_output_tokens: 5, prices: { input_per_million: '1', output_per_million: '2' }, tiers: [{ service: 'batch', prices: { input_per_million: '1', output_per_million: '1' } }], effective_at: '2099-01-01T00:00:00Z' },
   diffPrices: { prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }], effective_at: '2099-01-01T00:00:00Z' },
   applyPrices: { prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }], effective_at: '2099-01-01T00:00:00Z', accept_absurd: false },
+  ratePricesAgain: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', at: '2026-02-01T00:00:00Z', organization: ORG, prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }] },
   createOwnPrice: { model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' }, effective_at: '2099-01-01T00:00:00Z' },
   revokeApiKey: {},
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },

@@ -17,7 +17,7 @@ static struct mete_text text(const char *terminated)
 static const struct mete_part some[] = {
     {METE_INPUT, 0}, {METE_OUTPUT, METE_AMOUNT_MAX}, {METE_METERS_BUILTIN - 1, 7}};
 
-/* Which of them are there: bits 0 to 7. */
+/* Which of them are there: bits 0 to 8. */
 static struct mete_details details_of(unsigned which)
 {
     struct mete_details details = {0};
@@ -34,6 +34,8 @@ static struct mete_details details_of(unsigned which)
         details.provider = text("second");
     if (which & 128)
         details.actor = text("token:acme/st_1");
+    if (which & 256)
+        details.tariff = text("standard hd 1024x1792");
     if (which & 32) {
         details.parts = some;
         details.parts_len = 3;
@@ -64,7 +66,7 @@ static bool reads(const uint8_t *bytes, size_t len)
 static void they_read_back_whichever_are_there(void **state)
 {
     (void)state;
-    for (unsigned which = 0; which < 256; which++) {
+    for (unsigned which = 0; which < 512; which++) {
         uint8_t room[DETAILS_MAX], again[DETAILS_MAX];
         struct mete_part parts[METE_PARTS_MAX];
         struct mete_details back, details = details_of(which);
@@ -80,6 +82,7 @@ static void they_read_back_whichever_are_there(void **state)
         same(back.dialect, details.dialect);
         same(back.provider, details.provider);
         same(back.actor, details.actor);
+        same(back.tariff, details.tariff);
         assert_int_equal(back.parts_len, details.parts_len);
         for (size_t i = 0; i < back.parts_len; i++)
             assert_true(back.parts[i].meter == some[i].meter && back.parts[i].nano == some[i].nano);
@@ -110,7 +113,8 @@ static void the_longest_fit_their_room(void **state)
                                    1,
                                    1000000,
                                    parts,
-                                   len};
+                                   len,
+                                   {x, LIMIT_PROVIDER}};
     uint8_t room[DETAILS_MAX];
     assert_int_equal(details_check(&details), 0);
     size_t packed = details_write(&details, room);
@@ -132,6 +136,9 @@ static void the_longest_fit_their_room(void **state)
     details.actor.len = LIMIT_ID + 1;
     assert_int_equal(details_check(&details), METE_E_TOO_LARGE);
     details.actor.len = 0;
+    details.tariff.len = LIMIT_PROVIDER + 1;
+    assert_int_equal(details_check(&details), METE_E_TOO_LARGE);
+    details.tariff.len = 0;
     details.parts_len = METE_PARTS_MAX + 1;
     assert_int_equal(details_check(&details), METE_E_TOO_LARGE);
 }
@@ -164,9 +171,10 @@ static void what_is_out_of_range_is_refused_both_ways(void **state)
     details = (struct mete_details){.upstream_id = text("a\nb")};
     assert_int_equal(details_check(&details), METE_E_INVALID);
     assert_false(reads(room, details_write(&details, room)));
-    assert_false(reads((const uint8_t[]){128}, 1));  /* said to be there */
-    assert_false(reads((const uint8_t[]){0}, 1));    /* nothing, at length */
-    assert_false(reads((const uint8_t[]){4, 0}, 2)); /* there, and empty */
+    assert_false(reads((const uint8_t[]){0x80, 1}, 2));    /* said to be there */
+    assert_false(reads((const uint8_t[]){0x80, 4, 1}, 3)); /* a bit of tomorrow */
+    assert_false(reads((const uint8_t[]){0}, 1));          /* nothing, at length */
+    assert_false(reads((const uint8_t[]){4, 0}, 2));       /* there, and empty */
     assert_false(reads((const uint8_t[]){32, 0}, 2));
     assert_false(reads((const uint8_t[]){2, 0x81, 0}, 3)); /* not the shortest form */
 }

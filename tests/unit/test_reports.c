@@ -52,6 +52,7 @@ static void put_calls(struct records *records)
                                          .upstream_id = {"chatcmpl-1", 10},
                                          .actor = {"token:acme/st_1", 15},
                                          .dialect = {"openai-chat", 11},
+                                         .tariff = {"batch", 5},
                                          .stream = 1,
                                          .has_confidence = 1,
                                          .confidence_ppm = 875000,
@@ -184,7 +185,7 @@ static void a_record_shows_every_member(void **state)
               "'user':'ada','api_key':'key_0123456789ab','actor':'token:acme/st_1','session':'chat "
               "7','tags':['blue','team `a`'],"
               "'model':'gpt-4o','provider':'openai','model_response':'gpt-4o-2024-08-06',"
-              "'upstream_id':'chatcmpl-1','dialect':'openai-chat','stream':true,"
+              "'upstream_id':'chatcmpl-1','dialect':'openai-chat','tariff':'batch','stream':true,"
               "'fingerprint':'00000000000000ab',"
               "'input_tokens':1000,'cached_input_tokens':400,'cache_write_tokens':100,"
               "'output_tokens':50,'reasoning_tokens':20,'total_tokens':1050,'requests':1,"
@@ -212,7 +213,7 @@ static void what_is_absent_is_null_and_a_bad_note_is_not_pasted(void **state)
               "{'id':'rec_11','request_id':null,'organization':'acme','department':null,"
               "'user':null,'api_key':null,'actor':null,'session':null,'tags':[],'model':null,'"
               "provider':null,"
-              "'model_response':null,'upstream_id':null,'dialect':null,'stream':null,"
+              "'model_response':null,'upstream_id':null,'dialect':null,'tariff':null,'stream':null,"
               "'fingerprint':null,"
               "'input_tokens':0,'cached_input_tokens':0,'cache_write_tokens':0,"
               "'output_tokens':0,'reasoning_tokens':0,'total_tokens':0,'requests':0,"

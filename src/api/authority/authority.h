@@ -17,6 +17,7 @@
 #include "api/authority/holds.h"
 #include "api/request.h"
 #include "api/authority/verbs.h"
+#include "pricing/tariff_text.h"
 
 struct item {
     struct mete_op op;
@@ -38,6 +39,8 @@ struct item {
     bool has_confidence;
     struct mete_part *parts; /* of the cost, where a charge was priced */
     size_t parts_len;
+    char tariff[TARIFF_TEXT_ROOM];
+    size_t tariff_len;
     bool to_price;      /* what it costs is the list's to say */
     int64_t list_at_us; /* by the prices that held then */
     bool seen;          /* the stage that is under way is done with it */

@@ -325,6 +325,8 @@ static int price_charge(const struct price_model *model, struct item *item, int6
                                   .image_output = item->amounts[METE_IMAGE_OUTPUT],
                                   .searches = item->amounts[METE_SEARCHES]};
     int rc = item->parts ? pricing_parts(model, &usage, item->parts, &item->parts_len) : 0;
+    if (!rc && item->parts)
+        item->tariff_len = tariff_text_write(model, &usage, item->tariff);
     return rc ? rc : pricing_charge(model, &usage, ret_nano);
 }
 
@@ -667,7 +669,8 @@ static struct mete_outcome outcome_of(const struct request *request, const struc
                                              .has_confidence = item->has_confidence,
                                              .confidence_ppm = item->confidence_ppm,
                                              .parts = item->parts,
-                                             .parts_len = item->parts_len}};
+                                             .parts_len = item->parts_len,
+                                             .tariff = {item->tariff, item->tariff_len}}};
 }
 
 void authority_prepare(struct request *request, struct item *item)

@@ -12,6 +12,7 @@ void prices_list(struct request *request);
 void price_show(struct request *request);
 void prices_diff(struct request *request);
 void prices_apply(struct request *request);
+void prices_rerate(struct request *request);
 void own_prices_create(struct request *request);
 void own_prices_list(struct request *request);
 void own_price_show(struct request *request);

@@ -9,10 +9,9 @@
  *
  * What the list does not have is told as gone and stays as it is: a list is seldom whole. */
 #include "api/catalog/handlers.h"
+#include "api/catalog/price_list_in.h"
 #include "api/catalog/prices.h"
 #include "pricing/compare.h"
-#include "pricing/litellm.h"
-#include "pricing/price_csv.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -20,7 +19,7 @@
 enum { BATCH = 60 };
 
 struct changes_in {
-    struct json prices, litellm;
+    struct price_list_in list;
     int64_t effective_us;
     bool accept_absurd;
 };
@@ -40,124 +39,11 @@ struct changes {
 
 #define AT(member) offsetof(struct changes_in, member)
 static const struct field table[] = {
-    {.name = "prices", .type = FIELD_LIST, .offset = AT(prices), .min = 1, .max = PRICE_LIST_MAX},
-    {.name = "litellm", .type = FIELD_OBJECT, .offset = AT(litellm)},
+    PRICE_LIST_FIELDS(AT(list)),
     {.name = "effective_at", .type = FIELD_INSTANT, .offset = AT(effective_us)},
     {.name = "accept_absurd", .type = FIELD_BOOL, .offset = AT(accept_absurd)},
 };
 #undef AT
-
-/* ---- Reading the list: on a worker ----------------------------------------------------------- */
-
-static int wrong(struct request *request, size_t index, const char *field, const char *why)
-{
-    char name[96];
-    snprintf(name, sizeof name, "prices[%zu]%s%s", index, *field ? "." : "", field);
-    return problem_set(&request->problem, METE_E_INVALID, name, "%s", why);
-}
-
-/* What is not said is as it was, where it is no price. */
-static void fill(const struct changes *changes, struct pricing_row *row)
-{
-    const struct price_model *there = pricing_listed(changes->before, row->name);
-    if (there && !row->provider.len)
-        row->provider = there->provider;
-    if (there && !row->output_max)
-        row->output_max = there->output_max;
-}
-
-/* The members of a row; NULL: all are known. */
-static const char *find_unknown(struct json row, char room[48])
-{
-    static const char *const known[] = {"model",  "provider", "currency", "max_output_tokens",
-                                        "prices", "tiers"};
-    struct json key, value;
-    size_t at = 0, i;
-    while (json_next(row, &at, &key, &value)) {
-        for (i = 0; i < sizeof known / sizeof known[0] && !json_string_is(key, known[i]); i++) {
-        }
-        if (i < sizeof known / sizeof known[0])
-            continue;
-        long len = json_string_copy(key, room, 47);
-        room[len < 0 ? 0 : len] = 0;
-        return room;
-    }
-    return NULL;
-}
-
-static int read_rows(struct request *request, struct changes *changes)
-{
-    struct sheet_fault fault;
-    struct json each;
-    size_t at = 0, index = 0;
-    for (; json_next(changes->in.prices, &at, NULL, &each); index++) {
-        struct pricing_row *row = &changes->sheet.row;
-        if (each.type != JSON_OBJECT)
-            return wrong(request, index, "", "It must be an object.");
-        char room[48];
-        const char *unknown = find_unknown(each, room);
-        if (unknown)
-            return wrong(request, index, unknown, "There is no such member.");
-        if (sheet_read(each, &changes->sheet, &fault))
-            return wrong(request, index, fault.field, fault.why);
-        if (!row->name.len)
-            return wrong(request, index, "model", "It is missing.");
-        fill(changes, row);
-        int rc = pricing_put(changes->after, row);
-        if (rc == METE_E_INVALID || rc == METE_E_SYNTAX)
-            return wrong(request, index, "prices",
-                         "No call can be priced by them, or the model, provider or currency is no "
-                         "name.");
-        if (rc)
-            return problem_set(&request->problem, rc, NULL, NULL);
-    }
-    return 0;
-}
-
-static void leave_out(struct request *request, struct changes *changes, struct slice model,
-                      const char *why)
-{
-    struct out *out = &request->out;
-    changes->left_out++;
-    out_open(out, '{');
-    out_member_text(out, "model", model);
-    out_member_text(out, "why", slice_of(why));
-    out_close(out, '}');
-}
-
-/* Than one row of that list can: the row would take it away. */
-static bool says_more(const struct price_model *model)
-{
-    return model && pricing_has_grades(model);
-}
-
-static int read_litellm(struct request *request, struct changes *changes)
-{
-    struct json key, value;
-    size_t at = 0;
-    while (json_next(changes->in.litellm, &at, &key, &value)) {
-        char room[LIMIT_ID];
-        long len = json_string_copy(key, room, sizeof room);
-        bool ours = false;
-        struct slice name = {room, len > 0 ? (size_t)len : 0};
-        const char *why = name.len ? litellm_read(name, value, &changes->sheet, &ours) : NULL;
-        if (!ours)
-            continue;
-        if (!why && says_more(pricing_listed(changes->before, name)))
-            why = "it has prices by grade or speed, which such a list says under other names";
-        if (!why) {
-            fill(changes, &changes->sheet.row);
-            int rc = pricing_put(changes->after, &changes->sheet.row);
-            if (rc == METE_E_MEMORY)
-                return problem_set(&request->problem, rc, NULL, NULL);
-            if (rc)
-                why = "its name or its prices cannot be kept";
-        }
-        if (why)
-            leave_out(request, changes, name, why);
-    }
-    return 0;
-}
 
 /* ---- Writing what changes: on a worker ------------------------------------------------------- */
 
@@ -246,11 +132,8 @@ static int run(struct request *request, struct records_reader *reader)
     struct out *out = &request->out;
     (void)reader;
     out_open(out, '{');
-    out_key(out, "left_out");
-    out_open(out, '[');
-    int rc = changes->in.prices.type ? read_rows(request, changes) : read_litellm(request, changes);
-    out_close(out, ']');
-    if (rc)
+    const struct price_list_over over = {changes->before, changes->after, &changes->sheet};
+    if (price_list_read(request, &changes->in.list, &over, &changes->left_out))
         return 0; /* request->problem has it */
     out_key(out, "models");
     out_open(out, '[');
@@ -411,16 +294,6 @@ static void compared(struct request *request)
 
 /* ---- Beginning ------------------------------------------------------------------------------- */
 
-static int check(struct request *request, struct changes_in *in)
-{
-    if (in->prices.type && in->litellm.type)
-        return problem_set(&request->problem, METE_E_INVALID, "litellm",
-                           "Say prices or litellm: not both.");
-    if (!in->prices.type && !in->litellm.type)
-        return problem_set(&request->problem, METE_E_INVALID, "prices", "They are missing.");
-    return 0;
-}
-
 static struct changes *begin(struct request *request)
 {
     struct changes *changes = request_take(request, sizeof *changes);
@@ -428,7 +301,7 @@ static struct changes *begin(struct request *request)
         return NULL;
     request->state = changes;
     if (request_read(request, table, sizeof table / sizeof table[0], &changes->in) ||
-        check(request, &changes->in) ||
+        price_list_check(request, &changes->in.list, true) ||
         prices_moment(request, changes->in.effective_us, &changes->at_us)) {
         request_problem(request);
         return NULL;

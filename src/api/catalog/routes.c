@@ -12,6 +12,7 @@ static const struct route routes[] = {
     {"GET", PRICES, ACCESS_ADMIN, PERMIT_INSTALLATION, prices_list, 0},
     {"POST", PRICES "/diff", ACCESS_ADMIN, PERMIT_INSTALLATION, prices_diff, 0},
     {"POST", PRICES "/apply", ACCESS_ADMIN, PERMIT_INSTALLATION, prices_apply, 0},
+    {"POST", PRICES "/rerate", ACCESS_ADMIN, PERMIT_INSTALLATION, prices_rerate, 0},
     {"GET", PRICES "/{model}", ACCESS_ADMIN, PERMIT_INSTALLATION, price_show, 0},
     {"POST", OWN_PRICES, ACCESS_ADMIN, PERMIT_INSTALLATION, own_prices_create, 0},
     {"GET", OWN_PRICES, ACCESS_MEMBER, PERMIT_CATALOG_READ, own_prices_list, 0},

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the API may know of the gateway's providers, and change. */
+#ifndef SERVER_CATALOGUE_H
+#define SERVER_CATALOGUE_H
+
+#include "api/api.h"
+#include "gateway/gateway.h"
+
+/* gateway is borrowed for the API's life. */
+struct api_providers catalogue_door(struct gateway *gateway);
+
+#endif
