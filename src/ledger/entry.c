@@ -81,11 +81,11 @@ bool entry_is_thresholds(const uint32_t *ppm, size_t len)
 
 bool entry_is_controls(const struct mete_controls *controls)
 {
-    enum { PPM = 1000000, DAY_S = 86400 };
+    enum { PPM = 1000000 };
     return controls->throttle_ppm <= PPM && controls->throttle_rate_ppm <= PPM &&
            (controls->throttle_ppm || !controls->throttle_rate_ppm) && controls->stop_ppm <= PPM &&
-           controls->downgrade_ppm <= PPM && controls->grace_s <= DAY_S &&
-           controls->cooldown_s <= DAY_S;
+           controls->downgrade_ppm <= PPM && controls->grace_s <= LIMIT_CONTROL_S &&
+           controls->cooldown_s <= LIMIT_CONTROL_S;
 }
 
 bool entry_is_dates(const struct mete_budget_spec *spec)

@@ -100,7 +100,7 @@ static void forms_a_budget_may_take(void **state)
         c, 201, "POST", BUDGETS,
         "{\"scope\":{\"kind\":\"department\",\"id\":\"research\",\"organization\":\"acme\"},"
         "\"unit\":\"tokens\",\"amount\":120000,\"period\":\"total\",\"mode\":\"shadow\","
-        "\"alert_thresholds\":[95,0.5],\"time_zone\":\"UTC\",\"controls\":{\"hard_limit\":true}}");
+        "\"alert_thresholds\":[95,0.5],\"time_zone\":\"UTC\",\"controls\":{\"hard_limit\":false}}");
     expect_member(c, "amount", "120000");
     expect_member(c, "mode", "shadow");
     expect_member(c, "alert_thresholds", "[0.5,0.95]");
@@ -252,8 +252,13 @@ static void each_wrong_field_is_named(void **state)
          "{\"amount\":\"1\",\"controls\":{\"soft_limit\":\"-1\"}," PLAIN "}"},
         {400, "controls.throttle_rate",
          "{\"amount\":\"1\",\"controls\":{\"throttle_rate\":1.5}," PLAIN "}"},
-        {501, "controls.hard_limit",
-         "{\"amount\":\"1\",\"controls\":{\"hard_limit\":false}," PLAIN "}"},
+        {400, "controls.hard_limit",
+         "{\"amount\":\"1\",\"mode\":\"enforce\",\"controls\":{\"hard_limit\":false}," PLAIN "}"},
+        {400, "controls.hard_limit",
+         "{\"amount\":\"1\",\"mode\":\"shadow\",\"controls\":{\"hard_limit\":true}," PLAIN "}"},
+        {400, "controls.cooldown_seconds",
+         "{\"amount\":\"1\",\"controls\":{\"emergency_stop_threshold\":1,\"cooldown_seconds\":"
+         "86401}," PLAIN "}"},
         {400, "controls.hard_limit",
          "{\"amount\":\"1\",\"controls\":{\"hard_limit\":1}," PLAIN "}"},
         {400, "controls.nonsense", "{\"amount\":\"1\",\"controls\":{\"nonsense\":1}," PLAIN "}"},

@@ -623,8 +623,10 @@ static void controls_in_the_seeds_words(void **state)
            "\"enable_auto_throttle\":false,\"throttle_rate\":0.5,\"cooldown_period\":300}}");
     expect_member(c, "controls.soft_limit", "(none)");
     expect_member(c, "controls.throttle_threshold", "(none)");
-    expect_problem(c, 501, "not_yet", "controls.enable_hard_limit", "PUT", BUDGETS,
-                   "{\"controls\":{\"enable_hard_limit\":false}}");
+    expect(c, 200, "PUT", BUDGETS, "{\"controls\":{\"enable_hard_limit\":false}}");
+    expect_member(c, "mode", "shadow");
+    expect_problem(c, 400, "invalid", "controls.enable_hard_limit", "PUT", BUDGETS,
+                   "{\"controls\":{\"enable_hard_limit\":false,\"hard_limit\":false}}");
     expect_problem(c, 400, "invalid", "controls.emergency_threshold", "PUT", BUDGETS,
                    "{\"controls\":{\"emergency_threshold\":0.9,\"emergency_stop_threshold\":0.9}}");
     expect_problem(c, 400, "invalid", "controls.enable_auto_throttle", "PUT", BUDGETS,

@@ -202,13 +202,70 @@ static void what_is_no_increase_is_named(void **state)
     expect_problem(c, 404, "not_found", "budget", "POST", INCREASES, good);
 }
 
+/* It counts, alerts, shows by how much it is over, and refuses nothing. */
+static void without_a_hard_limit_nothing_is_refused(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS,
+           "{" PLAIN ",\"controls\":{\"hard_limit\":false,\"soft_threshold\":0.5,"
+           "\"throttle_threshold\":0.1,\"throttle_rate\":0.1,\"emergency_stop_threshold\":0.9}}");
+    expect_member(c, "mode", "shadow");
+    expect_member(c, "controls.hard_limit", "false");
+    call(c, "record", "one", "1.50");
+    call(c, "reserve", "two", "2");
+    expect_member(c, "success", "true");
+    expect_member(c, "refused_by.0.budget", "b");
+    expect_member(c, "refused_by.0.shadow", "true");
+    expect(c, 200, "GET", BUDGETS "/b", NULL);
+    expect_member(c, "used", "1.50");
+    expect_member(c, "held", "2.00");
+    expect_member(c, "over_limit", "true");
+    expect_member(c, "over_by", "2.50");
+    expect_member(c, "status", "exceeded");
+    expect_member(c, "soft_limit_reached", "true");
+    expect(c, 200, "GET", "/api/v1/budgets/alerts", NULL);
+    expect_member(c, "data.0.budget", "b");
+    expect(c, 200, "PUT", BUDGETS "/b", "{\"controls\":{\"hard_limit\":true}}");
+    expect_member(c, "mode", "enforce");
+    call(c, "reserve", "three", "0.01");
+    expect_member(c, "success", "false");
+    expect(c, 200, "PUT", BUDGETS "/b", "{\"controls\":{}}"); /* does not say */
+    expect_member(c, "controls.hard_limit", "true");
+    expect(c, 200, "PUT", BUDGETS "/b", "{\"mode\":\"off\"}");
+    expect(c, 200, "PUT", BUDGETS "/b", "{\"controls\":{\"hard_limit\":true}}");
+    expect_member(c, "mode", "off"); /* what counts nothing stays so */
+    expect_problem(c, 400, "invalid", "controls.hard_limit", "PUT", BUDGETS "/b",
+                   "{\"mode\":\"enforce\",\"controls\":{\"hard_limit\":false}}");
+}
+
+static void a_cooldown_is_at_most_a_day(void **state)
+{
+    struct api_case *c = *state;
+    make_acme(c);
+    expect(c, 201, "POST", BUDGETS,
+           "{" PLAIN ",\"controls\":{\"emergency_stop_threshold\":1,\"cooldown_seconds\":86400,"
+           "\"grace_seconds\":86400}}");
+    expect_member(c, "controls.cooldown_seconds", "86400");
+    expect_problem(c, 400, "invalid", "controls.cooldown_seconds", "PUT", BUDGETS "/b",
+                   "{\"controls\":{\"emergency_stop_threshold\":1,\"cooldown_seconds\":86401}}");
+    expect_problem(c, 400, "invalid", "controls.grace_seconds", "PUT", BUDGETS "/b",
+                   "{\"controls\":{\"emergency_stop_threshold\":1,\"grace_seconds\":86401}}");
+    assert_non_null(strstr(member(c, "detail"), "86400"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_case_setup, api_case_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(controls_as_they_are_shown),  TEST(a_change_replaces_all_controls_or_none),
-        TEST(what_controls_do_is_told),    TEST(an_operator_lifts_a_stop),
-        TEST(an_increase_is_put_and_ends), TEST(what_is_no_increase_is_named),
+        TEST(controls_as_they_are_shown),
+        TEST(a_change_replaces_all_controls_or_none),
+        TEST(what_controls_do_is_told),
+        TEST(an_operator_lifts_a_stop),
+        TEST(without_a_hard_limit_nothing_is_refused),
+        TEST(a_cooldown_is_at_most_a_day),
+        TEST(an_increase_is_put_and_ends),
+        TEST(what_is_no_increase_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,7 @@
  * service tokens with and without the permission, at every call of the authority; that whoever may
  * reaches all of its organization and nothing of another one (INV-12), not even whether there is
  * such an organization; and that a record says who charged it. */
-#include "api/request.h"
-#include "unit/api_case.h"
+#include "unit/api_people.h"
 
 #define RESERVE "/api/v1/budget/reserve"
 #define DEDUCT "/api/v1/budget/deduct"
@@ -13,17 +12,6 @@
 #define CHECK "/api/v1/budget/check"
 #define RECORD "/api/v1/budget/record"
 #define USER(org) "\"scope\":{\"kind\":\"user\",\"id\":\"ada\",\"organization\":\"" org "\"}"
-
-static void make_token(struct api_case *c, const char *organization, const char *permissions,
-                       char token[SECRET_TEXT + 1])
-{
-    char target[128], body[256];
-    as(c, "root-token");
-    snprintf(target, sizeof target, "/api/v1/organizations/%s/service-tokens", organization);
-    snprintf(body, sizeof body, "{\"name\":\"t\",\"permissions\":[%s]}", permissions);
-    expect(c, 201, "POST", target, body);
-    snprintf(token, SECRET_TEXT + 1, "%.*s", SECRET_TEXT, member(c, "token"));
-}
 
 static void make_zeta(struct api_case *c)
 {
@@ -142,37 +130,6 @@ static void nothing_is_another_organizations(void **state)
 
 /* ---- Roles ----------------------------------------------------------------------------------- */
 
-#define PASSWORD "correct horse battery"
-
-static int ask_with(struct api_case *c, const char *cookie, const char *csrf, const char *target,
-                    const char *body)
-{
-    struct exchange_header headers[2] = {{"Cookie", slice_of(cookie)},
-                                         {"X-Mete-CSRF", slice_of(csrf)}};
-    local_call_done(&c->call);
-    c->call = (struct local_call){.method = "POST",
-                                  .target = target,
-                                  .headers = headers,
-                                  .headers_len = 2,
-                                  .body = slice_of(body)};
-    local_ask(c->local, &c->call);
-    c->call.headers = NULL;
-    return c->call.status;
-}
-
-static void log_in(struct api_case *c, const char *role, char cookie[128], char csrf[64])
-{
-    char body[256];
-    snprintf(body, sizeof body, "{\"id\":\"%s\",\"role\":\"%s\",\"password\":\"" PASSWORD "\"}",
-             role, role);
-    expect(c, 201, "POST", "/api/v1/organizations/acme/members", body);
-    snprintf(body, sizeof body,
-             "{\"organization\":\"acme\",\"member\":\"%s\",\"password\":\"" PASSWORD "\"}", role);
-    expect(c, 200, "POST", "/api/v1/login", body);
-    snprintf(cookie, 128, "%.*s", (int)strcspn(c->call.cookie, ";"), c->call.cookie);
-    snprintf(csrf, 64, "%.63s", member(c, "csrf"));
-}
-
 static void every_role_may_or_may_not(void **state)
 {
     struct api_case *c = *state;
@@ -184,22 +141,23 @@ static void every_role_may_or_may_not(void **state)
         log_in(c, role_word((enum role)role), cookie, csrf);
         snprintf(body, sizeof body, "{\"request_id\":\"m%d\"," USER("acme") ",\"amount\":\"1\"}",
                  role);
-        assert_int_equal(ask_with(c, cookie, csrf, CHECK, body), wanted);
-        assert_int_equal(ask_with(c, cookie, csrf, RECORD, body), wanted);
+        assert_int_equal(ask_with(c, cookie, csrf, "POST", CHECK, body), wanted);
+        assert_int_equal(ask_with(c, cookie, csrf, "POST", RECORD, body), wanted);
         snprintf(body, sizeof body, "{\"request_id\":\"r%d\"," USER("acme") ",\"amount\":\"1\"}",
                  role);
-        assert_int_equal(ask_with(c, cookie, csrf, RESERVE, body), wanted);
+        assert_int_equal(ask_with(c, cookie, csrf, "POST", RESERVE, body), wanted);
         char id[32] = "rsv_00000000001";
         if (may)
             snprintf(id, sizeof id, "%.31s", member(c, "reserve_id"));
         else
             assert_non_null(strstr(member(c, "detail"), "budget.spend"));
-        assert_int_equal(ask_with(c, cookie, csrf, EXTEND, ending(id, ",\"ttl_seconds\":60")),
-                         wanted);
-        assert_int_equal(ask_with(c, cookie, csrf, DEDUCT, ending(id, "")), wanted);
-        assert_int_equal(ask_with(c, cookie, csrf, RELEASE, ending(id, "")), may ? 409 : 403);
+        assert_int_equal(
+            ask_with(c, cookie, csrf, "POST", EXTEND, ending(id, ",\"ttl_seconds\":60")), wanted);
+        assert_int_equal(ask_with(c, cookie, csrf, "POST", DEDUCT, ending(id, "")), wanted);
+        assert_int_equal(ask_with(c, cookie, csrf, "POST", RELEASE, ending(id, "")),
+                         may ? 409 : 403);
         if (may) /* another page's form has the cookie, and no more */
-            assert_int_equal(ask_with(c, cookie, "", RECORD, body), 403);
+            assert_int_equal(ask_with(c, cookie, "", "POST", RECORD, body), 403);
     }
 }
 
@@ -237,7 +195,7 @@ static void a_record_says_who_charged_it(void **state)
     make_acme(c);
     expect(c, 200, "POST", RECORD, "{\"request_id\":\"root\"," USER("acme") ",\"amount\":\"1\"}");
     log_in(c, "admin", cookie, csrf);
-    assert_int_equal(ask_with(c, cookie, csrf, RECORD,
+    assert_int_equal(ask_with(c, cookie, csrf, "POST", RECORD,
                               "{\"request_id\":\"member\"," USER("acme") ",\"amount\":\"1\"}"),
                      200);
     make_token(c, "acme", "\"budget.spend\"", token);

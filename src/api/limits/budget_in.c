@@ -454,8 +454,9 @@ int budget_in_dates(struct request *request, const struct budget_in *in,
         spec->ends_at.us = in->ends_us;
     if (spec->starts_at.us && spec->rollover_cap)
         return fields_fault(&fields, METE_E_INVALID, "starts_at",
-                            "A budget with a rollover has none: what does not count has nothing "
-                            "to hand on.");
+                            "A budget with a rollover has none: windows in which it does not "
+                            "count would hand on a limit that nobody was given. Make it when it "
+                            "is to begin.");
     if (spec->starts_at.us < 0)
         return fields_fault(&fields, METE_E_INVALID, "starts_at", "It must not be before 1970.");
     if (spec->ends_at.us && spec->ends_at.us <= spec->starts_at.us)

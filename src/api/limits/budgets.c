@@ -233,6 +233,10 @@ static int specify(struct request *request, struct budget_state *state)
         return rc;
     const struct api_budget_defaults *defaults = &request->api->parts.budgets;
     spec->mode = in->mode < 0 ? defaults->mode : (enum mete_mode)in->mode;
+    if (in->controls_json.type)
+        rc = controls_in_mode(request, &in->controls, in->mode, &spec->mode);
+    if (rc)
+        return rc;
     state->document.is_quiet = defaults->is_quiet; /* unless the body says */
     spec->for_kind = (enum mete_kind)in->for_kind;
     rc = budget_in_limit(request, in, spec);
@@ -409,6 +413,8 @@ static int merge(struct request *request)
     if (in->mode >= 0)
         spec.mode = (enum mete_mode)in->mode;
     int rc = merge_limits(request, &spec);
+    if (!rc && in->controls_json.type)
+        rc = controls_in_mode(request, &in->controls, in->mode, &spec.mode);
     if (!rc)
         rc = budget_in_rollover(request, in, &spec);
     if (!rc)

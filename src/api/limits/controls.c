@@ -4,6 +4,7 @@
 #include "api/limits/controls.h"
 
 #include "api/units.h"
+#include "base/limits.h"
 #include "codec/decimal.h"
 
 enum { PPM = 1000000, GRACE_S = 300, RATE_PPM = 500000 };
@@ -20,22 +21,28 @@ enum {
     }
 
 static const struct field table[] = {
-    {.name = "hard_limit", .type = FIELD_BOOL, .offset = AT(hard_limit)},
+    {.name = "hard_limit", .type = FIELD_BOOL, .offset = AT(hard)},
     {.name = "soft_limit", .type = FIELD_AMOUNT, .offset = AT(soft_limit)},
     SHARE("soft_threshold", soft_ppm),
     SHARE("throttle_threshold", throttle_ppm),
     {.name = "throttle_rate", .type = FIELD_RATIO, .offset = AT(throttle_rate_ppm), .max = 1},
     SHARE("emergency_stop_threshold", stop_ppm),
     SHARE("downgrade_threshold", downgrade_ppm),
-    {.name = "cooldown_seconds", .type = FIELD_COUNT, .offset = AT(cooldown_s), .max = 31622400},
-    {.name = "grace_seconds", .type = FIELD_COUNT, .offset = AT(grace_s), .max = 86400},
+    {.name = "cooldown_seconds",
+     .type = FIELD_COUNT,
+     .offset = AT(cooldown_s),
+     .max = LIMIT_CONTROL_S},
+    {.name = "grace_seconds", .type = FIELD_COUNT, .offset = AT(grace_s), .max = LIMIT_CONTROL_S},
     {.name = "enable_hard_limit", .type = FIELD_BOOL, .offset = AT(enable_hard)},
     {.name = "enable_soft_limit", .type = FIELD_BOOL, .offset = AT(enable_soft)},
     SHARE("soft_limit_threshold", soft_alias_ppm),
     {.name = "enable_auto_throttle", .type = FIELD_BOOL, .offset = AT(enable_throttle)},
     {.name = "enable_emergency_stop", .type = FIELD_BOOL, .offset = AT(enable_stop)},
     SHARE("emergency_threshold", stop_alias_ppm),
-    {.name = "cooldown_period", .type = FIELD_COUNT, .offset = AT(cooldown_alias_s), .max = 86400},
+    {.name = "cooldown_period",
+     .type = FIELD_COUNT,
+     .offset = AT(cooldown_alias_s),
+     .max = LIMIT_CONTROL_S},
 };
 #undef AT
 
@@ -110,8 +117,8 @@ static int check_companions(const struct fields *fields, const struct controls_i
 
 int controls_in_read(struct request *request, struct json object, struct controls_in *ret_controls)
 {
-    struct controls_in in = {.hard_limit = true,
-                             .enable_hard = true,
+    struct controls_in in = {.hard = CONTROLS_UNSAID,
+                             .enable_hard = CONTROLS_UNSAID,
                              .cooldown_s = -1,
                              .grace_s = -1,
                              .enable_soft = CONTROLS_UNSAID,
@@ -126,16 +133,29 @@ int controls_in_read(struct request *request, struct json object, struct control
         rc = check_companions(&fields, &in);
     if (rc)
         return rc;
-    if (!in.hard_limit || !in.enable_hard)
-        return fields_fault(&fields, METE_E_NOT_YET,
-                            in.hard_limit ? "enable_hard_limit" : "hard_limit",
-                            "A budget without a hard limit is planned, and not built yet; "
-                            "mode shadow counts and does not refuse.");
+    if (in.enable_hard != CONTROLS_UNSAID && in.hard != CONTROLS_UNSAID)
+        return fields_fault(&fields, METE_E_INVALID, "enable_hard_limit", "It is said twice.");
+    if (in.enable_hard != CONTROLS_UNSAID)
+        in.hard = in.enable_hard;
     settle_share(&in.soft_ppm);
     settle_share(&in.throttle_ppm);
     settle_share(&in.stop_ppm);
     settle_share(&in.downgrade_ppm);
     *ret_controls = in;
+    return 0;
+}
+
+int controls_in_mode(struct request *request, const struct controls_in *controls, int mode,
+                     enum mete_mode *ret_mode)
+{
+    enum mete_mode wanted = controls->hard ? METE_ENFORCE : METE_SHADOW;
+    if (controls->hard == CONTROLS_UNSAID)
+        return 0;
+    if (mode >= 0 && mode != METE_OFF && mode != (int)wanted)
+        return problem_set(&request->problem, METE_E_INVALID, "controls.hard_limit",
+                           "mode says otherwise: enforce has one, shadow has none.");
+    if (mode < 0 && *ret_mode != METE_OFF)
+        *ret_mode = wanted;
     return 0;
 }
 
@@ -204,7 +224,7 @@ void controls_write(struct out *out, const struct mete_budget_view *view, struct
     const struct mete_controls *controls = &view->controls;
     out_key(out, "controls");
     out_open(out, '{');
-    out_member_bool(out, "hard_limit", true);
+    out_member_bool(out, "hard_limit", view->mode == METE_ENFORCE);
     if (view->soft_limit)
         out_member_amount(out, "soft_limit", view->meter, view->soft_limit);
     if (view->soft_limit)

@@ -7,14 +7,14 @@
 #include "api/request.h"
 
 struct controls_in {
-    bool hard_limit;
+    uint8_t hard; /* what has no hard limit counts, tells and refuses nothing: METE_SHADOW. A bool,
+                     or CONTROLS_UNSAID */
     struct slice soft_limit;
     int64_t soft_ppm; /* of the limit; 0: not said */
     int64_t throttle_ppm, throttle_rate_ppm, stop_ppm, downgrade_ppm;
     int64_t cooldown_s, grace_s; /* -1: not said */
     /* The seed's own words: whether a control is on at all, a bool or CONTROLS_UNSAID. */
-    uint8_t enable_soft, enable_throttle, enable_stop;
-    bool enable_hard;
+    uint8_t enable_hard, enable_soft, enable_throttle, enable_stop;
     int64_t soft_alias_ppm, stop_alias_ppm, cooldown_alias_s; /* of their thresholds */
 };
 
@@ -23,6 +23,10 @@ enum { CONTROLS_UNSAID = 2 };
 /* The object's members, as far as they can be checked without the budget. */
 METE_MUST_USE int controls_in_read(struct request *request, struct json object,
                                    struct controls_in *ret_controls);
+/* What hard_limit says of the mode, into it. mode: -1 where the request does not say it itself.
+ * INVALID where it says otherwise. */
+METE_MUST_USE int controls_in_mode(struct request *request, const struct controls_in *controls,
+                                   int mode, enum mete_mode *ret_mode);
 /* All of them into spec, whose meter and limit are known; what is not said is off. */
 METE_MUST_USE int controls_in_put(struct request *request, const struct controls_in *controls,
                                   struct mete_budget_spec *spec);
