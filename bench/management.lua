@@ -1,5 +1,5 @@
 -- One call of the API after the other: METHOD, PATHS (separated by spaces, in turn; a % is a number
--- that grows), BODY (likewise) with TOKEN. Counts the answers that are not 2xx.
+-- that grows), BODY (likewise) with TOKEN; with REST_MS so long after the last answer. Counts the answers that are not 2xx.
 local threads = {}
 function setup(thread)
    thread:set("number", #threads + 1)
@@ -16,6 +16,13 @@ function request()
    asked = asked + 1
    local name = string.format("%s-%d-%d", run, number, asked)
    return wrk.format(method, paths[asked % #paths + 1], headers, body and body:gsub("%%", name))
+end
+
+local rest = tonumber(os.getenv("REST_MS"))
+if rest then
+   function delay()
+      return rest
+   end
 end
 
 function response(status)
