@@ -16,6 +16,7 @@ ROW(TOP, sealing_key_file, sealing_key_file, TEXT, NULL, 1, 1024, "The key that 
 ROW(TOP, stop_timeout, stop_timeout_ms, DURATION, "30s", 0, 3600000, "How long open calls may go on after a signal to stop.")
 ROW(TOP, audit, audit, BOOLEAN, "true", 0, 1, "A second ledger follows the journal, audits the counters all the time and writes snapshots. false: neither; a start then reads all of the journal.")
 ROW(TOP, free_reserve, free_reserve, SIZE, "256MiB", 1048576, 1099511627776, "Free space on the disk below which no call is admitted; ends, corrections and administration still are.")
+ROW(TOP, core_files, core_files, BOOLEAN, "false", 0, 1, "Whether a crash may leave a core file, which would have credentials and prompts in it.")
 ROW(TOP, workers, workers, INTEGER, "2", 1, 16, "Threads that read the records, and ask for the addresses of providers' names.")
 ROW(TOP, providers, providers_len, PROVIDERS, NULL, 0, 0, "Who answers calls. Default: OpenAI, if OPENAI_API_KEY is set in the environment.")
 ROW(TOP, model_costs, costs_len, COSTS, NULL, 0, 0, "Prices by model; they replace the built-in ones of that name whole.")

@@ -71,7 +71,7 @@ struct config_limit {
 struct config {
     const char *listen, *metrics_listen, *data;
     const char *sealing_key_file; /* empty: none */
-    int64_t stop_timeout_ms, audit, free_reserve, workers;
+    int64_t stop_timeout_ms, audit, core_files, free_reserve, workers;
     struct config_provider providers[GATEWAY_PROVIDERS_MAX];
     size_t providers_len;
     struct config_encoding encodings[LIMIT_ENCODINGS];

@@ -125,6 +125,14 @@ static void raise_descriptors(void)
     }
 }
 
+/* A core file would have credentials and prompts in it. What pipes cores away instead of the kernel
+ * is told the same limit; systemd-coredump and apport keep to it. */
+static void refuse_cores(void)
+{
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+}
+
 /* ---- The engine's stage ---------------------------------------------------------------------- */
 
 static struct server *server_of(struct loop_stage *stage)
@@ -511,6 +519,8 @@ int server_open(const struct config *config, struct server **ret_server, char re
     server->metrics.started_us = os_wall_us(os_system());
     log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
     raise_descriptors();
+    if (!config->core_files)
+        refuse_cores();
     tell_unused(config);
     int error = config_encodings_add(config, ret_detail);
     if (!error)

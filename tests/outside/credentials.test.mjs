@@ -2,7 +2,7 @@
 // Proves that credentials of providers are sealed: set over HTTP and by the command, used by the next
 // call without a restart while calls are under way, kept over a restart and in backups, worthless
 // without their key, and nowhere in clear: not in the data directory, the log, the metrics, a reply
-// or what any process says.
+// or what any process says; and no core file is left.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -99,6 +99,11 @@ before(async () => {
   await mete.budget('sealed', { id: 'roof', amount: '1000' });
 });
 after(async () => { await mete?.stop(); await guard?.stop(); });
+
+test('no core file would have them', () => {
+  const limits = fs.readFileSync(`/proc/${mete.child.pid}/limits`, 'utf8');
+  assert.match(limits, /^Max core file size +0 +0 /m);
+});
 
 test('new-key makes a key that only its owner may read, and replaces none', () => {
   assert.equal(fs.statSync(keyFile).mode & 0o777, 0o400);
