@@ -61,6 +61,11 @@ static const char *const meters[METE_METERS_BUILTIN] = {
     [METE_VIDEO_SECONDS] = "video_seconds",
 };
 
+/* What the gateway and the authority demand of every call that has any, so that a budget of it is
+ * kept before it is spent. Parts of the tokens are known when they are used. */
+static const uint16_t whole[] = {METE_REQUESTS, METE_IMAGES, METE_CHARACTERS, METE_AUDIO_SECONDS,
+                                 METE_VIDEO_SECONDS};
+
 const char *units_meter(uint16_t meter)
 {
     return meter < METE_METERS_BUILTIN ? meters[meter] : NULL;
@@ -83,15 +88,17 @@ int units_read(const struct fields *fields, const char *name, struct slice unit,
     uint16_t meter = METE_COST;
     if (slice_is(unit, "tokens"))
         meter = METE_TOTAL_TOKENS;
-    else if (slice_is(unit, "requests"))
-        meter = METE_REQUESTS;
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (slice_is(unit, meters[whole[i]]))
+            meter = whole[i];
     if (!currency && meter == METE_COST) {
         for (uint16_t i = 0; i < METE_METERS_BUILTIN; i++)
             if (meters[i] && i != METE_TOTAL_TOKENS && slice_is(unit, meters[i]))
                 return fields_fault(fields, METE_E_NOT_YET, name,
                                     "Budgets of this unit are planned, and not built yet.");
         return fields_fault(fields, METE_E_INVALID, name,
-                            "It must be a currency (such as USD), tokens or requests.");
+                            "It must be a currency (such as USD), tokens, requests, images, "
+                            "characters, audio_seconds or video_seconds.");
     }
     *ret_meter = meter;
     *ret_currency = currency;

@@ -13,7 +13,7 @@
 
 static const char usage[] =
     "usage: mete budget set --organization O --amount A [--id ID] [--name N] [--scope KIND:ID]\n"
-    "                       [--unit USD|tokens|requests] [--mode enforce|shadow|off]\n"
+    "                       [--unit USD|tokens|requests|...] [--mode enforce|shadow|off]\n"
     "                       [--period minute|hourly|daily|weekly|monthly|quarterly|yearly|total]\n"
     "                       [--period rolling --window-seconds N] [--time-zone Z] [--anchor N]\n"
     "                       [--daily-budget A] [--total-budget A]\n"
@@ -41,7 +41,9 @@ static const char usage[] =
     "       mete budget increases ID --organization O\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
-    "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. With "
+    "A new budget is monthly, in USD, of the whole organization, unless it says otherwise. Other\n"
+    "units are currencies, tokens, requests, images, characters, audio_seconds, video_seconds. "
+    "With "
     "an\n"
     "id that is there already, set changes its amount, mode, name, rollover, dates, thresholds "
     "and\n"

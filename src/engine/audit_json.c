@@ -43,6 +43,8 @@ static const char *const meters[METE_METERS_BUILTIN] = {
     [METE_AUDIO_OUTPUT] = "audio_output_tokens",
     [METE_IMAGE_OUTPUT] = "image_output_tokens",
     [METE_SEARCHES] = "searches",
+    [METE_CHARACTERS] = "characters",
+    [METE_VIDEO_SECONDS] = "video_seconds",
 };
 
 const char *audit_json_kind(int kind)

@@ -212,7 +212,7 @@ function* membersOf(id, object, base, path) {
     if (unknown) yield { what: 'of an unknown id or zone', body: changed(start, at, unknown), field: name(member), valid: true };
     if (/not yet: 501/.test(node.description ?? '')) {
       const value = member === 'kind' ? 'campaign' : member === 'time_zone' ? 'Europe/Berlin' : member === 'currency' ? 'EUR'
-        : member === 'unit' ? 'images' : aValue(node);
+        : member === 'unit' ? 'input_tokens' : aValue(node);
       yield { what: 'not yet', body: changed(start, at, value), field: name(member), valid: true, notYet: true };
     }
     if (node.type === 'object' && node.properties) {

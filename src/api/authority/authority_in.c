@@ -161,30 +161,30 @@ struct usage_in {
     int64_t meters[HOLDS_METERS]; /* -1: not said */
 };
 
-#define METER(text, meter, mark)                                                                   \
+#define METER(text, meter)                                                                         \
     {                                                                                              \
-        .name = (text), .type = FIELD_COUNT, .flags = (mark),                                      \
+        .name = (text), .type = FIELD_COUNT,                                                       \
         .offset = offsetof(struct usage_in, meters) + (meter) * sizeof(int64_t),                   \
         .max = METE_AMOUNT_MAX                                                                     \
     }
 static const struct field usage_table[] = {
-    METER("input_tokens", METE_INPUT, 0),
-    METER("cached_input_tokens", METE_CACHED_INPUT, 0),
-    METER("cache_write_tokens", METE_CACHE_WRITE, 0),
-    METER("output_tokens", METE_OUTPUT, 0),
-    METER("reasoning_tokens", METE_REASONING, 0),
-    METER("total_tokens", METE_TOTAL_TOKENS, 0),
-    METER("requests", METE_REQUESTS, 0),
-    METER("images", METE_IMAGES, FIELD_LATER),
-    METER("audio_seconds", METE_AUDIO_SECONDS, FIELD_LATER),
-    METER("cache_write_1h_tokens", METE_CACHE_WRITE_1H, 0),
-    METER("audio_input_tokens", METE_AUDIO_INPUT, 0),
-    METER("image_input_tokens", METE_IMAGE_INPUT, 0),
-    METER("audio_output_tokens", METE_AUDIO_OUTPUT, 0),
-    METER("image_output_tokens", METE_IMAGE_OUTPUT, 0),
-    METER("searches", METE_SEARCHES, 0),
-    METER("characters", METE_CHARACTERS, FIELD_LATER),
-    METER("video_seconds", METE_VIDEO_SECONDS, FIELD_LATER),
+    METER("input_tokens", METE_INPUT),
+    METER("cached_input_tokens", METE_CACHED_INPUT),
+    METER("cache_write_tokens", METE_CACHE_WRITE),
+    METER("output_tokens", METE_OUTPUT),
+    METER("reasoning_tokens", METE_REASONING),
+    METER("total_tokens", METE_TOTAL_TOKENS),
+    METER("requests", METE_REQUESTS),
+    METER("images", METE_IMAGES),
+    METER("audio_seconds", METE_AUDIO_SECONDS),
+    METER("cache_write_1h_tokens", METE_CACHE_WRITE_1H),
+    METER("audio_input_tokens", METE_AUDIO_INPUT),
+    METER("image_input_tokens", METE_IMAGE_INPUT),
+    METER("audio_output_tokens", METE_AUDIO_OUTPUT),
+    METER("image_output_tokens", METE_IMAGE_OUTPUT),
+    METER("searches", METE_SEARCHES),
+    METER("characters", METE_CHARACTERS),
+    METER("video_seconds", METE_VIDEO_SECONDS),
 };
 
 #define BIT(meter) (UINT32_C(1) << (meter))
@@ -288,11 +288,18 @@ static int price_bound(const struct price_model *model, const struct item *item,
     bool split = (item->mask & (BIT(METE_INPUT) | BIT(METE_OUTPUT))) != 0;
     int64_t input = split ? item->amounts[METE_INPUT] : item->amounts[METE_TOTAL_TOKENS];
     int64_t output = split ? item->amounts[METE_OUTPUT] : item->amounts[METE_TOTAL_TOKENS];
-    struct pricing_limits limits = {
-        .input = input, .choices = 1, .searches = item->amounts[METE_SEARCHES]};
+    struct pricing_limits limits = {.input = input,
+                                    .choices = 1,
+                                    .searches = item->amounts[METE_SEARCHES],
+                                    .images = item->amounts[METE_IMAGES],
+                                    .characters = item->amounts[METE_CHARACTERS],
+                                    .audio_seconds = item->amounts[METE_AUDIO_SECONDS],
+                                    .video_seconds = item->amounts[METE_VIDEO_SECONDS]};
     for (size_t i = 0; i < LEN(also); i++)
         if (item->amounts[also[i].meter])
             limits.also |= PRICE_BIT(also[i].price);
+    if (!input && !output && !pricing_by_piece(model, &limits))
+        return METE_E_UNPRICED; /* as the charge will be: nothing of it has a price */
     struct mete_demand demand = {0};
     int64_t out_nano, nano;
     int rc = pricing_bound(model, &limits, &demand);
@@ -323,7 +330,11 @@ static int price_charge(const struct price_model *model, struct item *item, int6
                                   .reasoning = item->amounts[METE_REASONING],
                                   .audio_output = item->amounts[METE_AUDIO_OUTPUT],
                                   .image_output = item->amounts[METE_IMAGE_OUTPUT],
-                                  .searches = item->amounts[METE_SEARCHES]};
+                                  .searches = item->amounts[METE_SEARCHES],
+                                  .images = item->amounts[METE_IMAGES],
+                                  .characters = item->amounts[METE_CHARACTERS],
+                                  .audio_seconds = item->amounts[METE_AUDIO_SECONDS],
+                                  .video_seconds = item->amounts[METE_VIDEO_SECONDS]};
     int rc = item->parts ? pricing_parts(model, &usage, item->parts, &item->parts_len) : 0;
     if (!rc && item->parts)
         item->tariff_len = tariff_text_write(model, &usage, item->tariff);
@@ -336,15 +347,21 @@ static bool charges(const struct request *request)
     return verb == VERB_DEDUCT || verb == VERB_RECORD || verb == VERB_SETTLE;
 }
 
+/* What is billed by the piece. */
+#define PIECES                                                                                     \
+    (BIT(METE_IMAGES) | BIT(METE_CHARACTERS) | BIT(METE_AUDIO_SECONDS) | BIT(METE_VIDEO_SECONDS))
+
 /* Whose it is, and so what it costs, is not known yet. */
 static int leave_to_price(struct request *request, struct item *item)
 {
-    uint32_t needed = BIT(METE_INPUT) | BIT(METE_OUTPUT);
+    uint32_t needed = BIT(METE_INPUT) | BIT(METE_OUTPUT) | PIECES;
     if (!charges(request))
         needed |= BIT(METE_TOTAL_TOKENS);
     if (!(item->mask & needed))
-        return problem_set(&request->problem, METE_E_INVALID, "usage.input_tokens",
-                           "A price needs input_tokens or output_tokens; or say the amount.");
+        return problem_set(
+            &request->problem, METE_E_INVALID, "usage.input_tokens",
+            "A price needs input_tokens, output_tokens or what is billed by the piece; "
+            "or say the amount.");
     item->to_price = true;
     item->said |= BIT(METE_COST);
     return 0;
@@ -406,12 +423,25 @@ static int check_extend(struct request *request, const struct call_in *in, const
     return 0;
 }
 
+/* The engine takes so many of one call, its cost and itself with them. */
+static int check_many(const struct fields *fields, const struct item *item)
+{
+    uint32_t mask = item->mask | BIT(METE_COST) | BIT(METE_REQUESTS);
+    if (__builtin_popcount(mask) <= METE_DEMANDS_MAX)
+        return 0;
+    return fields_fault(fields, METE_E_INVALID, "usage",
+                        "It names more than %d quantities beside requests and total_tokens.",
+                        METE_DEMANDS_MAX - 3);
+}
+
 static int read_amounts(struct request *request, const struct call_in *in, struct item *item)
 {
     struct fields fields = {.path = "", .arena = &request->arena, .problem = &request->problem};
     int rc = 0;
     if (in->usage.type)
         rc = read_usage(request, in->usage, item);
+    if (!rc)
+        rc = check_many(&fields, item);
     if (!rc && in->amount.len) {
         int64_t nano = 0;
         rc = units_amount(&fields, "amount", METE_COST, in->amount, &nano);
@@ -614,13 +644,13 @@ int authority_read(struct request *request, struct json object, struct item *ite
 /* ---- The operation -----------------------------------------------------------------------------
  */
 
-/* Money first: what remains is told of the first demand. */
+/* Money first, and what every call has last: what remains is told of the first demand. */
 static const uint16_t order[HOLDS_METERS] = {
-    METE_COST,        METE_TOTAL_TOKENS,  METE_INPUT,          METE_CACHED_INPUT,
-    METE_CACHE_WRITE, METE_OUTPUT,        METE_REASONING,      METE_REQUESTS,
-    METE_IMAGES,      METE_AUDIO_SECONDS, METE_CACHE_WRITE_1H, METE_AUDIO_INPUT,
-    METE_IMAGE_INPUT, METE_AUDIO_OUTPUT,  METE_IMAGE_OUTPUT,   METE_SEARCHES,
-    METE_CHARACTERS,  METE_VIDEO_SECONDS,
+    METE_COST,          METE_TOTAL_TOKENS,   METE_INPUT,       METE_CACHED_INPUT,
+    METE_CACHE_WRITE,   METE_OUTPUT,         METE_REASONING,   METE_IMAGES,
+    METE_AUDIO_SECONDS, METE_CACHE_WRITE_1H, METE_AUDIO_INPUT, METE_IMAGE_INPUT,
+    METE_AUDIO_OUTPUT,  METE_IMAGE_OUTPUT,   METE_SEARCHES,    METE_CHARACTERS,
+    METE_VIDEO_SECONDS, METE_REQUESTS,
 };
 
 static uint32_t currency_of(const struct item *item, uint16_t meter)

@@ -21,7 +21,7 @@ static struct slice plain_name(struct slice unit)
 int quota_unit_read(const struct fields *fields, const char *name, struct slice unit,
                     uint16_t *ret_meter, uint32_t *ret_currency)
 {
-    static const char *const whole[] = {"input_tokens",  "output_tokens", "images",
+    static const char *const whole[] = {"input_tokens",  "output_tokens", "images", "characters",
                                         "audio_seconds", "video_seconds", NULL};
     unit = plain_name(unit);
     bool is_whole = false;
@@ -38,5 +38,5 @@ int quota_unit_read(const struct fields *fields, const char *name, struct slice 
         return units_read(fields, name, unit, ret_meter, ret_currency);
     return fields_fault(fields, METE_E_INVALID, name,
                         "It must be a currency (such as USD), tokens, requests, input_tokens, "
-                        "output_tokens, images or audio_seconds.");
+                        "output_tokens, images, characters, audio_seconds or video_seconds.");
 }
