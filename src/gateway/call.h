@@ -8,6 +8,7 @@
 #include "codec/timestamp.h"
 #include "codec/trace_context.h"
 #include "gateway/inside.h"
+#include "gateway/labels.h"
 #include "gateway/naming.h"
 #include "gateway/stream.h"
 #include "gateway/usage.h"
@@ -75,7 +76,7 @@ struct call_more {
  * open. Not cleared: call_begin() says what is. */
 struct call_asking {
     struct candidates candidates;
-    struct mete_text tags[METE_TAGS_MAX];
+    struct labels labels;
     char message[CALL_MESSAGE_ROOM];
     struct dialect_body body;             /* as sent */
     char kept[CALL_KEPT][CALL_KEPT_ROOM]; /* headers of the provider's that go on; terminated */
@@ -130,8 +131,6 @@ struct call {
     char id_room[CALL_ID_ROOM];
     struct slice request_id; /* the caller's; empty: none */
     struct slice shown_id;   /* that, or one of ours */
-    struct slice session;    /* empty: none */
-    size_t tags_len;
     struct trace_context trace;
     struct mete_scope_id scope, organization;
     uint64_t crowd; /* the key's, in the crowd; 0: not counted */
@@ -279,11 +278,6 @@ void call_ended_full(struct call *call);
 /* Whether an emergency stop holds for it is asked; if so it is cut. False: ask again a little
  * later. */
 METE_MUST_USE bool call_ask_stop(struct call *call);
-
-/* ---- call_labels.c --------------------------------------------------------------------------- */
-
-/* Session and tags, borrowed from the exchange; false: ret_error says which is wrong. */
-bool call_read_labels(struct call *call, struct dialect_error *ret_error);
 
 /* ---- call_end.c ------------------------------------------------------------------------------ */
 

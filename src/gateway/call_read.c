@@ -433,6 +433,7 @@ static void reserve(struct call *call)
     const struct gateway_config *config = call->gateway->config;
     call->reserved_for = call->asking->candidates.list[0].provider;
     const char *provider = call->reserved_for->config->name;
+    const struct labels *labels = &call->asking->labels;
     ASSERT_INV("INV-11", call->price != NULL);
     call->refused = spares_take(&call->gateway->refused);
     if (!call->refused) {
@@ -449,9 +450,9 @@ static void reserve(struct call *call)
                               .content = fingerprint(call),
                               .model = {call->request.model, call->request.model_len},
                               .provider = {provider, strlen(provider)},
-                              .session = {call->session.data, call->session.len},
-                              .tags = call->asking->tags,
-                              .tags_len = call->tags_len,
+                              .session = {labels->session.data, labels->session.len},
+                              .tags = labels->tags,
+                              .tags_len = labels->tags_len,
                               .demands = call->demands,
                               .demands_len = call->demands_len,
                               .floor = config->clamp ? floor : call->wish,
@@ -478,8 +479,8 @@ void call_read(struct call *call)
         "The request id must be 1 to 128 bytes of printable ASCII without "
         "spaces.",
         {0}};
-    if (!read_id(call) || !call_read_labels(call, &error) || !read_key(call, &error) ||
-        !take_place(call, &error) || !find_providers(call, &error)) {
+    if (!read_id(call) || !labels_read(call->exchange, &call->asking->labels, &error) ||
+        !read_key(call, &error) || !take_place(call, &error) || !find_providers(call, &error)) {
         call_reply_failure(call, &error);
         return;
     }

@@ -312,6 +312,60 @@ test('fetched by many at once, by one who leaves, and broken off: billed once', 
   assert.deepEqual(await roof(), { used: first.used + billed, held: 0n });
 });
 
+test('a narrowed budget counts a batch by its tags, and its session and tags are recorded', async () => {
+  await mete.budget(ORG, { id: 'nightly', amount: '0.0001', tags: ['nightly'] });
+  const file = await upload(Array.from({ length: 20 }, (_, i) => chat(`a${i}`)));
+  const tagged = { 'X-Mete-Tags': 'nightly, blue', 'X-Mete-Session': 's-1' };
+  await reachesNobody(begin(file, {}, { headers: tagged }), (error) => error.status === 429 && /nightly/.test(error.message));
+  await reachesNobody(begin(file, {}, { headers: { 'X-Mete-Session': 'x'.repeat(200) } }), (error) => error.status === 400);
+  await mete.must('DELETE', `/api/v1/organizations/${ORG}/budgets/nightly`);
+  const batch = await begin(file, {}, { headers: { ...tagged, 'X-Request-ID': 'tagged' } });
+  const billed = provider.finish(batch.id);
+  await fetchAll((await client.batches.retrieve(batch.id)).output_file_id);
+  const [record] = await recordsOf('tagged');
+  assert.deepEqual([nano(record.cost), record.session, record.tags], [billed, 's-1', ['nightly', 'blue']]);
+});
+
+test('a quota is drawn once, by what the batch came to', async () => {
+  const org = 'prepaid';
+  const theirs = clientOf((await mete.organization(org)).key);
+  await mete.must('POST', `/api/v1/organizations/${org}/grants`, { id: 'g1', scope: { kind: 'organization', id: org }, unit: 'tokens', amount: '1000', source: 'admin' });
+  const file = await upload([chat('a', { in: 30, out: 7 }), chat('b', { in: 5, out: 1 })], theirs);
+  const batch = await begin(file, {}, {}, theirs);
+  provider.finish(batch.id);
+  const { output_file_id: output } = await theirs.batches.retrieve(batch.id);
+  await Promise.all([fetchAll(output, theirs), fetchAll(output, theirs)]);
+  const quotas = (await mete.must('GET', `/api/v1/organizations/${org}/quotas`)).data;
+  assert.match(JSON.stringify(quotas), /"(drawn|used)":"?43"?/);
+  await reachesNobody(upload(Array.from({ length: 40 }, (_, i) => chat(`a${i}`)), theirs), (error) => error.status === 429 && error.code === 'insufficient_quota');
+});
+
+test('prices that have changed since the upload: the file is to be uploaded again', async () => {
+  const org = 'dear';
+  const theirs = clientOf((await mete.organization(org)).key);
+  const file = await upload([chat('a')], theirs);
+  await mete.must('POST', `/api/v1/organizations/${org}/prices`, { model: 'gpt-4o-mini', prices: { input_per_million: '1', output_per_million: '2' } });
+  await reachesNobody(begin(file, {}, {}, theirs), (error) => error.status === 400 && error.code === 'prices_changed' && error.param === 'input_file_id');
+  await begin(await upload([chat('a')], theirs), {}, {}, theirs);
+});
+
+test('the way down waits for nobody who fetches', { timeout: 60000 }, async () => {
+  const first = await roof();
+  const batch = await begin(await upload(Array.from({ length: 400 }, (_, i) => chat(`c${i}`))));
+  const billed = provider.finish(batch.id);
+  const { output_file_id: output } = await client.batches.retrieve(batch.id);
+  provider.slow = true;
+  const late = fetchAll(output).catch(() => {});
+  await new Promise((done) => { setTimeout(done, 100); });
+  await mete.stop();
+  await late;
+  provider.slow = false;
+  await mete.spawn();
+  client = clientOf(key);
+  await fetchAll(output);
+  assert.deepEqual(await roof(), { used: first.used + billed, held: 0n });
+});
+
 test('kill -9 between the beginning and the fetch: reserved all the time, billed once', { timeout: 60000 }, async () => {
   const first = await roof();
   const batch = await begin(await upload([chat('a'), chat('b')]), {}, named('survivor'));

@@ -3,6 +3,7 @@
 #include "property/model_gateway.h"
 
 #include "base/assert.h"
+#include "server/kept.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -492,6 +493,12 @@ static bool await_grants(void *user, struct work *work)
     return true;
 }
 
+static bool find_documents(void *user, struct gateway_documents *documents)
+{
+    struct bench *bench = user;
+    return kept_find(&bench->workers, bench->data, documents);
+}
+
 static void make_gateway(struct bench *bench, const struct bench_setup *setup)
 {
     bench->config = (struct gateway_config){
@@ -530,6 +537,7 @@ static void make_gateway(struct bench *bench, const struct bench_setup *setup)
                                         .counters = setup->counters ? &bench->counters : NULL,
                                         .call_done = call_done,
                                         .user = bench,
+                                        .find_documents = setup->directory ? find_documents : NULL,
                                         .await_grants = await_grants};
     ASSERT(!gateway_new(&parts, &bench->config, &bench->gateway));
 }
@@ -537,12 +545,15 @@ static void make_gateway(struct bench *bench, const struct bench_setup *setup)
 void bench_open(struct bench *bench, const struct bench_setup *setup)
 {
     static const uint8_t secret[32] = {1, 2, 3};
-    const struct mete_options options = {.owner = METE_OWNER_CALLER,
+    const struct mete_options options = {.directory = setup->directory,
+                                         .clock = setup->clock,
+                                         .owner = METE_OWNER_CALLER,
                                          .scopes_max = 64,
                                          .budgets_max = 64,
                                          .reservations_max = 256,
                                          .outcomes_max = 256};
-    *bench = (struct bench){.no_connection = setup->no_connection, .reasons = setup->reasons};
+    *bench = (struct bench){
+        .no_connection = setup->no_connection, .reasons = setup->reasons, .data = setup->directory};
     ASSERT(!mete_open(&options, &bench->mete));
     ASSERT(!mete_port_open(bench->mete, &bench->port));
     ASSERT(!directory_new(secret, &bench->directory));

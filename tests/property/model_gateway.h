@@ -51,6 +51,8 @@ struct bench_setup {
     bool workers;          /* there are some; they work when the bench turns */
     bool counters;         /* the same of those who share in counting */
     const char *catch_all; /* name of the one provider, without globs; NULL: "main", with some */
+    const char *directory; /* of the data, with records; NULL: all in memory */
+    struct mete_clock clock;
 };
 
 struct bench {
@@ -64,6 +66,7 @@ struct bench {
     struct upstream upstream;
     struct timers timers;
     struct timer *timer[BENCH_CLIENTS]; /* set ones */
+    const char *data;                   /* its directory */
     struct workers workers, counters;
     struct work *works;                 /* submitted, the first one first */
     int shared;                         /* that the counters were given */

@@ -47,11 +47,16 @@ static void tell_done(struct errand *errand)
     parts->call_done(parts->user, &done);
 }
 
-/* An error: it has ended by these figures or by others before, or too long ago to be told. */
+/* ENDED, NOT_FOUND: by these figures or by others before, or too long ago to be told. */
 static void on_committed(struct errand *errand)
 {
-    if (!errand->op.status)
+    int status = errand->op.status;
+    if (!status)
         tell_done(errand);
+    if (status && status != METE_E_ENDED && status != METE_E_NOT_FOUND) {
+        errand_finish(errand);
+        return;
+    }
     errand->batch.settled = true;
     if (errand_put_batch(errand, 0, &errand->batch))
         errand_keep(errand, 1, on_kept);

@@ -102,6 +102,13 @@ static void find_again(struct errand *errand)
 
 /* ---- Reserved -------------------------------------------------------------------------------- */
 
+static void on_reserved(struct errand *errand);
+
+static void ask(struct errand *errand)
+{
+    errand_ask(errand, METE_OP_RESERVE, on_reserved);
+}
+
 static void on_reserved(struct errand *errand)
 {
     const struct mete_verdict *verdict = &errand->op.result.verdict;
@@ -110,7 +117,8 @@ static void on_reserved(struct errand *errand)
     if (errand->op.status) {
         errand_fail_asked(errand);
     } else if (!verdict->allowed) {
-        errand_refuse(errand);
+        if (!errand_await_grants(errand, ask))
+            errand_refuse(errand);
     } else if (verdict->repeated) {
         find_again(errand);
     } else {
@@ -139,11 +147,21 @@ static bool read_request_id(struct errand *errand, struct slice *ret_id)
     return good;
 }
 
+static bool read_labels(struct errand *errand)
+{
+    struct dialect_error error;
+    bool good = labels_read(errand->exchange, &errand->labels, &error);
+    if (!good)
+        errand_fail(errand, &error);
+    return good;
+}
+
 static void reserve(struct errand *errand)
 {
     const struct kept_file *file = &errand->file;
+    const struct labels *labels = &errand->labels;
     struct slice id, body = errand->exchange->body;
-    if (!read_request_id(errand, &id) || !errand_expect_refusals(errand))
+    if (!read_request_id(errand, &id) || !read_labels(errand) || !errand_expect_refusals(errand))
         return;
     errand->batch = (struct kept_batch){.provider = file->provider,
                                         .file = file->id,
@@ -156,9 +174,13 @@ static void reserve(struct errand *errand)
                                         .line_cost = file->line_cost,
                                         .line_tokens = file->line_tokens};
     errand_demand(errand, file, &errand->op.args.reserve);
-    errand->op.args.reserve.request_id = (struct mete_text){id.data, id.len};
-    errand->op.args.reserve.content = XXH3_64bits_withSeed(body.data, body.len, 1) | 1;
-    errand_ask(errand, METE_OP_RESERVE, on_reserved);
+    struct mete_reserve *args = &errand->op.args.reserve;
+    args->request_id = (struct mete_text){id.data, id.len};
+    args->content = XXH3_64bits_withSeed(body.data, body.len, 1) | 1;
+    args->session = (struct mete_text){labels->session.data, labels->session.len};
+    args->tags = labels->tags;
+    args->tags_len = labels->tags_len;
+    ask(errand);
 }
 
 /* ---- Its file -------------------------------------------------------------------------------- */

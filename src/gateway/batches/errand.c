@@ -304,6 +304,21 @@ void errand_demand(struct errand *errand, const struct kept_file *file,
                                          .on_expiry = METE_EXPIRY_CHARGE};
 }
 
+bool errand_await_grants(struct errand *errand, errand_step *next)
+{
+    const struct gateway_parts *parts = &errand->gateway->parts;
+    size_t len = errand->op.result.verdict.refusals_len;
+    bool is_quota = false;
+    for (size_t i = 0; i < len && i < METE_REFUSALS_MAX; i++)
+        is_quota |= errand->naming->all[i].reason == METE_QUOTA;
+    if (errand->waited || !is_quota || !parts->await_grants)
+        return false;
+    errand->waited = true;
+    errand->next = next;
+    errand->job = (struct work){.done = on_worked};
+    return parts->await_grants(parts->user, &errand->job);
+}
+
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
 static void reply_error(struct errand *errand, const struct dialect_error *error,

@@ -19,6 +19,7 @@
 #include "gateway/batches/kept_file.h"
 #include "gateway/batches/lines.h"
 #include "gateway/inside.h"
+#include "gateway/labels.h"
 #include "gateway/naming.h"
 #include "gateway/usage.h"
 
@@ -45,6 +46,8 @@ struct errand {
     struct mete_demand demands[ERRAND_DEMANDS];
     struct mete_usage usage[USAGE_METERS];
     char mark[KEPT_BATCH_MARK];      /* of documents that are looked for */
+    struct labels labels;            /* of a batch */
+    bool waited;                     /* for what is due to be granted: once */
     int64_t priced_us;               /* by which prices a batch is billed */
     struct naming *naming;           /* NULL: nothing was refused */
     struct mete_answer *answer_room; /* of questions; NULL: none yet */
@@ -119,6 +122,10 @@ bool errand_is_good(struct errand *errand);
 /* Fills in what a worst case takes from the budgets. */
 void errand_demand(struct errand *errand, const struct kept_file *file,
                    struct mete_reserve *ret_reserve);
+
+/* The verdict of op is no, of a quota, and something is due to be granted: next, once it was.
+ * False: the refusal stands. */
+bool errand_await_grants(struct errand *errand, errand_step *next);
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 

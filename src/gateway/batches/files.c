@@ -12,7 +12,7 @@ static void on_kept(struct errand *errand)
 {
     if (errand->op.status)
         errand_fail_asked(errand);
-    else
+    else if (errand_is_good(errand))
         errand_reply(errand);
 }
 
@@ -30,9 +30,11 @@ static void on_shown(struct errand *errand)
         errand_keep(errand, 1, on_kept);
 }
 
+/* What its provider has no more is not kept either. */
 static void on_deleted(struct errand *errand)
 {
-    if (!errand_is_good(errand))
+    bool is_gone = errand->end == UPSTREAM_DONE && errand->status == 404;
+    if (!is_gone && !errand_is_good(errand))
         return;
     errand_end_file(errand, 0);
     errand_keep(errand, 1, on_kept);

@@ -98,6 +98,13 @@ static void put_pieces(struct errand *errand)
     errand->pieces_len = 3;
 }
 
+static void on_checked(struct errand *errand);
+
+static void check(struct errand *errand)
+{
+    errand_ask(errand, METE_OP_CHECK, on_checked);
+}
+
 static void on_checked(struct errand *errand)
 {
     struct exchange *exchange = errand->exchange;
@@ -108,7 +115,8 @@ static void on_checked(struct errand *errand)
     if (errand->op.status) {
         errand_fail_asked(errand);
     } else if (!errand->op.result.verdict.allowed) {
-        errand_refuse(errand);
+        if (!errand_await_grants(errand, check))
+            errand_refuse(errand);
     } else {
         put_pieces(errand);
         errand_send(errand, &send, on_sent);
@@ -139,7 +147,7 @@ static void on_priced(struct errand *errand)
     if (!errand_expect_refusals(errand))
         return;
     errand_demand(errand, &errand->file, &errand->op.args.reserve);
-    errand_ask(errand, METE_OP_CHECK, on_checked);
+    check(errand);
 }
 
 static void run(struct work *work)

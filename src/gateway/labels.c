@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the caller says a call belongs to: X-Mete-Session, one text, and X-Mete-Tags, a list with
  * commas. Narrowed budgets and rate limits match them. Neither goes on to the provider. */
-#include "gateway/call.h"
+#include "gateway/labels.h"
 
 #include "base/limits.h"
 
@@ -22,7 +22,7 @@ static bool fits(struct slice text)
     return text.len <= LIMIT_SESSION;
 }
 
-static bool read_tags(struct call *call, struct slice list)
+static bool read_tags(struct slice list, struct labels *labels)
 {
     while (list.len) {
         const char *comma = memchr(list.data, ',', list.len);
@@ -31,24 +31,25 @@ static bool read_tags(struct call *call, struct slice list)
         list = slice_from(list, comma ? len + 1 : len);
         if (!tag.len)
             continue;
-        if (call->tags_len == METE_TAGS_MAX || !fits(tag))
+        if (labels->tags_len == METE_TAGS_MAX || !fits(tag))
             return false;
-        call->asking->tags[call->tags_len++] = (struct mete_text){tag.data, tag.len};
+        labels->tags[labels->tags_len++] = (struct mete_text){tag.data, tag.len};
     }
     return true;
 }
 
-bool call_read_labels(struct call *call, struct dialect_error *ret_error)
+bool labels_read(const struct exchange *exchange, struct labels *ret_labels,
+                 struct dialect_error *ret_error)
 {
-    struct exchange *exchange = call->exchange;
     *ret_error = (struct dialect_error){
         .status = 400, .type = "invalid_request_error", .code = "invalid_value"};
-    call->session = trim(exchange->ops->header(exchange, "x-mete-session"));
-    if (!fits(call->session)) {
+    ret_labels->tags_len = 0;
+    ret_labels->session = trim(exchange->ops->header(exchange, "x-mete-session"));
+    if (!fits(ret_labels->session)) {
         ret_error->message = "X-Mete-Session must be at most 128 bytes of printable ASCII.";
         return false;
     }
-    if (read_tags(call, exchange->ops->header(exchange, "x-mete-tags")))
+    if (read_tags(exchange->ops->header(exchange, "x-mete-tags"), ret_labels))
         return true;
     ret_error->message =
         "X-Mete-Tags must be at most 16 tags with commas between, each at most 128 bytes of "
