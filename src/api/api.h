@@ -34,8 +34,28 @@ struct api_credentials {
     void *user;
 };
 
+/* A provider of the gateway's. Slices live as long as the API. */
+struct api_provider_view {
+    struct slice name, dialect, base_url, priced_as;
+    const char *const *models; /* globs */
+    size_t models_len;         /* 0: every model */
+    bool enabled;
+    const char *circuit; /* "closed", "open", "half_open" */
+    int64_t wait_us;     /* until it may be asked again; 0: now */
+    uint32_t calls_open;
+    uint64_t calls, failed, opened;
+    const char *fault; /* of the last call that failed: "timeout"; NULL: none since the start */
+    int fault_status;
+    int64_t fault_us;
+};
+
 /* The providers of the gateway. Zeroed: there is none here. */
 struct api_providers {
+    /* The i-th of the configuration; false: there are no more. */
+    bool (*at)(void *user, size_t i, struct api_provider_view *ret_view);
+    /* It is on disk: from now on it is so. A name that the configuration does not have is nobody's.
+     */
+    void (*enable)(void *user, struct slice name, bool enabled);
     /* What a model costs that this provider was asked for, as the gateway prices it. Any thread. */
     const struct price_model *(*price)(void *user, const struct pricing *list,
                                        struct slice provider, struct slice model);

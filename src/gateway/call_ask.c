@@ -344,6 +344,22 @@ static int64_t rests_us(const struct call *call)
     return max_i64(min_i64(told, most), 0) * unit_us;
 }
 
+static enum provider_fault fault_of(enum upstream_end end)
+{
+    switch (end) {
+    case UPSTREAM_NOT_SENT:
+        return PROVIDER_NOT_REACHED;
+    case UPSTREAM_LOST:
+        return PROVIDER_BROKE_OFF;
+    case UPSTREAM_TIMEOUT:
+        return PROVIDER_TOO_SLOW;
+    case UPSTREAM_DONE:
+    case UPSTREAM_CANCELLED:
+        break;
+    }
+    return PROVIDER_BAD_STATUS;
+}
+
 void call_attempt_over(struct call *call, enum upstream_end end)
 {
     struct gateway *gateway = call->gateway;
@@ -358,6 +374,9 @@ void call_attempt_over(struct call *call, enum upstream_end end)
         outcome = PROVIDER_FAILED;
     else if (status == 429 && rests)
         outcome = PROVIDER_RESTS;
+    if (outcome == PROVIDER_FAILED || outcome == PROVIDER_RESTS)
+        providers_blame(&gateway->providers, call->provider, fault_of(end), status,
+                        mete_now(gateway->parts.mete).us);
     providers_give(&gateway->providers, call->provider, outcome, rests, now_us);
     call->taken = false;
 }

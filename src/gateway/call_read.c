@@ -155,6 +155,12 @@ static bool find_providers(struct call *call, struct dialect_error *ret_error)
     if (!candidates->answers)
         return refuse_model(call, 404, "model_not_found", "No provider here answers this model",
                             ret_error);
+    if (!candidates->enabled) {
+        (void)refuse_model(call, 503, "provider_disabled",
+                           "The provider of this model is disabled here", ret_error);
+        ret_error->type = "server_error";
+        return false;
+    }
     if (!candidates->speaks)
         return refuse_model(call, 400, "format_not_spoken",
                             "The provider of this model does not speak this API", ret_error);

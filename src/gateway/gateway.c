@@ -230,14 +230,31 @@ void gateway_free(struct gateway *gateway)
     free(gateway);
 }
 
+void gateway_enable_provider(struct gateway *gateway, size_t provider, bool enabled)
+{
+    providers_enable(&gateway->providers, provider, enabled);
+}
+
 bool gateway_provider_at(const struct gateway *gateway, size_t i,
                          struct gateway_provider_view *ret_view)
 {
     if (i >= gateway->providers.len)
         return false;
+    static const char *const faults[] = {[PROVIDER_NOT_REACHED] = "not_reached",
+                                         [PROVIDER_BROKE_OFF] = "broke_off",
+                                         [PROVIDER_TOO_SLOW] = "timeout",
+                                         [PROVIDER_BAD_STATUS] = "status"};
     const struct provider *provider = &gateway->providers.all[i];
+    struct timers *timers = gateway->parts.timers;
     *ret_view = (struct gateway_provider_view){
         .name = slice_of(provider->config->name),
+        .priced_as = provider->priced_as,
+        .config = provider->config,
+        .enabled = !provider->disabled,
+        .wait_us = max_i64(provider->until_us - timers->now_us(timers), 0),
+        .fault = faults[provider->fault],
+        .fault_status = provider->fault_status,
+        .fault_us = provider->fault_us,
         .health = provider->health == PROVIDER_CLOSED ? GATEWAY_WELL
                   : provider->health == PROVIDER_OPEN ? GATEWAY_LEFT_ALONE
                                                       : GATEWAY_ON_TRIAL,

@@ -183,9 +183,19 @@ METE_MUST_USE int gateway_stop(struct gateway *gateway, struct mete_budget_id bu
 /* Cuts all open streams, each with an end of its format. */
 void gateway_shutdown(struct gateway *gateway);
 
+/* From now on nothing new is asked of it, or something again; calls under way go on. provider: its
+ * index in the configuration. */
+void gateway_enable_provider(struct gateway *gateway, size_t provider, bool enabled);
+
 /* How a provider is. NULL: past the last. Slices live as long as the gateway. */
 struct gateway_provider_view {
-    struct slice name;
+    struct slice name, priced_as;
+    const struct gateway_provider *config;
+    bool enabled;
+    int64_t wait_us;         /* until it may be asked again; 0: now */
+    const char *fault;       /* "not_reached", "broke_off", "timeout", "status"; NULL: none yet */
+    int fault_status;        /* HTTP's, of the last */
+    int64_t fault_us;        /* in the engine's time */
     enum { GATEWAY_WELL = 0, GATEWAY_LEFT_ALONE, GATEWAY_ON_TRIAL } health;
     uint32_t calls_open;
     uint64_t asked, failed,

@@ -178,7 +178,7 @@ const struct provider *providers_named(const struct providers *providers, struct
 int providers_find(const struct providers *providers, struct slice model, struct slice *ret_name)
 {
     for (size_t i = 0; i < providers->len; i++)
-        if (answers(providers->all[i].config, model, ret_name))
+        if (!providers->all[i].disabled && answers(providers->all[i].config, model, ret_name))
             return (int)i;
     return -1;
 }
@@ -271,12 +271,15 @@ void providers_choose(struct providers *providers, const struct pricing *pricing
 {
     struct candidates *c = ret_candidates;
     c->len = 0;
-    c->answers = c->speaks = false;
+    c->answers = c->enabled = c->speaks = false;
     for (size_t i = 0; i < providers->len && c->len < PROVIDERS_CANDIDATES; i++) {
         struct candidate one = {.provider = &providers->all[i]};
         if (!answers(one.provider->config, model, &one.model))
             continue;
         c->answers = true;
+        if (one.provider->disabled)
+            continue;
+        c->enabled = true;
         one.spoken = spoken(one.provider, format);
         if (!one.spoken)
             continue;
@@ -313,17 +316,20 @@ void providers_pass(const struct providers *providers, struct slice path, struct
                     struct candidates *ret_candidates)
 {
     ret_candidates->len = 0;
-    ret_candidates->answers = ret_candidates->speaks = false;
+    ret_candidates->answers = ret_candidates->enabled = ret_candidates->speaks = false;
     for (size_t i = 0; i < providers->len; i++) {
         const struct provider *provider = &providers->all[i];
         const struct gateway_pass *pass = find_pass(provider, path);
         if (!pass)
             continue;
+        ret_candidates->answers = true;
+        if (provider->disabled)
+            continue;
         const struct provider_pass *priced = &provider->passes[pass - provider->config->passes];
         ret_candidates->list[0] =
             (struct candidate){provider, dialect_pass(), &priced->price, model};
         ret_candidates->len = 1;
-        ret_candidates->answers = ret_candidates->speaks = true;
+        ret_candidates->enabled = ret_candidates->speaks = true;
         return;
     }
 }
@@ -355,6 +361,10 @@ bool providers_take(struct providers *providers, const struct provider *provider
                     int64_t *ret_wait_us)
 {
     struct provider *p = mine(providers, provider);
+    if (p->disabled) {
+        *ret_wait_us = providers->config->breaker_pause_ms * 1000;
+        return false;
+    }
     if (p->until_us > now_us) {
         *ret_wait_us = p->until_us - now_us;
         return false;
@@ -406,6 +416,21 @@ void providers_give(struct providers *providers, const struct provider *provider
     case PROVIDER_SAID_NOTHING:
         break;
     }
+}
+
+void providers_enable(struct providers *providers, size_t at, bool enabled)
+{
+    ASSERT(at < providers->len);
+    providers->all[at].disabled = !enabled;
+}
+
+void providers_blame(struct providers *providers, const struct provider *provider,
+                     enum provider_fault fault, int status, int64_t now_us)
+{
+    struct provider *p = mine(providers, provider);
+    p->fault = fault;
+    p->fault_status = fault == PROVIDER_BAD_STATUS ? status : 0;
+    p->fault_us = now_us;
 }
 
 void providers_first_try(struct providers *providers)

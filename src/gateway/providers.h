@@ -18,6 +18,15 @@ enum { PROVIDERS_CANDIDATES = 8 };
 
 enum provider_health { PROVIDER_CLOSED = 0, PROVIDER_OPEN, PROVIDER_TRYING };
 
+/* Why a call to it failed the last time. */
+enum provider_fault {
+    PROVIDER_NO_FAULT = 0,
+    PROVIDER_NOT_REACHED,
+    PROVIDER_BROKE_OFF,
+    PROVIDER_TOO_SLOW,
+    PROVIDER_BAD_STATUS /* fault_status */
+};
+
 enum provider_outcome {
     PROVIDER_ANSWERED = 0, /* whatever it said, it works */
     PROVIDER_FAILED,       /* not reached, broke off, too slow, 5xx, our credential refused */
@@ -41,6 +50,10 @@ struct provider {
     uint32_t open;     /* calls under way */
     int64_t until_us;  /* OPEN, or rests: not before; 0: now */
     int64_t rate_us;   /* GCRA: theoretical arrival time */
+    bool disabled;     /* by an administrator: nobody asks it anything new */
+    enum provider_fault fault;
+    int fault_status;
+    int64_t fault_us; /* when, in the engine's time */
     uint64_t asked, failed, opened;
 };
 
@@ -61,7 +74,8 @@ struct candidate {
 struct candidates {
     struct candidate list[PROVIDERS_CANDIDATES];
     size_t len;
-    bool answers; /* some provider answers this model */
+    bool answers; /* some provider answers this model, */
+    bool enabled; /* and one of them is not disabled */
     bool speaks;  /* and one of them speaks the format, or one it can be translated to */
 };
 
@@ -72,6 +86,12 @@ struct providers {
     uint64_t random[2];
     uint32_t second_tries; /* that may be made now, in hundredths */
 };
+
+/* Who is disabled is no candidate, and takes no calls. */
+void providers_enable(struct providers *providers, size_t at, bool enabled);
+/* What a call failed of, beside providers_give(). */
+void providers_blame(struct providers *providers, const struct provider *provider,
+                     enum provider_fault fault, int status, int64_t now_us);
 
 /* config, pricing: borrowed. METE_E_INVALID: no such family; METE_E_MEMORY. */
 METE_MUST_USE int providers_open(struct providers *providers, const struct gateway_config *config,

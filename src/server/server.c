@@ -355,6 +355,17 @@ static bool await_grants(void *user, struct work *work)
     return server->api && api_wait(server->api, work);
 }
 
+/* Who was disabled is so again. */
+static int use_catalogue(struct server *server)
+{
+    struct records_reader *reader = NULL;
+    int error = records_reader_open(os_system(), server->home.path, &reader);
+    if (!error)
+        error = catalogue_use(server->gateway, reader);
+    records_reader_close(reader);
+    return error ? because(server, error, "what was said of providers") : 0;
+}
+
 static int open_gateway(struct server *server)
 {
     config_gateway(server->config, &server->gateway_config);
@@ -383,7 +394,7 @@ static int open_gateway(struct server *server)
         return because(server, error, "the gateway");
     server->router.gateway = gateway_handler(server->gateway);
     error = credentials_use(&server->credentials, server->gateway);
-    return error ? because(server, error, "the sealed credentials") : 0;
+    return error ? because(server, error, "the sealed credentials") : use_catalogue(server);
 }
 
 static int open_api(struct server *server)

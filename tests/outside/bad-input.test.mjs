@@ -89,6 +89,7 @@ const GOOD = {
   redeem: { code: `mc_${'0'.repeat(26)}` },
   createTransaction: { operations: [{ method: 'POST', path: `/api/v1/organizations/${ORG}/users`, body: { id: 'in-one', name: 'In one' } }] },
   backup: { directory: '/tmp/mete-backup-never-made' },
+  updateProvider: { enabled: true },
   setCredential: { secret: 'a-credential-of-a-provider' },
   resealCredentials: { key_file: '/nonexistent/sealing.key' },
   countTokens: { model: 'gpt-4o', text: 'a', ids: true, special: true },

@@ -5,6 +5,7 @@
 
 #define PRICES "/api/v1/prices"
 #define OWN_PRICES "/api/v1/organizations/{org}/prices"
+#define PROVIDER "/api/v1/providers/{provider}"
 #define CREDENTIAL "/api/v1/providers/{provider}/credential"
 
 static const struct route routes[] = {
@@ -19,6 +20,9 @@ static const struct route routes[] = {
     {"GET", OWN_PRICES "/{model}", ACCESS_MEMBER, PERMIT_CATALOG_READ, own_price_show, 0},
     {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_create, 0},
     {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_list, 0},
+    {"GET", "/api/v1/providers", ACCESS_ADMIN, PERMIT_INSTALLATION, providers_list, 0},
+    {"GET", PROVIDER, ACCESS_ADMIN, PERMIT_INSTALLATION, provider_show, 0},
+    {"PUT", PROVIDER, ACCESS_ADMIN, PERMIT_INSTALLATION, provider_change, 0},
     {"GET", "/api/v1/credentials", ACCESS_ADMIN, PERMIT_INSTALLATION, credentials_list, 0},
     {"POST", "/api/v1/credentials/reseal", ACCESS_ADMIN, PERMIT_INSTALLATION, credentials_reseal,
      0},
