@@ -273,6 +273,10 @@ int main(int argc, char **argv)
     fill_records(&counts, first_keys);
     wait_for_records();
     double done = seconds();
+    uint64_t seq = 0; /* as one that has run for a month has of its own accord */
+    error = mete_snapshot(fill.mete, &seq);
+    if (error)
+        die("snapshot", error);
     mete_port_close(fill.port);
     mete_close(fill.mete);
     free(first_keys);
