@@ -111,6 +111,8 @@ enum mete_meter {
     METE_SEARCHES,       /* searches the provider made for a call, not tokens */
     METE_CHARACTERS,     /* of text that was spoken */
     METE_VIDEO_SECONDS,
+    METE_LIST_COST, /* what METE_COST would be without a markup, in nano-units of its currency; of
+                       calls that have one */
     METE_METERS_BUILTIN,
     METE_METER_CUSTOM = 64
 };
@@ -190,8 +192,8 @@ enum mete_error {
     METE_E_UNPRICED = -22,        /* the model has no price */
     METE_E_SYNTAX = -23,          /* the bytes are not of their format */
     METE_E_METHOD = -24,          /* the path exists, the method does not */
-    METE_E_DISK = -25,   /* the disk is nearly full: ends, corrections and administration still
-                           work, new reservations do not */
+    METE_E_DISK = -25,    /* the disk is nearly full: ends, corrections and administration still
+                            work, new reservations do not */
     METE_E_CHANGED = -26, /* it has been changed since it was read */
     METE_E_LIMITED = -27  /* too many tries: wait before the next */
 };
@@ -397,7 +399,7 @@ enum { METE_OUTCOME_PROVISIONAL = 1, METE_OUTCOME_COUNTED = 2 };
 /* A part of what a call cost: what units of one meter came to that are in no other part
  * (METE_CACHED_INPUT: what was read from the cache; METE_INPUT: the rest of the input). */
 struct mete_part {
-    uint16_t meter; /* below METE_METERS_BUILTIN; neither METE_COST nor METE_TOTAL_TOKENS */
+    uint16_t meter; /* below METE_METERS_BUILTIN; no METE_COST, METE_TOTAL_TOKENS, METE_LIST_COST */
     int64_t nano;   /* of the currency of the call's first METE_COST; 0 .. METE_AMOUNT_MAX */
 };
 
@@ -730,8 +732,8 @@ struct mete_budget_view {
     int64_t soft_limit, rollover_cap;
     struct mete_controls controls;
     struct mete_instant starts_at, ends_at; /* 0: since ever, for ever */
-    struct mete_instant stopped_at; /* 0: no emergency stop is on */
-    int throttled;                  /* 1: the throttle is on */
+    struct mete_instant stopped_at;         /* 0: no emergency stop is on */
+    int throttled;                          /* 1: the throttle is on */
     int soft_limit_reached;
     enum mete_kind for_kind;           /* a template's */
     struct mete_budget_id template_of; /* 0: made by hand */

@@ -160,7 +160,7 @@ static int read_amount(const struct fields *fields, const struct field *field, s
                             "It must be a decimal such as \"5.00\", with 1 to 9 places if any.");
     if (rc)
         return fields_fault(fields, METE_E_INVALID, field->name, "It is too large.");
-    if (parsed < 0)
+    if (parsed < 0 && field->min >= 0)
         return fields_fault(fields, METE_E_INVALID, field->name, "It must not be negative.");
     *ret_text = text;
     return 0;

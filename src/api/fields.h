@@ -15,7 +15,8 @@ enum field_type {
     FIELD_ID,      /* struct slice: 1..128 of A-Z a-z 0-9 . _ : @ ~ - */
     FIELD_TOKEN,   /* struct slice: min..max printable ASCII without space: a model, a provider */
     FIELD_WORD,    /* int: a string of words[] */
-    FIELD_AMOUNT,  /* struct slice: the decimal text of a string or a number, as it was written */
+    FIELD_AMOUNT,  /* struct slice: the decimal text of a string or a number, as it was written;
+                      below zero only where min is */
     FIELD_COUNT,   /* int64_t: a whole number, min..max */
     FIELD_RATIO,   /* int64_t: a number above 0 and at most max, in millionths */
     FIELD_SHARE,   /* int64_t: a number from 0 to 1, in millionths */

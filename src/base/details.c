@@ -34,8 +34,8 @@ static bool is_plain(struct slice text)
 static bool is_part(const struct mete_part *parts, size_t i)
 {
     uint16_t meter = parts[i].meter;
-    if (meter == METE_COST || meter == METE_TOTAL_TOKENS || meter >= METE_METERS_BUILTIN ||
-        parts[i].nano < 0 || parts[i].nano > METE_AMOUNT_MAX)
+    if (meter == METE_COST || meter == METE_TOTAL_TOKENS || meter == METE_LIST_COST ||
+        meter >= METE_METERS_BUILTIN || parts[i].nano < 0 || parts[i].nano > METE_AMOUNT_MAX)
         return false;
     for (size_t j = 0; j < i; j++)
         if (parts[j].meter == meter)

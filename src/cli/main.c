@@ -20,7 +20,7 @@ static const struct command commands[] = {
     {"serve", "run the gateway and the API", cli_serve},
     {"init", "make a data directory, its admin token and an example organization", cli_init},
     {"config", "make what is there what a file declares, as one", cli_config},
-    {"org", "create, list, show, change and delete organizations", cli_org},
+    {"org", "create, list, show, change and delete organizations; what they pay", cli_org},
     {"department", "the same of departments, in one another", cli_department},
     {"user", "the same of users", cli_user},
     {"member", "who administers an organization, with which role and password", cli_member},

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mete org, department, user, member and token: who there is, and who may administer. */
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/entity.h"
+#include "cli/markup.h"
+
+#include <string.h>
 
 #define EACH                                                                                       \
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the\n"    \
@@ -20,8 +24,15 @@ static const char org_usage[] =
     "       mete org list\n"
     "       mete org show ID\n"
     "       mete org set ID [--name N] [--time-zone Z]\n"
-    "       mete org delete ID [--yes]\n" EACH
-    "What is in it goes first: keys, users, departments.\n";
+    "       mete org delete ID [--yes]\n"
+    "       mete org markup ID [--percent P [--model PATTERN]... [--effective T]]\n"
+    "       mete org markup ID --end [--yes]\n" EACH
+    "What is in it goes first: keys, users, departments.\n"
+    "markup: the organization pays P percent more than the price list says (less, below 0), of "
+    "all\n"
+    "models or of those that a PATTERN names (a whole name, or its beginning and *), from T on "
+    "(an\n"
+    "instant such as 2030-01-31T00:00:00Z; now if absent). Without --percent it is shown.\n";
 
 int cli_org(int argc, char **argv)
 {
@@ -39,6 +50,8 @@ int cli_org(int argc, char **argv)
         .columns = columns,
         .columns_len = LEN(columns),
         .list_len = LEN(columns)};
+    if (argc > 1 && !strcmp(argv[1], "markup") && !client_wants_help(argc, argv))
+        return cli_org_markup(argc, argv, org_usage);
     return entity_run(&command, argc, argv);
 }
 

@@ -45,6 +45,7 @@ static const char *const meters[METE_METERS_BUILTIN] = {
     [METE_SEARCHES] = "searches",
     [METE_CHARACTERS] = "characters",
     [METE_VIDEO_SECONDS] = "video_seconds",
+    [METE_LIST_COST] = "list_cost",
 };
 
 const char *audit_json_kind(int kind)

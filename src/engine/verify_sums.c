@@ -54,15 +54,26 @@ static void add_amount(struct verify_sum *sum, uint32_t meter, uint32_t currency
 
 static void add_usage(struct verify_sum *sum, const struct records_usage *usage)
 {
+    const struct mete_usage *list = NULL;
     bool has_total = false;
-    int64_t tokens = 0;
+    int64_t tokens = 0, cost = 0;
+    uint32_t currency = 0;
     for (size_t i = 0; i < usage->usage_len; i++) {
         const struct mete_usage *one = &usage->usage[i];
         has_total |= one->meter == METE_TOTAL_TOKENS;
         if (one->meter == METE_INPUT || one->meter == METE_OUTPUT)
             tokens += one->amount;
-        add_amount(sum, one->meter, one->currency, one->amount);
+        if (one->meter == METE_COST && !currency) {
+            currency = one->currency;
+            cost = one->amount;
+        }
+        if (one->meter != METE_LIST_COST)
+            add_amount(sum, one->meter, one->currency, one->amount);
+        else
+            list = one;
     }
+    if (list)
+        add_amount(sum, METE_LIST_COST, currency, cost - list->amount);
     if (!has_total)
         add_amount(sum, METE_TOTAL_TOKENS, 0, tokens);
     if (usage->corrects)

@@ -190,6 +190,19 @@ static int64_t add_up(int64_t sum, int64_t more)
     return sum > METE_AMOUNT_MAX - more ? METE_AMOUNT_MAX : sum + more;
 }
 
+/* What it would cost without the markup; of what was counted or reserved, of which there is no
+ * other figure, by the markup alone. */
+static int64_t list_cost(const struct call *call, int64_t cost)
+{
+    int64_t list;
+    if (!call->price->markup_bp)
+        return -1;
+    bool exact = call->basis == CALL_REPORTED && !call->unknown;
+    if (exact && !pricing_list_charge(call->price, &call->used, &list))
+        return list;
+    return pricing_list_of(call->price, cost);
+}
+
 static size_t write_usage(struct call *call, int64_t cost)
 {
     const struct pricing_usage *u = &call->used;
@@ -200,7 +213,8 @@ static size_t write_usage(struct call *call, int64_t cost)
         total = METE_AMOUNT_MAX;
     for (uint32_t i = 0; i < call->unknown; i++)
         total = add_up(total, call_reserved(call, &call->demands[1]));
-    return usage_write(u, call->price->currency, cost, total, call->usage);
+    const struct usage_cost costs = {call->price->currency, cost, list_cost(call, cost)};
+    return usage_write(u, &costs, total, call->usage);
 }
 
 static uint32_t elapsed_ms(int64_t from_us, int64_t to_us)

@@ -231,6 +231,9 @@ static bool settle(struct fetch *fetch)
     struct slice version = pricing_version(fetch->place.pricing);
     if (!kept || !kept->open || pricing_charge(price, &fetch->used, &fetch->cost))
         return false;
+    struct usage_cost cost = {price->currency, fetch->cost, -1};
+    if (price->markup_bp && pricing_list_charge(price, &fetch->used, &cost.list))
+        cost.list = -1;
     kept->open = false; /* whatever comes of it: it is tried once */
     fetch->state = FETCH_SETTLING;
     fetch->op.kind = METE_OP_COMMIT;
@@ -238,7 +241,7 @@ static bool settle(struct fetch *fetch)
     fetch->op.args.commit = (struct mete_commit){
         .reservation = fetch->place.reservation,
         .usage = fetch->usage,
-        .usage_len = usage_write(&fetch->used, price->currency, fetch->cost, -1, fetch->usage),
+        .usage_len = usage_write(&fetch->used, &cost, -1, fetch->usage),
         .outcome = {.ending = METE_ENDED_OK,
                     .status = (uint16_t)fetch->status,
                     .price_list = {version.data, version.len}},

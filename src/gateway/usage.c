@@ -5,14 +5,14 @@
 #include "base/assert.h"
 #include "base/checked.h"
 
-size_t usage_write(const struct pricing_usage *usage, uint32_t currency, int64_t cost,
-                   int64_t total, struct mete_usage ret_list[USAGE_METERS])
+size_t usage_write(const struct pricing_usage *usage, const struct usage_cost *cost, int64_t total,
+                   struct mete_usage ret_list[USAGE_METERS])
 {
     int64_t sum = METE_AMOUNT_MAX;
     if (!checked_add(usage->input, usage->output, &sum))
         sum = METE_AMOUNT_MAX;
     const struct mete_usage all[] = {
-        {METE_COST, currency, cost},
+        {METE_COST, cost->currency, cost->nano},
         {METE_TOTAL_TOKENS, 0, total < 0 ? sum : total},
         {METE_REQUESTS, 0, 1},
         {METE_INPUT, 0, usage->input},
@@ -30,11 +30,14 @@ size_t usage_write(const struct pricing_usage *usage, uint32_t currency, int64_t
         {METE_CHARACTERS, 0, usage->characters},
         {METE_AUDIO_SECONDS, 0, usage->audio_seconds},
         {METE_VIDEO_SECONDS, 0, usage->video_seconds},
+        {METE_LIST_COST, 0, max_i64(cost->list, 0)},
     };
     _Static_assert(sizeof all == USAGE_METERS * sizeof all[0], "all of them have room");
     size_t len = 0;
     for (size_t i = 0; i < USAGE_METERS; i++) {
-        if (all[i].meter != METE_COST && !all[i].amount)
+        bool is_told = all[i].meter == METE_COST ||
+                       (all[i].meter == METE_LIST_COST ? cost->list >= 0 : all[i].amount > 0);
+        if (!is_told)
             continue;
         ret_list[len] = all[i];
         ret_list[len++].amount = min_i64(all[i].amount, METE_AMOUNT_MAX);

@@ -5,8 +5,9 @@
  *
  *          base  <-  everybody's rows of a moment  <-  one organization's rows of the moment
  *
- *        the middle is the same list for all organizations. A put forgets those whose stretch it is
- *        in; who holds one keeps it.
+ *        the middle is the same list for all organizations; over the last one may lie what an
+ *        organization's markup makes of it, one for all who pay the same. A put forgets those whose
+ * stretch it is in; who holds one keeps it.
  *
  * Not done: changing a list in place, which others read; an index of organizations: their rows are
  * found by halving. */
@@ -26,7 +27,8 @@ struct entry {
 
 struct dated {
     uint32_t organization;
-    int64_t from_us, until_us; /* it holds in [from, until) */
+    const struct pricing_markup *terms; /* markups.h; NULL: none */
+    int64_t from_us, until_us;          /* it holds in [from, until), for who pays these terms */
     const struct pricing *list;
 };
 
@@ -35,6 +37,7 @@ struct price_book {
     struct entry **rows;
     size_t len, room;
     bool sorted;
+    struct markups *markups;
     struct dated lists[LISTS]; /* the last asked for first */
     size_t lists_len;
 };
@@ -44,6 +47,11 @@ int price_book_new(const struct pricing *base, struct price_book **ret_book)
     struct price_book *book = calloc(1, sizeof *book);
     if (!book)
         return METE_E_MEMORY;
+    int rc = markups_new(&book->markups);
+    if (rc) {
+        free(book);
+        return rc;
+    }
     book->base = pricing_hold(base);
     book->sorted = true;
     *ret_book = book;
@@ -59,8 +67,14 @@ void price_book_free(struct price_book *book)
     for (size_t i = 0; i < book->len; i++)
         free(book->rows[i]);
     free(book->rows);
+    markups_free(book->markups);
     pricing_free(book->base);
     free(book);
+}
+
+struct markups *price_book_markups(struct price_book *book)
+{
+    return book->markups;
 }
 
 const struct pricing *price_book_base(const struct price_book *book)
@@ -312,11 +326,13 @@ static void remember(struct price_book *book, const struct dated *dated)
     book->lists_len++;
 }
 
-static const struct dated *recall(struct price_book *book, uint32_t organization, int64_t at_us)
+static const struct dated *recall(struct price_book *book, uint32_t organization,
+                                  const struct pricing_markup *terms, int64_t at_us)
 {
     for (size_t i = 0; i < book->lists_len; i++) {
         struct dated found = book->lists[i];
-        if (found.organization != organization || at_us < found.from_us || at_us >= found.until_us)
+        if (found.organization != organization || found.terms != terms || at_us < found.from_us ||
+            at_us >= found.until_us)
             continue;
         memmove(&book->lists[1], &book->lists[0], i * sizeof *book->lists);
         book->lists[0] = found;
@@ -328,7 +344,7 @@ static const struct dated *recall(struct price_book *book, uint32_t organization
 static int dated_list(struct price_book *book, uint32_t organization, int64_t at_us,
                       struct dated *ret_dated)
 {
-    const struct dated *known = recall(book, organization, at_us);
+    const struct dated *known = recall(book, organization, NULL, at_us);
     if (known) {
         *ret_dated = *known;
         return 0;
@@ -347,22 +363,57 @@ static int dated_list(struct price_book *book, uint32_t organization, int64_t at
     return rc;
 }
 
+/* The same at these terms. */
+static int marked_list(struct price_book *book, uint32_t organization,
+                       const struct pricing_markup *terms, int64_t at_us, struct dated *ret_dated)
+{
+    struct dated dated;
+    struct pricing *list;
+    const struct dated *known = recall(book, organization, terms, at_us);
+    if (known) {
+        *ret_dated = *known;
+        return 0;
+    }
+    int rc = dated_list(book, organization, at_us, &dated);
+    if (!rc)
+        rc = pricing_new_marked(dated.list, terms, &list);
+    if (rc)
+        return rc;
+    dated.terms = terms;
+    dated.list = list;
+    remember(book, &dated);
+    *ret_dated = dated;
+    return 0;
+}
+
+/* What this organization pays; ret_from_us: since when it has been just that. */
+static int own_list(struct price_book *book, uint32_t organization, int64_t at_us,
+                    struct dated *ret_dated, int64_t *ret_from_us)
+{
+    struct dated dated;
+    int64_t since_us;
+    const struct pricing_markup *terms =
+        markups_terms(book->markups, organization, at_us, &since_us);
+    uint32_t whose = has_rows(book, organization) ? organization : 0;
+    int rc = terms ? marked_list(book, whose, terms, at_us, &dated)
+                   : dated_list(book, whose, at_us, &dated);
+    if (rc)
+        return rc;
+    *ret_dated = dated;
+    *ret_from_us = max_i64(dated.from_us, since_us);
+    return 0;
+}
+
 int price_book_list(struct price_book *book, uint32_t organization, int64_t at_us,
                     const struct pricing **ret_list)
 {
     struct dated dated;
-    const struct dated *first = &book->lists[0];
-    if (!book->len) {
+    int64_t since_us;
+    if (!book->len && !markups_any(book->markups)) {
         *ret_list = pricing_hold(book->base);
         return 0;
     }
-    bool same = book->lists_len && first->organization == organization && at_us >= first->from_us &&
-                at_us < first->until_us;
-    if (same) {
-        *ret_list = pricing_hold(first->list);
-        return 0;
-    }
-    int rc = dated_list(book, has_rows(book, organization) ? organization : 0, at_us, &dated);
+    int rc = own_list(book, organization, at_us, &dated, &since_us);
     if (!rc)
         *ret_list = pricing_hold(dated.list);
     return rc;
@@ -393,11 +444,12 @@ uint32_t price_book_next(struct price_book *book, uint32_t organization)
 int price_book_moment(struct price_book *book, uint32_t organization, int64_t at_us,
                       int64_t *ret_us)
 {
-    struct dated dated = {.from_us = INT64_MIN};
-    int rc = book->len
-                 ? dated_list(book, has_rows(book, organization) ? organization : 0, at_us, &dated)
+    struct dated dated;
+    int64_t since_us = INT64_MIN;
+    int rc = book->len || markups_any(book->markups)
+                 ? own_list(book, organization, at_us, &dated, &since_us)
                  : 0;
     if (!rc)
-        *ret_us = max_i64(dated.from_us, 1);
+        *ret_us = max_i64(since_us, 1);
     return rc;
 }

@@ -5,11 +5,13 @@
  * So does its version, and two that have read the same rows price alike.
  *
  * Of each model the latest row that has begun holds, an organization's own before everybody's. A
- * row without prices ends those before it: the model costs what it would without them. THREAD one;
+ * row without prices ends those before it: the model costs what it would without them.
+ * What an organization pays is that with its markup (markups.h). THREAD one;
  * a list that it gave may be read by any. */
 #ifndef PRICING_BOOK_H
 #define PRICING_BOOK_H
 
+#include "pricing/markups.h"
 #include "pricing/pricing.h"
 
 struct price_book;
@@ -46,6 +48,7 @@ METE_MUST_USE int price_book_moment(struct price_book *book, uint32_t organizati
                                     int64_t *ret_us);
 /* 0: price_book_put() would take this row, but for memory and room. */
 METE_MUST_USE int price_book_try(const struct price_book *book, const struct pricing_row *row);
+struct markups *price_book_markups(struct price_book *book);          /* borrowed */
 const struct pricing *price_book_base(const struct price_book *book); /* borrowed */
 
 /* The rows of one model of one organization (0: everybody's), oldest first; texts borrow until the

@@ -9,13 +9,20 @@
 #include "pricing/grade.h"
 #include "pricing/tariff.h"
 
-#define ATTO_PER_NANO INT64_C(1000000000)
+#define RATE_PER_NANO ((int128)1000000000 * PRICING_MARKUP_ONE) /* of a million units */
 
 static bool add_product(int128 *sum, int64_t units, struct price price)
 {
     int128 product;
     return !__builtin_mul_overflow(price.atto_per_million, (int128)units, &product) &&
            !__builtin_add_overflow(*sum, product, sum);
+}
+
+/* A sum at the list's price to what is paid, PRICING_MARKUP_ONE times as fine: nothing is rounded.
+ */
+static bool mark_up(const struct price_model *model, int128 *sum)
+{
+    return !__builtin_mul_overflow(*sum, (int128)(PRICING_MARKUP_ONE + model->markup_bp), sum);
 }
 
 bool pricing_prices(const struct price_model *model, enum price_meter meter)
@@ -103,7 +110,7 @@ static bool is_beside(enum basis basis, int meter)
 }
 
 int pricing_terms(const struct price_model *model, const struct pricing_usage *usage,
-                  int128 ret_yocto[PRICE_METERS])
+                  int128 ret_terms[PRICE_METERS])
 {
     const struct tariff_of of = {usage->service, usage->input, usage->grade};
     ASSERT_INV("INV-11", tariff_is_priced(model));
@@ -123,22 +130,23 @@ int pricing_terms(const struct price_model *model, const struct pricing_usage *u
         bool unpriced = prices[meter].atto_per_million < 0;
         if (unpriced && is_beside(basis, meter))
             units[meter] = 0;
-        ret_yocto[meter] = units[meter] ? 0 : -1;
+        ret_terms[meter] = units[meter] ? 0 : -1;
         if (units[meter] && unpriced)
             return METE_E_UNPRICED;
-        if (units[meter] && !add_product(&ret_yocto[meter], units[meter], prices[meter]))
+        if (units[meter] && (!add_product(&ret_terms[meter], units[meter], prices[meter]) ||
+                             !mark_up(model, &ret_terms[meter])))
             return METE_E_TOO_LARGE;
     }
     return 0;
 }
 
-int pricing_round(const int128 yocto[PRICE_METERS], int64_t *ret_nano)
+int pricing_round(const int128 terms[PRICE_METERS], int64_t *ret_nano)
 {
     int128 sum = 0;
     for (int meter = 0; meter < PRICE_METERS; meter++)
-        if (yocto[meter] > 0 && __builtin_add_overflow(sum, yocto[meter], &sum))
+        if (terms[meter] > 0 && __builtin_add_overflow(sum, terms[meter], &sum))
             return METE_E_TOO_LARGE;
-    int128 nano = div_half_even(sum, YOCTO_PER_NANO);
+    int128 nano = div_half_even(sum, TERMS_PER_NANO);
     if (nano > METE_AMOUNT_MAX)
         return METE_E_TOO_LARGE;
     ASSERT_INV("INV-08", nano >= 0);
@@ -149,15 +157,34 @@ int pricing_round(const int128 yocto[PRICE_METERS], int64_t *ret_nano)
 int pricing_charge(const struct price_model *model, const struct pricing_usage *usage,
                    int64_t *ret_nano)
 {
-    int128 yocto[PRICE_METERS];
-    int rc = pricing_terms(model, usage, yocto);
-    return rc ? rc : pricing_round(yocto, ret_nano);
+    int128 terms[PRICE_METERS];
+    int rc = pricing_terms(model, usage, terms);
+    return rc ? rc : pricing_round(terms, ret_nano);
 }
 
-/* ceil(yocto / divisor) */
-static int divide_up(int128 yocto, int64_t divisor, int64_t *ret_nano)
+int pricing_list_charge(const struct price_model *model, const struct pricing_usage *usage,
+                        int64_t *ret_nano)
 {
-    int128 nano = yocto / divisor + (yocto % divisor != 0);
+    struct price_model plain = *model;
+    plain.markup_bp = 0;
+    return pricing_charge(&plain, usage, ret_nano);
+}
+
+int64_t pricing_list_of(const struct price_model *model, int64_t nano)
+{
+    int64_t list;
+    int32_t factor = PRICING_MARKUP_ONE + model->markup_bp;
+    if (!factor)
+        return -1;
+    return checked_mul_div_up(nano, PRICING_MARKUP_ONE, factor, &list)
+               ? min_i64(list, METE_AMOUNT_MAX)
+               : METE_AMOUNT_MAX;
+}
+
+/* ceil(sum / divisor) */
+static int divide_up(int128 sum, int128 divisor, int64_t *ret_nano)
+{
+    int128 nano = sum / divisor + (sum % divisor != 0);
     if (nano > METE_AMOUNT_MAX)
         return METE_E_TOO_LARGE;
     *ret_nano = (int64_t)nano;
@@ -268,10 +295,12 @@ int pricing_bound(const struct price_model *model, const struct pricing_limits *
     if (!rc &&
         (!add_product(&fixed, limits->input, in) || !add_product(&variable, limits->choices, out)))
         rc = METE_E_TOO_LARGE;
+    if (!rc && (!mark_up(model, &fixed) || !mark_up(model, &variable)))
+        rc = METE_E_TOO_LARGE;
     if (!rc)
-        rc = divide_up(fixed, YOCTO_PER_NANO, &demand.fixed);
+        rc = divide_up(fixed, TERMS_PER_NANO, &demand.fixed);
     if (!rc)
-        rc = divide_up(variable, ATTO_PER_NANO, &demand.per_million);
+        rc = divide_up(variable, RATE_PER_NANO, &demand.per_million);
     if (!rc)
         *ret_demand = demand;
     return rc;

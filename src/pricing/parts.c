@@ -29,10 +29,10 @@ static const uint16_t meter_of[PRICE_METERS] = {
 struct shares {
     size_t len;
     struct mete_part parts[METE_PARTS_MAX];
-    int128 yocto[METE_PARTS_MAX];
+    int128 terms[METE_PARTS_MAX];
 };
 
-static void add_term(struct shares *shares, uint16_t meter, int128 yocto)
+static void add_term(struct shares *shares, uint16_t meter, int128 terms)
 {
     size_t at = 0;
     while (at < shares->len && shares->parts[at].meter != meter)
@@ -40,9 +40,9 @@ static void add_term(struct shares *shares, uint16_t meter, int128 yocto)
     if (at == shares->len) {
         ASSERT(shares->len < METE_PARTS_MAX);
         shares->parts[shares->len++] = (struct mete_part){.meter = meter};
-        shares->yocto[at] = 0;
+        shares->terms[at] = 0;
     }
-    shares->yocto[at] += yocto; /* their sum fitted */
+    shares->terms[at] += terms; /* their sum fitted */
 }
 
 /* One more to the one that lost most; nobody gets two. */
@@ -50,11 +50,11 @@ static void deal_one(struct shares *shares)
 {
     size_t most = 0;
     for (size_t i = 1; i < shares->len; i++)
-        if (shares->yocto[i] > shares->yocto[most])
+        if (shares->terms[i] > shares->terms[most])
             most = i;
-    ASSERT_INV("INV-08", shares->yocto[most] > 0);
+    ASSERT_INV("INV-08", shares->terms[most] > 0);
     shares->parts[most].nano++;
-    shares->yocto[most] = 0;
+    shares->terms[most] = 0;
 }
 
 int pricing_parts(const struct price_model *model, const struct pricing_usage *usage,
@@ -62,19 +62,19 @@ int pricing_parts(const struct price_model *model, const struct pricing_usage *u
 {
     _Static_assert(PRICE_METERS - 1 <= METE_PARTS_MAX, "each has a place, searches one");
     struct shares shares = {.len = 0};
-    int128 yocto[PRICE_METERS];
+    int128 terms[PRICE_METERS];
     int64_t left = 0;
-    int rc = pricing_terms(model, usage, yocto);
+    int rc = pricing_terms(model, usage, terms);
     if (!rc)
-        rc = pricing_round(yocto, &left);
+        rc = pricing_round(terms, &left);
     if (rc)
         return rc;
     for (int i = 0; i < PRICE_METERS; i++) /* every call is one: told only where it costs */
-        if (yocto[i] > 0 || (yocto[i] == 0 && i != PRICE_REQUEST))
-            add_term(&shares, meter_of[i], yocto[i]);
+        if (terms[i] > 0 || (terms[i] == 0 && i != PRICE_REQUEST))
+            add_term(&shares, meter_of[i], terms[i]);
     for (size_t i = 0; i < shares.len; i++) {
-        shares.parts[i].nano = (int64_t)(shares.yocto[i] / YOCTO_PER_NANO);
-        shares.yocto[i] %= YOCTO_PER_NANO;
+        shares.parts[i].nano = (int64_t)(shares.terms[i] / TERMS_PER_NANO);
+        shares.terms[i] %= TERMS_PER_NANO;
         left -= shares.parts[i].nano;
     }
     ASSERT_INV("INV-08", left >= 0 && left <= (int64_t)shares.len);

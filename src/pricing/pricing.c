@@ -413,6 +413,53 @@ int pricing_new_over(const struct pricing *under, struct pricing **ret_pricing)
     return 0;
 }
 
+static bool names(struct slice pattern, struct slice model)
+{
+    size_t len = pattern.len;
+    if (len && pattern.data[len - 1] == '*')
+        return slice_starts(model, slice_part(pattern, 0, len - 1));
+    return slice_equal(pattern, model);
+}
+
+static bool is_marked(const struct pricing_markup *markup, struct slice model)
+{
+    struct slice rest = markup->models;
+    bool is = !rest.len;
+    while (rest.len && !is) {
+        const char *end = memchr(rest.data, '\n', rest.len);
+        size_t len = end ? (size_t)(end - rest.data) : rest.len;
+        is = names(slice_part(rest, 0, len), model);
+        rest = slice_from(rest, end ? len + 1 : len);
+    }
+    return is;
+}
+
+int pricing_new_marked(const struct pricing *under, const struct pricing_markup *markup,
+                       struct pricing **ret_pricing)
+{
+    struct pricing *pricing;
+    int rc = pricing_new_over(under, &pricing);
+    if (rc)
+        return rc;
+    const struct price_model *each = pricing_next(under, (struct slice){0});
+    for (; each && !rc; each = pricing_next(under, each->name)) {
+        struct price_model model = *each;
+        model.markup_bp = is_marked(markup, model.name) ? markup->bp : 0;
+        rc = insert(pricing, &model);
+    }
+    if (!markup->models.len)
+        pricing->ceiling.markup_bp = markup->bp;
+    uint64_t hash = XXH3_64bits_withSeed(&markup->bp, sizeof markup->bp, pricing->added);
+    hash = XXH3_64bits_withSeed(markup->models.data, markup->models.len, hash);
+    pricing->added = hash ? hash : 1;
+    name_version(pricing);
+    if (rc)
+        pricing_free(pricing);
+    else
+        *ret_pricing = pricing;
+    return rc;
+}
+
 int pricing_new(struct pricing **ret_pricing)
 {
     struct pricing *pricing = make();

@@ -74,6 +74,8 @@ struct price_model {
     const struct price_tier *tiers;
     int64_t output_max; /* tokens the model can make in one call; 0: not known */
     uint32_t currency;
+    int32_t markup_bp; /* what is paid: so many hundredths of a percent more than these prices say;
+                          -10000 (nothing) .. LIMIT_MARKUP */
     uint8_t tiers_len;
     bool reasons;    /* it may make output that is billed and not shown */
     bool is_put;     /* by pricing_put(), not built in */
@@ -105,6 +107,19 @@ struct pricing_usage {
 METE_MUST_USE int pricing_new(struct pricing **ret_pricing);
 /* An empty one over another, which it holds. Its ceiling is the other's. METE_E_MEMORY. */
 METE_MUST_USE int pricing_new_over(const struct pricing *under, struct pricing **ret_pricing);
+enum { PRICING_MARKUP_ONE = 10000 }; /* a whole price, in hundredths of a percent */
+
+/* What who resells adds to a list, or takes off it. */
+struct pricing_markup {
+    int32_t bp;          /* -10000 .. LIMIT_MARKUP */
+    struct slice models; /* patterns, one a line: a model's whole name in the list, or its beginning
+                            and a star; empty: every model, and the ceiling of those not listed */
+};
+/* A list over another with all of its models, those that the markup names marked up: the list is
+ * whole and nothing is put into it. COST all models of the list (0.1 ms). METE_E_MEMORY. */
+METE_MUST_USE int pricing_new_marked(const struct pricing *under,
+                                     const struct pricing_markup *markup,
+                                     struct pricing **ret_pricing);
 /* A list has as many holders as pricing_new() and pricing_hold() made; the last one that lets go
  * ends it. NULL is nothing. */
 const struct pricing *pricing_hold(const struct pricing *pricing);
@@ -176,10 +191,19 @@ bool pricing_has_grades(const struct price_model *model);
 /* Whether a call's cost goes by more than its usage: it has tiers for services, or grades. */
 bool pricing_has_tariffs(const struct price_model *model);
 
-/* What one call costs, rounded half-even once. METE_E_INVALID; METE_E_UNPRICED: units of a meter
- * or a service that the list does not price; METE_E_TOO_LARGE. */
+/* What one call costs, its markup included, rounded half-even once: of the exact sum.
+ * METE_E_INVALID; METE_E_UNPRICED: units of a meter or a service that the list does not price;
+ * METE_E_TOO_LARGE. */
 METE_MUST_USE int pricing_charge(const struct price_model *model, const struct pricing_usage *usage,
                                  int64_t *ret_nano);
+
+/* What the call would cost without the markup: what is paid for it to the provider, as far as the
+ * list knows. Errors as pricing_charge(). */
+METE_MUST_USE int pricing_list_charge(const struct price_model *model,
+                                      const struct pricing_usage *usage, int64_t *ret_nano);
+/* The same of a cost that was not made of a usage: a count, a bound, a reservation. Rounded up;
+ * what was free by its markup is not known: -1. */
+int64_t pricing_list_of(const struct price_model *model, int64_t nano);
 
 /* The parts of what pricing_charge() says, for a record: they add up to just that. Each is what its
  * units cost, rounded down, and the nano-units that are left over go one each to those that lost

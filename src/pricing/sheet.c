@@ -216,7 +216,11 @@ void sheet_set(struct sheet_row *row, enum price_meter meter, struct slice per_m
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static int write_prices(const struct slice texts[PRICE_METERS], struct buffer *out)
+enum { MARKUP_PLACES = 4 /* more digits of a price than it has without */ };
+_Static_assert(PRICING_MARKUP_ONE == 10000, "so many digits");
+
+static int write_prices(const struct slice texts[PRICE_METERS], int32_t markup_bp,
+                        struct buffer *out)
 {
     int rc = buffer_text(out, "\"prices\":{");
     bool first = true;
@@ -227,7 +231,8 @@ static int write_prices(const struct slice texts[PRICE_METERS], struct buffer *o
         const char *key = price_words_key((enum price_meter)i, &shift);
         if (!texts[i].len || decimal_parse128(texts[i], 18, false, &atto))
             continue;
-        decimal_format(atto, 18 + shift, 0, room);
+        decimal_format(atto * (PRICING_MARKUP_ONE + markup_bp), 18 + MARKUP_PLACES + shift, 0,
+                       room);
         rc = buffer_format(out, "%s\"%s\":\"%s\"", first ? "" : ",", key, room);
         first = false;
     }
@@ -245,7 +250,7 @@ static int write_grade(struct price_grade grade, struct buffer *out)
     return rc;
 }
 
-static int write_tier(const struct pricing_tier_row *tier, struct buffer *out)
+static int write_tier(const struct pricing_tier_row *tier, int32_t markup_bp, struct buffer *out)
 {
     int rc = buffer_text(out, "{");
     if (!rc && tier->service != PRICE_STANDARD)
@@ -255,11 +260,11 @@ static int write_tier(const struct pricing_tier_row *tier, struct buffer *out)
     if (!rc)
         rc = write_grade(tier->grade, out);
     if (!rc)
-        rc = write_prices(tier->per_million, out);
+        rc = write_prices(tier->per_million, markup_bp, out);
     return rc ? rc : buffer_text(out, "}");
 }
 
-int sheet_write(const struct pricing_row *row, struct buffer *out)
+int sheet_write_marked(const struct pricing_row *row, int32_t markup_bp, struct buffer *out)
 {
     struct slice currency = row->currency.len ? row->currency : SLICE_LITERAL("USD");
     int rc = buffer_text(out, "\"provider\":");
@@ -269,13 +274,18 @@ int sheet_write(const struct pricing_row *row, struct buffer *out)
         rc = buffer_format(out, ",\"currency\":\"%.*s\",\"max_output_tokens\":%lld,",
                            (int)currency.len, currency.data, (long long)row->output_max);
     if (!rc)
-        rc = write_prices(row->per_million, out);
+        rc = write_prices(row->per_million, markup_bp, out);
     if (!rc)
         rc = buffer_text(out, ",\"tiers\":[");
     for (size_t i = 0; !rc && i < row->tiers_len; i++) {
         rc = i ? buffer_text(out, ",") : 0;
         if (!rc)
-            rc = write_tier(&row->tiers[i], out);
+            rc = write_tier(&row->tiers[i], markup_bp, out);
     }
     return rc ? rc : buffer_text(out, "]");
+}
+
+int sheet_write(const struct pricing_row *row, struct buffer *out)
+{
+    return sheet_write_marked(row, 0, out);
 }

@@ -40,5 +40,8 @@ void sheet_set(struct sheet_row *row, enum price_meter meter, struct slice per_m
 /* Members without braces: "prices":{...},"tiers":[...], and provider, currency and
  * max_output_tokens. TOO_LARGE, MEMORY. */
 METE_MUST_USE int sheet_write(const struct pricing_row *row, struct buffer *out);
+/* The same with each price marked up, to its last digit. */
+METE_MUST_USE int sheet_write_marked(const struct pricing_row *row, int32_t markup_bp,
+                                     struct buffer *out);
 
 #endif

@@ -57,12 +57,14 @@ METE_MUST_USE int tariff_find(const struct price_model *model, const struct tari
 void tariff_own(const struct price_model *model, const struct price_tier *tier,
                 struct price ret_own[PRICE_METERS]);
 
-/* What a usage comes to, term by term, in 10^-24 currency units; -1: there is none of it. INVALID,
- * UNPRICED, TOO_LARGE. Then the sum, rounded half to even; TOO_LARGE. */
-#define YOCTO_PER_NANO INT64_C(1000000000000000) /* 10^-24 units in a nano */
+/* What a usage comes to, term by term and with the model's markup, in 10^-28 currency units; -1:
+ * there is none of it. INVALID, UNPRICED, TOO_LARGE. Then the sum, rounded half to even; TOO_LARGE.
+ * A call that can be charged has no more than 2^62 * 10^19 of them: 128 bits hold three times that.
+ */
+#define TERMS_PER_NANO ((int128)1000000000000000 * PRICING_MARKUP_ONE)
 METE_MUST_USE int pricing_terms(const struct price_model *model, const struct pricing_usage *usage,
-                                int128 ret_yocto[PRICE_METERS]);
-METE_MUST_USE int pricing_round(const int128 yocto[PRICE_METERS], int64_t *ret_nano);
+                                int128 ret_terms[PRICE_METERS]);
+METE_MUST_USE int pricing_round(const int128 terms[PRICE_METERS], int64_t *ret_nano);
 
 /* Of each meter the dearest that a call within the limits can meet. METE_E_UNPRICED. */
 METE_MUST_USE int tariff_dearest(const struct price_model *model,

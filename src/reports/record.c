@@ -249,7 +249,7 @@ static const struct {
     [METE_VIDEO_SECONDS] = {"\"video_seconds\":", OTHER},
 };
 
-_Static_assert(METE_METERS_BUILTIN == METE_VIDEO_SECONDS + 1, "each meter has a name and a side");
+_Static_assert(METE_METERS_BUILTIN == METE_LIST_COST + 1, "each meter has a name and a side");
 
 static int put_parts(const struct mete_details *details, struct buffer *out)
 {
@@ -292,6 +292,14 @@ static int put_cost(const struct records_usage *usage, const struct mete_details
     if (!rc)
         rc = details->parts_len ? put_parts(details, out) : buffer_text(out, ",\"costs\":null");
     return rc ? rc : put_currency(usage, out);
+}
+
+/* What the call would have cost without a markup, and what was charged above that. */
+static int put_list(const struct records_usage *usage, struct buffer *out)
+{
+    int64_t list = amount_of(usage, METE_LIST_COST);
+    int rc = put_amount(out, ",\"list_cost\":", list);
+    return rc ? rc : put_amount(out, ",\"margin\":", (int128)amount_of(usage, METE_COST) - list);
 }
 
 /* ---- How it went ----------------------------------------------------------------------------- */
@@ -446,7 +454,8 @@ static int put_corrections(const struct records_usage *usage, struct buffer *out
     return rc;
 }
 
-int record_put(struct record_names *names, const struct records_usage *usage, struct buffer *out)
+int record_put(struct record_names *names, const struct records_usage *usage, bool tells_list,
+               struct buffer *out)
 {
     struct mete_part parts[METE_PARTS_MAX];
     struct mete_details details;
@@ -463,6 +472,8 @@ int record_put(struct record_names *names, const struct records_usage *usage, st
         rc = put_quantities(usage, out);
     if (!rc)
         rc = put_cost(usage, &details, out);
+    if (!rc && tells_list && has_meter(usage, METE_LIST_COST))
+        rc = put_list(usage, out);
     if (!rc)
         rc = put_ending(usage, out);
     if (!rc)

@@ -18,9 +18,10 @@ METE_MUST_USE int record_names_find(struct record_names *names, enum mete_kind k
 /* What a meter that few calls have is called; NULL: it is a usual one, or the user's own. */
 const char *record_quantity_name(uint16_t meter);
 const char *record_ending_name(enum mete_ending ending);
-/* docs/openapi.yaml, Record, is the contract. TOO_LARGE, MEMORY: out is full, and has a part of it;
+/* tells_list: with what it would have cost without its markup, if it had one.
+ * docs/openapi.yaml, Record, is the contract. TOO_LARGE, MEMORY: out is full, and has a part of it;
  * STORAGE, CORRUPT: of the records. */
 METE_MUST_USE int record_put(struct record_names *names, const struct records_usage *usage,
-                             struct buffer *out);
+                             bool tells_list, struct buffer *out);
 
 #endif

@@ -14,7 +14,7 @@ struct page {
     struct buffer *out;
     size_t limit, count;
     uint64_t last;
-    bool more;
+    bool more, tells_list;
 };
 
 enum mete_ending reports_ending(struct slice name)
@@ -26,11 +26,11 @@ enum mete_ending reports_ending(struct slice name)
 }
 
 int reports_record_json(struct records_reader *reader, const struct records_usage *usage,
-                        struct buffer *out)
+                        bool tells_list, struct buffer *out)
 {
     size_t before = out->len;
     struct record_names *names = record_names_new(reader);
-    int rc = names ? record_put(names, usage, out) : METE_E_MEMORY;
+    int rc = names ? record_put(names, usage, tells_list, out) : METE_E_MEMORY;
     record_names_free(names);
     if (rc)
         out->len = before;
@@ -49,7 +49,7 @@ static int put_one(void *user, const struct records_usage *usage)
     int rc = page->count ? buffer_text(page->out, ",") : 0;
     page->count++;
     page->last = usage->seq;
-    return rc ? rc : record_put(page->names, usage, page->out);
+    return rc ? rc : record_put(page->names, usage, page->tells_list, page->out);
 }
 
 static int put_page(struct page *page, const struct records_filter *filter)
@@ -72,12 +72,15 @@ static int put_page(struct page *page, const struct records_filter *filter)
 }
 
 int reports_records(struct records_reader *reader, const struct records_filter *filter,
-                    struct buffer *out)
+                    bool tells_list, struct buffer *out)
 {
     ASSERT(filter->limit >= 1 && filter->limit <= 1000);
     size_t before = out->len;
-    struct page page = {
-        .reader = reader, .names = record_names_new(reader), .out = out, .limit = filter->limit};
+    struct page page = {.reader = reader,
+                        .names = record_names_new(reader),
+                        .out = out,
+                        .limit = filter->limit,
+                        .tells_list = tells_list};
     int rc = page.names ? put_page(&page, filter) : METE_E_MEMORY;
     record_names_free(page.names);
     if (rc)

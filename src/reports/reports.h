@@ -14,13 +14,16 @@
  * is the contract. filter->limit 1..1000. STORAGE; TOO_LARGE, MEMORY: out is full. On an error out
  * is as it was. */
 METE_MUST_USE int reports_records(struct records_reader *reader,
-                                  const struct records_filter *filter, struct buffer *out);
+                                  const struct records_filter *filter, bool tells_list,
+                                  struct buffer *out);
 
 /* The ending of this name, as a record shows it; METE_ENDINGS: there is none. */
 enum mete_ending reports_ending(struct slice name);
 
-/* One record as the API shows it. Ids of its scopes are read through reader. */
+/* One record as the API shows it; tells_list: with what one that had a markup would have cost
+ * without. Ids of its scopes are read through reader. */
 METE_MUST_USE int reports_record_json(struct records_reader *reader,
-                                      const struct records_usage *usage, struct buffer *out);
+                                      const struct records_usage *usage, bool tells_list,
+                                      struct buffer *out);
 
 #endif

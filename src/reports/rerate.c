@@ -41,7 +41,8 @@ struct sum {
 
 struct call { /* one record, or two */
     int64_t amounts[METE_METERS_BUILTIN];
-    int128 cost;
+    int128 cost;    /* by the list: without a markup */
+    bool is_marked; /* it had one */
     uint32_t currency;
     bool mixed; /* in several currencies */
     bool told;  /* what it cost is told apart: it was made of its usage */
@@ -81,6 +82,7 @@ static int add_amounts(struct call *call, const struct records_usage *record)
                                 &call->amounts[usage->meter])) {
             return METE_E_TOO_LARGE;
         }
+        call->is_marked |= usage->meter == METE_LIST_COST;
     }
     return 0;
 }
@@ -234,6 +236,8 @@ static int take(void *user, const struct records_usage *record)
     const struct records_filter its = {.seq = record->corrected, .limit = 1};
     if (!rc && record->corrected)
         rc = records_each_usage(rerating->reader, &its, add_correction, &call);
+    if (call.is_marked)
+        call.cost = call.amounts[METE_LIST_COST];
     return rc || !call.currency ? rc : add_call(rerating, &call, record);
 }
 

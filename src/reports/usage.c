@@ -162,6 +162,25 @@ static int put_rare(const struct told *told, struct buffer *out)
     return rc;
 }
 
+/* Of calls that had a markup; of others it is nothing. */
+static int put_margins(const struct told *told, struct buffer *out)
+{
+    bool is_first = true;
+    int rc = buffer_text(out, ",\"margins\":{");
+    for (size_t i = 0; !rc && i < told->len; i++) {
+        const struct rollups_row *row = &told->rows[i];
+        char currency[3];
+        if (row->meter != METE_LIST_COST || !row->currency)
+            continue;
+        currency_text(row->currency, currency);
+        rc = buffer_format(out, "%s\"%.3s\":", is_first ? "" : ",", currency);
+        if (!rc)
+            rc = put_cost(out, "", row->sums.amount);
+        is_first = false;
+    }
+    return rc ? rc : buffer_text(out, "}");
+}
+
 static int put_latency(const struct rollups_sums *sums, struct buffer *out)
 {
     if (!sums->timed)
@@ -178,8 +197,9 @@ static int put_bounds(const struct told *told, struct buffer *out)
     return buffer_format(out, "\"start\":\"%s\",\"end\":\"%s\"", start, end);
 }
 
-static int put_figures(const struct told *told, struct buffer *out)
+static int put_figures(const struct page *page, const struct told *told)
 {
+    struct buffer *out = page->out;
     int rc = 0;
     for (size_t i = 0; !rc && i < COUNTED; i++)
         rc = buffer_format(out, ",\"%s\":%lld", counted[i].name, count_of(&told->sums, i));
@@ -187,7 +207,9 @@ static int put_figures(const struct told *told, struct buffer *out)
         rc = put_rare(told, out);
     if (!rc)
         rc = put_latency(&told->sums, out);
-    return rc ? rc : put_costs(told, out);
+    if (!rc)
+        rc = put_costs(told, out);
+    return rc || !page->question->tells_margin ? rc : put_margins(told, out);
 }
 
 static int put_object(struct page *page, const struct told *told, const char *by)
@@ -203,7 +225,7 @@ static int put_object(struct page *page, const struct told *told, const char *by
     if (!rc && by)
         rc = put_quoted(page->out, "", name);
     if (!rc)
-        rc = put_figures(told, page->out);
+        rc = put_figures(page, told);
     return rc ? rc : buffer_text(page->out, "}");
 }
 

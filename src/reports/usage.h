@@ -21,6 +21,7 @@ struct reports_usage {
     uint64_t cursor;                  /* of the page before; 0: the first page */
     size_t limit;                     /* rows, 1..1000 */
     enum reports_format format;       /* JSON, CSV */
+    bool tells_margin;                /* JSON: what was charged above the price list, by currency */
 };
 
 /* Most intervals that one page looks at: it may be short, or empty, and not be the last. */

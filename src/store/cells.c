@@ -141,6 +141,12 @@ static void put_meters(const struct records_usage *usage, struct parts *parts)
             parts->at[at].sums = (struct rollups_sums){.amount = one->amount};
         }
     }
+    for (size_t i = 1; i < parts->len; i++) {
+        if (parts->at[i].meter != METE_LIST_COST)
+            continue;
+        parts->at[i].currency = parts->at[0].currency;
+        parts->at[i].sums.amount = usual->amount - parts->at[i].sums.amount;
+    }
     if (!has_total) { /* as a record shows it; two halves may be one more than fits */
         int64_t total = usual->input + usual->output;
         usual->total_tokens = total > METE_AMOUNT_MAX    ? METE_AMOUNT_MAX

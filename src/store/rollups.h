@@ -30,7 +30,8 @@ struct rollups_sums {
     int64_t calls, failures;   /* corrections are neither */
     int64_t cache_hits;        /* calls that read some of their input from the provider's cache */
     int64_t timed, latency_ms; /* calls whose latency is known, and theirs together */
-    int64_t amount; /* cost in nano-units; of a meter without a place here: that meter's */
+    int64_t amount; /* cost in nano-units; of a meter without a place here: that meter's; of
+                       METE_LIST_COST, with the currency of the cost: what was charged above it */
     int64_t input, cached_input, cache_write, output, reasoning, total_tokens, requests;
 };
 

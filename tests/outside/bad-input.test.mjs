@@ -74,6 +74,7 @@ const GOOD = {
   applyPrices: { prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }], effective_at: '2099-01-01T00:00:00Z', accept_absurd: false },
   ratePricesAgain: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', at: '2026-02-01T00:00:00Z', organization: ORG, prices: [{ model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' } }] },
   createOwnPrice: { model: 'new-model', prices: { input_per_million: '1', output_per_million: '2' }, effective_at: '2099-01-01T00:00:00Z' },
+  setMarkup: { percent: '12.5', models: ['gpt-*'], effective_at: '2099-01-01T00:00:00Z' },
   revokeApiKey: {},
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },
   grantQuota: { id: 'new-quota-grant', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '5', priority: 1, expires_at: '2099-01-01T00:00:00Z', source: 'admin', source_id: 's-1', description: 'D' },

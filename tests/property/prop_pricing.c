@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proves INV-08 for prices: a charge is the exact sum, rounded half to even once, and no usage
- * within the bound of a call costs more than its reservation (on which INV-01 rests). How: random
- * prices of up to 18 places and random usages, against school arithmetic on decimal digits that
- * starts from the price's text and shares nothing with src/pricing. Choices come from the tape
+ * Proves INV-08 for prices: a charge is the exact sum, marked up, rounded half to even once, and no
+ * usage within the bound of a call costs more than its reservation (on which INV-01 rests). How:
+ * random prices of up to 18 places and random usages, against school arithmetic on decimal digits
+ * that starts from the price's text and shares nothing with src/pricing. Choices come from the tape
  * (tape.h). */
 #include "base/checked.h"
+#include "base/limits.h"
 #include "pricing/pricing.h"
 #include "property/tape.h"
 
-/* ---- The slow model: non-negative decimal numbers, least digit first, 24 places -------------- */
+/* ---- The slow model: non-negative decimal numbers, least digit first, 28 places -------------- */
 
-enum { DIGITS = 80, PLACES = 24, NANO_AT = PLACES - 9 };
+enum { DIGITS = 80, PLACES = 28, NANO_AT = PLACES - 9 };
+
+static int64_t factor =
+    PRICING_MARKUP_ONE; /* what is paid of a price, in hundredths of a percent */
 
 struct digits {
     unsigned char at[DIGITS];
@@ -35,17 +39,17 @@ static void add(struct digits *sum, const struct digits *more)
     carry(sums, sum);
 }
 
-/* text per million, so that its last of 18 places is the last of 24. */
+/* text per million at the markup, so that its last of 18 places is the last of 28. */
 static struct digits times(const char *per_million, int64_t units)
 {
     unsigned sums[DIGITS] = {0};
     const char *point = strchr(per_million, '.');
-    int place = PLACES - 6 - (int)(point ? strlen(point + 1) : 0);
+    int place = PLACES - 4 - 6 - (int)(point ? strlen(point + 1) : 0);
     for (const char *c = per_million + strlen(per_million); c-- > per_million;) {
         if (*c == '.')
             continue;
         int at = place;
-        for (int64_t rest = units; rest; rest /= 10)
+        for (int64_t rest = units * factor; rest; rest /= 10)
             sums[at++] += (unsigned)(*c - '0') * (unsigned)(rest % 10);
         place++;
     }
@@ -130,6 +134,17 @@ static bool is_new(const struct texts *texts, const struct pricing_tier_row *tie
     return tier->above || tier->service;
 }
 
+/* Mostly none; then whole percents, hundredths of one, nothing at all, the most there is. */
+static int64_t draw_factor(struct tape *tape)
+{
+    static const int64_t often[] = {0, 1, 9000, 12000, PRICING_MARKUP_ONE + LIMIT_MARKUP};
+    if (tape_chance(tape, 40))
+        return PRICING_MARKUP_ONE;
+    if (tape_chance(tape, 40))
+        return often[tape_pick(tape, sizeof often / sizeof often[0])];
+    return tape_range(tape, 0, 3 * PRICING_MARKUP_ONE);
+}
+
 static const struct price_model *draw_model(struct tape *tape, struct texts *ret_texts)
 {
     static const int64_t thresholds[] = {0, 1, 1000, UNITS_MAX / 1000, UNITS_MAX / 2, UNITS_MAX};
@@ -148,7 +163,14 @@ static const struct price_model *draw_model(struct tape *tape, struct texts *ret
     row.tiers_len = ret_texts->tiers_len;
     int rc = pricing_put(pricing, &row);
     ASSERT(rc == 0);
-    return pricing_find(pricing, row.name);
+    const struct price_model *found = pricing_find(pricing, row.name);
+    if (!found)
+        return NULL;
+    static struct price_model marked;
+    marked = *found;
+    factor = draw_factor(tape);
+    marked.markup_bp = (int32_t)(factor - PRICING_MARKUP_ONE);
+    return &marked;
 }
 
 /* Takes some of what is left. */
@@ -411,6 +433,30 @@ static int the_parts_of_a_charge_are_the_charge(struct tape *tape)
     return 0;
 }
 
+/* Half to even, of a fraction. */
+static int the_list_cost_is_what_is_paid_without_the_markup(struct tape *tape)
+{
+    for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
+        struct texts texts;
+        const struct price_model *model = draw_model(tape, &texts);
+        struct pricing_limits limits = draw_limits(tape);
+        struct pricing_usage usage = draw_usage(tape, &limits, UNITS_MAX);
+        int64_t paid = -1, list = -1, charged_at = factor;
+        if (!model || pricing_charge(model, &usage, &paid) ||
+            pricing_list_charge(model, &usage, &list))
+            continue;
+        factor = PRICING_MARKUP_ONE;
+        if (list != charge_slowly(&texts, &usage))
+            return 1;
+        int64_t about = pricing_list_of(model, paid);
+        if (charged_at ? (int128)about * charged_at < (int128)paid * PRICING_MARKUP_ONE ||
+                             (int128)(about - 1) * charged_at >= (int128)paid * PRICING_MARKUP_ONE
+                       : about != -1)
+            return 1;
+    }
+    return 0;
+}
+
 static int no_usage_within_the_bound_costs_more_than_is_reserved(struct tape *tape)
 {
     for (int i = 0; i < CASES_MAX && !tape_done(tape); i++) {
@@ -440,6 +486,7 @@ static int the_finest_prices_of_the_source_keep_every_digit(struct tape *tape)
 {
     static const char *const finest[] = {"0.00000000000000001", "0.19999999999999998",
                                          "0.60000000000000009", "999.999999999999999999"};
+    factor = PRICING_MARKUP_ONE;
     for (size_t i = 0; i < sizeof finest / sizeof finest[0]; i++) {
         struct pricing_row row = {.name = SLICE_LITERAL("fine")};
         row.per_million[PRICE_INPUT] = row.per_million[PRICE_OUTPUT] = slice_of(finest[i]);
@@ -462,6 +509,8 @@ int main(void)
                           a_charge_is_the_exact_sum_rounded_once, TAPES, TAPE_MAX);
     failed |= tape_run("the_parts_of_a_charge_are_the_charge", the_parts_of_a_charge_are_the_charge,
                        TAPES, TAPE_MAX);
+    failed |= tape_run("the_list_cost_is_what_is_paid_without_the_markup",
+                       the_list_cost_is_what_is_paid_without_the_markup, TAPES / 2, TAPE_MAX);
     failed |= tape_run("no_usage_within_the_bound_costs_more_than_is_reserved",
                        no_usage_within_the_bound_costs_more_than_is_reserved, TAPES, TAPE_MAX);
     failed |= tape_run("the_finest_prices_of_the_source_keep_every_digit",

@@ -15,7 +15,7 @@ static struct mete_text text(const char *terminated)
 }
 
 static const struct mete_part some[] = {
-    {METE_INPUT, 0}, {METE_OUTPUT, METE_AMOUNT_MAX}, {METE_METERS_BUILTIN - 1, 7}};
+    {METE_INPUT, 0}, {METE_OUTPUT, METE_AMOUNT_MAX}, {METE_VIDEO_SECONDS, 7}};
 
 /* Which of them are there: bits 0 to 8. */
 static struct mete_details details_of(unsigned which)
@@ -101,7 +101,7 @@ static void the_longest_fit_their_room(void **state)
     struct mete_part parts[METE_PARTS_MAX];
     size_t len = 0;
     for (uint16_t meter = METE_INPUT; meter < METE_METERS_BUILTIN; meter++)
-        if (meter != METE_TOTAL_TOKENS)
+        if (meter != METE_TOTAL_TOKENS && meter != METE_LIST_COST)
             parts[len++] = (struct mete_part){meter, METE_AMOUNT_MAX};
     assert_true(len <= METE_PARTS_MAX); /* each meter has a place */
     struct mete_details details = {{x, LIMIT_ID},
@@ -160,6 +160,7 @@ static void what_is_out_of_range_is_refused_both_ways(void **state)
     wrong((struct mete_part){METE_COST, 1});
     wrong((struct mete_part){METE_TOTAL_TOKENS, 1});
     wrong((struct mete_part){METE_METERS_BUILTIN, 1});
+    wrong((struct mete_part){METE_LIST_COST, 1});
     wrong((struct mete_part){METE_OUTPUT, METE_AMOUNT_MAX + 1});
     struct mete_details details = {.confidence_ppm = 1}; /* without being there */
     assert_int_equal(details_check(&details), METE_E_INVALID);

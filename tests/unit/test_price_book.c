@@ -3,6 +3,7 @@
  * has begun holds, an organization's own before everybody's, a list that was given stays as it is,
  * and its version names all that is in it. And that a price said of any unit is kept to its last
  * digit, or refused. */
+#include "base/limits.h"
 #include "pricing/book.h"
 #include "pricing/words.h"
 
@@ -349,9 +350,151 @@ static void every_key_of_the_configuration_is_a_word(void **state)
     }
 }
 
+/* ---- Markups --------------------------------------------------------------------------------- */
+
+static void mark(struct price_book *book, uint32_t organization, int64_t from_us, int32_t bp,
+                 const char *models)
+{
+    const struct markups_row row = {organization, from_us, {bp, slice_of(models)}};
+    assert_int_equal(markups_put(price_book_markups(book), &row), 0);
+}
+
+/* A million tokens of input, in nanos. */
+static void pays(struct price_book *book, uint32_t organization, int64_t at_us, const char *model,
+                 int64_t nano)
+{
+    const struct pricing *got = list(book, organization, at_us);
+    const struct pricing_usage usage = {.input = 1000000};
+    int64_t paid = -1;
+    assert_int_equal(pricing_charge(pricing_find(got, slice_of(model)), &usage, &paid), 0);
+    assert_int_equal(paid, nano);
+    pricing_free(got);
+}
+
+static void an_organization_pays_the_list_at_its_markup(void **state)
+{
+    (void)state;
+    struct price_book *book = fresh();
+    mark(book, 7, 100, 2000, "");
+    mark(book, 8, 100, -1000, "");
+    mark(book, 7, 200, 5000, "gpt-4o*\nhouse");
+    mark(book, 7, 300, 0, "");
+    mark(book, 9, 50, -10000, "");
+    pays(book, 7, 99, "gpt-4o-mini", 150000000);
+    pays(book, 7, 100, "gpt-4o-mini", 180000000);
+    pays(book, 7, 199, "gpt-4o-mini", 180000000);
+    pays(book, 7, 200, "gpt-4o-mini", 225000000);
+    pays(book, 7, 200, "gpt-4.1", 2000000000); /* no model of those that are named */
+    pays(book, 7, 300, "gpt-4o-mini", 150000000);
+    pays(book, 8, 300, "gpt-4o-mini", 135000000);
+    pays(book, 9, 300, "gpt-4o-mini", 0);
+    pays(book, 6, 300, "gpt-4o-mini", 150000000);
+    pays(book, 0, 300, "gpt-4o-mini", 150000000);
+    /* over everybody's prices by date, and its own */
+    assert_int_equal(put(book, 0, 150, "gpt-4o-mini", "1"), 0);
+    assert_int_equal(put(book, 8, 160, "house", "3"), 0);
+    pays(book, 7, 149, "gpt-4o-mini", 180000000);
+    pays(book, 7, 150, "gpt-4o-mini", 1200000000);
+    pays(book, 8, 160, "house", 2700000000);
+    pays(book, 8, 160, "gpt-4o-mini", 900000000);
+    /* one that is said again is another */
+    mark(book, 8, 100, 10000, "");
+    pays(book, 8, 160, "house", 6000000000);
+    price_book_free(book);
+}
+
+static void who_pays_the_same_has_the_same_list_and_another_version(void **state)
+{
+    (void)state;
+    struct price_book *book = fresh();
+    mark(book, 1, 10, 2000, "");
+    mark(book, 2, 20, 2000, "");
+    mark(book, 3, 10, 2000, "gpt-*");
+    const struct pricing *one = list(book, 1, 30), *two = list(book, 2, 30),
+                         *some = list(book, 3, 30), *plain = list(book, 4, 30);
+    assert_ptr_equal(one, two);
+    assert_true(slice_equal(pricing_version(plain), pricing_version(price_book_base(book))));
+    assert_false(slice_equal(pricing_version(one), pricing_version(plain)));
+    assert_false(slice_equal(pricing_version(one), pricing_version(some)));
+    assert_int_equal(pricing_len(one), pricing_len(plain));
+    const struct price_model *each = pricing_next(plain, (struct slice){0});
+    for (; each; each = pricing_next(plain, each->name)) {
+        const struct price_model *marked = pricing_listed(one, each->name);
+        assert_true(marked && marked->prices == each->prices && marked->markup_bp == 2000);
+    }
+    pricing_free(one);
+    pricing_free(two);
+    pricing_free(some);
+    pricing_free(plain);
+    price_book_free(book);
+}
+
+static void what_was_reserved_is_priced_as_of_its_moment(void **state)
+{
+    (void)state;
+    struct price_book *book = fresh();
+    int64_t moment = -1;
+    mark(book, 1, 100, 2000, "");
+    assert_int_equal(price_book_moment(book, 1, 150, &moment), 0);
+    assert_int_equal(moment, 100);
+    mark(book, 1, 160, 9000, "");
+    pays(book, 1, moment, "gpt-4o-mini", 180000000);
+    assert_int_equal(price_book_moment(book, 1, 170, &moment), 0);
+    assert_int_equal(moment, 160);
+    assert_int_equal(price_book_moment(book, 2, 170, &moment), 0);
+    assert_int_equal(moment, 1);
+    price_book_free(book);
+}
+
+static void a_model_that_is_not_listed_costs_the_ceiling_at_the_markup(void **state)
+{
+    (void)state;
+    struct pricing *base;
+    struct price_book *book;
+    struct pricing_row row = {.name = {0}};
+    assert_int_equal(pricing_new(&base), 0);
+    row.per_million[PRICE_INPUT] = row.per_million[PRICE_OUTPUT] = SLICE_LITERAL("10");
+    assert_int_equal(pricing_set_ceiling(base, &row), 0);
+    assert_int_equal(price_book_new(base, &book), 0);
+    pricing_free(base);
+    mark(book, 1, 1, 2000, "");
+    mark(book, 2, 1, 2000, "unheard*");
+    pays(book, 1, 1, "unheard-of", 12000000000);
+    pays(book, 2, 1, "unheard-of", 10000000000); /* it has no name in the list */
+    price_book_free(book);
+}
+
+static void a_markup_has_a_range_and_dates_to_come_can_go(void **state)
+{
+    (void)state;
+    struct price_book *book = fresh();
+    struct markups *markups = price_book_markups(book);
+    const struct markups_row high = {1, 1, {LIMIT_MARKUP + 1, {0}}}, low = {1, 1, {-10001, {0}}};
+    struct markups_row row;
+    assert_false(markups_any(markups));
+    assert_int_equal(markups_put(markups, &high), METE_E_INVALID);
+    assert_int_equal(markups_put(markups, &low), METE_E_INVALID);
+    for (int64_t at = 50; at > 0; at -= 10) {
+        mark(book, 1, at, (int32_t)at, "");
+        mark(book, 2, at, (int32_t)at, "");
+    }
+    markups_drop(markups, 1, 20);
+    assert_true(markups_at(markups, 1, 1, &row) && row.from_us == 20);
+    assert_false(markups_at(markups, 1, 2, &row));
+    assert_true(markups_at(markups, 2, 4, &row) && row.is.bp == 50);
+    assert_true(markups_find(markups, 1, 1000, &row) && row.is.bp == 20);
+    assert_false(markups_find(markups, 1, 9, &row));
+    price_book_free(book);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_organization_pays_the_list_at_its_markup),
+        cmocka_unit_test(who_pays_the_same_has_the_same_list_and_another_version),
+        cmocka_unit_test(what_was_reserved_is_priced_as_of_its_moment),
+        cmocka_unit_test(a_model_that_is_not_listed_costs_the_ceiling_at_the_markup),
+        cmocka_unit_test(a_markup_has_a_range_and_dates_to_come_can_go),
         cmocka_unit_test(the_latest_row_that_has_begun_holds),
         cmocka_unit_test(an_organizations_own_go_before_everybodys),
         cmocka_unit_test(a_list_that_was_given_stays_as_it_is),

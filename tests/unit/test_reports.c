@@ -147,7 +147,7 @@ static json_t *ask(const struct place *place, struct records_filter filter)
 {
     struct buffer out;
     buffer_init(&out, 1 << 20);
-    assert_int_equal(reports_records(place->reader, &filter, &out), 0);
+    assert_int_equal(reports_records(place->reader, &filter, false, &out), 0);
     json_t *page = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(page);
     buffer_done(&out);
@@ -232,7 +232,7 @@ static json_t *show(const struct place *place, const struct records_usage *usage
 {
     struct buffer out;
     buffer_init(&out, 1 << 16);
-    assert_int_equal(reports_record_json(place->reader, usage, &out), 0);
+    assert_int_equal(reports_record_json(place->reader, usage, true, &out), 0);
     json_t *record = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(record);
     buffer_done(&out);
@@ -307,7 +307,7 @@ static void damaged_details_are_found(void **state)
     const struct records_usage call = {.seq = 1, .details = {"\x40", 1}};
     struct buffer out;
     buffer_init(&out, 1 << 16);
-    assert_int_equal(reports_record_json(place->reader, &call, &out), METE_E_CORRUPT);
+    assert_int_equal(reports_record_json(place->reader, &call, true, &out), METE_E_CORRUPT);
     assert_int_equal(out.len, 0);
     buffer_done(&out);
 }
@@ -382,7 +382,7 @@ static void a_full_buffer_is_left_as_it_was(void **state)
     struct buffer out;
     buffer_init(&out, 1000);
     assert_int_equal(buffer_text(&out, "before"), 0);
-    assert_int_equal(reports_records(place->reader, &filter, &out), METE_E_TOO_LARGE);
+    assert_int_equal(reports_records(place->reader, &filter, false, &out), METE_E_TOO_LARGE);
     assert_true(slice_is(buffer_slice(&out), "before"));
     buffer_done(&out);
 }

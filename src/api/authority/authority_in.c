@@ -335,9 +335,12 @@ static int price_charge(const struct price_model *model, struct item *item, int6
                                   .characters = item->amounts[METE_CHARACTERS],
                                   .audio_seconds = item->amounts[METE_AUDIO_SECONDS],
                                   .video_seconds = item->amounts[METE_VIDEO_SECONDS]};
+    int64_t list;
     int rc = item->parts ? pricing_parts(model, &usage, item->parts, &item->parts_len) : 0;
     if (!rc && item->parts)
         item->tariff_len = tariff_text_write(model, &usage, item->tariff);
+    if (!rc && model->markup_bp && !pricing_list_charge(model, &usage, &list))
+        put(item, METE_LIST_COST, list);
     return rc ? rc : pricing_charge(model, &usage, ret_nano);
 }
 
@@ -650,8 +653,9 @@ static const uint16_t order[HOLDS_METERS] = {
     METE_CACHE_WRITE,   METE_OUTPUT,         METE_REASONING,   METE_IMAGES,
     METE_AUDIO_SECONDS, METE_CACHE_WRITE_1H, METE_AUDIO_INPUT, METE_IMAGE_INPUT,
     METE_AUDIO_OUTPUT,  METE_IMAGE_OUTPUT,   METE_SEARCHES,    METE_CHARACTERS,
-    METE_VIDEO_SECONDS, METE_REQUESTS,
+    METE_VIDEO_SECONDS, METE_REQUESTS,       METE_LIST_COST,
 };
+_Static_assert(METE_METERS_BUILTIN == METE_LIST_COST + 1, "each has its place");
 
 static uint32_t currency_of(const struct item *item, uint16_t meter)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/catalog/price_documents.h"
 
+#include "api/catalog/markup_document.h"
 #include "base/assert.h"
 #include "codec/timestamp.h"
 
@@ -68,7 +69,7 @@ int price_documents_load(struct records_reader *reader, struct price_book *book)
     if (!rc)
         rc = load_kind(reader, DOCUMENT_OWN_PRICE, &loading);
     free(loading.sheet);
-    return rc;
+    return rc ? rc : markup_documents_load(reader, book);
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */

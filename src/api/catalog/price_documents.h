@@ -9,7 +9,8 @@
 #include "pricing/book.h"
 #include "pricing/sheet.h"
 
-/* Every document of prices into the book. STORAGE, CORRUPT: one cannot be read; MEMORY, FULL. */
+/* Every document of prices, and of markups, into the book. STORAGE, CORRUPT: one cannot be read;
+ * MEMORY, FULL. */
 METE_MUST_USE int price_documents_load(struct records_reader *reader, struct price_book *book);
 /* The id of a model's: its name as far as ids can have it, and a moment (INT64_MIN: none). In the
  * arena; empty: no memory. */

@@ -99,6 +99,24 @@ static const char *source_of(struct price_book *book, uint32_t organization, int
     return model->is_put ? "configuration" : "built-in";
 }
 
+/* What is paid; who sells sees what it was made of. */
+static void write_paid(struct request *request, const struct pricing_row *row, int32_t markup_bp)
+{
+    struct out *out = &request->out;
+    char room[DECIMAL_ROOM];
+    out_raw(out, (struct slice){"", 0}); /* the comma */
+    if (out->failed || sheet_write_marked(row, markup_bp, &out->bytes))
+        out->failed = true;
+    if (!markup_bp || !request->who.admin)
+        return;
+    size_t len = decimal_format(markup_bp, 2, 0, room);
+    out_member_text(out, "markup_percent", (struct slice){room, len});
+    out_key(out, "before_markup");
+    out_open(out, '{');
+    write_sheet(out, row);
+    out_close(out, '}');
+}
+
 void prices_write_open(struct request *request, struct sheet_row *sheet, uint32_t organization,
                        int64_t at_us, const struct price_model *model)
 {
@@ -111,7 +129,7 @@ void prices_write_open(struct request *request, struct sheet_row *sheet, uint32_
         out, "source",
         slice_of(source_of(request->api->parts.prices, organization, at_us, model, &since_us)));
     out_member_instant(out, "effective_at", since_us);
-    write_sheet(out, &sheet->row);
+    write_paid(request, &sheet->row, model->markup_bp);
 }
 
 struct prices_shown {

@@ -6,6 +6,7 @@
 #define PRICES "/api/v1/prices"
 #define OWN_PRICES "/api/v1/organizations/{org}/prices"
 #define PROVIDER "/api/v1/providers/{provider}"
+#define MARKUP "/api/v1/organizations/{org}/markup"
 #define CREDENTIAL "/api/v1/providers/{provider}/credential"
 
 static const struct route routes[] = {
@@ -18,6 +19,9 @@ static const struct route routes[] = {
     {"POST", OWN_PRICES, ACCESS_ADMIN, PERMIT_INSTALLATION, own_prices_create, 0},
     {"GET", OWN_PRICES, ACCESS_MEMBER, PERMIT_CATALOG_READ, own_prices_list, 0},
     {"GET", OWN_PRICES "/{model}", ACCESS_MEMBER, PERMIT_CATALOG_READ, own_price_show, 0},
+    {"GET", MARKUP, ACCESS_ADMIN, PERMIT_INSTALLATION, markup_show, 0},
+    {"PUT", MARKUP, ACCESS_ADMIN, PERMIT_INSTALLATION, markup_set, 0},
+    {"DELETE", MARKUP, ACCESS_ADMIN, PERMIT_INSTALLATION, markup_end, 0},
     {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_create, 0},
     {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_list, 0},
     {"GET", "/api/v1/providers", ACCESS_ADMIN, PERMIT_INSTALLATION, providers_list, 0},

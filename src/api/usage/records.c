@@ -31,7 +31,7 @@ struct records_state {
 static int run(struct request *request, struct records_reader *reader)
 {
     const struct records_state *state = request->state;
-    return reports_records(reader, &state->filter, &request->out.bytes);
+    return reports_records(reader, &state->filter, request->who.admin, &request->out.bytes);
 }
 
 static void done(struct request *request)
@@ -230,7 +230,7 @@ static void read_any(struct request *request)
 
 struct record_state {
     struct records_filter filter;
-    bool found;
+    bool found, tells_list;
     struct records_reader *reader;
     struct buffer *out;
 };
@@ -239,13 +239,14 @@ static int put_found(void *user, const struct records_usage *usage)
 {
     struct record_state *state = user;
     state->found = true;
-    return reports_record_json(state->reader, usage, state->out);
+    return reports_record_json(state->reader, usage, state->tells_list, state->out);
 }
 
 static int run_one(struct request *request, struct records_reader *reader)
 {
     struct record_state *state = request->state;
     state->reader = reader;
+    state->tells_list = request->who.admin;
     state->out = &request->out.bytes;
     return records_each_usage(reader, &state->filter, put_found, state);
 }

@@ -186,6 +186,7 @@ static int read_usage(struct request *request, struct usage_state *state)
                                         "group_by",     "interval",   "from",   "to",
                                         "format",       "limit",      "cursor", NULL};
     struct reports_usage *question = &state->question;
+    question->tells_margin = request->who.admin;
     int rc = request_query_known(request, known);
     if (!rc)
         rc = read_whose(request, state);

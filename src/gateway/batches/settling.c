@@ -73,10 +73,19 @@ static void add_part(struct settling *settling, const struct mete_part *part)
 
 /* ---- One answer ------------------------------------------------------------------------------ */
 
+static void add_list(struct settling *settling, int64_t list)
+{
+    if (list < 0)
+        settling->list = -1;
+    else if (settling->list >= 0)
+        add(&settling->list, list);
+}
+
 static void bill_untold(struct settling *settling)
 {
     settling->untold++;
     add(&settling->cost, settling->line_cost);
+    add_list(settling, pricing_list_of(settling->price, settling->line_cost));
     add(&settling->tokens, settling->line_tokens);
 }
 
@@ -85,15 +94,17 @@ static bool bill(struct settling *settling, struct pricing_usage *used)
 {
     struct mete_part parts[METE_PARTS_MAX];
     size_t parts_len = 0;
-    int64_t cost;
+    int64_t cost, list;
     if (used->service == PRICE_STANDARD)
         used->service = PRICE_BATCH;
     if (!pricing_prices(settling->price, PRICE_SEARCH))
         used->searches = 0;
     if (pricing_charge(settling->price, used, &cost) ||
+        pricing_list_charge(settling->price, used, &list) ||
         pricing_parts(settling->price, used, parts, &parts_len))
         return false;
     add(&settling->cost, cost);
+    add_list(settling, list);
     add_used(&settling->used, used);
     for (size_t i = 0; i < parts_len; i++)
         add_part(settling, &parts[i]);
@@ -159,8 +170,10 @@ size_t settling_usage(const struct settling *settling, struct mete_usage ret_lis
     int64_t total = used->input;
     add(&total, used->output);
     add(&total, settling->tokens);
-    size_t len = usage_write(used, settling->price->currency, settling->cost, total, ret_list),
-           kept = 0;
+    const struct price_model *price = settling->price;
+    const struct usage_cost cost = {price->currency, settling->cost,
+                                    price->markup_bp ? settling->list : -1};
+    size_t len = usage_write(used, &cost, total, ret_list), kept = 0;
     for (size_t i = 0; i < len; i++) {
         if (ret_list[i].meter == METE_REQUESTS)
             ret_list[i].amount = settling->answers;

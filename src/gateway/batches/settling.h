@@ -21,6 +21,7 @@ struct settling {
     /* Up to here: */
     int64_t answers, untold; /* answered; of them, without usage that can be believed */
     int64_t cost, tokens;    /* billed; tokens: of those untold */
+    int64_t list;            /* what it costs without a markup; -1: that is not known */
     struct pricing_usage used;
     struct mete_part parts[METE_PARTS_MAX];
     size_t parts_len;
