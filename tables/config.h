@@ -115,6 +115,7 @@ ROW(GATEWAY, breaker_failures, gateway.breaker_failures, INTEGER, "10", 0, 10000
 ROW(GATEWAY, breaker_pause, gateway.breaker_pause_ms, DURATION, "10s", 1, 3600000, "For so long; then one call tries it.")
 ROW(GATEWAY, drain_timeout, gateway.drain_timeout_ms, DURATION, "5m", 0, 86400000, "How long a call may go on when its client has left; then it is cancelled. 0: as any other.")
 ROW(GATEWAY, disconnect, gateway.disconnect, CHOICE_DISCONNECT, "drain", 0, 0, "A client that leaves: drain the provider's answer to the end and bill it, or cancel it.")
+ROW(GATEWAY, draft_unknown_models, gateway.draft_unknown, BOOLEAN, "false", 0, 1, "Take down a model that is asked for and has no price or no provider as a draft, for an administrator to price (GET /api/v1/models?status=draft). It is refused either way until it has one.")
 ROW(GATEWAY, clamp, gateway.clamp, BOOLEAN, "true", 0, 1, "Lower max tokens to what is affordable; else such a call is refused.")
 ROW(GATEWAY, count_tokens, gateway.count_tokens, BOOLEAN, "true", 0, 1, "Count the tokens of what goes to a provider and of what it streams. false: bytes bound both.")
 ROW(GATEWAY, floor_tokens, gateway.floor_tokens, INTEGER, "1", 1, 16777216, "Fewest output tokens worth calling for.")

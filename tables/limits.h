@@ -57,6 +57,7 @@ ROW(PRICE, 1000000, "currency units per million", "dearer is a unit mistake of t
 ROW(PIECE_PRICE, 1000, "currency units", "a picture, a second or a call; dearer is a unit mistake")
 ROW(ENCODINGS, 8, "encodings", "beyond those that come with mete; each is some 15 MB")
 ROW(PRICE_TIERS, 8, "tiers", "of one model's price: three lengths and four services, and one more")
+ROW(DRAFTS, 1024, "models", "asked for by a client and not known: enough to see what is missing, too few to fill a journal")
 ROW(PRICE_ROWS, 131072, "rows", "of prices by date: every model of the list changed fifty times")
 ROW(MARKUP, 100000, "hundredths of a percent", "what a reseller adds to the list: more is a mistake of units")
 ROW(MARKUP_ROWS, 131072, "rows", "markups by date: a hundred thousand organizations, and some changes")

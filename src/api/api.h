@@ -10,6 +10,7 @@
 #include "base/work.h"
 #include "codec/exchange.h"
 #include "directory/directory.h"
+#include "directory/models.h"
 #include "directory/people.h"
 #include "mete.h"
 #include "pricing/book.h"
@@ -53,6 +54,8 @@ struct api_provider_view {
 struct api_providers {
     /* The i-th of the configuration; false: there are no more. */
     bool (*at)(void *user, size_t i, struct api_provider_view *ret_view);
+    /* Whether the i-th answers this model, and is enabled. */
+    bool (*answers)(void *user, size_t i, struct slice model);
     /* It is on disk: from now on it is so. A name that the configuration does not have is nobody's.
      */
     void (*enable)(void *user, struct slice name, bool enabled);
@@ -74,6 +77,7 @@ struct api_parts {
     struct directory *directory;
     struct people *people;
     struct price_book *prices;
+    struct models *models;
     struct workers *workers;
     const struct os *os;        /* for the readers of the records; NULL: the system */
     const char *data_directory; /* where the records are; borrowed for the API's life */

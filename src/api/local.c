@@ -22,6 +22,7 @@ struct local {
     struct directory *directory;
     struct people *people;
     struct price_book *prices;
+    struct models *models;
     struct api *api;
     struct exchange_handler handler;
     uint64_t last_id;
@@ -92,6 +93,10 @@ static int open_prices(struct local *local, const struct local_options *options)
     if (rc)
         return rc;
     rc = price_documents_load(reader, local->prices);
+    if (!rc)
+        rc = models_new(&local->models);
+    if (!rc)
+        rc = models_load(local->models, reader);
     records_reader_close(reader);
     return rc;
 }
@@ -108,6 +113,7 @@ static int open_api(struct local *local, const struct local_options *options)
                               .directory = local->directory,
                               .people = local->people,
                               .prices = local->prices,
+                              .models = local->models,
                               .workers = &local->workers,
                               .data_directory = options->directory,
                               .random = system_random,
@@ -159,6 +165,7 @@ void local_close(struct local *local)
     directory_free(local->directory);
     people_free(local->people);
     price_book_free(local->prices);
+    models_free(local->models);
     free(local);
 }
 

@@ -17,6 +17,7 @@ int cli_token(int argc, char **argv);
 int cli_key(int argc, char **argv);
 int cli_credential(int argc, char **argv);
 int cli_provider(int argc, char **argv);
+int cli_model(int argc, char **argv);
 int cli_price(int argc, char **argv);
 int cli_exchange(int argc, char **argv);
 int cli_budget(int argc, char **argv);

@@ -35,6 +35,7 @@ static const struct command commands[] = {
     {"code", "make and redeem redemption codes", cli_code},
     {"record", "list and show usage records, settle provisional ones", cli_record},
     {"report", "tell what was used, by whom, what and when", cli_report},
+    {"model", "list, show and set models, their names and limits", cli_model},
     {"provider", "list and show the providers, take one out of use and back", cli_provider},
     {"price", "list prices and their history, compare with a file, apply one, rate again",
      cli_price},

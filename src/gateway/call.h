@@ -82,6 +82,7 @@ struct call_asking {
     char kept[CALL_KEPT][CALL_KEPT_ROOM]; /* headers of the provider's that go on; terminated */
     char response_model[LIMIT_ID + 1], response_id[LIMIT_ID + 1]; /* of a plain answer */
     struct mete_part parts[METE_PARTS_MAX];                       /* of the cost, at the end */
+    char alias_of[LIMIT_ID];                                      /* of the model that is asked */
     char tariff[TARIFF_TEXT_ROOM];                                /* by which it was charged */
 };
 
@@ -135,6 +136,7 @@ struct call {
     struct mete_scope_id scope, organization;
     uint64_t crowd; /* the key's, in the crowd; 0: not counted */
     enum gateway_disconnect disconnect;
+    int64_t output_max; /* of the model, as it was said; 0: it was not */
 
     size_t at; /* the candidate that is asked */
     uint32_t attempts, retries;

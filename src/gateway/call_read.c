@@ -138,6 +138,31 @@ static bool take_place(struct call *call, struct dialect_error *ret_error)
 
 /* ---- Of whom it can be asked ----------------------------------------------------------------- */
 
+/* What an administrator said of the model: of an alias what it is another name of goes on. */
+static bool find_model(struct call *call, struct slice *model, struct dialect_error *ret_error)
+{
+    const struct models *models = call->gateway->parts.models;
+    const struct model *said =
+        models && !call->request.is_flat ? models_find(models, *model) : NULL;
+    bool disabled = said && said->disabled;
+    if (said && said->alias_len && !disabled) {
+        memcpy(call->asking->alias_of, said->alias_of, said->alias_len);
+        *model = (struct slice){call->asking->alias_of, said->alias_len};
+        said = models_find(models, *model);
+        disabled = said && said->disabled;
+    }
+    call->output_max = said ? said->output_max : 0;
+    return !disabled ||
+           refuse_model(call, 403, "model_disabled", "This model is disabled here", ret_error);
+}
+
+static void tell_unknown(const struct call *call, struct slice model)
+{
+    const struct gateway_parts *parts = &call->gateway->parts;
+    if (parts->unknown_model && call->gateway->config->draft_unknown)
+        parts->unknown_model(parts->user, model);
+}
+
 static bool find_providers(struct call *call, struct dialect_error *ret_error)
 {
     struct gateway *gateway = call->gateway;
@@ -148,10 +173,14 @@ static bool find_providers(struct call *call, struct dialect_error *ret_error)
         *ret_error = call_no_memory;
         return false;
     }
+    if (!find_model(call, &model, ret_error))
+        return false;
     if (call->request.is_flat)
         providers_pass(&gateway->providers, call->exchange->path, model, candidates);
     else
         providers_choose(&gateway->providers, call->pricing, model, call->format, candidates);
+    if (!candidates->answers || (candidates->enabled && candidates->speaks && !candidates->len))
+        tell_unknown(call, model);
     if (!candidates->answers)
         return refuse_model(call, 404, "model_not_found", "No provider here answers this model",
                             ret_error);
@@ -448,6 +477,8 @@ static void reserve(struct call *call)
     }
     call->refused->waited = false;
     call->wish = call_wish(call->gateway, &call->request, call->price);
+    if (call->output_max)
+        call->wish = min_i64(call->wish, call->output_max);
     int64_t least = max_i64(config->floor_tokens, call->request.output_least);
     int64_t floor = min_i64(max_i64(least, 1), call->wish);
     call->op.args.reserve =

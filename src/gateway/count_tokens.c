@@ -115,7 +115,8 @@ static int begin_work(const struct count *asked)
 static bool find_rule(struct count *count, struct slice model)
 {
     struct slice there;
-    if (providers_find(&count->gateway->providers, model, &there) < 0)
+    if (!models_real(count->gateway, &model) ||
+        providers_find(&count->gateway->providers, model, &there) < 0)
         return false;
     count->rule = prompt_rule_find(there, &count->encoding);
     if (!count->rule->bounded)

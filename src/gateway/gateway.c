@@ -235,6 +235,11 @@ void gateway_enable_provider(struct gateway *gateway, size_t provider, bool enab
     providers_enable(&gateway->providers, provider, enabled);
 }
 
+bool gateway_answers(const struct gateway *gateway, size_t provider, struct slice model)
+{
+    return providers_answers(&gateway->providers, provider, model);
+}
+
 bool gateway_provider_at(const struct gateway *gateway, size_t i,
                          struct gateway_provider_view *ret_view)
 {

@@ -16,6 +16,7 @@
 #include "base/work.h"
 #include "codec/exchange.h"
 #include "directory/directory.h"
+#include "directory/models.h"
 #include "gateway/upstream.h"
 #include "mete.h"
 #include "pricing/book.h"
@@ -66,6 +67,7 @@ struct gateway_config {
     enum gateway_disconnect disconnect; /* what becomes of a call whose client left */
     int64_t drain_timeout_ms;           /* how long it may then go on; 0: as long as any call */
     bool clamp;                         /* lower max tokens to what is affordable; else refuse */
+    bool draft_unknown;                 /* tell of models that are not known (unknown_model) */
     bool count_tokens;                  /* of inputs and streams; else bytes bound both */
     int64_t floor_tokens;               /* fewest output tokens worth calling for */
     int64_t default_output_tokens;      /* when neither the caller nor the price list bounds them */
@@ -139,6 +141,7 @@ struct gateway_parts {
     const struct mete *mete; /* for mete_now() */
     struct mete_port *port;  /* the loop's: somebody polls it */
     struct directory *directory;
+    const struct models *models; /* what was said of models; NULL: nothing of any */
     struct price_book *prices; /* what holds when a call begins is what it is charged by */
     struct upstream *upstream;
     struct timers *timers;
@@ -148,6 +151,9 @@ struct gateway_parts {
     uint64_t seed; /* random: for spreading, ids of spans, and the table of keys */
     void (*call_done)(void *user, const struct gateway_call_done *done); /* may be NULL */
     void *user;
+    /* A model was asked for that no provider answers, or that has no price; with
+     * config->draft_unknown. NULL: nobody takes it down. */
+    void (*unknown_model)(void *user, struct slice model);
     /* Calls done() later, on the loop. false: too much waits. NULL: nobody can tell. */
     bool (*find_answer)(void *user, struct gateway_lookup *lookup);
     /* Likewise. NULL: nothing is kept, so there are neither files nor batches. */
@@ -186,6 +192,9 @@ void gateway_shutdown(struct gateway *gateway);
 /* From now on nothing new is asked of it, or something again; calls under way go on. provider: its
  * index in the configuration. */
 void gateway_enable_provider(struct gateway *gateway, size_t provider, bool enabled);
+
+/* Whether it answers this model, and is enabled. */
+bool gateway_answers(const struct gateway *gateway, size_t provider, struct slice model);
 
 /* How a provider is. NULL: past the last. Slices live as long as the gateway. */
 struct gateway_provider_view {

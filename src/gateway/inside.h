@@ -75,6 +75,8 @@ METE_MUST_USE int gateway_put_query(struct slice query, const char *own, struct 
 /* Forgets stops whose grace is not over. Their questions to the engine must have been answered. */
 void stops_close(struct gateway *gateway);
 
+/* Of an alias what it is another name of; borrowed. False: the model is disabled. */
+bool models_real(const struct gateway *gateway, struct slice *model);
 /* GET /v1/models (id empty) and /v1/models/{id}. */
 void models_answer(struct gateway *gateway, struct exchange *exchange, struct slice id);
 

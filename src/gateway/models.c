@@ -27,15 +27,29 @@ struct asker {
     const struct pricing *pricing;
 };
 
+/* Of an alias what it is another name of. False: the model is disabled. */
+bool models_real(const struct gateway *gateway, struct slice *model)
+{
+    const struct models *models = gateway->parts.models;
+    const struct model *said = models ? models_find(models, *model) : NULL;
+    if (said && !said->disabled && said->alias_len) {
+        *model = model_alias(said);
+        said = models_find(models, *model);
+    }
+    return !said || !said->disabled;
+}
+
 static bool usable(const struct asker *asker, struct slice model, struct slice *ret_owner)
 {
     const struct gateway *gateway = asker->gateway;
-    struct slice there;
-    int provider = providers_find(&gateway->providers, model, &there);
-    if (provider < 0 || !directory_allows_model(asker->key, model))
+    struct slice there, real = model;
+    if (!directory_allows_model(asker->key, model) || !models_real(gateway, &real))
+        return false;
+    int provider = providers_find(&gateway->providers, real, &there);
+    if (provider < 0)
         return false;
     const struct provider *its = &gateway->providers.all[provider];
-    const struct price_model *priced = providers_price(its, asker->pricing, there, model);
+    const struct price_model *priced = providers_price(its, asker->pricing, there, real);
     if (!priced)
         return false;
     *ret_owner = priced->provider.len ? priced->provider : slice_of(its->config->name);
@@ -109,6 +123,11 @@ static int write_list(const struct asker *asker, struct buffer *out)
                 rc = list_one(asker, name, out);
         }
     }
+    const struct models *models = gateway->parts.models;
+    const struct model *said = models ? models_next(models, (struct slice){0}) : NULL;
+    for (; said && !rc; said = models_next(models, model_name(said)))
+        if (said->alias_len && !listed(pricing, model_name(said)))
+            rc = list_one(asker, model_name(said), out);
     return rc ? rc : buffer_text(out, "]}");
 }
 

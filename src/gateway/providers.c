@@ -175,6 +175,13 @@ const struct provider *providers_named(const struct providers *providers, struct
     return NULL;
 }
 
+bool providers_answers(const struct providers *providers, size_t at, struct slice model)
+{
+    struct slice there;
+    return at < providers->len && !providers->all[at].disabled &&
+           answers(providers->all[at].config, model, &there);
+}
+
 int providers_find(const struct providers *providers, struct slice model, struct slice *ret_name)
 {
     for (size_t i = 0; i < providers->len; i++)

@@ -87,6 +87,8 @@ struct providers {
     uint32_t second_tries; /* that may be made now, in hundredths */
 };
 
+/* Whether it is enabled and answers the model. */
+bool providers_answers(const struct providers *providers, size_t at, struct slice model);
 /* Who is disabled is no candidate, and takes no calls. */
 void providers_enable(struct providers *providers, size_t at, bool enabled);
 /* What a call failed of, beside providers_give(). */

@@ -51,6 +51,8 @@ struct call { /* one record, or two */
     struct pricing_usage tariff;
     char provider[LIMIT_PROVIDER];
     size_t provider_len;
+    char answered[LIMIT_ID]; /* the model that did, where it has another name than was asked for */
+    size_t answered_len;
 };
 
 struct rerating {
@@ -106,6 +108,9 @@ static int add_record(struct call *call, const struct records_usage *record)
         struct slice provider = answered.len ? answered : record->provider;
         ASSERT(provider.len <= sizeof call->provider);
         call->provider_len = provider.len;
+        call->answered_len = details.model.len;
+        if (details.model.len)
+            memcpy(call->answered, details.model.data, details.model.len);
         if (provider.len)
             memcpy(call->provider, provider.data, provider.len);
     }
@@ -205,9 +210,12 @@ static int add_call(struct rerating *rerating, const struct call *call,
                     const struct records_usage *record)
 {
     const struct reports_rerate *question = rerating->question;
-    const struct price_model *model = question->price(
-        question->user, record->organization, (struct slice){call->provider, call->provider_len},
-        record->model, call->relayed);
+    struct slice provider = {call->provider, call->provider_len};
+    const struct price_model *model = question->price(question->user, record->organization,
+                                                      provider, record->model, call->relayed);
+    if (!model && call->answered_len) /* it was asked for by an alias */
+        model = question->price(question->user, record->organization, provider,
+                                (struct slice){call->answered, call->answered_len}, call->relayed);
     int64_t nano = 0;
     enum why why = rate(call, model, &nano);
     bool approximate = why == RATED && !call->has_tariff && pricing_has_tariffs(model);

@@ -83,7 +83,7 @@ struct config {
     struct { /* as the table has it; config_gateway() makes the gateway's own of it */
         int64_t choose, fallbacks, retries, retry_delay_ms, retry_percent, retry_unknown;
         int64_t breaker_failures, breaker_pause_ms, drain_timeout_ms;
-        int64_t disconnect, clamp, count_tokens, floor_tokens, default_output_tokens;
+        int64_t disconnect, clamp, draft_unknown, count_tokens, floor_tokens, default_output_tokens;
         int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms;
         int64_t response_max;
     } gateway;

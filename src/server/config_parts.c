@@ -151,6 +151,7 @@ void config_gateway(const struct config *config, struct gateway_config *ret_gate
         .drain_timeout_ms = config->gateway.drain_timeout_ms,
         .disconnect = config->gateway.disconnect ? GATEWAY_CANCEL : GATEWAY_DRAIN,
         .clamp = config->gateway.clamp != 0,
+        .draft_unknown = config->gateway.draft_unknown != 0,
         .count_tokens = config->gateway.count_tokens != 0,
         .floor_tokens = config->gateway.floor_tokens,
         .default_output_tokens = config->gateway.default_output_tokens,

@@ -65,6 +65,7 @@ struct server {
     struct ring stops; /* budgets that were stopped: from the engine's writer to the loop */
     void *stop;        /* the one to be told next; NULL: none */
     struct credentials credentials;
+    struct catalogue catalogue;
     struct api *api;
     struct router router;
     struct pages pages;
@@ -332,6 +333,8 @@ static int open_directory(struct server *server)
         error = price_book_new(server->pricing, &server->prices);
     if (!error)
         error = price_documents_load(reader, server->prices);
+    if (!error)
+        error = catalogue_open(&server->catalogue, server->mete, server->port, reader);
     records_reader_close(reader);
     return error ? because(server, error, "the directory of keys and members, or the prices") : 0;
 }
@@ -355,13 +358,19 @@ static bool await_grants(void *user, struct work *work)
     return server->api && api_wait(server->api, work);
 }
 
+static void unknown_model(void *user, struct slice model)
+{
+    struct server *server = user;
+    catalogue_unknown(&server->catalogue, model);
+}
+
 /* Who was disabled is so again. */
 static int use_catalogue(struct server *server)
 {
     struct records_reader *reader = NULL;
     int error = records_reader_open(os_system(), server->home.path, &reader);
     if (!error)
-        error = catalogue_use(server->gateway, reader);
+        error = catalogue_use(&server->catalogue, server->gateway, reader);
     records_reader_close(reader);
     return error ? because(server, error, "what was said of providers") : 0;
 }
@@ -377,6 +386,8 @@ static int open_gateway(struct server *server)
         .port = server->port,
         .directory = server->directory,
         .prices = server->prices,
+        .models = server->catalogue.models,
+        .unknown_model = unknown_model,
         .upstream = server->upstream,
         .timers = loop_timers(server->loop),
         .workers = server->workers,
@@ -409,13 +420,14 @@ static int open_api(struct server *server)
         .directory = server->directory,
         .people = server->people,
         .prices = server->prices,
+        .models = server->catalogue.models,
         .workers = server->workers,
         .data_directory = server->home.path,
         .random = os_system()->random,
         .random_user = os_system()->user,
         .admin_token = server->home.admin_token,
         .credentials = credentials_door(&server->credentials),
-        .providers = catalogue_door(server->gateway),
+        .providers = catalogue_door(&server->catalogue),
         .budgets = budgets,
     };
     error = api_new(&parts, &server->api);
@@ -677,6 +689,7 @@ void server_close(struct server *server)
     directory_free(server->directory);
     people_free(server->people);
     price_book_free(server->prices);
+    catalogue_close(&server->catalogue);
     pricing_free(server->pricing);
     if (ran)
         LOG_WRITE(EVENT_STOPPED, log_text("data", slice_of(server->home.path)));

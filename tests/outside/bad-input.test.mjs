@@ -90,6 +90,7 @@ const GOOD = {
   redeem: { code: `mc_${'0'.repeat(26)}` },
   createTransaction: { operations: [{ method: 'POST', path: `/api/v1/organizations/${ORG}/users`, body: { id: 'in-one', name: 'In one' } }] },
   backup: { directory: '/tmp/mete-backup-never-made' },
+  updateCatalogModel: { type: 'text', context_tokens: 5, max_output_tokens: 6, alias_of: 'gpt-4o', enabled: true },
   updateProvider: { enabled: true },
   setCredential: { secret: 'a-credential-of-a-provider' },
   resealCredentials: { key_file: '/nonexistent/sealing.key' },

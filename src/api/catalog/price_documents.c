@@ -82,11 +82,8 @@ static bool is_plain(char c)
 
 /* "openai:gpt-4o~0123456789abcdef0123456789abcdef@1767225600000000": readable, and by its hash of
  * no other model. */
-struct slice price_document_id(struct request *request, struct slice model, int64_t at_us)
+size_t price_document_name(struct slice model, int64_t at_us, char room[LIMIT_ID + 1])
 {
-    char *room = arena_take(&request->arena, LIMIT_ID + 1);
-    if (!room)
-        return (struct slice){0};
     XXH128_hash_t hash = XXH3_128bits(model.data, model.len);
     size_t len = model.len < ID_READABLE ? model.len : ID_READABLE;
     for (size_t i = 0; i < len; i++)
@@ -97,7 +94,13 @@ struct slice price_document_id(struct request *request, struct slice model, int6
     if (at_us != INT64_MIN)
         len += (size_t)snprintf(room + len, LIMIT_ID + 1 - len, "@%lld", (long long)at_us);
     ASSERT(len <= LIMIT_ID);
-    return (struct slice){room, len};
+    return len;
+}
+
+struct slice price_document_id(struct request *request, struct slice model, int64_t at_us)
+{
+    char *room = arena_take(&request->arena, LIMIT_ID + 1);
+    return room ? (struct slice){room, price_document_name(model, at_us, room)} : (struct slice){0};
 }
 
 int price_document_write(const struct price_book_row *row, struct buffer *out)

@@ -14,6 +14,7 @@
 METE_MUST_USE int price_documents_load(struct records_reader *reader, struct price_book *book);
 /* The id of a model's: its name as far as ids can have it, and a moment (INT64_MIN: none). In the
  * arena; empty: no memory. */
+size_t price_document_name(struct slice model, int64_t at_us, char room[LIMIT_ID + 1]);
 struct slice price_document_id(struct request *request, struct slice model, int64_t at_us);
 /* Without organization, which is the document's. TOO_LARGE, MEMORY. */
 METE_MUST_USE int price_document_write(const struct price_book_row *row, struct buffer *out);

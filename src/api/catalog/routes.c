@@ -5,6 +5,7 @@
 
 #define PRICES "/api/v1/prices"
 #define OWN_PRICES "/api/v1/organizations/{org}/prices"
+#define MODELS "/api/v1/models"
 #define PROVIDER "/api/v1/providers/{provider}"
 #define MARKUP "/api/v1/organizations/{org}/markup"
 #define CREDENTIAL "/api/v1/providers/{provider}/credential"
@@ -24,6 +25,9 @@ static const struct route routes[] = {
     {"DELETE", MARKUP, ACCESS_ADMIN, PERMIT_INSTALLATION, markup_end, 0},
     {"POST", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_create, 0},
     {"GET", "/api/v1/exchange-rates", ACCESS_ADMIN, PERMIT_INSTALLATION, exchange_rates_list, 0},
+    {"GET", MODELS, ACCESS_ADMIN, PERMIT_INSTALLATION, models_list, 0},
+    {"GET", MODELS "/{model}", ACCESS_ADMIN, PERMIT_INSTALLATION, model_show, 0},
+    {"PUT", MODELS "/{model}", ACCESS_ADMIN, PERMIT_INSTALLATION, model_change, 0},
     {"GET", "/api/v1/providers", ACCESS_ADMIN, PERMIT_INSTALLATION, providers_list, 0},
     {"GET", PROVIDER, ACCESS_ADMIN, PERMIT_INSTALLATION, provider_show, 0},
     {"PUT", PROVIDER, ACCESS_ADMIN, PERMIT_INSTALLATION, provider_change, 0},
