@@ -44,6 +44,14 @@ const struct dialect_error call_busy = {
 const struct dialect_error call_no_memory = {
     503, "server_error", "overloaded", NULL, "There is not enough memory; try again.", {0}};
 
+const struct dialect_error call_crowded = {
+    429,
+    "requests",
+    "rate_limit_exceeded",
+    NULL,
+    "The API key has as many calls open as it may have at once.",
+    {0}};
+
 const struct dialect_error call_left = {499,  "invalid_request_error", "client_gone",
                                         NULL, "The client left.",      {0}};
 

@@ -209,6 +209,7 @@ void call_cut(struct call *call, enum call_cut cut);
 void call_check(const struct call *call);
 
 extern const struct dialect_error call_busy, call_no_memory, call_left;
+extern const struct dialect_error call_crowded; /* the key has as many calls open as it may have */
 
 /* ---- call_read.c: what is asked, and what it may cost ---------------------------------------- */
 

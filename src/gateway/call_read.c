@@ -126,13 +126,7 @@ static bool take_place(struct call *call, struct dialect_error *ret_error)
         return true;
     }
     call->refused_for = METE_CONCURRENCY;
-    *ret_error =
-        (struct dialect_error){429,
-                               "requests",
-                               "rate_limit_exceeded",
-                               NULL,
-                               "The API key has as many calls open as it may have at once.",
-                               {0}};
+    *ret_error = call_crowded;
     return false;
 }
 

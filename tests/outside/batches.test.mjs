@@ -200,7 +200,11 @@ test('lists, pages and deletions', async () => {
   for (const id of made.slice(1, 4)) batches.unshift((await begin({ id }, {}, {}, theirs)).id);
   assert.deepEqual((await theirs.batches.list({ limit: 2 })).data.map(({ id }) => id), batches.slice(0, 2));
   provider.finish(batches[0]);
-  const { output_file_id: output } = await theirs.batches.retrieve(batches[0]);
+  provider.finish(batches[1], 'expired', 0);
+  const listed = (await theirs.batches.list()).data;
+  assert.deepEqual(listed.map(({ id, status }) => [id, status]), [[batches[0], 'completed'], [batches[1], 'expired'], [batches[2], 'validating']]);
+  const { output_file_id: output } = listed[0];
+  await fetchAll(output, theirs);
   assert.deepEqual((await theirs.files.list({ purpose: 'batch_output' })).data.map(({ id }) => id), [output]);
   assert.equal((await theirs.files.list({ purpose: 'batch' })).data.length, 4);
   assert.equal((await theirs.batches.list()).data[0].status, 'completed');

@@ -253,6 +253,32 @@ static void what_nobody_fetched_is_charged_its_worst_case_until_somebody_does(vo
     stop();
 }
 
+/* litellm #37050, #39980: a batch was billed once a poll, or never; #37217: its spend was lost. */
+static void group_1_7_a_batch_was_billed_once_per_poll_or_never(void **state)
+{
+    (void)state;
+    struct mete_budget_view view;
+    start();
+    answers(uploads(CALL), "{\"id\":\"file-1\",\"object\":\"file\"}");
+    begins();
+    int64_t worst = held();
+    for (int i = 0; i < 3; i++)
+        answers(asks("GET", "/v1/batches/batch_1", "", JSON),
+                "{\"id\":\"batch_1\",\"object\":\"batch\",\"status\":\"in_progress\"}");
+    for (int i = 0; i < 3; i++)
+        answers(asks("GET", "/v1/batches/batch_1", "", JSON), OVER);
+    assert_int_equal(held(), worst);
+    for (int i = 0; i < 3; i++) {
+        fetch();
+        answers(asks("GET", "/v1/batches/batch_1", "", JSON), OVER);
+        bench_budget(&bench, &view);
+        assert_int_equal(view.committed, 20000);
+        assert_int_equal(view.held, 0);
+        assert_int_equal(bench.dones, 1);
+    }
+    stop();
+}
+
 static void what_is_fetched_too_late_stays_at_its_worst_case(void **state)
 {
     (void)state;
@@ -294,6 +320,7 @@ int main(void)
         cmocka_unit_test(answers_come_to_the_same_wherever_they_are_cut),
         cmocka_unit_test(a_line_longer_than_any_settles_nothing),
         cmocka_unit_test(what_nobody_fetched_is_charged_its_worst_case_until_somebody_does),
+        cmocka_unit_test(group_1_7_a_batch_was_billed_once_per_poll_or_never),
         cmocka_unit_test(what_is_fetched_too_late_stays_at_its_worst_case),
         cmocka_unit_test(a_batch_that_failed_after_its_reservation_expired_costs_nothing),
     };

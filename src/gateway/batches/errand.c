@@ -23,9 +23,15 @@ struct errand *errand_begin(struct gateway *gateway, struct exchange *exchange,
                                                  NULL, "Nothing here has this id.", {0}};
     const struct directory_key *key = gateway_good_key(gateway, exchange, endpoint);
     const struct dialect_error *why = key ? NULL : &gateway->key_refused.error;
+    uint32_t max = gateway->config->key_calls_max;
     if (!why && id.len && !kept_is_plain(id))
         why = &unknown;
     struct errand *errand = why ? NULL : calloc(1, sizeof *errand);
+    if (errand && max && !crowd_enter(&gateway->crowd, key->scope.n, max)) {
+        why = &call_crowded;
+        free(errand);
+        errand = NULL;
+    }
     if (!errand) {
         gateway_reply_error(exchange, dialect_chat(), why ? why : &call_no_memory, NULL, 0);
         return NULL;
@@ -35,6 +41,7 @@ struct errand *errand_begin(struct gateway *gateway, struct exchange *exchange,
     errand->exchange = exchange;
     errand->scope = key->scope;
     errand->organization = key->organization;
+    errand->crowd = max ? key->scope.n : 0;
     if (id.len)
         memcpy(errand->id, id.data, id.len);
     exchange->state = errand;
@@ -46,6 +53,8 @@ static void end(struct errand *errand)
 {
     ASSERT(!errand->transfer_open);
     errand->gateway->counts.open--;
+    if (errand->crowd)
+        crowd_leave(&errand->gateway->crowd, errand->crowd);
     credential_let_go(errand->credential);
     pricing_free(errand->pricing);
     if (errand->naming)
@@ -58,9 +67,9 @@ static void end(struct errand *errand)
     settling_free(errand->settling);
     for (size_t i = 0; i < ERRAND_CHANGES; i++)
         buffer_done(&errand->written[i]);
-    struct buffer *const buffers[] = {&errand->documents.found, &errand->url,
-                                      &errand->answer,          &errand->file_text,
-                                      &errand->batch_text,      &errand->object};
+    struct buffer *const buffers[] = {
+        &errand->documents.found, &errand->url,    &errand->answer, &errand->file_text,
+        &errand->batch_text,      &errand->object, &errand->page};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         buffer_done(buffers[i]);
     free(errand);
@@ -282,10 +291,11 @@ bool errand_use_provider(struct errand *errand, struct slice name)
         NULL,
         "The provider that has it is not configured here any more.",
         {0}};
-    errand->provider = providers_named(&errand->gateway->providers, name);
-    if (!errand->provider)
+    const struct provider *provider = providers_named(&errand->gateway->providers, name);
+    errand->provider = provider;
+    if (!provider)
         errand_fail(errand, &gone);
-    return errand->provider != NULL;
+    return provider != NULL;
 }
 
 void errand_demand(struct errand *errand, const struct kept_file *file,

@@ -47,6 +47,7 @@ struct errand {
     struct mete_usage usage[USAGE_METERS];
     char mark[KEPT_BATCH_MARK];      /* of documents that are looked for */
     struct labels labels;            /* of a batch */
+    uint64_t crowd;                  /* the key's, in the crowd; 0: not counted */
     bool waited;                     /* for what is due to be granted: once */
     int64_t priced_us;               /* by which prices a batch is billed */
     struct naming *naming;           /* NULL: nothing was refused */
@@ -70,6 +71,9 @@ struct errand {
     /* What it is about, and the documents that their texts borrow from. */
     struct kept_file file;
     struct kept_batch batch;
+    struct buffer page; /* of batches: their documents, a line each */
+    size_t page_at, asked;
+    errand_step *told; /* what the provider said of one has been kept, or was of no use */
     struct buffer file_text, batch_text, object; /* object: as the provider said it last */
     struct lines *lines;                         /* of a file that comes in; NULL: none */
     struct settling *settling;                   /* of one that goes out; NULL: none */

@@ -112,9 +112,10 @@ static bool read_purpose(struct errand *errand)
         errand->documents.having = SLICE_LITERAL(",\"endpoint\":");
     else if (slice_is(purpose, "batch_output"))
         errand->documents.having = SLICE_LITERAL(",\"batch\":");
-    else if (len != -1)
+    bool good = len == -1 || errand->documents.having.len;
+    if (!good)
         errand_fail(errand, &other);
-    return len == -1 || errand->documents.having.len;
+    return good;
 }
 
 void files_list(struct gateway *gateway, struct exchange *exchange)

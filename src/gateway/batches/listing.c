@@ -34,7 +34,7 @@ bool listing_read(struct errand *errand, enum document_kind kind)
     struct slice before = {errand->id, after > 0 ? (size_t)after : 0};
     if (after != -1 && !kept_is_plain(before))
         return refuse(errand, "after", "after must be the id of one of them.");
-    documents->kind = kind;
+    documents->kind = (int)kind;
     documents->before = before;
     documents->limit = (size_t)min_i64(limit, LIMIT_BATCH_PAGE);
     return true;

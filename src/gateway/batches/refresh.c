@@ -3,7 +3,8 @@
  * it came, and is kept: above all that it is over, and which file has its answers. One that is over
  * without an answer costs nothing, and what was reserved for it returns.
  *
- * GET /v1/batches lists what was said last. */
+ * GET /v1/batches does the same for those of its page that are not over, the newest first, until
+ * one of their providers fails; of the others it tells what was said last. */
 #include "gateway/batches/batches.h"
 #include "gateway/batches/kept.h"
 #include "gateway/batches/listing.h"
@@ -16,7 +17,7 @@ static void on_kept(struct errand *errand)
     if (errand->op.status)
         errand_fail_asked(errand);
     else
-        errand_reply(errand);
+        errand->told(errand);
 }
 
 /* Its files can be fetched from now on. */
@@ -75,25 +76,30 @@ static bool came_to_nothing(const struct kept_batch *batch)
 
 /* ---- Told ------------------------------------------------------------------------------------ */
 
-static void on_told(struct errand *errand)
+/* What the provider said is kept, if it is news; then told() is called. */
+static void take(struct errand *errand)
 {
     struct kept_batch *batch = &errand->batch, before = *batch;
-    if (!errand_is_good(errand))
-        return;
     if (!kept_batch_told(batch, buffer_slice(&errand->answer))) {
-        errand_reply(errand);
+        errand->told(errand);
         return;
     }
     batch->object = errand_object(errand);
-    if (slice_equal(batch->object, before.object) && batch->over == before.over &&
-        !came_to_nothing(batch)) {
-        errand_reply(errand);
-    } else if (came_to_nothing(batch)) {
+    if (came_to_nothing(batch)) {
         errand->op.args.release = (struct mete_reservation_id){batch->reservation};
         errand_ask(errand, METE_OP_RELEASE, on_released);
+    } else if (slice_equal(batch->object, before.object) && batch->over == before.over) {
+        errand->told(errand);
     } else {
         keep(errand);
     }
+}
+
+static void on_told(struct errand *errand)
+{
+    errand->told = errand_reply;
+    if (errand_is_good(errand))
+        take(errand);
 }
 
 static void send(struct errand *errand, const char *method, const char *rest)
@@ -151,9 +157,57 @@ static void on_listed(struct errand *errand)
     listing_reply(errand, show);
 }
 
+/* The next of the page, and what it says of its batch. */
+static bool next_of_page(struct errand *errand)
+{
+    struct slice rest = slice_from(buffer_slice(&errand->page), errand->page_at);
+    const char *end = rest.len ? memchr(rest.data, '\n', rest.len) : NULL;
+    size_t len = end ? (size_t)(end - rest.data) : rest.len;
+    errand->page_at += end ? len + 1 : len;
+    return len && kept_batch_read(slice_part(rest, 0, len), &errand->batch);
+}
+
+static void on_one_told(struct errand *errand)
+{
+    if (errand->end == UPSTREAM_DONE && errand->status >= 200 && errand->status <= 299)
+        take(errand);
+    else
+        errand_look(errand, on_listed);
+}
+
+/* One after the other; then the page is read anew. */
+static void refresh_page(struct errand *errand)
+{
+    const struct providers *providers = &errand->gateway->providers;
+    while (errand->asked < LIMIT_BATCH_ASKED && next_of_page(errand)) {
+        struct slice name = errand->batch.provider;
+        errand->provider = errand->batch.over ? NULL : providers_named(providers, name);
+        if (!errand->provider)
+            continue;
+        const struct errand_send what = {
+            .method = "GET", .path = "/batches", .id = errand->batch.id};
+        errand->asked++;
+        errand_send(errand, &what, on_one_told);
+        return;
+    }
+    errand_look(errand, on_listed);
+}
+
+static void on_page(struct errand *errand)
+{
+    if (errand->documents.status) {
+        listing_reply(errand, show);
+        return;
+    }
+    errand->page = errand->documents.found;
+    errand->documents.found = (struct buffer){0};
+    errand->told = refresh_page;
+    refresh_page(errand);
+}
+
 void refresh_list(struct gateway *gateway, struct exchange *exchange)
 {
     struct errand *errand = errand_begin(gateway, exchange, "batches", (struct slice){0});
     if (errand && listing_read(errand, DOCUMENT_BATCH))
-        errand_look(errand, on_listed);
+        errand_look(errand, on_page);
 }
