@@ -41,32 +41,17 @@ struct record_names {
 
 /* ---- Names of scopes ------------------------------------------------------------------------- */
 
-static int keep_name(void *user, const struct records_entity *entity)
-{
-    struct name *name = user;
-    if (entity->handle != name->handle)
-        return METE_E_CORRUPT;
-    ASSERT(entity->id.len <= sizeof name->id);
-    memcpy(name->id, entity->id.data, entity->id.len);
-    name->len = entity->id.len;
-    return 0;
-}
-
-/* The first entity of this kind after handle - 1 is the one with the handle: one look-up. */
 int record_names_find(struct record_names *names, enum mete_kind kind, uint32_t handle,
                       struct slice *ret_id)
 {
     struct name *name = &names->at[handle % NAMES];
     if (name->handle != handle) {
-        struct name found = {.handle = handle};
-        struct mete_scope_id any = {0};
-        int rc =
-            records_each_entity(names->reader, (int)kind, any, handle - 1, 1, 1, keep_name, &found);
-        if (!rc && !found.len)
-            rc = METE_E_CORRUPT;
+        name->handle = 0; /* until it is whole */
+        int rc = records_entity_id(names->reader, (int)kind, handle, name->id, sizeof name->id,
+                                   &name->len);
         if (rc)
             return rc;
-        *name = found;
+        name->handle = handle;
     }
     *ret_id = (struct slice){name->id, name->len};
     return 0;

@@ -161,6 +161,9 @@ METE_MUST_USE int records_find_entity(struct records_reader *reader, int kind,
                                       struct mete_scope_id organization, struct slice id,
                                       int (*fn)(void *user, const struct records_entity *),
                                       void *user);
+/* The id of one, ended or not, into room bytes. CORRUPT: there is none, or a longer one. */
+METE_MUST_USE int records_entity_id(struct records_reader *reader, int kind, uint32_t handle,
+                                    char *ret_id, size_t room, size_t *ret_len);
 METE_MUST_USE int records_each_event(struct records_reader *reader, uint64_t after_seq,
                                      size_t limit, int (*fn)(void *user, const struct mete_event *),
                                      void *user);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Enough that a page of a list reads little more than its rows in an installation of a million. */
 #define CACHE_KIB "16384"
@@ -233,6 +234,9 @@ static const char *clause_of(int64_t kind)
     }
 }
 
+_Static_assert(METE_ORGANIZATION == 1 && METE_KINDS == 7, "as the statement says");
+
+/* The kinds one by one, each of which is a look: a range of kinds would be read whole. */
 static int scope_clause(struct records_reader *reader, struct mete_scope_id scope,
                         const char **ret_clause)
 {
@@ -241,7 +245,8 @@ static int scope_clause(struct records_reader *reader, struct mete_scope_id scop
     *ret_clause = "";
     if (!scope.n)
         return 0;
-    snprintf(sql, sizeof sql, "SELECT kind FROM entity WHERE kind<100 AND handle=%u", scope.n);
+    snprintf(sql, sizeof sql, "SELECT kind FROM entity WHERE kind IN (1,2,3,4,5,6) AND handle=%u",
+             scope.n);
     int error = db_number(reader->db, sql, &kind);
     *ret_clause = clause_of(kind);
     return error;
@@ -594,6 +599,32 @@ int records_find_entity(struct records_reader *reader, int kind, struct mete_sco
             error = fn(user, &entity);
     } else {
         error = rc == SQLITE_DONE ? METE_E_NOT_FOUND : db_error(rc);
+    }
+    kept_give(&reader->kept, sql, row);
+    return error;
+}
+
+int records_entity_id(struct records_reader *reader, int kind, uint32_t handle, char *ret_id,
+                      size_t room, size_t *ret_len)
+{
+    static const char sql[] = "SELECT id FROM entity WHERE kind=?1 AND handle=?2";
+    sqlite3_stmt *row;
+    int error = kept_take(&reader->kept, sql, &row);
+    if (error)
+        return error;
+    sqlite3_bind_int(row, 1, kind);
+    sqlite3_bind_int64(row, 2, handle);
+    int rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW) {
+        struct slice id = db_column_text(row, 0);
+        error = db_row_error(row);
+        if (!error && (!id.len || id.len > room))
+            error = METE_E_CORRUPT;
+        *ret_len = error ? 0 : id.len;
+        if (!error)
+            memcpy(ret_id, id.data, id.len);
+    } else {
+        error = rc == SQLITE_DONE ? METE_E_CORRUPT : db_error(rc);
     }
     kept_give(&reader->kept, sql, row);
     return error;

@@ -107,6 +107,21 @@ static void find_newest(int kind)
     assert_int_equal(found, 1);
 }
 
+static int no_usage(void *user, const struct records_usage *usage)
+{
+    (void)user;
+    (void)usage;
+    return 0;
+}
+
+static void list_calls_of_newest(int kind)
+{
+    struct mete_scope_id newest = {1 + (organizations - 1) * (1 + 2 * ENTITIES)};
+    uint32_t part = kind == METE_API_KEY ? ENTITIES + 1 : kind == METE_USER ? 1 : 0;
+    const struct records_filter filter = {.scope = {newest.n + part}, .limit = 10};
+    assert_int_equal(records_each_usage(reader, &filter, no_usage, NULL), 0);
+}
+
 /* All that a report asks before it looks at any sum. */
 static void open_report(int kind)
 {
@@ -132,9 +147,15 @@ static void what_is_read_does_not_grow_with_other_organizations(void **state)
     static const struct {
         void (*ask)(int kind);
         int kind;
-    } asked[] = {{list_newest, METE_USER},      {list_newest, METE_API_KEY},
-                 {list_newest, RECORDS_BUDGET}, {find_newest, METE_USER},
-                 {find_newest, METE_API_KEY},   {open_report, 0}};
+    } asked[] = {{list_newest, METE_USER},
+                 {list_newest, METE_API_KEY},
+                 {list_newest, RECORDS_BUDGET},
+                 {find_newest, METE_USER},
+                 {find_newest, METE_API_KEY},
+                 {list_calls_of_newest, METE_ORGANIZATION},
+                 {list_calls_of_newest, METE_USER},
+                 {list_calls_of_newest, METE_API_KEY},
+                 {open_report, 0}};
     enum { LEN = sizeof asked / sizeof asked[0] };
     size_t few[LEN];
     put_organizations(FEW);
