@@ -16,7 +16,6 @@
 #include "api/request.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "directory/tries.h"
 #include "tokens/pool.h"
 
 #include <stdio.h>
@@ -309,10 +308,6 @@ int api_new(const struct api_parts *parts, struct api **ret_api)
     int rc = namebook_new(&api->names);
     if (!rc)
         rc = holds_new(&api->holds);
-    uint8_t secret[32];
-    api->parts.random(api->parts.random_user, secret, sizeof secret);
-    if (!rc)
-        rc = tries_new(secret, &api->tries);
     if (!rc)
         rc = renewals_new(api, &api->renewals);
     if (!rc)
@@ -333,7 +328,6 @@ void api_free(struct api *api)
         return;
     request_pool_free(api);
     renewals_free(api->renewals);
-    tries_free(api->tries);
     tokenizer_pool_free(api->tokenizers);
     readers_free(api->readers);
     holds_free(api->holds);

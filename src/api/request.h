@@ -31,7 +31,6 @@ struct readers;
 struct tokenizer_pool;
 struct holds;
 struct renewals;
-struct tries;
 
 struct principal {
     bool admin;           /* the installation's: everything is permitted, in every organization */
@@ -61,7 +60,6 @@ struct api {
     struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
     size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
     struct renewals *renewals;
-    struct tries *tries; /* of codes that were wrong */
     struct replay *replays; /* writes with an Idempotency-Key that are being answered */
 };
 

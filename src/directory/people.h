@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who may administer, in memory: members and service tokens, read at the start and kept up to date;
- * sessions and the tries to open one, which a restart forgets.
+ * sessions and the tries that guess, which a restart forgets.
  * THREAD one (the event loop), but where a part says otherwise. */
 #ifndef DIRECTORY_PEOPLE_H
 #define DIRECTORY_PEOPLE_H

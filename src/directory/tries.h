@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How often somebody may try to log in: so many at once, then one each so many seconds, counted by
- * member and by the address that asks. A table of fixed size, its places chosen by a keyed hash
- * that strangers cannot aim: who shares one with another is only held back sooner. THREAD one (the
- * event loop). */
+ * How often somebody may try what can be guessed, a password or a code: so many at once, then one
+ * each so many seconds, counted by who it is and by the address that asks. A table of fixed size,
+ * its places chosen by a keyed hash that strangers cannot aim: who shares one with another is only
+ * held back sooner. THREAD one (the event loop). */
 #ifndef DIRECTORY_TRIES_H
 #define DIRECTORY_TRIES_H
 

@@ -31,7 +31,7 @@ struct redeem_in {
 struct redemption {
     struct deal deal; /* first: deal.h */
     struct redeem_in in;
-    char who[2 * LIMIT_ID + 2]; /* whose tries are counted */
+    char who[2 * LIMIT_ID + 8]; /* whose tries are counted: no name of who logs in has a space */
     char id[CODE_ID];
     struct code code;
     bool right;
@@ -156,11 +156,11 @@ static int look(struct request *request, struct records_reader *reader)
 static int64_t wait_us_of(struct request *request, bool takes)
 {
     const struct redemption *redemption = request->state;
+    struct tries *tries = request->api->parts.people->tries;
     struct slice who = slice_of(redemption->who);
-    int64_t wait_us =
-        tries_take(request->api->tries, who, &wrong_rate, mete_now(request->api->parts.mete).us);
+    int64_t wait_us = tries_take(tries, who, &wrong_rate, mete_now(request->api->parts.mete).us);
     if (!wait_us && !takes)
-        tries_give_back(request->api->tries, who, &wrong_rate);
+        tries_give_back(tries, who, &wrong_rate);
     return wait_us;
 }
 
@@ -222,7 +222,7 @@ void redeem_for(struct request *request)
     struct redemption *redemption = begin(request, sizeof table / sizeof table[0]);
     if (!redemption)
         return;
-    snprintf(redemption->who, sizeof redemption->who, "%.*s:%.*s", (int)request->params[0].len,
+    snprintf(redemption->who, sizeof redemption->who, "code %.*s:%.*s", (int)request->params[0].len,
              request->params[0].data, (int)request->who.name.len, request->who.name.data);
     if (whose_body(request, redemption->in.scope, redemption->in.user))
         request_problem(request);
@@ -286,7 +286,7 @@ void redeem_own(struct request *request)
                      "This is for keys: /organizations/{org}/redeem is for administrators.");
         return;
     }
-    snprintf(redemption->who, sizeof redemption->who, "key:%u", request->who.scope.n);
+    snprintf(redemption->who, sizeof redemption->who, "code %u", request->who.scope.n);
     redemption->deal.whose.organization = request->who.organization;
     redemption->deal.whose.at = request->who.scope;
     ask_scope(request, request->who.scope, key_seen);
