@@ -48,7 +48,8 @@ struct exchange {
     const struct exchange_ops *ops;
     struct slice method, path, query, body; /* path and query as sent, still percent-encoded */
     uint64_t id;                            /* unique in this process */
-    struct address peer;                    /* who is at the other end of the connection */
+    struct address peer;                    /* who asks: whoever is connected, or a trusted
+                                               proxy says. Not known: its bytes are the proxy's */
     bool is_secure;                         /* the connection has TLS */
     void *state;                            /* the handler's own */
 };

@@ -335,14 +335,17 @@ int http1_read_answer(struct slice head, bool to_head, struct http1_head *ret_he
     return 0;
 }
 
+bool http1_is_named(struct slice head, const struct http1_field *field, struct slice name)
+{
+    return field->name_len == name.len && same_word(slice_part(head, field->name, name.len), name);
+}
+
 const struct http1_field *http1_field(struct slice head, const struct http1_head *of,
                                       struct slice name)
 {
-    for (size_t i = 0; i < of->fields_len; i++) {
-        const struct http1_field *each = &of->fields[i];
-        if (each->name_len == name.len && same_word(slice_part(head, each->name, name.len), name))
-            return each;
-    }
+    for (size_t i = 0; i < of->fields_len; i++)
+        if (http1_is_named(head, &of->fields[i], name))
+            return &of->fields[i];
     return NULL;
 }
 
@@ -350,7 +353,7 @@ size_t http1_fields_named(struct slice head, const struct http1_head *of, struct
 {
     size_t count = 0;
     for (size_t i = 0; i < of->fields_len; i++)
-        count += same_word(slice_part(head, of->fields[i].name, of->fields[i].name_len), name);
+        count += http1_is_named(head, &of->fields[i], name);
     return count;
 }
 

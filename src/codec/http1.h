@@ -71,6 +71,7 @@ static inline struct slice http1_value(struct slice head, const struct http1_fie
 {
     return field ? slice_part(head, field->value, field->value_len) : (struct slice){NULL, 0};
 }
+bool http1_is_named(struct slice head, const struct http1_field *field, struct slice name);
 size_t http1_fields_named(struct slice head, const struct http1_head *of, struct slice name);
 /* Whether a comma-separated value has that word, without case. */
 bool http1_has_word(struct slice value, struct slice word);

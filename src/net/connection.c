@@ -58,7 +58,7 @@ bool connection_new(struct listener *listener, int fd, uint64_t address, const s
         return false;
     }
     connection->exchange.ops = &connection_operations;
-    connection->exchange.peer = *peer;
+    connection->peer = connection->exchange.peer = *peer;
     connection->exchange.is_secure = listener->tls != NULL;
     connection->listener = listener;
     connection->fd = fd;

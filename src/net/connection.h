@@ -78,6 +78,7 @@ struct connection {
     bool streaming, finished, queue_high;
     bool used;        /* has had a whole request before */
     uint64_t address; /* whom it is counted as in listener->addresses; 0: not */
+    struct address peer;
     int64_t since_us; /* beginning of the phase */
     int64_t begun_us; /* end of the request's head */
     struct connection_pace pace;

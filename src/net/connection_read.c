@@ -168,6 +168,26 @@ static bool accept_head(struct connection *connection, struct slice *bytes)
 
 /* ---- Bodies ---------------------------------------------------------------------------------- */
 
+static void walk(const struct connection *connection, struct slice name, enum forwarded_form form,
+                 struct forwarded *forwarded)
+{
+    const struct http1_head *head = &connection->head;
+    forwarded_begin(forwarded, &connection->peer);
+    for (size_t i = head->fields_len; i-- > 0;)
+        if (http1_is_named(connection->text, &head->fields[i], name))
+            forwarded_line(forwarded, form, &connection->listener->options.trusted,
+                           http1_value(connection->text, &head->fields[i]));
+}
+
+/* Who asks: whoever is connected, or if that is a trusted proxy whom it asks for. */
+static struct address client_of(const struct connection *connection)
+{
+    struct forwarded list, pairs;
+    walk(connection, SLICE_LITERAL("X-Forwarded-For"), FORWARDED_LIST, &list);
+    walk(connection, SLICE_LITERAL("Forwarded"), FORWARDED_PAIRS, &pairs);
+    return forwarded_client(&connection->peer, &list, &pairs);
+}
+
 static void request_whole(struct connection *connection)
 {
     struct listener *listener = connection->listener;
@@ -176,6 +196,8 @@ static void request_whole(struct connection *connection)
     connection->phase = CONNECTION_ASKED;
     connection->exchange.body = buffer_slice(&connection->body);
     connection->exchange.state = NULL;
+    if (listener->options.trusted.len)
+        connection->exchange.peer = client_of(connection);
     connection->owned = true;
     listener->counts.open++;
     handler->begin(handler->self, &connection->exchange);

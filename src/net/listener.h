@@ -23,6 +23,7 @@
 #define NET_LISTENER_H
 
 #include "codec/exchange.h"
+#include "codec/forwarded.h"
 #include "mete.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -50,6 +51,9 @@ struct listener_options {
     int64_t request_timeout_ms, idle_timeout_ms; /* 0: 30 s, 75 s */
     uint32_t address_max;                        /* connections of one address; 0: no limit */
     uint64_t body_rate, drain_rate;              /* bytes a second; 0: no least rate */
+    /* Proxies that are believed when they say whom they ask for; borrowed. exchange.peer is the
+     * client then (codec/forwarded.h); whom address_max counts is whoever is connected. */
+    struct forwarded_trust trusted;
     struct tls_files tls; /* certificate NULL or "": plain HTTP. The names are borrowed */
     /* The certificate's files were read again: error 0, the pair is in use; else detail says what
      * is wrong, and the pair of before goes on. May be NULL. */

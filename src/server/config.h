@@ -89,6 +89,8 @@ struct config {
     } gateway;
     int64_t max_connections, max_header_bytes, max_body_bytes;
     int64_t request_timeout_ms, keepalive_timeout_ms;
+    struct address_range trusted[LIMIT_TRUSTED_PROXIES];
+    size_t trusted_len;
     int64_t connections_per_address, connections_per_key, min_body_rate, min_drain_rate;
     struct {
         const char *certificate, *key, *client_ca; /* "": none */

@@ -455,6 +455,7 @@ static int open_listeners(struct server *server)
         .address_max = (uint32_t)config->connections_per_address,
         .body_rate = (uint64_t)config->min_body_rate,
         .drain_rate = (uint64_t)config->min_drain_rate,
+        .trusted = {config->trusted, config->trusted_len},
         .tls = {.certificate = config->tls.certificate,
                 .key = config->tls.key,
                 .client_ca = config->tls.client_ca,

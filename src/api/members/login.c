@@ -32,10 +32,13 @@ static struct people *people_of(struct request *request)
 
 /* ---- Tries ----------------------------------------------------------------------------------- */
 
+/* Of a client that its proxy does not name the proxy's; empty: it came over no network. */
 static struct slice address_of(const struct request *request)
 {
+    static const struct address nowhere;
     const struct address *peer = &request->exchange->peer;
-    return (struct slice){(const char *)peer->bytes, peer->is_known ? sizeof peer->bytes : 0};
+    bool is_there = memcmp(peer->bytes, nowhere.bytes, sizeof peer->bytes) != 0;
+    return (struct slice){(const char *)peer->bytes, is_there ? sizeof peer->bytes : 0};
 }
 
 static void give_back(struct request *request, struct slice who)
