@@ -24,7 +24,7 @@ ROW(TOP, unpriced, ceiling, UNPRICED, "deny", 0, 0, "What becomes of a model wit
 ROW(TOP, encodings, encodings_len, ENCODINGS, NULL, 0, 0, "Tokenizers beyond those that come with mete: docs/tokens.md.")
 ROW(TOP, gateway, gateway, SECTION_GATEWAY, NULL, 0, 0, "How calls are treated.")
 ROW(TOP, limits, max_connections, SECTION_LIMITS, NULL, 0, 0, "What a client may send.")
-ROW(TOP, trusted_proxies, trusted_len, RANGES, NULL, 0, 0, "Proxies in front of mete, [10.0.0.0/8, 2001:db8::5]: from these, and nobody else, X-Forwarded-For or Forwarded says whom a request comes from. Default: none.")
+ROW(TOP, trusted_proxies, trusted_len, RANGES, NULL, 1, 64, "Proxies in front of mete, [10.0.0.0/8, 2001:db8::5]: from these, and nobody else, X-Forwarded-For or Forwarded says whom a request comes from. Default: none.")
 ROW(TOP, tls, tls, SECTION_TLS, NULL, 0, 0, "The gateway and API over TLS. Default: plain HTTP.")
 ROW(TOP, cost_control, costs_len, SECTION_COST_CONTROL, NULL, 0, 0, "Blocks of a cost-control file of Chat2SQL's, which loads as it stands.")
 ROW(TOP, alerts, later_len, LATER, NULL, 0, 0, "Of such a file: known, and named at the start; nothing reads it yet.")

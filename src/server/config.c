@@ -21,11 +21,14 @@ enum { FILE_MAX = 4 * 1024 * 1024, SCALAR_MAX = 16384 };
 #define SECTIONS                                                                                   \
     AT(TOP, "")                                                                                    \
     AT(PROVIDER, "providers[].")                                                                   \
-    AT(ENCODING, "encodings[].") AT(COST, "model_costs.*.") AT(GATEWAY, "gateway.")                \
-        AT(LIMITS, "limits.") AT(TLS, "tls.") AT(LOG, "log.") AT(RETENTION, "retention.")          \
-            AT(POLICY, "policy.") AT(BUDGET, "policy.budgets[].")                                  \
-                AT(TIER, "model_costs.*.tiers[].") AT(COST_CONTROL, "cost_control.")               \
-                    AT(STORAGE, "storage.") AT(PASS, "providers[].pass_through[].")
+    AT(ENCODING, "encodings[].")                                                                   \
+    AT(COST, "model_costs.*.")                                                                     \
+    AT(GATEWAY, "gateway.")                                                                        \
+    AT(LIMITS, "limits.")                                                                          \
+    AT(TLS, "tls.") AT(LOG, "log.") AT(RETENTION, "retention.") AT(POLICY, "policy.")              \
+        AT(BUDGET, "policy.budgets[].") AT(TIER, "model_costs.*.tiers[].")                         \
+            AT(COST_CONTROL, "cost_control.") AT(STORAGE, "storage.")                              \
+                AT(PASS, "providers[].pass_through[].")
 
 #define AT(section, name) AT_##section,
 enum section { SECTIONS };
@@ -307,44 +310,13 @@ static int read_texts(struct reader *reader, const yaml_node_t *node, const stru
     return 0;
 }
 
-static int read_range(struct reader *reader, const yaml_node_t *node)
+static int read_ranges(struct reader *reader, const yaml_node_t *node, const struct row *row)
 {
-    struct config *config = reader->config;
-    const char *text = NULL;
-    if (node->type != YAML_SCALAR_NODE)
-        return wrong(reader, node, "trusted_proxies: each must be a text");
-    if (config->trusted_len == LIMIT_TRUSTED_PROXIES)
-        return wrong(reader, node, "trusted_proxies: at most %d", LIMIT_TRUSTED_PROXIES);
-    int error = expanded(reader, node, &text);
-    if (error)
-        return error;
-    error = address_range_parse(slice_of(text), &config->trusted[config->trusted_len]);
-    if (error)
-        return wrong(reader, node,
-                     error == METE_E_INVALID
-                         ? "trusted_proxies: %.64s has bits behind its prefix"
-                         : "trusted_proxies: %.64s is no address and no range such as 10.0.0.0/8",
-                     text);
-    config->trusted_len++;
-    return 0;
-}
-
-static int read_ranges(struct reader *reader, const yaml_node_t *node)
-{
-    if (node->type != YAML_SEQUENCE_NODE)
-        return wrong(reader, node, "trusted_proxies must be a list such as [10.0.0.0/8]");
-    int error = 0;
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         !error && item < node->data.sequence.items.top; item++)
-        error = read_range(reader, yaml_document_get_node(&reader->document, *item));
-    return error;
-}
-
-static int read_prefixes(struct reader *reader, const yaml_node_t *node, const struct row *row,
-                         struct config_encoding *encoding)
-{
-    return read_texts(reader, node, row, encoding->models, &encoding->models_len,
-                      CONFIG_PREFIXES_MAX);
+    const char *texts[LIMIT_TRUSTED_PROXIES];
+    int64_t len = 0;
+    int error = read_texts(reader, node, row, texts, &len, LIMIT_TRUSTED_PROXIES);
+    const char *bad = error ? NULL : config_trust(reader->config, texts, (size_t)len);
+    return bad ? wrong(reader, node, "trusted_proxies: %.64s is no range", bad) : error;
 }
 
 static int read_formats(struct reader *reader, const yaml_node_t *node,
@@ -630,7 +602,8 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
     case CONFIG_ENCODINGS:
         return read_encodings(reader, node);
     case CONFIG_PREFIXES:
-        return read_prefixes(reader, node, row, base);
+        return read_texts(reader, node, row, ((struct config_encoding *)base)->models,
+                          &((struct config_encoding *)base)->models_len, CONFIG_PREFIXES_MAX);
     case CONFIG_COSTS:
         return read_costs(reader, node);
     case CONFIG_UNPRICED:
@@ -640,7 +613,7 @@ static int read_value(struct reader *reader, const yaml_node_t *node, const stru
     case CONFIG_PASSES:
         return read_passes(reader, node, base);
     case CONFIG_RANGES:
-        return read_ranges(reader, node);
+        return read_ranges(reader, node, row);
     case CONFIG_METHODS:
         return read_texts(reader, node, row, ((struct config_pass *)base)->methods,
                           &((struct config_pass *)base)->methods_len, CONFIG_METHODS_MAX);

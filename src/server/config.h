@@ -123,6 +123,10 @@ const char *config_wrong_wire(const struct config_provider *provider, const char
 /* Puts it behind the provider's others. NULL; else what is wrong with it, to be put behind
  * "providers[].pass_through[]". Texts are borrowed. */
 const char *config_add_pass(struct config_provider *provider, const struct config_pass *pass);
+/* Takes them as its trusted proxies; NULL. Else the one that is none, or has bits behind its
+ * prefix.
+ */
+const char *config_trust(struct config *config, const char *const *ranges, size_t len);
 /* NULL: the tier may be one of the model's; else what is wrong, to be put behind its name. */
 const char *config_wrong_tier(const struct config_cost *cost, const struct config_tier *tier);
 /* Reads its file. METE_E_SYNTAX: why says what is wrong with it; MEMORY. */

@@ -2,6 +2,7 @@
  * From the configuration to what the layers below take. */
 #include "server/config.h"
 
+#include "base/assert.h"
 #include "codec/decimal.h"
 #include "dialect/dialect.h"
 
@@ -332,4 +333,14 @@ int config_pricing(const struct config *config, struct pricing **ret_pricing,
     }
     *ret_pricing = pricing;
     return 0;
+}
+
+const char *config_trust(struct config *config, const char *const *ranges, size_t len)
+{
+    ASSERT(len <= LIMIT_TRUSTED_PROXIES);
+    config->trusted_len = len;
+    for (size_t i = 0; i < len; i++)
+        if (address_range_parse(slice_of(ranges[i]), &config->trusted[i]))
+            return ranges[i];
+    return NULL;
 }
