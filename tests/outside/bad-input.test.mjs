@@ -345,7 +345,7 @@ test('every parameter, wrong in every way', { timeout: 60000 }, async () => {
 });
 
 test('what is named in a path and is not there', { timeout: 60000 }, async () => {
-  for (const { method, path, operation } of operations.filter((o) => o.path.includes('{'))) {
+  for (const { method, path, operation } of operations.filter((o) => o.path.startsWith('/api/') && o.path.includes('{'))) {
     for (const [parameter] of path.matchAll(/\{[^}]+\}/g)) {
       const body = operation.requestBody ? good(operation.operationId) : undefined;
       for (const id of ['nobody', 'a'.repeat(129), 'a%20b', '%00']) {

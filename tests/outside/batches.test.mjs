@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 import { BatchProvider } from './batch-provider.mjs';
+import { check } from './contract.mjs';
 import { Mete, configuration } from './mete.mjs';
 import { nano } from './money.mjs';
 import { CREDENTIAL } from './provider.mjs';
@@ -314,6 +315,37 @@ test('fetched by many at once, by one who leaves, and broken off: billed once', 
   assert.equal((await roof()).used, first.used + billed);
   await fetchAll(over.output_file_id);
   assert.deepEqual(await roof(), { used: first.used + billed, held: 0n });
+});
+
+test('every reply is as the contract has it', async () => {
+  const ask = async (method, path, body, status) => {
+    const form = body instanceof FormData;
+    const headers = { authorization: `Bearer ${key}`, ...(body && !form ? { 'content-type': 'application/json' } : {}) };
+    const response = await fetch(`${mete.url}${path}`, { method, headers, body: body && !form ? JSON.stringify(body) : body });
+    const reply = { status: response.status, headers: response.headers, text: await response.text() };
+    if (/json(;|$)/.test(response.headers.get('content-type'))) reply.body = JSON.parse(reply.text);
+    check(method, path.split('?')[0], reply);
+    assert.equal(reply.status, status, `${method} ${path}: ${reply.text}`);
+    return reply.body;
+  };
+  const form = (purpose) => {
+    const made = new FormData();
+    made.append('purpose', purpose);
+    made.append('file', new Blob([jsonl([chat('a')])]), 'a.jsonl');
+    return made;
+  };
+  const file = await ask('POST', '/v1/files', form('batch'), 200);
+  await ask('POST', '/v1/files', form('assistants'), 400);
+  const asked = { input_file_id: file.id, endpoint: CHAT, completion_window: '24h' };
+  const batch = await ask('POST', '/v1/batches', asked, 200);
+  await ask('POST', '/v1/batches', { ...asked, endpoint: 1 }, 400);
+  await ask('POST', `/v1/batches/${batch.id}/cancel`, undefined, 200);
+  provider.finish(batch.id, 'cancelled', 1);
+  const over = await ask('GET', `/v1/batches/${batch.id}`, undefined, 200);
+  for (const path of ['/v1/files', '/v1/batches', `/v1/files/${file.id}`, `/v1/files/${over.output_file_id}`, `/v1/files/${over.output_file_id}/content`]) await ask('GET', path, undefined, 200);
+  for (const path of ['/v1/files/nobody', '/v1/files/nobody/content', '/v1/batches/nobody', `/v1/files/${'a'.repeat(129)}`, '/v1/batches/a%20b', '/v1/batches/%00']) await ask('GET', path, undefined, 404);
+  await ask('DELETE', `/v1/files/${file.id}`, undefined, 200);
+  await ask('DELETE', `/v1/files/${file.id}`, undefined, 404);
 });
 
 test('a narrowed budget counts a batch by its tags, and its session and tags are recorded', async () => {
