@@ -8,6 +8,7 @@
 
 static const char usage[] =
     "usage: mete report usage [--by WHAT] [--per hour|day|month] [--from T] [--to T]\n"
+    "                         [--currency C]\n"
     "                         [--format csv] [WHOSE]\n"
     "       mete report series [WHOSE]\n"
     "WHOSE: [--organization O [--department D | --user U]] [--key ID] [--model M] [--provider P]\n"
@@ -20,13 +21,15 @@ static const char usage[] =
     "are\n"
     "those of the organization's time zone, or of Z. series tells the last 48 hours, 30 days and "
     "12\n"
-    "months. Sums are exact, also of calls whose records are gone by age.\n"
+    "months. --currency EUR tells all costs in that too, at the exchange rates that held when "
+    "they\n"
+    "were charged (mete exchange). Sums are exact, also of calls whose records are gone by age.\n"
     "Exit: 0 done, 1 the answer is no, 2 usage, 3 it failed.\n";
 
 struct report_options {
     struct client_options client;
     const char *organization, *department, *user, *key, *model, *provider, *tag, *zone;
-    const char *by, *per, *from, *to, *format;
+    const char *by, *per, *from, *to, *format, *currency;
     const char *subject; /* none is taken */
 };
 
@@ -49,7 +52,8 @@ static int read_options(int argc, char **argv, struct report_options *options)
                                         {"--per", &options->per},
                                         {"--from", &options->from},
                                         {"--to", &options->to},
-                                        {"--format", &options->format}};
+                                        {"--format", &options->format},
+                                        {"--currency", &options->currency}};
     const struct client_words words = {.command = "report",
                                        .usage = usage,
                                        .options = &options->client,
@@ -87,7 +91,8 @@ static int put_path(const struct report_options *options, const char *end, struc
                {"group_by", options->by},
                {"interval", options->per},
                {"from", options->from},
-               {"to", options->to}};
+               {"to", options->to},
+               {"currency", options->currency}};
     int rc = buffer_format(path, "/api/v1/cost/usage%s", end);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         put_query(path, all[i].name, all[i].value, &rc);
@@ -115,7 +120,10 @@ static size_t columns_of(const struct report_options *options, bool has_start,
     if (options->by)
         columns[len++] = (struct client_column){options->by, options->by};
     memcpy(columns + len, figures, sizeof figures);
-    return len + sizeof figures / sizeof figures[0];
+    len += sizeof figures / sizeof figures[0];
+    if (options->currency)
+        columns[len++] = (struct client_column){options->currency, "converted.cost"};
+    return len;
 }
 
 static int list(const struct report_options *options, struct client *client, const char *path)
@@ -225,7 +233,8 @@ int cli_report(int argc, char **argv)
         return wrong("unknown: ", options.subject);
     if (options.format && strcmp(options.format, "csv"))
         return wrong("a format is csv, not ", options.format);
-    if (is_series && (options.by || options.per || options.from || options.to || options.format))
+    if (is_series && (options.by || options.per || options.from || options.to || options.format ||
+                      options.currency))
         return wrong("series takes only whose it is", "");
     struct buffer path;
     buffer_init(&path, 8192);

@@ -22,8 +22,9 @@ struct page {
     struct rollups_view *view;
     struct record_names *names;
     struct buffer *out;
-    struct rollups_rows rows;
-    size_t count; /* rows written */
+    struct rollups_rows rows, part;
+    const struct rollups_question *about; /* what the row that is written was asked by */
+    size_t count;                         /* rows written */
 };
 
 /* ---- One row ----------------------------------------------------------------------------------
@@ -181,6 +182,88 @@ static int put_margins(const struct told *told, struct buffer *out)
     return rc ? rc : buffer_text(out, "}");
 }
 
+/* A part of the row's time, in which no rate changes. */
+struct stretch {
+    uint32_t from, to;
+    const struct rollups_row *rows;
+    size_t len;
+};
+
+enum { MISSING_MAX = 16 };
+struct converted {
+    int128 nano;
+    uint32_t missing[MISSING_MAX]; /* currencies without a rate */
+    size_t missing_len;
+};
+
+static void convert(const struct page *page, const struct stretch *stretch, uint32_t id,
+                    struct converted *converted)
+{
+    for (size_t i = 0; i < stretch->len && stretch->rows[i].id == id; i++) {
+        const struct rollups_row *row = &stretch->rows[i];
+        size_t known = 0;
+        if (!is_cost(row) || convert_add(page->question->rates, row->currency, stretch->from,
+                                         row->sums.amount, &converted->nano))
+            continue;
+        while (known < converted->missing_len && converted->missing[known] != row->currency)
+            known++;
+        if (known == converted->missing_len && known < MISSING_MAX)
+            converted->missing[converted->missing_len++] = row->currency;
+    }
+}
+
+/* Where the rates of the stretch end; of what is told by the day only, at a midnight of UTC. */
+static uint32_t end_of_rates(const struct page *page, uint32_t from, uint32_t to)
+{
+    enum { DAY = 96 };
+    uint32_t end = convert_next(page->question->rates, from);
+    if (end < rollups_quarters_from(page->view))
+        end = (end + DAY - 1) / DAY * DAY;
+    return end < to ? end : to;
+}
+
+static int convert_all(struct page *page, const struct told *told, struct converted *converted)
+{
+    uint32_t id = told->len ? told->rows->id : 0, to;
+    for (uint32_t from = told->from; told->len && from < told->to; from = to) {
+        to = end_of_rates(page, from, told->to);
+        struct stretch stretch = {from, to, told->rows, told->len};
+        if (from != told->from || to != told->to) {
+            struct rollups_question question = *page->about;
+            question.from = from;
+            question.to = to;
+            question.first = id;
+            question.limit = 1;
+            int rc = rollups_ask(page->view, &question, &page->part);
+            if (rc)
+                return rc;
+            stretch.rows = page->part.at;
+            stretch.len = page->part.len;
+        }
+        convert(page, &stretch, id, converted);
+    }
+    return 0;
+}
+
+static int put_converted(struct page *page, const struct told *told)
+{
+    struct buffer *out = page->out;
+    struct converted converted = {.nano = 0};
+    char currency[3], room[DECIMAL_ROOM];
+    int rc = convert_all(page, told, &converted);
+    if (rc)
+        return rc;
+    currency_text(page->question->rates->to, currency);
+    decimal_format(converted.nano, NANO_PLACES, CENTS, room);
+    rc = buffer_format(out, ",\"converted\":{\"currency\":\"%.3s\",\"cost\":\"%s\",\"missing\":[",
+                       currency, room);
+    for (size_t i = 0; !rc && i < converted.missing_len; i++) {
+        currency_text(converted.missing[i], currency);
+        rc = buffer_format(out, "%s\"%.3s\"", i ? "," : "", currency);
+    }
+    return rc ? rc : buffer_text(out, "]}");
+}
+
 static int put_latency(const struct rollups_sums *sums, struct buffer *out)
 {
     if (!sums->timed)
@@ -197,7 +280,7 @@ static int put_bounds(const struct told *told, struct buffer *out)
     return buffer_format(out, "\"start\":\"%s\",\"end\":\"%s\"", start, end);
 }
 
-static int put_figures(const struct page *page, const struct told *told)
+static int put_figures(struct page *page, const struct told *told)
 {
     struct buffer *out = page->out;
     int rc = 0;
@@ -209,6 +292,8 @@ static int put_figures(const struct page *page, const struct told *told)
         rc = put_latency(&told->sums, out);
     if (!rc)
         rc = put_costs(told, out);
+    if (!rc && page->question->rates)
+        rc = put_converted(page, told);
     return rc || !page->question->tells_margin ? rc : put_margins(told, out);
 }
 
@@ -403,7 +488,11 @@ static int put_totals(struct page *page)
         .from = question->from, .to = question->to, .rows = page->rows.at, .len = page->rows.len};
     if (!rc)
         rc = add_up(&told);
-    return rc ? rc : put_object(page, &told, NULL);
+    page->about = &all.about;
+    if (!rc)
+        rc = put_object(page, &told, NULL);
+    page->about = &question->about;
+    return rc;
 }
 
 static int put_page(struct page *page, uint64_t last_seq, uint64_t *ret_next)
@@ -441,6 +530,7 @@ static int open_page(struct page *page, struct records_reader *reader, uint64_t 
 static void close_page(struct page *page)
 {
     rollups_rows_done(&page->rows);
+    rollups_rows_done(&page->part);
     rollups_view_close(page->view);
     record_names_free(page->names);
 }
@@ -451,7 +541,7 @@ int reports_usage(struct records_reader *reader, const struct reports_usage *que
     ASSERT(question->limit >= 1 && question->limit <= 1000);
     size_t before = out->len;
     uint64_t last_seq = 0, next = 0;
-    struct page page = {.question = question, .out = out};
+    struct page page = {.question = question, .about = &question->about, .out = out};
     int rc = open_page(&page, reader, &last_seq);
     if (!rc && question->format == REPORTS_CSV) {
         rc = put_titles(&page);
@@ -514,10 +604,11 @@ int reports_usage_series(struct records_reader *reader, const struct reports_usa
     whole.by = NULL;
     whole.about.by = ROLLUPS_BY_NOTHING;
     whole.cursor = 0;
+    whole.rates = NULL;
     whole.format = REPORTS_JSON;
     size_t before = out->len;
     uint64_t last_seq = 0;
-    struct page page = {.question = &whole, .out = out};
+    struct page page = {.question = &whole, .about = &whole.about, .out = out};
     int rc = open_page(&page, reader, &last_seq);
     if (!rc)
         rc = buffer_text(out, "{\"time_zone\":");

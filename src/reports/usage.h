@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "calendar/calendar.h"
 #include "reports/audit.h"
+#include "reports/convert.h"
 #include "store/rollups.h"
 
 struct reports_usage {
@@ -16,12 +17,13 @@ struct reports_usage {
     enum mete_kind kind;       /* of the scopes told apart; 0: they are none */
     enum mete_period interval; /* HOURLY, DAILY, MONTHLY; TOTAL: not by time */
     struct slice zone_name;
-    const struct calendar_zone *zone; /* NULL: UTC */
-    uint32_t from, to;                /* buckets */
-    uint64_t cursor;                  /* of the page before; 0: the first page */
-    size_t limit;                     /* rows, 1..1000 */
-    enum reports_format format;       /* JSON, CSV */
-    bool tells_margin;                /* JSON: what was charged above the price list, by currency */
+    const struct calendar_zone *zone;  /* NULL: UTC */
+    uint32_t from, to;                 /* buckets */
+    uint64_t cursor;                   /* of the page before; 0: the first page */
+    size_t limit;                      /* rows, 1..1000 */
+    enum reports_format format;        /* JSON, CSV */
+    const struct reports_rates *rates; /* JSON: all costs in one currency too; NULL: not */
+    bool tells_margin; /* JSON: what was charged above the price list, by currency */
 };
 
 /* Most intervals that one page looks at: it may be short, or empty, and not be the last. */

@@ -5,7 +5,7 @@
 // validated against docs/openapi.yaml.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { Mete, configuration } from './mete.mjs';
+import { Mete, configuration, run } from './mete.mjs';
 
 let mete;
 before(async () => { mete = await Mete.start({ config: configuration(null) }); });
@@ -98,4 +98,27 @@ test('all of it is there after a restart', async () => {
   assert.equal((await must('GET', rates)).data.length, 2);
   assert.equal((await must('GET', budgets('eu', '/euros'))).used, '0.9213');
   assert.equal((await mete.all(budgets('many'))).length, 2);
+});
+
+test('a report tells all costs in one currency, by the rates of their time', async () => {
+  const scope = { kind: 'organization', id: 'both' };
+  await must('POST', rates, { from: 'CNY', to: 'GBP', rate: '0.1', effective_at: '2024-01-01T00:00:00Z' });
+  await must('POST', rates, { from: 'CNY', to: 'GBP', rate: '0.9', effective_at: '2099-01-01T00:00:00Z' });
+  await must('POST', '/api/v1/budget/record', { request_id: 'in-dollars', scope, amount: '3', currency: 'USD' });
+  await mete.settled();
+  const path = '/api/v1/cost/usage?organization=both';
+  const { totals } = await must('GET', `${path}&currency=GBP`);
+  assert.deepEqual(totals.converted, { currency: 'GBP', cost: '0.975', missing: ['USD'] });
+  await must('POST', rates, { from: 'USD', to: 'GBP', rate: '0.5', effective_at: '2024-01-01T00:00:00Z' });
+  const page = await must('GET', `${path}&currency=GBP&interval=day&group_by=model`);
+  assert.deepEqual([page.totals.converted.cost, page.totals.converted.missing], ['2.475', []]);
+  assert.equal(page.data.at(-1).converted.cost, '2.475');
+  assert.equal((await must('GET', path)).totals.converted, undefined);
+  for (const query of ['currency=eur', 'currency=EURO', 'currency=GBP&format=csv']) {
+    const reply = await mete.api('GET', `${path}&${query}`);
+    assert.deepEqual([reply.status, reply.body.field], [400, 'currency'], query);
+  }
+  assert.equal((await mete.api('GET', '/api/v1/cost/usage/series?currency=GBP')).status, 400);
+  const shown = run(['report', 'usage', '--organization', 'both', '--currency', 'GBP', '--server', mete.url, '--token', mete.env.METE_ADMIN_TOKEN]);
+  assert.match(shown.stdout, /GBP[\s\S]*2\.475/, shown.stderr);
 });

@@ -7,10 +7,13 @@
 #include "api/request.h"
 #include "api/entities.h"
 #include "api/tenancy/zones.h"
+#include "api/units.h"
 #include "api/usage/handlers.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "codec/timestamp.h"
+
+#include <stdlib.h>
 
 enum { DEFAULT_DAYS = 30, TEXT_MAX = 64 };
 static const int64_t day_us = INT64_C(86400000000);
@@ -20,6 +23,9 @@ struct usage_state {
     struct slice organization, department, user, api_key; /* ids */
     struct slice group_by, zone;
     bool is_series;
+    struct reports_rates rates; /* to 0: costs are told as they are */
+    size_t rates_room;
+    struct mete_exchange_view *views; /* a page of them */
 };
 
 /* ---- What may be asked ----------------------------------------------------------------------- */
@@ -98,6 +104,21 @@ static int read_bucket(struct request *request, const char *name, int64_t standa
         return wrong(request, name, "Usage is told by the quarter of an hour: :00, :15, :30, :45.");
     *ret_bucket = (uint32_t)(us / ROLLUPS_BUCKET_US);
     return 0;
+}
+
+static int read_currency(struct request *request, struct usage_state *state)
+{
+    struct slice text;
+    int rc = request_query(request, "currency", TEXT_MAX, &text);
+    if (rc || !text.len)
+        return rc;
+    state->rates.to = units_currency(text);
+    state->question.rates = &state->rates;
+    if (!state->rates.to)
+        return wrong(request, "currency", "It must be three capital letters, such as EUR.");
+    return state->question.format == REPORTS_CSV
+               ? wrong(request, "currency", "A conversion is told in JSON alone.")
+               : 0;
 }
 
 /* Up to the end of the quarter that is under way, from the midnight of UTC 30 days before. */
@@ -181,10 +202,10 @@ static int read_series(struct request *request, struct usage_state *state)
 
 static int read_usage(struct request *request, struct usage_state *state)
 {
-    static const char *const known[] = {"organization", "department", "user",   "api_key",
-                                        "model",        "provider",   "tag",    "time_zone",
-                                        "group_by",     "interval",   "from",   "to",
-                                        "format",       "limit",      "cursor", NULL};
+    static const char *const known[] = {
+        "organization", "department", "user",     "api_key",  "model", "provider",
+        "tag",          "time_zone",  "group_by", "interval", "from",  "to",
+        "format",       "limit",      "cursor",   "currency", NULL};
     struct reports_usage *question = &state->question;
     question->tells_margin = request->who.admin;
     int rc = request_query_known(request, known);
@@ -198,6 +219,8 @@ static int read_usage(struct request *request, struct usage_state *state)
         rc = read_range(request, question);
     if (!rc)
         rc = read_format(request, question);
+    if (!rc)
+        rc = read_currency(request, state);
     return rc ? rc : read_page(request, question);
 }
 
@@ -288,8 +311,10 @@ static int run(struct request *request, struct records_reader *reader)
 
 static void done(struct request *request)
 {
-    const struct usage_state *state = request->state;
+    struct usage_state *state = request->state;
     bool is_csv = state->question.format == REPORTS_CSV;
+    free(state->rates.at);
+    state->rates.at = NULL;
     if (request->work_status == METE_E_TOO_LARGE) {
         request_fail(request, METE_E_INVALID, "from", "A sum is larger than any amount may be.");
         return;
@@ -307,12 +332,74 @@ static void done(struct request *request)
     request_reply(request, 200);
 }
 
+/* ---- Exchange rates --------------------------------------------------------------------------
+ */
+
+enum { RATES = 1000 };
+
+static int add_rate(struct usage_state *state, const struct mete_exchange_view *view)
+{
+    struct reports_rates *rates = &state->rates;
+    if (rates->len == state->rates_room) {
+        size_t room = state->rates_room ? 2 * state->rates_room : 64;
+        struct reports_rate *grown = realloc(rates->at, room * sizeof *grown);
+        if (!grown)
+            return METE_E_MEMORY;
+        rates->at = grown;
+        state->rates_room = room;
+    }
+    rates->at[rates->len++] = (struct reports_rate){.from = view->rate.from,
+                                                    .number = view->number,
+                                                    .effective_us = view->rate.effective_at.us,
+                                                    .numerator = view->rate.numerator,
+                                                    .denominator = view->rate.denominator};
+    return 0;
+}
+
+static void ask_rates(struct request *request, uint32_t after);
+
+static void got_rates(struct request *request)
+{
+    struct usage_state *state = request->state;
+    size_t all = request->answer.rows_len, len = all < RATES ? all : RATES;
+    int rc = request->op.status;
+    for (size_t i = 0; !rc && i < len; i++)
+        if (state->views[i].rate.to == state->rates.to)
+            rc = add_rate(state, &state->views[i]);
+    if (rc) {
+        free(state->rates.at);
+        request_fail(request, rc, NULL, NULL);
+    } else if (all > len) {
+        ask_rates(request, state->views[len - 1].number);
+    } else {
+        convert_sort(&state->rates);
+        request_work(request, run, done);
+    }
+}
+
+static void ask_rates(struct request *request, uint32_t after)
+{
+    struct usage_state *state = request->state;
+    request->op = (struct mete_op){.kind = METE_OP_QUERY,
+                                   .args.query = {.kind = METE_QUERY_EXCHANGES,
+                                                  .after = after,
+                                                  .exchanges = state->views,
+                                                  .rows_max = RATES}};
+    request_ask(request, got_rates);
+}
+
 static void answer(struct request *request)
 {
-    const struct usage_state *state = request->state;
+    struct usage_state *state = request->state;
     ASSERT_INV("INV-12", request->who.admin ||
                              state->question.about.organization.n == request->who.organization.n);
-    request_work(request, run, done);
+    if (!state->rates.to) {
+        request_work(request, run, done);
+        return;
+    }
+    state->views = request_take(request, RATES * sizeof *state->views);
+    if (state->views)
+        ask_rates(request, 0);
 }
 
 static void scope_found(struct request *request)
