@@ -2,6 +2,7 @@
  * Sorted by name: found by halving, listed in order. Changes are rare. */
 #include "directory/models.h"
 
+#include "codec/json_scan.h"
 #include "codec/timestamp.h"
 #include "directory/directory.h"
 #include "directory/documents.h"

@@ -8,7 +8,6 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
-#include "codec/json_scan.h"
 #include "mete.h"
 #include "store/records.h"
 
@@ -36,6 +35,7 @@ struct model {
     int64_t seen_us;             /* when a draft was first asked for; 0: it was none */
 };
 
+struct json;
 struct models;
 
 METE_MUST_USE int models_new(struct models **ret_models); /* METE_E_MEMORY */

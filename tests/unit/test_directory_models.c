@@ -2,6 +2,7 @@
  * Proves that what was said of models is found by its name and told in order, however it came; that
  * drafts are counted as they come and go; and that a document reads back as it was, or is refused.
  */
+#include "codec/json_scan.h"
 #include "directory/models.h"
 
 #include <stdio.h>
