@@ -385,6 +385,27 @@ test('prices that have changed since the upload: the file is to be uploaded agai
   await begin(await upload([chat('a')], theirs), {}, {}, theirs);
 });
 
+test('another name of a model, and models and providers out of use', async () => {
+  await mete.must('PUT', '/api/v1/models/nickname', { alias_of: 'gpt-4o-mini' });
+  const first = await roof();
+  const file = await upload([chat('a', {}, { model: 'nickname' })]);
+  assert.match(provider.files.get(file.id).bytes.toString(), /"model":"gpt-4o-mini"/);
+  const batch = await begin(file, {}, named('nicknamed'));
+  const billed = provider.finish(batch.id);
+  await fetchAll((await client.batches.retrieve(batch.id)).output_file_id);
+  assert.deepEqual(await roof(), { used: first.used + billed, held: 0n });
+  assert.equal((await recordsOf('nicknamed'))[0].model, 'nickname');
+  await mete.must('PUT', '/api/v1/models/gpt-4o-mini', { max_output_tokens: 20 });
+  const bounded = await upload([chat('a', {}, { max_tokens: 100 })]);
+  assert.match(provider.files.get(bounded.id).bytes.toString(), /"max_tokens":20/);
+  await mete.must('PUT', '/api/v1/models/gpt-4o-mini', { enabled: false });
+  const refused = (error) => error.status === 403 && error.code === 'model_disabled';
+  await reachesNobody(upload([chat('a')]), refused);
+  await reachesNobody(upload([chat('a', {}, { model: 'nickname' })]), refused);
+  await reachesNobody(begin(file), refused);
+  await mete.must('PUT', '/api/v1/models/gpt-4o-mini', { enabled: true });
+});
+
 test('the way down waits for nobody who fetches', { timeout: 60000 }, async () => {
   const first = await roof();
   const batch = await begin(await upload(Array.from({ length: 400 }, (_, i) => chat(`c${i}`))));

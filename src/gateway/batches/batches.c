@@ -92,6 +92,20 @@ bool batches_begin(struct gateway *gateway, struct exchange *exchange)
     return false;
 }
 
+const struct dialect_error batches_model_disabled = {403,
+                                                     "invalid_request_error",
+                                                     "model_disabled",
+                                                     "model",
+                                                     "The model of its lines is disabled here.",
+                                                     {0}};
+const struct dialect_error batches_provider_disabled = {
+    503,
+    "server_error",
+    "provider_disabled",
+    "model",
+    "The provider of the model of its lines is disabled here.",
+    {0}};
+
 bool batches_are_taken(const struct provider *provider)
 {
     enum dialect_credential credential = provider->family->credential;

@@ -35,5 +35,6 @@ void refresh_list(struct gateway *gateway, struct exchange *exchange);
 
 /* Of what may be used of a provider's: whether it takes files and batches as OpenAI does. */
 bool batches_are_taken(const struct provider *provider);
+extern const struct dialect_error batches_model_disabled, batches_provider_disabled;
 
 #endif

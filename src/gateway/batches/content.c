@@ -136,7 +136,7 @@ static const struct price_model *price_of(struct errand *errand)
     if (!provider || price_book_list(gateway->parts.prices, errand->organization.n, batch->at_us,
                                      &errand->pricing))
         return NULL;
-    return providers_price_of(provider, errand->pricing, batch->model);
+    return providers_price_of(provider, errand->pricing, batch->real);
 }
 
 static void on_batch(struct errand *errand)

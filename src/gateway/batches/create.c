@@ -167,6 +167,7 @@ static void reserve(struct errand *errand)
                                         .file = file->id,
                                         .endpoint = file->endpoint,
                                         .model = file->model,
+                                        .real = file->real,
                                         .at_us = errand->priced_us,
                                         .currency = file->currency,
                                         .cost = file->cost,
@@ -196,7 +197,9 @@ static bool prices_hold(struct errand *errand)
         errand_fail(errand, &call_no_memory);
         return false;
     }
-    if (slice_equal(pricing_version(errand->pricing), errand->file.price_list))
+    struct slice real = errand->file.model;
+    if (models_real(gateway, &real) && slice_equal(real, errand->file.real) &&
+        slice_equal(pricing_version(errand->pricing), errand->file.price_list))
         return true;
     fail(errand, 400, "prices_changed", "input_file_id",
          "Prices have changed since the file was uploaded: upload it again.");
@@ -206,12 +209,16 @@ static bool prices_hold(struct errand *errand)
 static bool may_use(struct errand *errand)
 {
     struct gateway *gateway = errand->gateway;
+    struct slice real = errand->file.model;
     const struct dialect *format = lines_format(errand->file.endpoint);
     const struct directory_key *key =
         gateway_good_key(gateway, errand->exchange, format ? format->endpoint : "batches");
-    if (key && gateway_key_takes_model(gateway, key, errand->file.model))
+    if (!key || !gateway_key_takes_model(gateway, key, errand->file.model))
+        errand_fail(errand, &gateway->key_refused.error);
+    else if (!models_real(gateway, &real))
+        errand_fail(errand, &batches_model_disabled);
+    else
         return true;
-    errand_fail(errand, &gateway->key_refused.error);
     return false;
 }
 
@@ -229,8 +236,12 @@ static void on_file(struct errand *errand)
         fail(errand, 400, "invalid_value", "endpoint",
              "endpoint must be the url of the file's lines.");
     else if (may_use(errand) && prices_hold(errand) &&
-             errand_use_provider(errand, errand->file.provider))
-        reserve(errand);
+             errand_use_provider(errand, errand->file.provider)) {
+        if (errand->provider->disabled)
+            errand_fail(errand, &batches_provider_disabled);
+        else
+            reserve(errand);
+    }
 }
 
 /* ---- What is asked --------------------------------------------------------------------------- */

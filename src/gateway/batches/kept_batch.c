@@ -19,11 +19,9 @@ int kept_batch_write(const struct kept_batch *batch, struct buffer *out)
     const struct {
         const char *name;
         struct slice text;
-    } texts[] = {{"provider", batch->provider},
-                 {"file", batch->file},
-                 {"endpoint", batch->endpoint},
-                 {"model", batch->model},
-                 {"output", batch->output}};
+    } texts[] = {{"provider", batch->provider}, {"file", batch->file},
+                 {"endpoint", batch->endpoint}, {"model", batch->model},
+                 {"output", batch->output},     {"real", batch->real}};
     const struct {
         const char *name;
         int64_t number;
@@ -54,6 +52,7 @@ bool kept_batch_read(struct slice document, struct kept_batch *ret_batch)
         .file = kept_text(whole, "file"),
         .endpoint = kept_text(whole, "endpoint"),
         .model = kept_text(whole, "model"),
+        .real = kept_text(whole, "real"),
         .output = kept_text(whole, "output"),
         .reservation = (uint64_t)kept_number(whole, "reservation"),
         .at_us = kept_number(whole, "at_us"),

@@ -10,6 +10,7 @@
 /* Slices borrow: from what is written, or from the document that was read. */
 struct kept_batch {
     struct slice id, provider, file, endpoint, model;
+    struct slice real;   /* what model is another name of, or itself */
     struct slice output; /* the file with its answers, once it is over; empty: none, or not yet */
     uint64_t reservation;
     int64_t at_us; /* when it was reserved, and by which prices it is billed */

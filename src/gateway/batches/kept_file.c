@@ -8,11 +8,9 @@ int kept_file_write(const struct kept_file *file, struct buffer *out)
     const struct {
         const char *name;
         struct slice text;
-    } texts[] = {{"provider", file->provider},
-                 {"batch", file->batch},
-                 {"endpoint", file->endpoint},
-                 {"model", file->model},
-                 {"price_list", file->price_list}};
+    } texts[] = {{"provider", file->provider},     {"batch", file->batch},
+                 {"endpoint", file->endpoint},     {"model", file->model},
+                 {"price_list", file->price_list}, {"real", file->real}};
     const struct {
         const char *name;
         int64_t number;
@@ -41,6 +39,7 @@ bool kept_file_read(struct slice document, struct kept_file *ret_file)
         .endpoint = kept_text(whole, "endpoint"),
         .model = kept_text(whole, "model"),
         .price_list = kept_text(whole, "price_list"),
+        .real = kept_text(whole, "real"),
         .currency = (uint32_t)kept_number(whole, "currency"),
         .lines = kept_number(whole, "lines"),
         .cost = kept_number(whole, "cost"),

@@ -14,6 +14,7 @@ struct kept_file {
     struct slice id, provider;
     struct slice batch;                       /* what made it; empty: it is the input of one */
     struct slice endpoint, model, price_list; /* of an input, as all that follows */
+    struct slice real;                        /* what model is another name of, or itself */
     uint32_t currency;
     int64_t lines, cost, tokens; /* worst case of all */
     int64_t line_cost, line_tokens;

@@ -214,6 +214,8 @@ static bool price_line(struct lines *lines, struct tokenizer *tokenizer, struct 
                       "budgeted.");
     }
     line->wish = call_wish(lines->gateway, request, lines->price);
+    if (lines->output_max)
+        line->wish = min_i64(line->wish, lines->output_max);
     if (rc || !checked_mul_div_up(one.per_million, line->wish, 1000000, &cost) ||
         !checked_add(cost, one.fixed, &cost) ||
         !checked_mul(line->wish + request->output_fixed, request->choices, &output) ||
@@ -224,12 +226,13 @@ static bool price_line(struct lines *lines, struct tokenizer *tokenizer, struct 
 
 /* ---- Changes --------------------------------------------------------------------------------- */
 
-/* The bound to be put into a line: 0, where it has one, or the provider has no other. */
+/* The bound to be put into a line: 0, where it has that, or the provider takes no other. */
 static int64_t bound_to_send(const struct lines *lines, const struct line *line)
 {
+    int64_t most = lines->price->output_max;
     if (line->request.asked)
-        return 0;
-    return lines->price->output_max && !lines->format->bound_needed ? 0 : line->wish;
+        return line->wish < line->request.asked ? line->wish : 0;
+    return most && line->wish >= most && !lines->format->bound_needed ? 0 : line->wish;
 }
 
 /* What stands between the last change and this one, then the line's body as it is to be sent. */

@@ -27,7 +27,9 @@ struct lines {
     size_t model_len;
     /* To be set before lines_price(): who is asked, at which price. */
     const struct price_model *price;
+    struct slice real;        /* of an alias what it is another name of */
     struct slice model_there; /* its name there */
+    int64_t output_max;       /* tokens of one answer, as an administrator has it; 0: not said */
     struct model_way way;     /* how its input is counted */
     struct memo *memo;        /* NULL: none */
     /* What it comes to. */

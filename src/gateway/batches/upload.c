@@ -136,6 +136,7 @@ static void on_priced(struct errand *errand)
         .provider = slice_of(errand->provider->config->name),
         .endpoint = slice_of(lines->endpoint),
         .model = {lines->model, lines->model_len},
+        .real = lines->real,
         .price_list = pricing_version(errand->pricing),
         .currency = lines->price->currency,
         .lines = lines->len,
@@ -184,11 +185,13 @@ static bool choose(struct errand *errand)
 {
     struct gateway *gateway = errand->gateway;
     struct lines *lines = errand->lines;
-    struct slice model = {lines->model, lines->model_len};
+    struct slice model = lines->real;
     struct candidates all;
     providers_choose(&gateway->providers, errand->pricing, model, lines->format, &all);
     const struct candidate *one = taker(&all, lines->format);
-    if (!one && !all.answers)
+    if (!one && all.answers && !all.enabled)
+        errand_fail(errand, &batches_provider_disabled);
+    else if (!one && !all.answers)
         fail(errand, 404, "model_not_found", "file",
              "No provider here answers the model of its lines.");
     else if (!one && all.speaks && !all.len)
@@ -207,6 +210,18 @@ static bool choose(struct errand *errand)
     return true;
 }
 
+/* What an administrator said of the model. False: it is disabled. */
+static bool find_real(struct errand *errand)
+{
+    struct lines *lines = errand->lines;
+    const struct models *models = errand->gateway->parts.models;
+    lines->real = (struct slice){lines->model, lines->model_len};
+    bool good = models_real(errand->gateway, &lines->real);
+    const struct model *said = models && good ? models_find(models, lines->real) : NULL;
+    lines->output_max = said ? said->output_max : 0;
+    return good;
+}
+
 /* What it may use beyond files: the calls that are in it. */
 static bool may_use(struct errand *errand)
 {
@@ -215,9 +230,12 @@ static bool may_use(struct errand *errand)
     const struct directory_key *key =
         gateway_good_key(gateway, errand->exchange, lines->format->endpoint);
     struct slice model = {lines->model, lines->model_len};
-    if (key && gateway_key_takes_model(gateway, key, model))
+    if (!key || !gateway_key_takes_model(gateway, key, model))
+        errand_fail(errand, &gateway->key_refused.error);
+    else if (!find_real(errand))
+        errand_fail(errand, &batches_model_disabled);
+    else
         return true;
-    errand_fail(errand, &gateway->key_refused.error);
     return false;
 }
 
