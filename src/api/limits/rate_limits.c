@@ -35,6 +35,7 @@ struct rate_state {
     struct mete_scope_id organization;
     struct mete_change change;
     struct mete_rate_view view;
+    uint64_t version; /* of the one in the path */
     int reply_status;
     void (*then)(struct request *request);
     struct page page; /* of a list */
@@ -101,14 +102,20 @@ static void named(struct request *request)
     request_reply(request, state->reply_status);
 }
 
+static void show(struct request *request)
+{
+    struct rate_state *state = request->state;
+    request_want(request, NAME_SCOPE, state->view.scope.n);
+    request_load_names(request, named);
+}
+
 static void shown(struct request *request)
 {
     struct rate_state *state = request->state;
     if (request_missed(request, "rate"))
         return;
     state->view = request->answer.rate;
-    request_want(request, NAME_SCOPE, state->view.scope.n);
-    request_load_names(request, named);
+    show(request);
 }
 
 static void show_handle(struct request *request, uint32_t handle)
@@ -120,16 +127,48 @@ static void show_handle(struct request *request, uint32_t handle)
 
 /* ---- One, by the id of the path -------------------------------------------------------------- */
 
+static int keep_version(void *user, const struct directory_entity *entity)
+{
+    struct rate_state *state = ((struct request *)user)->state;
+    state->version = entity->version;
+    return 0;
+}
+
+static int read_version(struct request *request, struct records_reader *reader)
+{
+    struct rate_state *state = request->state;
+    int rc = directory_find(reader, RECORDS_RATE, state->organization, slice_of(state->view.id),
+                            keep_version, request);
+    return rc == METE_E_NOT_FOUND ? 0 : rc;
+}
+
+static void version_read(struct request *request)
+{
+    struct rate_state *state = request->state;
+    if (!request_failed(request))
+        state->then(request);
+}
+
+static void rate_found(struct request *request)
+{
+    struct rate_state *state = request->state;
+    if (request_missed(request, "rate"))
+        return;
+    state->view = request->answer.rate;
+    request_look(request, read_version, version_read);
+}
+
 static void organization_found(struct request *request)
 {
     struct rate_state *state = request->state;
     if (request_missed(request, "org"))
         return;
+    state->organization = request->found;
     request->op = (struct mete_op){.kind = METE_OP_QUERY,
                                    .args.query = {.kind = METE_QUERY_FIND_RATE,
                                                   .id = request_text(request->params[1]),
                                                   .organization = request->found}};
-    request_ask(request, state->then);
+    request_ask(request, rate_found);
 }
 
 static void find_rate(struct request *request)
@@ -140,13 +179,20 @@ static void find_rate(struct request *request)
         request_fail(request, METE_E_NOT_FOUND, "rate", "Nothing here has this id.");
 }
 
+static void show_found(struct request *request)
+{
+    const struct rate_state *state = request->state;
+    request->version = state->version;
+    show(request);
+}
+
 void rate_limits_show(struct request *request)
 {
     static const char *const none[] = {NULL};
     struct rate_state *state = begin(request);
     if (!state)
         return;
-    state->then = shown;
+    state->then = show_found;
     state->reply_status = 200;
     if (request_query_known(request, none))
         request_problem(request);
@@ -163,10 +209,9 @@ static void deleted(struct request *request)
 static void end(struct request *request)
 {
     struct rate_state *state = request->state;
-    if (request_missed(request, "rate"))
+    if (!request_matches(request, state->version))
         return;
-    state->change =
-        (struct mete_change){.kind = METE_END_RATE_LIMIT, .end_rate = request->answer.rate.rate};
+    state->change = (struct mete_change){.kind = METE_END_RATE_LIMIT, .end_rate = state->view.rate};
     request_apply(request, &state->change, 1, deleted);
 }
 
@@ -176,7 +221,7 @@ void rate_limits_delete(struct request *request)
     if (!state)
         return;
     state->then = end;
-    find_rate(request);
+    request_turn(request, find_rate);
 }
 
 /* ---- What a body says ------------------------------------------------------------------------ */
@@ -253,8 +298,10 @@ static void put(struct request *request)
     else if (status == METE_E_INVALID)
         request_fail(request, status, "limit",
                      "Limit, burst and period are too large for each other.");
-    else if (!request_missed(request, state->reply_status == 201 ? "scope.id" : "rate"))
+    else if (!request_missed(request, state->reply_status == 201 ? "scope.id" : "rate")) {
+        request->version = request->op.result.applied.seq;
         show_handle(request, request->handles[0]);
+    }
 }
 
 /* ---- Creating -------------------------------------------------------------------------------- */
@@ -327,9 +374,8 @@ void rate_limits_create(struct request *request)
 static void update(struct request *request)
 {
     struct rate_state *state = request->state;
-    if (request_missed(request, "rate"))
+    if (!request_matches(request, state->version))
         return;
-    state->view = request->answer.rate;
     const struct mete_rate_view *view = &state->view;
     struct mete_rate_spec spec = {.id = {view->id, strlen(view->id)},
                                   .scope = view->scope,

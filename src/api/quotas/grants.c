@@ -31,6 +31,7 @@ struct grant_state {
     struct mete_change change;
     struct mete_grant_view grant;
     struct slice document;
+    uint64_t version;               /* of the one in the path */
     struct mete_grant_view *grants; /* of a list, */
     struct slice *documents;        /* and theirs */
     size_t grants_len, total;
@@ -51,17 +52,28 @@ static struct grant_state *begin(struct request *request)
 static void show_grant(struct request *request)
 {
     const struct grant_state *state = request->state;
+    request->version = state->version;
     out_clear(&request->out);
     grant_json_write(request, &state->grant, state->document);
     request_reply(request, state->reply_status);
 }
 
+static int keep_version(void *user, const struct directory_entity *entity)
+{
+    struct grant_state *state = ((struct request *)user)->state;
+    state->version = entity->version;
+    return 0;
+}
+
 static int read_document(struct request *request, struct records_reader *reader)
 {
     struct grant_state *state = request->state;
-    (void)reader;
-    return grant_document(request, state->whose.organization, slice_of(state->grant.id),
-                          &state->document);
+    struct slice id = slice_of(state->grant.id);
+    int rc =
+        directory_find(reader, RECORDS_GRANT, state->whose.organization, id, keep_version, request);
+    if (rc && rc != METE_E_NOT_FOUND)
+        return rc;
+    return grant_document(request, state->whose.organization, id, &state->document);
 }
 
 static void document_read(struct request *request)
@@ -391,6 +403,8 @@ static void update(struct request *request)
 {
     struct grant_state *state = request->state;
     const struct mete_grant_view *view = &state->grant;
+    if (!request_matches(request, state->version))
+        return;
     state->terms = (struct grant_terms){.id = slice_of(view->id),
                                         .scope = view->scope,
                                         .meter = view->meter,

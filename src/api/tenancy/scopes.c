@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is deleted: organizations, departments and users. Children go first; calls that are open end
- * as they would have. */
+ * as they would have. What was changed since it was looked at stays (If-Match), so deletions wait
+ * for their turn. */
 #include "api/tenancy/handlers.h"
 #include "api/entities.h"
 
@@ -11,6 +12,7 @@ struct scope_state {
     const char *field;
     struct mete_scope_id organization, scope;
     struct mete_change change;
+    uint64_t version; /* 0: the records do not have it (yet) */
 };
 
 /* ---- Deleting -------------------------------------------------------------------------------- */
@@ -31,14 +33,39 @@ static void ended(struct request *request)
     request_reply_empty(request, 204);
 }
 
+static int keep_version(void *user, const struct directory_entity *entity)
+{
+    struct scope_state *state = user;
+    state->version = entity->version;
+    return 0;
+}
+
+static int read_version(struct request *request, struct records_reader *reader)
+{
+    struct scope_state *state = request->state;
+    bool is_whole = state->kind == METE_ORGANIZATION;
+    const struct mete_scope_id none = {0};
+    int rc = directory_find(reader, state->kind, is_whole ? none : state->organization,
+                            request->params[is_whole ? 0 : 1], keep_version, state);
+    return rc == METE_E_NOT_FOUND ? 0 : rc;
+}
+
+static void version_read(struct request *request)
+{
+    struct scope_state *state = request->state;
+    if (request_failed(request) || (state->version && !request_matches(request, state->version)))
+        return;
+    state->change = (struct mete_change){.kind = METE_END_SCOPE, .at = state->scope};
+    request_apply(request, &state->change, 1, ended);
+}
+
 static void delete_found(struct request *request)
 {
     struct scope_state *state = request->state;
     if (request_missed(request, state->field))
         return;
     state->scope = request->found;
-    state->change = (struct mete_change){.kind = METE_END_SCOPE, .at = state->scope};
-    request_apply(request, &state->change, 1, ended);
+    request_look(request, read_version, version_read);
 }
 
 static void delete_in(struct request *request)
@@ -53,31 +80,33 @@ static void delete_in(struct request *request)
         request_find(request, state->kind, request->params[1], delete_found);
 }
 
-static struct scope_state *begin(struct request *request, enum mete_kind kind, const char *field)
+static void find(struct request *request)
+{
+    request_find_organization(request, delete_in);
+}
+
+static void end_scope(struct request *request, enum mete_kind kind, const char *field)
 {
     struct scope_state *state = request_take(request, sizeof *state);
     if (!state)
-        return NULL;
+        return;
     state->kind = kind;
     state->field = field;
     request->state = state;
-    return state;
+    request_turn(request, find);
 }
 
 void organizations_delete(struct request *request)
 {
-    if (begin(request, METE_ORGANIZATION, "org"))
-        request_find_organization(request, delete_in);
+    end_scope(request, METE_ORGANIZATION, "org");
 }
 
 void departments_delete(struct request *request)
 {
-    if (begin(request, METE_DEPARTMENT, "department"))
-        request_find_organization(request, delete_in);
+    end_scope(request, METE_DEPARTMENT, "department");
 }
 
 void users_delete(struct request *request)
 {
-    if (begin(request, METE_USER, "user"))
-        request_find_organization(request, delete_in);
+    end_scope(request, METE_USER, "user");
 }
