@@ -33,6 +33,7 @@ export class BatchProvider {
     this.batches = new Map();
     this.sockets = new Set();
     this.refuses = null; // a status that the next batch is refused with
+    this.drops = false; // the next batch is begun, and nobody hears of it
     this.cuts = 0; // bytes after which the next content breaks off
     this.slow = false; // contents come in small pieces
     this.server = http.createServer((request, response) => {
@@ -123,6 +124,10 @@ export class BatchProvider {
       request_counts: { total: lines.length, completed: 0, failed: 0 }, metadata: body.metadata ?? null,
     };
     this.batches.set(id, { object, lines, nano: 0n });
+    if (this.drops) {
+      this.drops = false;
+      return response.destroy();
+    }
     return send(response, 200, object);
   }
 

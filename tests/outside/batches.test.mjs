@@ -264,6 +264,19 @@ test('refused, failed, cancelled or expired without an answer: all of it returns
   }
 });
 
+test('a batch whose beginning is not known stays reserved, and is not begun again by its id', async () => {
+  const org = 'unheard';
+  const theirs = clientOf((await mete.organization(org)).key);
+  await mete.budget(org, { id: 'roof', amount: '1' });
+  const file = await upload([chat('a')], theirs);
+  provider.drops = true;
+  await assert.rejects(begin(file, {}, named('unheard'), theirs), (error) => error.status === 502 && error.code === 'upstream_lost' && error.headers.get('x-should-retry') === 'false');
+  const { used, held } = await roof(org);
+  assert.ok(used === 0n && held > 0n);
+  await reachesNobody(begin(file, {}, named('unheard'), theirs), (error) => error.status === 409 && error.code === 'in_flight');
+  assert.deepEqual(await roof(org), { used, held });
+});
+
 test('what ends with some answers is billed those', async () => {
   for (const status of ['cancelled', 'expired']) {
     const first = await roof();
