@@ -45,7 +45,7 @@ static int read_version(struct request *request, struct records_reader *reader)
     struct scope_state *state = request->state;
     bool is_whole = state->kind == METE_ORGANIZATION;
     const struct mete_scope_id none = {0};
-    int rc = directory_find(reader, state->kind, is_whole ? none : state->organization,
+    int rc = directory_find(reader, (int)state->kind, is_whole ? none : state->organization,
                             request->params[is_whole ? 0 : 1], keep_version, state);
     return rc == METE_E_NOT_FOUND ? 0 : rc;
 }
