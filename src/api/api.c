@@ -11,6 +11,7 @@
 
 #include "api/authority/holds.h"
 #include "api/principal.h"
+#include "api/quotas/low_balance_watch.h"
 #include "api/quotas/renewals.h"
 #include "api/readers.h"
 #include "api/request.h"
@@ -279,7 +280,9 @@ struct exchange_handler api_handler(struct api *api)
 
 int64_t api_run(struct api *api)
 {
-    return renewals_run(api->renewals, mete_now(api->parts.mete).us);
+    int64_t now_us = mete_now(api->parts.mete).us;
+    return min_i64(renewals_run(api->renewals, now_us),
+                   low_balance_watch_run(api->low_balances, now_us));
 }
 
 bool api_wait(struct api *api, struct work *work)
@@ -289,7 +292,8 @@ bool api_wait(struct api *api, struct work *work)
 
 size_t api_running(const struct api *api)
 {
-    return renewals_running(api->renewals);
+    return (size_t)renewals_running(api->renewals) +
+           (size_t)low_balance_watch_running(api->low_balances);
 }
 
 size_t api_open(const struct api *api)
@@ -311,6 +315,8 @@ int api_new(const struct api_parts *parts, struct api **ret_api)
     if (!rc)
         rc = renewals_new(api, &api->renewals);
     if (!rc)
+        rc = low_balance_watch_new(api, &api->low_balances);
+    if (!rc)
         rc = readers_new(parts->os, parts->data_directory, &api->readers);
     if (!rc)
         rc = tokenizer_pool_new(&api->tokenizers);
@@ -328,6 +334,7 @@ void api_free(struct api *api)
         return;
     request_pool_free(api);
     renewals_free(api->renewals);
+    low_balance_watch_free(api->low_balances);
     tokenizer_pool_free(api->tokenizers);
     readers_free(api->readers);
     holds_free(api->holds);

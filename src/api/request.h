@@ -60,6 +60,7 @@ struct api {
     struct request *waiting_first, *waiting_last; /* authority calls, for room in the port's ring */
     size_t waiting_len, in_flight;                /* in_flight: their operations that were sent */
     struct renewals *renewals;
+    struct low_balance_watch *low_balances;
     struct replay *replays; /* writes with an Idempotency-Key that are being answered */
 };
 

@@ -20,6 +20,10 @@ static const char usage[] =
     "       mete quota history --organization O [--scope KIND:ID] --unit U [--since T]\n"
     "       mete quota refund ID --organization O --amount A\n"
     "       mete quota end --organization O [--scope KIND:ID] --unit U [--yes]\n"
+    "       mete quota alert --organization O [--scope KIND:ID] --unit U --below A [--id ID]\n"
+    "       mete quota alert --organization O [--scope KIND:ID] --unit U --below-percent P\n"
+    "       mete quota alerts --organization O\n"
+    "       mete quota alert-end ID --organization O [--yes]\n"
     "Each takes --json, --data DIR, --server URL and --token T. With a server running on the data\n"
     "directory the command asks it; with none it opens the data itself.\n"
     "A scope that was granted something in a unit (USD, tokens, requests) has a quota in it: "
@@ -30,6 +34,8 @@ static const char usage[] =
     "what\n"
     "was granted, held, drawn, given back and refunded since T, newest first.\n"
     "end ends a quota with what is left of it, and needs --yes, or a yes at the terminal.\n"
+    "alert: a server tells when what is left of a balance is below A, or below P percent of what\n"
+    "is granted; alerts lists which are.\n"
     "list shows the balances of all scopes. Without --scope it is the organization's own. T is an "
     "instant: 2030-01-31T00:00:00Z.\n";
 
@@ -37,7 +43,7 @@ struct quota_options {
     struct client_options client;
     const char *organization, *scope, *unit, *amount, *id, *priority, *expires_at, *source;
     const char *source_id, *description;
-    const char *since;
+    const char *since, *below, *below_percent;
     const char *subject;
     bool yes;
 };
@@ -51,6 +57,11 @@ static const struct client_column grants[] = {
     {"held", "held"},       {"balance", "balance"},  {"priority", "priority"},
     {"source", "source"},   {"made", "created_at"},  {"expires", "expires_at"},
     {"expired", "expired"},
+};
+static const struct client_column alerts[] = {
+    {"id", "id"},       {"scope", "scope.kind"},      {"of", "scope.id"}, {"unit", "unit"},
+    {"below", "below"}, {"percent", "below_percent"}, {"low", "low"},     {"since", "since"},
+    {"left", "left"},   {"times", "times"},
 };
 static const struct client_column steps[] = {
     {"entry", "seq"},
@@ -70,7 +81,8 @@ static const struct client_column steps[] = {
 enum {
     QUOTAS = sizeof quotas / sizeof quotas[0],
     GRANTS = sizeof grants / sizeof grants[0],
-    STEPS = sizeof steps / sizeof steps[0]
+    STEPS = sizeof steps / sizeof steps[0],
+    ALERTS = sizeof alerts / sizeof alerts[0]
 };
 
 static int wrong(const char *why, const char *what)
@@ -90,7 +102,9 @@ static int read_options(int argc, char **argv, struct quota_options *options)
                                         {"--source", &options->source},
                                         {"--source-id", &options->source_id},
                                         {"--description", &options->description},
-                                        {"--since", &options->since}};
+                                        {"--since", &options->since},
+                                        {"--below", &options->below},
+                                        {"--below-percent", &options->below_percent}};
     const struct client_flag yes = {"--yes", &options->yes};
     const struct client_words words = {.command = "quota",
                                        .usage = usage,
@@ -118,6 +132,17 @@ static void write_grant(const struct quota_options *options, struct out *out)
     client_put(out, "source", options->source);
     client_put(out, "source_id", options->source_id);
     client_put(out, "description", options->description);
+    out_close(out, '}');
+}
+
+static void write_alert(const struct quota_options *options, struct out *out)
+{
+    out_open(out, '{');
+    client_put(out, "id", options->id);
+    client_put_scope(out, options->scope, options->organization);
+    client_put(out, "unit", options->unit);
+    client_put(out, "below", options->below);
+    client_put(out, "below_percent", options->below_percent);
     out_close(out, '}');
 }
 
@@ -159,12 +184,14 @@ static int make_path(const char *word, const struct quota_options *options, stru
                   !strcmp(word, "consume");
     if (is_own)
         rc |= buffer_text(path, "/") | buffer_text(path, word);
-    if (!strcmp(word, "refund")) {
+    if (!strncmp(word, "alert", 5))
+        rc |= buffer_text(path, "/alerts");
+    if (!strcmp(word, "refund") || !strcmp(word, "alert-end")) {
         rc |= buffer_text(path, "/");
         client_encode(path, options->subject);
-        rc |= buffer_text(path, "/refund");
+        rc |= buffer_text(path, !strcmp(word, "refund") ? "/refund" : "");
     } else if (strcmp(word, "grant") != 0 && strcmp(word, "list") != 0 &&
-               strcmp(word, "consume") != 0) {
+               strcmp(word, "consume") != 0 && strncmp(word, "alert", 5) != 0) {
         rc |= add_scope(options, path);
     }
     if (!strcmp(word, "enough")) {
@@ -176,7 +203,7 @@ static int make_path(const char *word, const struct quota_options *options, stru
 
 static const char *method_of(const char *word)
 {
-    if (!strcmp(word, "end"))
+    if (!strcmp(word, "end") || !strcmp(word, "alert-end"))
         return "DELETE";
     return !strcmp(word, "balance") || !strcmp(word, "enough") ? "GET" : "POST";
 }
@@ -194,8 +221,10 @@ static int print_one(const char *word, const struct quota_options *options, stru
         client_print_one(reply, &options->client, grants, GRANTS);
         return CLI_DONE;
     }
-    if (!strcmp(word, "balance")) {
-        client_print_one(reply, &options->client, quotas, QUOTAS);
+    if (!strcmp(word, "balance") || !strcmp(word, "alert")) {
+        bool is_alert = !strcmp(word, "alert");
+        client_print_one(reply, &options->client, is_alert ? alerts : quotas,
+                         is_alert ? ALERTS : QUOTAS);
         return CLI_DONE;
     }
     client_print_one(reply, &options->client, answers, sizeof answers / sizeof answers[0]);
@@ -213,6 +242,8 @@ static int ask(struct client *client, const char *word, const struct quota_optio
     out_init(&body, 64 * 1024);
     if (!strcmp(word, "grant")) {
         write_grant(options, &body);
+    } else if (!strcmp(word, "alert")) {
+        write_alert(options, &body);
     } else if (!strcmp(word, "consume")) {
         write_consumption(options, &body);
     } else if (has_body) {
@@ -246,6 +277,8 @@ static int run(const char *word, const struct quota_options *options, const char
         return code;
     if (!strcmp(word, "show") || !strcmp(word, "list"))
         code = client_print_list(client, path, &options->client, quotas, QUOTAS);
+    else if (!strcmp(word, "alerts"))
+        code = client_print_list(client, path, &options->client, alerts, ALERTS);
     else if (!strcmp(word, "grants"))
         code = client_print_list(client, path, &options->client, grants, GRANTS);
     else if (!strcmp(word, "history"))
@@ -258,7 +291,8 @@ static int run(const char *word, const struct quota_options *options, const char
 
 static int check_options(const char *word, const struct quota_options *options)
 {
-    bool refunds = !strcmp(word, "refund"), lists = !strcmp(word, "list"),
+    bool refunds = !strcmp(word, "refund") || !strcmp(word, "alert-end"),
+         lists = !strcmp(word, "list") || !strcmp(word, "alerts"),
          shows = lists || !strcmp(word, "show");
     if (!options->organization)
         return wrong("--organization is missing", "");
@@ -269,7 +303,7 @@ static int check_options(const char *word, const struct quota_options *options)
     if (!refunds && !shows && !options->unit)
         return wrong("--unit is missing", "");
     bool takes = !strcmp(word, "consume") || !strcmp(word, "enough") || !strcmp(word, "grant");
-    if ((refunds || takes) && !options->amount)
+    if ((!strcmp(word, "refund") || takes) && !options->amount)
         return wrong("--amount is missing", "");
     if (options->since && strcmp(word, "history") != 0)
         return wrong("only history takes --since", "");
@@ -282,9 +316,9 @@ static int check_options(const char *word, const struct quota_options *options)
 
 int cli_quota(int argc, char **argv)
 {
-    static const char *const words[] = {"grant",   "grants",  "show", "list",
-                                        "history", "refund",  "end",  "balance",
-                                        "enough",  "consume", NULL};
+    static const char *const words[] = {"grant",  "grants", "show",      "list",   "history",
+                                        "refund", "end",    "balance",   "enough", "consume",
+                                        "alert",  "alerts", "alert-end", NULL};
     struct quota_options options = {0};
     const char *word = argc > 1 ? argv[1] : "";
     bool is_known = false;
@@ -303,6 +337,8 @@ int cli_quota(int argc, char **argv)
         return code;
     if (!strcmp(word, "end") &&
         !client_agreed("quota", "ending a quota with what is left of it", options.yes))
+        return CLI_NO;
+    if (!strcmp(word, "alert-end") && !client_agreed("quota", "ending an alert", options.yes))
         return CLI_NO;
     struct buffer path;
     buffer_init(&path, 4096);

@@ -79,6 +79,7 @@ const GOOD = {
   settleRecord: { amount: '0.05', metadata: { a: 'b' } },
   grantQuota: { id: 'new-quota-grant', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '5', priority: 1, expires_at: '2099-01-01T00:00:00Z', source: 'admin', source_id: 's-1', description: 'D' },
   consumeQuota: { scope: { kind: 'user', id: 'ada' }, unit: 'tokens', amount: '1', request_id: 'c-1', model: 'm' },
+  createLowBalance: { id: 'new-low', scope: { kind: 'user', id: 'ada' }, unit: 'tokens', below: '5' },
   createPlan: { id: 'new-plan', name: 'New', description: 'D', grants: [{ unit: 'tokens', amount: '5' }] },
   updatePlan: { name: 'New' },
   createPackage: { id: 'new-package', name: 'New', description: 'D', price: '1.00', currency: 'EUR', enabled: true, grants: [{ unit: 'tokens', amount: '5' }] },
