@@ -345,11 +345,15 @@ test('every parameter, wrong in every way', { timeout: 60000 }, async () => {
   }
 });
 
+// What is said of a model is kept whether or not one of that name was known.
+const MAKES_WHAT_IT_NAMES = new Set(['updateCatalogModel']);
+
 test('what is named in a path and is not there', { timeout: 60000 }, async () => {
   for (const { method, path, operation } of operations.filter((o) => o.path.startsWith('/api/') && o.path.includes('{'))) {
     for (const [parameter] of path.matchAll(/\{[^}]+\}/g)) {
       const body = operation.requestBody ? good(operation.operationId) : undefined;
-      for (const id of ['nobody', 'a'.repeat(129), 'a%20b', '%00']) {
+      const nobody = MAKES_WHAT_IT_NAMES.has(operation.operationId) ? [] : ['nobody'];
+      for (const id of [...nobody, 'a'.repeat(129), 'a%20b', '%00']) {
         const reply = await mete.api(method, pathOf(path.replace(parameter, id)), body);
         assert.ok([400, 404].includes(reply.status), `${method} ${path} with ${id} -> ${reply.status} ${reply.text}`);
       }
