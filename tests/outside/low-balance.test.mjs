@@ -78,6 +78,9 @@ test('calls of the gateway make a balance low as well, and what they hold does n
   assert.equal(reply.status, 200, await reply.text());
   const low = await stands('l2', 'money', [true, 1]);
   assert.ok(Number(low.left) < 10 && Number(low.left) > 9);
+  const history = await mete.all(at('l2', '/quotas/history?kind=organization&id=l2&unit=USD&limit=1'));
+  assert.deepEqual(history.map((row) => row.what), ['commit', 'reserve', 'release', 'reserve', 'grant'], 'a gateway call is in the history as the others are');
+  assert.equal(history[0].balance, low.left, 'and with the balance after it');
 });
 
 test('more than one page of them, and those whose scope is gone', async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Proves, over HTTP and by the command: plans and their subscriptions, packages and payments, codes
-// (64 at once on one of them), and consuming in one step. Every reply is checked against
+// (64 at once on one of them), consuming in one step, and the history of all of it with the balance
+// after each. Every reply is checked against
 // docs/openapi.yaml on the way. What time does to subscriptions is in tests/unit/test_api_memberships.c.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -128,4 +129,38 @@ test('the command does the same', async () => {
   assert.match(mint(...ended).stderr, /cannot be undone: say --yes/);
   ok(...ended, '--yes');
   assert.equal(run(['plan', 'show', 'gold', ...at]).status, 1);
+});
+
+test('the history tells every kind of change with the balance after it, a page at a time', async () => {
+  await mete.organization('p9');
+  const at = (rest) => orgPath('p9', rest), ada = { user_id: 'ada' };
+  await must('POST', at('/quotas/grant'), { ...ada, id: 'gift', unit: 'tokens', amount: 1000, source: 'admin' });
+  await must('POST', at('/packages'), { id: 'm', name: 'M', price: '9.90', grants: [tokens('500')] });
+  await must('POST', at('/packages/m/purchase'), { ...ada, reference: 'pay-9' });
+  await must('POST', at('/plans'), { id: 'gold', name: 'Gold', grants: [tokens('200')] });
+  await must('POST', at('/subscriptions'), { ...ada, plan: 'gold' });
+  const { data: [code] } = await must('POST', at('/codes'), { grants: [tokens('7')] });
+  await must('POST', at('/redeem'), { ...ada, code: code.code });
+  await must('POST', at('/quotas/consume'), { ...ada, unit: 'tokens', amount: 300 });
+  const held = await must('POST', '/api/v1/budget/reserve', { request_id: 'h9', scope: { kind: 'user', id: 'ada', organization: 'p9' }, usage: { total_tokens: 100 }, amount: '0.00' });
+  await must('POST', '/api/v1/budget/deduct', { reserve_id: held.reserve_id, usage: { total_tokens: 60 }, amount: '0.00' });
+  const { data: drawn } = await must('GET', at('/grants?user_id=ada&unit=tokens'));
+  const used = drawn.find((g) => Number(g.drawn) >= 40);
+  await must('POST', at(`/grants/${used.id}/refund`), { amount: '40' });
+  await fails(400, 'invalid', 'amount', 'POST', at(`/grants/${used.id}/refund`), { amount: '100000' });
+
+  const whole = (await must('GET', at('/quotas/history?user_id=ada&unit=tokens&limit=100'))).data;
+  const paged = await mete.all(at('/quotas/history?user_id=ada&unit=tokens&limit=2'));
+  assert.deepEqual(paged, whole, 'pages are the whole');
+  const left = await must('GET', at('/quotas/balance?user_id=ada&unit=tokens'));
+  assert.deepEqual([left.balance, whole[0].balance], [String(1000 + 500 + 200 + 7 - 300 - 60 + 40), left.balance]);
+  let before = 0n;
+  for (const row of [...whole].reverse()) {
+    const after = before + BigInt(row.granted_change) - BigInt(row.drawn_change) - BigInt(row.held_change);
+    assert.equal(BigInt(row.balance), after, JSON.stringify(row));
+    before = after;
+  }
+  const told = whole.map((row) => row.what);
+  assert.deepEqual(told, ['refund', 'commit', 'reserve', 'commit', 'reserve', 'grant', 'grant', 'grant', 'grant'], 'what is consumed is reserved and charged in one step');
+  assert.deepEqual(whole.filter((row) => row.what === 'grant').map((row) => row.source).sort(), ['admin', 'code', 'membership', 'purchase']);
 });
