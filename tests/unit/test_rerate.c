@@ -50,6 +50,10 @@ static int end(void **state)
 {
     struct place *place = *state;
     char command[128];
+    if (place->records) {
+        assert_int_equal(records_end(place->records, place->seq), 0);
+        records_close(place->records);
+    }
     records_reader_close(place->reader);
     pricing_free(place->pricing);
     snprintf(command, sizeof command, "rm -r %s", place->path);
