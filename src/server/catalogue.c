@@ -108,6 +108,11 @@ void catalogue_unknown(struct catalogue *catalogue, struct slice model)
     catalogue->busy = mete_submit(catalogue->port, &op, 1) == 1;
 }
 
+size_t catalogue_running(const struct catalogue *catalogue)
+{
+    return catalogue->busy;
+}
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 int catalogue_open(struct catalogue *catalogue, struct mete *mete, struct mete_port *port,

@@ -32,6 +32,7 @@ METE_MUST_USE int catalogue_use(struct catalogue *catalogue, struct gateway *gat
                                 struct records_reader *reader);
 /* Takes down a model that is not known; at most LIMIT_DRAFTS. */
 void catalogue_unknown(struct catalogue *catalogue, struct slice model);
+size_t catalogue_running(const struct catalogue *catalogue); /* 1: a draft is on its way; 0 */
 struct api_providers catalogue_door(struct catalogue *catalogue);
 
 #endif

@@ -599,7 +599,8 @@ static size_t open_work(const struct server *server)
     }
     listener_counts(server->listener, &doors);
     gateway_counts(server->gateway, &calls);
-    return doors.open + scrapes + calls.open + api_running(server->api);
+    return doors.open + scrapes + calls.open + api_running(server->api) +
+           catalogue_running(&server->catalogue);
 }
 
 static void nothing(struct timer *timer)

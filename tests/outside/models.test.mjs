@@ -119,6 +119,15 @@ test('all of it is so after a restart', async () => {
   assert.equal((await set('nobodys/model', { enabled: false })).status, 'disabled');
 });
 
+test('a stop waits for a draft that is on its way', async () => {
+  for (let i = 0; i < 5; i++) {
+    assert.equal((await chat(`late/${i}`)).status, 404);
+    await mete.stop();
+    await mete.spawn();
+    assert.equal((await show(`late/${i}`)).status, 'draft');
+  }
+});
+
 test('what is wrong is refused, and by whom it may not be asked', async () => {
   const wrong = [[{}, 'enabled'], [{ type: 'tea' }, 'type'], [{ context_tokens: -1 }, 'context_tokens'], [{ max_output_tokens: 1.5 }, 'max_output_tokens'],
     [{ alias_of: 'a b' }, 'alias_of'], [{ enabled: 1 }, 'enabled'], [{ price: '1' }, 'price']];
