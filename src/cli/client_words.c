@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+bool client_words_has(const char *const *all, const char *word)
+{
+    while (*all && strcmp(*all, word))
+        all++;
+    return *all != NULL;
+}
+
 int client_words_wrong(const char *command, const char *usage, const char *why, const char *what)
 {
     fprintf(stderr, "mete %s: %s%s\n%s", command, why, what, usage);

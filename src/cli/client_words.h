@@ -40,6 +40,8 @@ struct client_words {
 /* Reads argv from its third word on. CLI_DONE, or CLI_USAGE when it has said what is wrong. */
 __attribute__((warn_unused_result)) int client_words_read(const struct client_words *words,
                                                           int argc, char **argv);
+/* Whether word is one of all, whose last one is NULL. */
+bool client_words_has(const char *const *all, const char *word);
 /* Says that the command is wrong, and how it goes. CLI_USAGE. */
 int client_words_wrong(const char *command, const char *usage, const char *why, const char *what);
 

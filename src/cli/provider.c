@@ -80,17 +80,14 @@ static int run(const char *word, const struct provider_options *options)
 
 int cli_provider(int argc, char **argv)
 {
-    static const char *const all[] = {"list", "show", "enable", "disable"};
+    static const char *const all[] = {"list", "show", "enable", "disable", NULL};
     struct provider_options options = {.subject = NULL};
     const char *word = argc > 1 ? argv[1] : "";
-    bool is_known = false;
     if (client_wants_help(argc, argv)) {
         fputs(usage, stdout);
         return CLI_DONE;
     }
-    for (size_t i = 0; i < LEN(all); i++)
-        is_known = is_known || !strcmp(word, all[i]);
-    if (!is_known)
+    if (!client_words_has(all, word))
         return wrong(word[0] ? "unknown: " : "say what to do", word);
     const struct client_words words = {.command = "provider",
                                        .usage = usage,

@@ -321,14 +321,11 @@ int cli_quota(int argc, char **argv)
                                         "alert",  "alerts", "alert-end", NULL};
     struct quota_options options = {0};
     const char *word = argc > 1 ? argv[1] : "";
-    bool is_known = false;
     if (client_wants_help(argc, argv)) {
         fputs(usage, stdout);
         return CLI_DONE;
     }
-    for (size_t i = 0; words[i]; i++)
-        is_known |= !strcmp(word, words[i]);
-    if (!is_known)
+    if (!client_words_has(words, word))
         return wrong(word[0] ? "unknown: " : "say what to do", word);
     int code = read_options(argc, argv, &options);
     if (!code)

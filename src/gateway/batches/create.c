@@ -17,22 +17,7 @@
 
 enum { WINDOW_ROOM = 16, WINDOW_HOURS_MAX = 24 };
 
-static void fail(struct errand *errand, int status, const char *code, const char *param,
-                 const char *message)
-{
-    const struct dialect_error error = {status, "invalid_request_error", code, param, message, {0}};
-    errand_fail(errand, &error);
-}
-
 /* ---- Begun ----------------------------------------------------------------------------------- */
-
-static void on_kept(struct errand *errand)
-{
-    if (errand->op.status)
-        errand_fail_asked(errand);
-    else
-        errand_reply(errand);
-}
 
 static void keep(struct errand *errand)
 {
@@ -54,7 +39,7 @@ static void keep(struct errand *errand)
     }
     batch->object = errand_object(errand);
     if (errand_put_batch(errand, 0, batch))
-        errand_keep(errand, 1, on_kept);
+        errand_keep(errand, 1, errand_reply_kept);
 }
 
 static void on_released(struct errand *errand)
@@ -78,8 +63,8 @@ static void on_sent(struct errand *errand)
 static void on_found_again(struct errand *errand)
 {
     if (errand->documents.status || !errand->documents.found.len) {
-        fail(errand, 409, "in_flight", NULL,
-             "A batch with this request id is being begun, or came to nothing.");
+        errand_fail_wrong(errand, 409, "in_flight", NULL,
+                          "A batch with this request id is being begun, or came to nothing.");
         return;
     }
     if (!errand_found_batch(errand))
@@ -87,8 +72,8 @@ static void on_found_again(struct errand *errand)
     if (errand->batch.object.len)
         errand_reply_json(errand, 200, errand->batch.object);
     else
-        fail(errand, 409, "already_begun", NULL,
-             "A batch with this request id was begun: it is the newest of the list.");
+        errand_fail_wrong(errand, 409, "already_begun", NULL,
+                          "A batch with this request id was begun: it is the newest of the list.");
 }
 
 static void find_again(struct errand *errand)
@@ -141,8 +126,9 @@ static bool read_request_id(struct errand *errand, struct slice *ret_id)
     for (size_t i = 0; i < id.len && good; i++)
         good = id.data[i] > ' ' && id.data[i] <= '~';
     if (!good)
-        fail(errand, 400, "invalid_value", NULL,
-             "The request id must be 1 to 128 bytes of printable ASCII without spaces.");
+        errand_fail_wrong(
+            errand, 400, "invalid_value", NULL,
+            "The request id must be 1 to 128 bytes of printable ASCII without spaces.");
     *ret_id = id;
     return good;
 }
@@ -201,8 +187,8 @@ static bool prices_hold(struct errand *errand)
     if (models_real(gateway, &real) && slice_equal(real, errand->file.real) &&
         slice_equal(pricing_version(errand->pricing), errand->file.price_list))
         return true;
-    fail(errand, 400, "prices_changed", "input_file_id",
-         "Prices have changed since the file was uploaded: upload it again.");
+    errand_fail_wrong(errand, 400, "prices_changed", "input_file_id",
+                      "Prices have changed since the file was uploaded: upload it again.");
     return false;
 }
 
@@ -230,11 +216,11 @@ static void on_file(struct errand *errand)
     if (!errand_found_file(errand))
         return;
     if (errand->file.batch.len)
-        fail(errand, 400, "invalid_value", "input_file_id",
-             "The file is what a batch came to, not one of calls.");
+        errand_fail_wrong(errand, 400, "invalid_value", "input_file_id",
+                          "The file is what a batch came to, not one of calls.");
     else if (len < 0 || !slice_equal((struct slice){endpoint, (size_t)len}, errand->file.endpoint))
-        fail(errand, 400, "invalid_value", "endpoint",
-             "endpoint must be the url of the file's lines.");
+        errand_fail_wrong(errand, 400, "invalid_value", "endpoint",
+                          "endpoint must be the url of the file's lines.");
     else if (may_use(errand) && prices_hold(errand) &&
              errand_use_provider(errand, errand->file.provider)) {
         if (errand->provider->disabled)
@@ -266,18 +252,18 @@ void create_begin(struct gateway *gateway, struct exchange *exchange)
     if (!errand)
         return;
     if (whole.type == JSON_NONE) {
-        fail(errand, 400, "invalid_value", NULL, "The body must be a JSON object.");
+        errand_fail_wrong(errand, 400, "invalid_value", NULL, "The body must be a JSON object.");
         return;
     }
     long len = json_string_copy(json_member(whole, "input_file_id"), errand->id, LIMIT_ID);
     if (len < 0 || !kept_is_plain((struct slice){errand->id, (size_t)len})) {
-        fail(errand, 400, "invalid_value", "input_file_id",
-             "input_file_id must be the id of a file that was uploaded here.");
+        errand_fail_wrong(errand, 400, "invalid_value", "input_file_id",
+                          "input_file_id must be the id of a file that was uploaded here.");
         return;
     }
     if (!window_fits(json_member(whole, "completion_window"))) {
-        fail(errand, 400, "invalid_value", "completion_window",
-             "completion_window must be \"24h\", or fewer hours.");
+        errand_fail_wrong(errand, 400, "invalid_value", "completion_window",
+                          "completion_window must be \"24h\", or fewer hours.");
         return;
     }
     errand->documents.kind = DOCUMENT_FILE;

@@ -353,6 +353,13 @@ void errand_fail(struct errand *errand, const struct dialect_error *error)
     reply_error(errand, error, error->status == 503 ? &later : &never, 1);
 }
 
+void errand_fail_wrong(struct errand *errand, int status, const char *code, const char *param,
+                       const char *message)
+{
+    const struct dialect_error error = {status, "invalid_request_error", code, param, message, {0}};
+    errand_fail(errand, &error);
+}
+
 void errand_fail_asked(struct errand *errand)
 {
     static const struct dialect_error content = {422,
@@ -424,6 +431,14 @@ void errand_reply(struct errand *errand)
     exchange->state = NULL;
     exchange->ops->reply(exchange, errand->status, &type, 1, buffer_slice(&errand->answer));
     end(errand);
+}
+
+void errand_reply_kept(struct errand *errand)
+{
+    if (errand->op.status)
+        errand_fail_asked(errand);
+    else
+        errand_reply(errand);
 }
 
 void errand_reply_json(struct errand *errand, int status, struct slice body)

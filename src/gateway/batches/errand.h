@@ -134,6 +134,10 @@ bool errand_await_grants(struct errand *errand, errand_step *next);
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
 void errand_fail(struct errand *errand, const struct dialect_error *error);
+/* What was asked is wrong: an invalid_request_error. param: NULL: of no member. Texts are borrowed.
+ */
+void errand_fail_wrong(struct errand *errand, int status, const char *code, const char *param,
+                       const char *message);
 /* The engine did not take it: errors as of a live call. */
 void errand_fail_asked(struct errand *errand);
 /* The verdict of errand->op is no: with everything that refused. */
@@ -142,6 +146,8 @@ void errand_refuse(struct errand *errand);
 bool errand_expect_refusals(struct errand *errand);
 /* The provider's answer, as it came. */
 void errand_reply(struct errand *errand);
+/* The same, once what errand_keep() was given is durable. */
+void errand_reply_kept(struct errand *errand);
 void errand_reply_json(struct errand *errand, int status, struct slice body);
 /* Takes the provider's answer to relay; inside on_head. */
 void errand_start_relay(struct errand *errand);

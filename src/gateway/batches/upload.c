@@ -41,22 +41,7 @@ static bool read_form(const struct exchange *exchange, struct form *ret_form)
     return !more;
 }
 
-static void fail(struct errand *errand, int status, const char *code, const char *param,
-                 const char *message)
-{
-    const struct dialect_error error = {status, "invalid_request_error", code, param, message, {0}};
-    errand_fail(errand, &error);
-}
-
 /* ---- Kept ------------------------------------------------------------------------------------ */
-
-static void on_kept(struct errand *errand)
-{
-    if (errand->op.status)
-        errand_fail_asked(errand);
-    else
-        errand_reply(errand);
-}
 
 static bool keep_id(struct errand *errand)
 {
@@ -77,7 +62,7 @@ static void on_sent(struct errand *errand)
     }
     errand->file.object = errand_object(errand);
     if (errand_put_file(errand, 0, &errand->file))
-        errand_keep(errand, 1, on_kept);
+        errand_keep(errand, 1, errand_reply_kept);
 }
 
 /* ---- Sent ------------------------------------------------------------------------------------ */
@@ -192,14 +177,14 @@ static bool choose(struct errand *errand)
     if (!one && all.answers && !all.enabled)
         errand_fail(errand, &batches_provider_disabled);
     else if (!one && !all.answers)
-        fail(errand, 404, "model_not_found", "file",
-             "No provider here answers the model of its lines.");
+        errand_fail_wrong(errand, 404, "model_not_found", "file",
+                          "No provider here answers the model of its lines.");
     else if (!one && all.speaks && !all.len)
-        fail(errand, 400, "model_not_priced", "file",
-             "The model of its lines has no price here, so it cannot be budgeted.");
+        errand_fail_wrong(errand, 400, "model_not_priced", "file",
+                          "The model of its lines has no price here, so it cannot be budgeted.");
     else if (!one)
-        fail(errand, 400, "format_not_spoken", "file",
-             "The provider of the model of its lines takes no batches of them.");
+        errand_fail_wrong(errand, 400, "format_not_spoken", "file",
+                          "The provider of the model of its lines takes no batches of them.");
     if (!one)
         return false;
     errand->provider = one->provider;
@@ -270,13 +255,14 @@ void upload_begin(struct gateway *gateway, struct exchange *exchange)
     if (!errand)
         return;
     if (!good)
-        fail(errand, 400, "invalid_value", NULL, "The body is not a good multipart/form-data.");
+        errand_fail_wrong(errand, 400, "invalid_value", NULL,
+                          "The body is not a good multipart/form-data.");
     else if (form.purposes != 1 || form.files != 1)
-        fail(errand, 400, "invalid_value", form.purposes != 1 ? "purpose" : "file",
-             "The form must have purpose and file, each once.");
+        errand_fail_wrong(errand, 400, "invalid_value", form.purposes != 1 ? "purpose" : "file",
+                          "The form must have purpose and file, each once.");
     else if (!slice_is(form.purpose, "batch"))
-        fail(errand, 400, "unsupported_purpose", "purpose",
-             "Only files for a batch have a price here; others are not taken.");
+        errand_fail_wrong(errand, 400, "unsupported_purpose", "purpose",
+                          "Only files for a batch have a price here; others are not taken.");
     else
         begin(errand, form.file);
 }
