@@ -65,20 +65,24 @@ int buffer_text(struct buffer *b, const char *terminated)
     return buffer_append(b, slice_of(terminated));
 }
 
+/* vsnprintf terminates what it writes; that byte needs room and is not counted. Mostly there is. */
 int buffer_format(struct buffer *b, const char *format, ...)
 {
     va_list args;
+    size_t room = b->data ? b->room - b->len : 0;
+    char *at = room ? b->data + b->len : NULL;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(at, room, format, args);
     va_end(args);
     ASSERT(len >= 0);
-    char *at;
-    int rc = buffer_reserve(b, (size_t)len + 1, &at); /* vsnprintf terminates; it is not counted */
-    if (rc)
-        return rc;
-    va_start(args, format);
-    vsnprintf(at, (size_t)len + 1, format, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        int rc = buffer_reserve(b, (size_t)len + 1, &at);
+        if (rc)
+            return rc;
+        va_start(args, format);
+        vsnprintf(at, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     b->len += (size_t)len;
     return 0;
 }

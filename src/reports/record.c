@@ -69,18 +69,22 @@ static int put_text(struct buffer *out, const char *key, struct slice text)
 
 static int put_number(struct buffer *out, const char *key, int64_t number)
 {
-    return buffer_format(out, "%s%lld", key, (long long)number);
+    char room[DECIMAL_ROOM];
+    size_t len = decimal_format(number, 0, 0, room);
+    int rc = buffer_text(out, key);
+    return rc ? rc : buffer_append(out, (struct slice){room, len});
 }
 
 /* 0 says that there is none. */
 static int put_number_or_null(struct buffer *out, const char *key, int64_t number)
 {
-    return number ? put_number(out, key, number) : buffer_format(out, "%snull", key);
+    return number ? put_number(out, key, number) : put_text(out, key, (struct slice){0});
 }
 
 static int put_flag(struct buffer *out, const char *key, bool flag)
 {
-    return buffer_format(out, "%s%s", key, flag ? "true" : "false");
+    int rc = buffer_text(out, key);
+    return rc ? rc : buffer_text(out, flag ? "true" : "false");
 }
 
 static int put_scope(struct record_names *names, struct buffer *out, const char *key,
