@@ -8,10 +8,11 @@
 import path from 'node:path';
 
 import { PROGRAMS, body, load, startProvider } from './gateway.mjs';
-import { SECONDS, TOKEN, ask, directory, option, results, row, start, startMete, stopChild, wrk } from './stand.mjs';
+import { SECONDS, TOKEN, ask, directory, option, results, row, sleep, start, startMete, stopChild, wrk } from './stand.mjs';
 
 const CONNECTIONS = 16;
 const REST_MS = 20; // of a connection after an answer
+const AFTER_START_MS = 5000; // a second ledger is loaded meanwhile
 const RATE = 1000; // calls a second of the gateway's, meanwhile
 // ORGANIZATIONS, and of all of them: USERS, KEYS, BUDGETS, RECORDS
 const sizes = option('estate', '100,100000,1000000,300000,10000000').split(',');
@@ -71,6 +72,7 @@ async function management() {
   await call(mete.url, 'POST', '/api/v1/organizations', { id: 'bench', name: 'Bench' });
   const key = await call(mete.url, 'POST', '/api/v1/organizations/bench/api-keys', { name: 'K' });
   const { port } = new URL(mete.url);
+  await sleep(AFTER_START_MS);
   for (const [what, paths, { method = 'GET', body: sent, token = TOKEN, connections = CONNECTIONS, most = '5 ms' } = {}] of endpoints(key)) {
     const asked = { TOKEN: token, METHOD: method, PATHS: paths, ...(sent ? { BODY: sent } : {}) };
     const calls = load('open', port, body(1000, false), key.key, 64, RATE, 2 * SECONDS + 1);

@@ -19,7 +19,8 @@ struct keys_state {
     struct mete_scope_id organization; /* of one key */
 };
 
-static int write_key(struct request *request, const struct directory_entity *entity)
+static int write_key(struct request *request, const struct directory_entity *entity,
+                     struct json document)
 {
     struct directory_place place;
     int rc = directory_place(request->reader, entity->organization, entity->parent, &place);
@@ -27,7 +28,7 @@ static int write_key(struct request *request, const struct directory_entity *ent
         return rc;
     key_json_write(request, &(struct key_shown){.id = entity->id,
                                                 .scope = {entity->handle},
-                                                .document = entities_document(entity->document),
+                                                .document = document,
                                                 .department = {place.department, place.len}});
     return 0;
 }
@@ -71,10 +72,11 @@ static int list_one(void *user, const struct directory_entity *entity)
     }
     state->looked_at++;
     state->last = entity->handle;
-    if (!is_wanted(request, entities_document(entity->document)))
+    struct json document = entities_document(entity->document);
+    if (!is_wanted(request, document))
         return 0;
     state->count++;
-    return write_key(request, entity);
+    return write_key(request, entity, document);
 }
 
 static int list_run(struct request *request, struct records_reader *reader)
@@ -163,7 +165,7 @@ static int show_one(void *user, const struct directory_entity *entity)
 {
     struct request *request = user;
     request->version = entity->version;
-    return write_key(request, entity);
+    return write_key(request, entity, entities_document(entity->document));
 }
 
 static int show_run(struct request *request, struct records_reader *reader)
