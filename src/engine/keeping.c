@@ -73,10 +73,15 @@ static int enter_base(struct mete *mete, uint64_t seq, const uint8_t hash[SNAPSH
     return error;
 }
 
+bool keeping_wants_flush(const struct mete *mete)
+{
+    return atomic_load(&mete->follower.durable_state) == WISH_WANTED;
+}
+
 void keeping_flush_records(struct mete *mete)
 {
     struct follower *follower = &mete->follower;
-    if (atomic_load_explicit(&follower->durable_state, memory_order_acquire) != WISH_WANTED)
+    if (!keeping_wants_flush(mete))
         return;
     if (records_flush(mete->records, atomic_load(&mete->projected)) ||
         audit_head(records_audit(mete->records), follower->audit_upto, follower->audit))

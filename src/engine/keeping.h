@@ -7,6 +7,8 @@
 #include "store/journal.h"
 #include "store/snapshot.h"
 
+#include <stdbool.h>
+
 struct mete;
 
 /* The follower's thread: makes the snapshot at the mark, which was verified, the base, and deletes
@@ -17,6 +19,9 @@ METE_MUST_USE int keeping_cut(struct mete *mete, const struct journal_mark *mark
 METE_MUST_USE int keeping_clear(struct mete *mete);
 /* Owner, once a turn: enters the new base, if one is wished and there is room. */
 void keeping_enter_base(struct mete *mete);
+/* Whether a flush is wished: one that came after keeping_flush_records() has rung a bell that is
+ * heard already. */
+bool keeping_wants_flush(const struct mete *mete);
 /* Projector, between transactions: makes durable what it wrote, if that is wished. */
 void keeping_flush_records(struct mete *mete);
 

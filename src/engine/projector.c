@@ -103,7 +103,8 @@ void *projector_main(void *user)
         (void)bell_heard(&mete->projector_bell);
         if (atomic_load(&mete->rows.durable) == mete->rows.reading &&
             atomic_load(&mete->flushed) == atomic_load(&mete->projected) &&
-            !atomic_load(&mete->projector_stops) && bell_doze(&mete->projector_bell))
+            !atomic_load(&mete->projector_stops) && !keeping_wants_flush(mete) &&
+            bell_doze(&mete->projector_bell))
             bell_sleep(&mete->projector_bell, retention_sleep_us(mete));
         (void)bell_heard(&mete->hurry_bell);
         if (!is_urgent(mete) && bell_doze(&mete->hurry_bell))
