@@ -66,6 +66,11 @@ __attribute__((warn_unused_result)) int client_print_list(struct client *client,
                                                           const struct client_options *options,
                                                           const struct client_column *columns,
                                                           size_t columns_len);
+/* Calls method on the one thing of that name below a path ("/api/v1/models/"), and prints it. */
+__attribute__((warn_unused_result)) int
+client_print_item(struct client *client, const char *method, const char *below, const char *name,
+                  struct slice body, const struct client_options *options,
+                  const struct client_column *columns, size_t columns_len);
 /* A table of the body's "data", of one page, or the body. */
 __attribute__((warn_unused_result)) int client_print_data(struct slice body,
                                                           const struct client_options *options,

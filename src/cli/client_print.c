@@ -157,6 +157,29 @@ int client_print_list(struct client *client, const char *path, const struct clie
     return code;
 }
 
+int client_print_item(struct client *client, const char *method, const char *below,
+                      const char *name, struct slice body, const struct client_options *options,
+                      const struct client_column *columns, size_t columns_len)
+{
+    struct buffer path;
+    struct client_reply reply;
+    int code = CLI_FAILED;
+    buffer_init(&path, 4096);
+    if (!buffer_text(&path, below)) {
+        client_encode(&path, name);
+        if (!buffer_append(&path, (struct slice){"", 1}))
+            code = client_call(client, method, path.data, body, &reply);
+    }
+    buffer_done(&path);
+    if (code)
+        return code;
+    code = client_problem(&reply);
+    if (!code)
+        client_print_one(buffer_slice(&reply.body), options, columns, columns_len);
+    client_reply_done(&reply);
+    return code;
+}
+
 int client_print_data(struct slice body, const struct client_options *options,
                       const struct client_column *columns, size_t columns_len)
 {

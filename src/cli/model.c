@@ -90,29 +90,15 @@ static void write_change(const struct model_options *options, struct out *body)
 
 static int ask(struct client *client, const struct model_options *options, bool sets)
 {
-    struct buffer path;
-    struct client_reply reply;
     struct out body;
-    buffer_init(&path, 1024);
     out_init(&body, 16384);
     if (sets)
         write_change(options, &body);
-    int rc = buffer_text(&path, "/api/v1/models/");
-    if (!rc)
-        client_encode(&path, options->subject);
-    if (!rc)
-        rc = buffer_append(&path, (struct slice){"", 1});
-    int code = rc || body.failed ? wrong("too long: ", options->subject)
-                                 : client_call(client, sets ? "PUT" : "GET", path.data,
-                                               buffer_slice(&body.bytes), &reply);
-    buffer_done(&path);
+    int code = body.failed ? wrong("too long: ", options->subject)
+                           : client_print_item(client, sets ? "PUT" : "GET", "/api/v1/models/",
+                                               options->subject, buffer_slice(&body.bytes),
+                                               &options->client, columns, LEN(columns));
     out_done(&body);
-    if (code)
-        return code;
-    code = client_problem(&reply);
-    if (!code)
-        client_print_one(buffer_slice(&reply.body), &options->client, columns, LEN(columns));
-    client_reply_done(&reply);
     return code;
 }
 

@@ -36,28 +36,12 @@ static int wrong(const char *why, const char *what)
 
 static int ask(struct client *client, const struct provider_options *options, const char *word)
 {
-    struct buffer path;
-    struct client_reply reply;
     bool shows = !strcmp(word, "show"), enables = !strcmp(word, "enable");
     struct slice body = shows     ? (struct slice){0}
                         : enables ? SLICE_LITERAL("{\"enabled\":true}")
                                   : SLICE_LITERAL("{\"enabled\":false}");
-    buffer_init(&path, 1024);
-    int code = CLI_FAILED;
-    if (!buffer_text(&path, "/api/v1/providers/")) {
-        client_encode(&path, options->subject);
-        code = buffer_append(&path, (struct slice){"", 1})
-                   ? wrong("too long: ", options->subject)
-                   : client_call(client, shows ? "GET" : "PUT", path.data, body, &reply);
-    }
-    buffer_done(&path);
-    if (code)
-        return code;
-    code = client_problem(&reply);
-    if (!code)
-        client_print_one(buffer_slice(&reply.body), &options->client, columns, LEN(columns));
-    client_reply_done(&reply);
-    return code;
+    return client_print_item(client, shows ? "GET" : "PUT", "/api/v1/providers/", options->subject,
+                             body, &options->client, columns, LEN(columns));
 }
 
 static int run(const char *word, const struct provider_options *options)

@@ -707,6 +707,23 @@ static struct mete_outcome outcome_of(const struct request *request, const struc
                                              .tariff = {item->tariff, item->tariff_len}}};
 }
 
+static struct mete_reserve reserve_of(struct item *item, enum verb verb)
+{
+    struct mete_reserve args = {.scope = item->scope,
+                                .content = item->content,
+                                .model = request_text(item->model),
+                                .provider = request_text(item->provider),
+                                .session = request_text(item->session),
+                                .tags = item->tags,
+                                .tags_len = item->tags_len,
+                                .demands = item->args.demands,
+                                .demands_len = fill_demands(item),
+                                .ttl_ms = verb == VERB_CHECK ? 1 : item->ttl_ms};
+    if (verb == VERB_RESERVE)
+        args.request_id = request_text(item->request_id);
+    return args;
+}
+
 void authority_prepare(struct request *request, struct item *item)
 {
     enum verb verb = (enum verb)request->route->verb;
@@ -719,18 +736,7 @@ void authority_prepare(struct request *request, struct item *item)
         op->kind = verb == VERB_CHECK ? METE_OP_CHECK : METE_OP_RESERVE;
         op->refusals = item->refusals;
         op->refusals_max = METE_REFUSALS_MAX;
-        op->args.reserve = (struct mete_reserve){.scope = item->scope,
-                                                 .content = item->content,
-                                                 .model = request_text(item->model),
-                                                 .provider = request_text(item->provider),
-                                                 .session = request_text(item->session),
-                                                 .tags = item->tags,
-                                                 .tags_len = item->tags_len,
-                                                 .demands = item->args.demands,
-                                                 .demands_len = fill_demands(item),
-                                                 .ttl_ms = verb == VERB_CHECK ? 1 : item->ttl_ms};
-        if (verb == VERB_RESERVE)
-            op->args.reserve.request_id = request_text(item->request_id);
+        op->args.reserve = reserve_of(item, verb);
         break;
     case VERB_EXTEND:
         holds_forget(request->api->holds, item->reservation);
